@@ -1,0 +1,18 @@
+# syntax=docker/dockerfile:1
+FROM python:3.11-slim AS build
+COPY requirements/serve.txt /build/requirements/serve.txt
+RUN python -m venv /opt/postern && /opt/postern/bin/pip install --no-cache-dir --quiet --require-hashes -r /build/requirements/serve.txt
+
+FROM python:3.11-slim
+# Runs as nobody, writes nothing: `docker run --read-only --cap-drop ALL` works.
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/postern/bin:$PATH
+COPY --from=build /opt/postern /opt/postern
+WORKDIR /srv/postern
+COPY app app
+COPY artifacts/postern-minilm/1.0.0 artifacts/postern-minilm/1.0.0
+USER 65534:65534
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-m", "app", "probe", "http://127.0.0.1:8000/healthz"]
+# Exec form: signals reach the server, which drains before it leaves.
+ENTRYPOINT ["python", "-m", "app", "serve"]
+CMD ["--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,54 @@
+# Two commands set everything up: `make serve` and `make test`. Everything else is for developers.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DATA ?= ../shared/data
+RECIPE ?= recipes/embedded.toml
+SERVE_VENV ?= .venv-serve
+VENV ?= .venv
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: serve test check format types lock train clean
+
+serve: $(SERVE_VENV)/.installed
+	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
+
+$(SERVE_VENV)/.installed: requirements/serve.txt pyproject.toml
+	$(PYTHON) -m venv $(SERVE_VENV)
+	$(SERVE_VENV)/bin/pip install --quiet --require-hashes -r requirements/serve.txt
+	$(SERVE_VENV)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/.installed: requirements/test.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet -r requirements/test.txt
+	$(VENV)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+test: check
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.installed
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.installed
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+# From rows to artifacts/<name>/<version>/; goes on where it was stopped.
+train: $(VENV)/.installed
+	$(VENV)/bin/python -m model_training run --recipe $(RECIPE) --data $(DATA)
+
+# Exact versions from pyproject.toml; needs pip-tools. The local tag of a torch build is not kept.
+LOCK = pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
+lock:
+	$(LOCK) --generate-hashes --output-file requirements/serve.txt pyproject.toml
+	$(LOCK) --no-annotate --extra train --extra test -c requirements/serve.txt \
+		--output-file requirements/test.txt pyproject.toml
+	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements/test.txt
+
+clean:
+	rm -rf $(VENV) $(SERVE_VENV) work

@@ -1,0 +1,1 @@
+"""What training and serving share: words, text format, artifact format, decision."""

@@ -1,0 +1,50 @@
+"""What a caller may ask of the pipeline, and what it answers; every door speaks in these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.contract.decision import FallbackMode, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller may ask for. `threshold` in [0, 1] overrides the operating point's."""
+
+    operating_point: str | None = None
+    threshold: float | None = None
+    fallback: FallbackMode = "auto"
+    reject_long: bool = False
+    """Refuse text of more than one window instead of scoring it in windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict and what it took. tokens: of text; windows: forward passes."""
+
+    verdict: Verdict
+    tokens: int
+    windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds; the slowest exchange of a request counts."""
+
+    queue_s: float
+    inference_s: float
+    teacher_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moderation:
+    """All verdicts of a request, in the order of its exchanges."""
+
+    judged: tuple[Judged, ...]
+    operating_point: str
+    timings: Timings
+
+    @property
+    def harmful(self) -> bool:
+        return any(one.verdict.harmful for one in self.judged)

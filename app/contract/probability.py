@@ -1,0 +1,38 @@
+"""Logits -> calibrated probability that an exchange is harmful."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+Floats = npt.NDArray[np.float64]
+
+
+class Calibration(BaseModel):
+    """p = sigmoid(margin / temperature + bias), after Platt (1999) and Guo et al. (2017).
+
+    `bias` 0 is plain temperature scaling. Fitted on the served graph: quantization moves margins,
+    so the float model's values mislead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+    bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+
+
+def harmful_margin(logits: npt.NDArray[np.floating]) -> Floats:
+    """(n,) float64: harmful minus unharmful logit. logits: (n, 2), order [unharmful, harmful]."""
+    wide = np.asarray(logits, dtype=np.float64)
+    return np.asarray(wide[:, 1] - wide[:, 0], dtype=np.float64)
+
+
+def harmful_probability(margins: Floats, calibration: Calibration) -> Floats:
+    """(n,) float64 in [0, 1]; rises with the margin. margins: (n,) in nats."""
+    scaled = margins / calibration.temperature + calibration.bias
+    # Split by sign so that neither branch overflows.
+    small = np.exp(-np.abs(scaled))
+    return np.where(scaled >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))

@@ -1,0 +1,47 @@
+"""What stands between tokenizer and model: windows of token ids, and their padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One forward pass' worth. ids, type_ids: (length,) int64, special tokens included."""
+
+    ids: Ids
+    type_ids: Ids
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """An exchange ready for the model. tokens: of text, special ones not counted."""
+
+    windows: tuple[Window, ...]
+    tokens: int
+
+
+def pad(windows: Sequence[Window], *, pad_id: int, multiple_of: int = 8) -> tuple[Ids, Ids, Ids]:
+    """(ids, attention_mask, type_ids), each (n, longest) int64, rounded up to `multiple_of`.
+
+    Padding lies on the right under a zero mask.
+    """
+    longest = -(-max(window.length for window in windows) // multiple_of) * multiple_of
+    ids = np.full((len(windows), longest), pad_id, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    types = np.zeros_like(ids)
+    for row, window in enumerate(windows):
+        ids[row, : window.length] = window.ids
+        mask[row, : window.length] = 1
+        types[row, : window.length] = window.type_ids
+    return ids, mask, types

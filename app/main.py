@@ -1,0 +1,259 @@
+"""The composition root: verify the artifact, warm up, put the parts together, serve, drain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from app import __version__, api_docs, http_errors, logs
+from app.batcher import Batcher, BatchLimits
+from app.contract.artifact import Artifact, read_artifact
+from app.contract.errors import ArtifactInvalid, PosternError, SettingsInvalid
+from app.contract.exchange import Exchange
+from app.contract.text import segments
+from app.health import Health
+from app.http_request import Keys, now
+from app.metrics import Metrics
+from app.observe import Observed
+from app.pipeline import InputLimits, Pipeline
+from app.routes import Services, router
+from app.session import OnnxSession, Session
+from app.settings import Settings
+from app.tokenizer import Tokenizer
+from app.wire import Identity, info_reply
+
+_WARM_UP = Exchange("Is the server awake?", "It is.")
+
+
+@dataclass(frozen=True)
+class Student:
+    """A loaded, warmed-up artifact."""
+
+    artifact: Artifact
+    tokenizer: Tokenizer
+    session: Session
+
+
+def load_student(settings: Settings) -> Student:
+    """Reads, verifies and warms up the artifact. Raises ArtifactInvalid."""
+    artifact = read_artifact(settings.artifact)
+    manifest = artifact.manifest
+    tokenizer = Tokenizer(
+        artifact.tokenizer,
+        window_tokens=manifest.window_tokens,
+        overlap_tokens=manifest.overlap_tokens,
+    )
+    threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
+    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
+    warm_up(tokenizer, session)
+    return Student(artifact, tokenizer, session)
+
+
+def warm_up(tokenizer: Tokenizer, session: Session) -> None:
+    """One forward pass, alone and in a batch, must give the same finite numbers.
+
+    Raises ArtifactInvalid.
+    """
+    (window,) = tokenizer.encode(segments(_WARM_UP)).windows
+    (longer,) = tokenizer.encode(segments(Exchange("awake " * 40))).windows[:1]
+    try:
+        alone, batched = session.run([window]), session.run([window, longer])[:1]
+    except Exception as exc:  # whatever the engine raises, the server must not start
+        raise ArtifactInvalid(f"the warm-up failed ({type(exc).__name__})") from exc
+    if alone.shape != (1, 2) or not np.isfinite(alone).all():
+        raise ArtifactInvalid("the warm-up gave no finite pair of logits")
+    if np.abs(alone - batched).max() > 0.01:
+        raise ArtifactInvalid("the model's logits depend on what they are batched with")
+
+
+def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
+    """Puts the parts together; nothing runs yet."""
+    artifact, metrics = student.artifact, Metrics()
+    manifest = artifact.manifest
+    identity = Identity(manifest.name, manifest.version, artifact.sha256)
+    metrics.model_info.labels(identity.name, identity.version, identity.sha256).set(1)
+    batcher = Batcher(
+        student.session.run,
+        limits=BatchLimits(settings.max_batch_tokens, settings.max_queue_tokens),
+        workers=settings.workers,
+        metrics=metrics,
+        clock=now,
+    )
+    limits = {
+        "max_body_bytes": settings.max_body_bytes,
+        "max_items": settings.max_items,
+        "max_exchange_chars": settings.max_exchange_chars,
+        "max_exchange_tokens": settings.max_exchange_tokens,
+        "request_timeout_ms": settings.request_timeout_ms,
+    }
+    services = Services(
+        settings=settings,
+        pipeline=Pipeline(
+            policy=manifest.policy,
+            tokenizer=student.tokenizer,
+            batcher=batcher,
+            limits=InputLimits(
+                settings.max_items, settings.max_exchange_chars, settings.max_exchange_tokens
+            ),
+            metrics=metrics,
+            clock=now,
+        ),
+        health=Health(
+            batcher,
+            student.tokenizer.encode(segments(_WARM_UP)),
+            stall_s=settings.stall_timeout_ms / 1000.0,
+            clock=now,
+        ),
+        metrics=metrics,
+        identity=identity,
+        info=info_reply(manifest, identity=identity, limits=limits, server_version=__version__),
+        keys=Keys.of(settings.accepted_keys()),
+    )
+    return services, batcher
+
+
+def create_app(services: Services, batcher: Batcher) -> ASGIApp:
+    """The ASGI application; its lifespan starts and stops the batcher."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        batcher.start()
+        yield
+        await batcher.close()
+
+    app = FastAPI(
+        title="Postern",
+        version=__version__,
+        summary="A moderation server: is this prompt, or this response, harmful?",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.services = services
+    app.include_router(router)
+    api_docs.add_to(app)
+
+    async def on_error(request: Request, exc: Exception) -> Response:
+        request_id = request.state.request_id
+        if isinstance(exc, PosternError):
+            problem = http_errors.problem_of(exc)
+            services.metrics.rejected.labels(problem.slug).inc()
+            request.state.log["problem"] = problem.slug
+            return http_errors.problem_response(exc, request_id=request_id)
+        if isinstance(exc, HTTPException):
+            return http_errors.status_response(
+                exc.status_code, request_id=request_id, headers=exc.headers
+            )
+        return http_errors.internal_response(request_id=request_id)
+
+    for kind in (PosternError, HTTPException, Exception):
+        app.add_exception_handler(kind, on_error)
+    return Observed(app, metrics=services.metrics, health=services.health)
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, but a signal first makes the server unready, and a clean stop exits with 0."""
+
+    def __init__(self, config: uvicorn.Config, *, health: Health, drain_delay_s: float) -> None:
+        super().__init__(config)
+        self._health = health
+        self._drain_delay_s = drain_delay_s
+        self._stop_at: float | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, without raising the signal again at the end: that would not exit with 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        caught = (signal.SIGINT, signal.SIGTERM)
+        originals = {sig: signal.signal(sig, self.handle_exit) for sig in caught}
+        try:
+            yield
+        finally:
+            for sig, handler in originals.items():
+                signal.signal(sig, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._stop_at is not None and sig == signal.SIGINT:
+            self.force_exit = True  # pressed twice
+            return
+        self._health.unready = True
+        self._stop_at = now() + self._drain_delay_s
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._stop_at is not None and now() >= self._stop_at:
+            self._health.draining = True
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def serve(settings: Settings) -> None:
+    """Serves until a signal. Raises ArtifactInvalid or SettingsInvalid when it cannot start."""
+    logs.configure(settings.log_level)
+    services, batcher = build_services(settings, load_student(settings))
+    listener = _listen(settings)
+    config = uvicorn.Config(
+        create_app(services, batcher),
+        http="httptools",
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
+        backlog=2048,
+    )
+    server = DrainingServer(
+        config, health=services.health, drain_delay_s=settings.drain_delay_ms / 1000.0
+    )
+    host, port = listener.getsockname()[:2]
+    print(_greeting(host, port, services.identity, needs_key=bool(services.keys.digests)))
+    sys.stdout.flush()
+    server.run(sockets=[listener])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as exc:
+        raise SettingsInvalid(
+            f"cannot listen on {settings.host}:{settings.port} ({exc.strerror})"
+        ) from exc
+    listener.setblocking(False)
+    return listener
+
+
+def _greeting(host: str, port: int, identity: Identity, *, needs_key: bool) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{port}"
+    key = "-H 'X-API-Key: YOUR_KEY' " if needs_key else ""
+    return (
+        f"Postern at {url} with {identity.name} {identity.version}; try: "
+        f"curl -s {url}/classify -H 'Content-Type: application/json' {key}"
+        '-d \'{"prompt": "How do I pick a lock?"}\''
+    )

@@ -1,0 +1,107 @@
+"""Every metric, its buckets and its unit. Labels are bounded and never hold text or keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import generate_latest
+
+_DURATION_BUCKETS_S = (
+    *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05),
+    *(0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+_TOKEN_BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+_RATIO_BUCKETS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
+_PROBABILITY_BUCKETS = tuple(index / 20 for index in range(1, 21))
+
+
+class Metrics:
+    """One registry for one server; nothing is global, so tests can hold several."""
+
+    def __init__(self) -> None:
+        # A second series per counter, with the time of its making, that no query here needs.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(namespace="", registry=self.registry)
+        r = self.registry
+        self.requests = Counter(
+            "postern_requests", "Requests answered.", ["route", "status"], registry=r
+        )
+        self.request_duration = Histogram(
+            "postern_request_duration_seconds",
+            "From the first byte of the request to the last of the reply.",
+            ["route"],
+            buckets=_DURATION_BUCKETS_S,
+            registry=r,
+        )
+        self.stage_duration = Histogram(
+            "postern_stage_duration_seconds",
+            "Time of one request in one stage.",
+            ["stage"],
+            buckets=_DURATION_BUCKETS_S,
+            registry=r,
+        )
+        self.rejected = Counter(
+            "postern_rejected", "Requests refused, by kind of error.", ["reason"], registry=r
+        )
+        self.cancelled = Counter(
+            "postern_cancelled", "Requests whose client left before the reply.", registry=r
+        )
+        self.verdicts = Counter(
+            "postern_verdicts", "Verdicts given.", ["verdict", "decided_by"], registry=r
+        )
+        self.degraded = Counter(
+            "postern_degraded", "Verdicts given without the teacher that was wanted.", registry=r
+        )
+        self.probability = Histogram(
+            "postern_probability",
+            "Calibrated harmful probability of each exchange.",
+            ["slice"],
+            buckets=_PROBABILITY_BUCKETS,
+            registry=r,
+        )
+        self.batch_windows = Histogram(
+            "postern_batch_windows", "Windows in one batch.", buckets=_BATCH_BUCKETS, registry=r
+        )
+        self.batch_tokens = Histogram(
+            "postern_batch_tokens",
+            "Tokens in one batch, padding included.",
+            buckets=_TOKEN_BUCKETS,
+            registry=r,
+        )
+        self.padding_ratio = Histogram(
+            "postern_padding_ratio",
+            "Share of a batch that is padding.",
+            buckets=_RATIO_BUCKETS,
+            registry=r,
+        )
+        self.inference_failures = Counter(
+            "postern_inference_failures", "Windows for which the model failed.", registry=r
+        )
+        self.queue_tokens = Gauge(
+            "postern_queue_tokens", "Tokens that wait for a batch.", registry=r
+        )
+        self.queue_oldest = Gauge(
+            "postern_queue_oldest_seconds", "Age of the oldest waiting window.", registry=r
+        )
+        self.model_info = Gauge(
+            "postern_model_info", "The loaded artifact.", ["name", "version", "sha256"], registry=r
+        )
+
+    def watch_queue(self, tokens: Callable[[], float], oldest_s: Callable[[], float]) -> None:
+        """Reads the two gauges of the queue when they are scraped."""
+        self.queue_tokens.set_function(tokens)
+        self.queue_oldest.set_function(oldest_s)
+
+    def render(self) -> bytes:
+        """Prometheus text format 0.0.4."""
+        return generate_latest(self.registry)

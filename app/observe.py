@@ -1,0 +1,82 @@
+"""The outermost layer: request id, metrics, one log line per request, and a net under it all."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import http_errors
+from app.contract.errors import NotReady
+from app.health import Health
+from app.http_request import ClientLeft, now, request_id_of
+from app.logs import LOGGER, log
+from app.metrics import Metrics
+
+_UNMATCHED = "unmatched"
+# Probes and scrapes go on while the server drains, and are not worth a line each.
+_OPERATORS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_CLIENT_CLOSED_REQUEST = 499
+
+
+class Observed:
+    """Pure ASGI: nothing is buffered, disconnects stay visible."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, health: Health) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        arrived = now()
+        request_id = request_id_of(scope)
+        state = scope.setdefault("state", {})
+        state.update(arrived=arrived, request_id=request_id, log={})
+        status = 0
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            if self._health.draining and scope["path"] not in _OPERATORS_PATHS:
+                error = NotReady("the server is shutting down")
+                response = http_errors.problem_response(error, request_id=request_id)
+                response.headers["Connection"] = "close"
+                await response(scope, receive, send_observed)
+            else:
+                await self._app(scope, receive, send_observed)
+        except ClientLeft:
+            status = _CLIENT_CLOSED_REQUEST
+            self._metrics.cancelled.inc()
+        except Exception:  # the framework has answered 500 already; here the cause is logged
+            LOGGER.error("defect", exc_info=True, extra={"fields": {"request_id": request_id}})
+            if not status:
+                response = http_errors.internal_response(request_id=request_id)
+                await response(scope, receive, send_observed)
+        finally:
+            self._record(scope, status, now() - arrived)
+
+    def _record(self, scope: Scope, status: int, elapsed_s: float) -> None:
+        route = getattr(scope.get("route"), "path", _UNMATCHED)
+        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.request_duration.labels(route).observe(elapsed_s)
+        quiet = route in _OPERATORS_PATHS
+        if LOGGER.isEnabledFor(logging.DEBUG if quiet else logging.INFO):
+            log(
+                "request",
+                level=logging.DEBUG if quiet else logging.INFO,
+                request_id=scope["state"]["request_id"],
+                method=scope["method"] if scope["method"].isalpha() else "?",
+                route=route,
+                status=status,
+                duration_ms=round(elapsed_s * 1000.0, 3),
+                **scope["state"]["log"],
+            )

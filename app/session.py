@@ -1,0 +1,57 @@
+"""Windows -> logits, by ONNX Runtime. A second engine is a second class with the same `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from app.contract.errors import ArtifactInvalid
+from app.contract.windows import Window, pad
+
+Logits = npt.NDArray[np.float32]
+
+
+class Session(Protocol):
+    """What the batcher runs. Called from worker threads, several at a time."""
+
+    def run(self, windows: Sequence[Window]) -> Logits:
+        """(n, 2) float32, in the order of the windows."""
+        ...
+
+
+class OnnxSession:
+    """A student graph in memory. Thread-safe. Raises ArtifactInvalid when it cannot be loaded."""
+
+    _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+    def __init__(self, model: bytes, *, pad_id: int, intra_op_threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = intra_op_threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        # Spinning workers burn the core that tokenizing and HTTP need; shapes vary from batch to
+        # batch, so a memory pattern of the last one does not fit the next.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(
+                model, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as exc:  # the library raises classes of its own, without a common base
+            raise ArtifactInvalid(f"the model cannot be loaded ({type(exc).__name__})") from exc
+        names = {node.name for node in self._session.get_inputs()}
+        if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
+            raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")
+        self._names = tuple(name for name in self._INPUTS if name in names)
+        self._pad_id = pad_id
+
+    def run(self, windows: Sequence[Window]) -> Logits:
+        """(n, 2) float32, in the order of the windows."""
+        inputs = dict(zip(self._INPUTS, pad(windows, pad_id=self._pad_id), strict=True))
+        (logits,) = self._session.run(None, {name: inputs[name] for name in self._names})
+        return np.asarray(logits, dtype=np.float32)

@@ -1,0 +1,121 @@
+"""Every setting of the server: one frozen object, the sole reader of the environment.
+
+Each field is `POSTERN_<NAME>` in the environment and `--<name>` on the command line; a flag wins.
+What decides a verdict (thresholds, bands) is no setting: it ships with the artifact.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.contract.errors import SettingsInvalid
+
+DEFAULT_ARTIFACT = Path(__file__).resolve().parent.parent / "artifacts/postern-minilm/1.0.0"
+
+
+class Settings(BaseSettings):
+    """Sizes in tokens, characters or bytes; durations in the unit that the name ends with."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTERN_", frozen=True, extra="forbid")
+
+    artifact: Path = Field(
+        DEFAULT_ARTIFACT, description="Folder of the published student: artifacts/<name>/<version>."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Accepted API keys, separated by commas. None set: no key is asked for."
+    )
+    api_keys_file: Path | None = Field(
+        None,
+        description="File with one accepted API key per line; lines that start with # are not.",
+    )
+    workers: int = Field(1, ge=1, le=64, description="Batches that run side by side.")
+    intra_op_threads: int = Field(
+        0, ge=0, le=256, description="Threads inside one batch; 0 takes every core once."
+    )
+    max_batch_tokens: int = Field(
+        2048, ge=64, description="Padded tokens of one batch at most (one window always fits)."
+    )
+    max_queue_tokens: int = Field(
+        131072, ge=1024, description="Tokens that may wait; beyond them requests get 429."
+    )
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
+    max_items: int = Field(128, ge=1, description="Exchanges that one request may hold.")
+    max_exchange_chars: int = Field(
+        100_000, ge=100, description="Characters of one exchange, prompt and response together."
+    )
+    max_exchange_tokens: int = Field(
+        16384, ge=16, description="Tokens of one exchange, prompt and response together."
+    )
+    request_timeout_ms: int = Field(
+        10_000, ge=1, description="Deadline of a request, and the most that a caller may ask for."
+    )
+    body_timeout_ms: int = Field(
+        10_000, ge=1, description="Time that a client may take to send its body."
+    )
+    max_connections: int = Field(
+        2048, ge=1, description="Open connections; further ones are answered 503."
+    )
+    keep_alive_s: int = Field(15, ge=1, description="Idle time after which a connection is closed.")
+    drain_delay_ms: int = Field(
+        0,
+        ge=0,
+        description="Time after SIGTERM in which requests are still taken while /readyz says 503.",
+    )
+    grace_period_ms: int = Field(
+        20_000, ge=1, description="Time after SIGTERM to finish what was accepted."
+    )
+    stall_timeout_ms: int = Field(
+        30_000, ge=100, description="A batch that runs longer makes /healthz answer 503."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity of the JSON log lines on standard error."
+    )
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(key.strip() for key in value.split(",") if key.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.max_exchange_tokens > self.max_queue_tokens:
+            raise ValueError("max_queue_tokens must be at least max_exchange_tokens")
+        return self
+
+    def accepted_keys(self) -> tuple[str, ...]:
+        """All API keys, of the environment and of the file. Raises SettingsInvalid."""
+        keys = [key.get_secret_value() for key in self.api_keys]
+        if self.api_keys_file is not None:
+            try:
+                lines = self.api_keys_file.read_text("utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as exc:
+                raise SettingsInvalid("api_keys_file cannot be read") from exc
+            found = [line.strip() for line in lines]
+            found = [line for line in found if line and not line.startswith("#")]
+            if not found:
+                # An empty file would otherwise open the server to everyone.
+                raise SettingsInvalid("api_keys_file holds no key")
+            keys += found
+        return tuple(keys)
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings from overrides, then the environment, then defaults.
+
+    Raises SettingsInvalid naming the setting; the value is not repeated, it may be a secret.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+        name = "_".join(str(part) for part in problem["loc"][:1])
+        shown = f"POSTERN_{name.upper()}: " if name else ""
+        raise SettingsInvalid(f"{shown}{problem['msg']}") from exc

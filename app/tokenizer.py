@@ -1,0 +1,151 @@
+"""Segments -> windows of token ids. Every token of the text lies in at least one window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer as HubTokenizer
+
+from app.contract.errors import ArtifactInvalid, ExchangeTooLong
+from app.contract.windows import Encoding, Ids, Window
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Special tokens that a tokenizer puts around its segments, read off the tokenizer itself."""
+
+    special: tuple[Ids, ...]  # before, between, after
+    special_types: tuple[Ids, ...]
+    segment_types: tuple[int, ...]
+
+    @property
+    def overhead(self) -> int:
+        return sum(len(ids) for ids in self.special)
+
+    def window(self, *parts: Ids) -> Window:
+        ids, types = [self.special[0]], [self.special_types[0]]
+        for index, part in enumerate(parts):
+            ids += [part, self.special[index + 1]]
+            types += [np.full(len(part), self.segment_types[index]), self.special_types[index + 1]]
+        return Window(np.concatenate(ids), np.concatenate(types).astype(np.int64))
+
+
+class Tokenizer:
+    """Windows over the segments of an exchange.
+
+    A text that fits `window_tokens` is one window. A longer prompt is read in windows that overlap
+    by `overlap_tokens`. In a pair, each window of the response stands beside its prompt; a prompt
+    that takes more than half a window is itself read in windows, dealt over those of the response
+    in order, so that all of both is read at linear cost.
+
+    Thread-safe. `tokenizer_json`: the content of a `tokenizer.json` of the tokenizers library.
+    """
+
+    def __init__(self, tokenizer_json: bytes, *, window_tokens: int, overlap_tokens: int) -> None:
+        try:
+            self._hub = HubTokenizer.from_buffer(tokenizer_json)
+        except Exception as exc:  # the library raises bare Exception
+            raise ArtifactInvalid("tokenizer.json cannot be read") from exc
+        self._hub.no_padding()
+        self._hub.no_truncation()
+        self._frames = tuple(self._read_frame(n_segments) for n_segments in (1, 2))
+        # From here on a user's literal "[SEP]" is text; the frame alone places special tokens.
+        self._hub.encode_special_tokens = True
+        if (
+            window_tokens - self._frames[1].overhead < 8
+            or not 0 <= overlap_tokens < window_tokens // 4
+        ):
+            raise ArtifactInvalid("window_tokens is too small or overlap_tokens too large")
+        self.window_tokens = window_tokens
+        self.overlap_tokens = overlap_tokens
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self._hub.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, segments: Sequence[str], *, max_tokens: int | None = None) -> Encoding:
+        """Raises ExchangeTooLong when the text has more than `max_tokens` tokens."""
+        return self.encode_many([segments], max_tokens=max_tokens)[0]
+
+    def encode_many(
+        self, many: Sequence[Sequence[str]], *, max_tokens: int | None = None
+    ) -> list[Encoding]:
+        """`encode` for each, tokenized side by side outside the interpreter's lock."""
+        flat = [segment for segments in many for segment in segments]
+        encoded = iter(self._hub.encode_batch_fast(flat, add_special_tokens=False))
+        return [
+            self._assemble(
+                [np.array(next(encoded).ids, dtype=np.int64) for _ in segments], max_tokens
+            )
+            for segments in many
+        ]
+
+    def _assemble(self, parts: list[Ids], max_tokens: int | None) -> Encoding:
+        tokens = sum(len(part) for part in parts)
+        if max_tokens is not None and tokens > max_tokens:
+            raise ExchangeTooLong(what="tokens", limit=max_tokens)
+        frame = self._frames[len(parts) - 1]
+        room = self.window_tokens - frame.overhead
+        if tokens <= room:
+            return Encoding((frame.window(*parts),), tokens)
+        if len(parts) == 1:
+            windows = [frame.window(piece) for piece in self._slide(parts[0], room)]
+        else:
+            windows = self._pair_windows(frame, *parts, room=room)
+        return Encoding(tuple(windows), tokens)
+
+    def _pair_windows(
+        self, frame: _Frame, prompt: Ids, response: Ids, *, room: int
+    ) -> list[Window]:
+        if len(prompt) <= room // 2:
+            prompts = [prompt]
+            responses = self._slide(response, room - len(prompt))
+        elif len(response) <= room // 2:
+            prompts = self._slide(prompt, room - len(response))
+            responses = [response]
+        else:
+            prompts = self._slide(prompt, room // 2)
+            responses = self._slide(response, room - room // 2)
+        n_windows = max(len(prompts), len(responses))
+        return [
+            frame.window(
+                prompts[index * len(prompts) // n_windows],
+                responses[index * len(responses) // n_windows],
+            )
+            for index in range(n_windows)
+        ]
+
+    def _slide(self, ids: Ids, room: int) -> list[Ids]:
+        """Pieces of at most `room` ids that overlap; the last is full, so no tail stands alone."""
+        if len(ids) <= room:
+            return [ids]
+        step = room - self.overlap_tokens
+        starts = [*range(0, len(ids) - room, step), len(ids) - room]
+        return [ids[start : start + room] for start in starts]
+
+    def _read_frame(self, n_segments: int) -> _Frame:
+        probe = self._hub.encode("a", "a" if n_segments == 2 else None)
+        special: list[list[int]] = [[]]
+        special_types: list[list[int]] = [[]]
+        segment_types: list[int] = []
+        last: int | None = None
+        for token, type_id, segment in zip(
+            probe.ids, probe.type_ids, probe.sequence_ids, strict=True
+        ):
+            if segment is None:
+                special[-1].append(token)
+                special_types[-1].append(type_id)
+            elif segment != last:
+                segment_types.append(type_id)
+                special.append([])
+                special_types.append([])
+                last = segment
+        if len(special) != n_segments + 1:
+            raise ArtifactInvalid("tokenizer.json does not tell its segments apart")
+        return _Frame(
+            tuple(np.array(ids, dtype=np.int64) for ids in special),
+            tuple(np.array(ids, dtype=np.int64) for ids in special_types),
+            tuple(segment_types),
+        )

@@ -1,0 +1,1 @@
+"""The path of a row: split -> augment -> distil -> export -> calibrate -> evaluate -> publish."""

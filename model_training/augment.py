@@ -1,0 +1,98 @@
+"""Rows derived from the train split, where the pool is thin. Each keeps a `derived_` source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.contract.exchange import Label
+from model_training.config import AugmentConfig
+from model_training.rows import Row
+
+_NEEDLE_CHARACTERS = 300
+_HAYSTACK_CHARACTERS = (300, 1500)
+
+
+def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator) -> list[Row]:
+    """All derived rows of a recipe; `rows` must be of the train split alone."""
+    return [
+        *needles(rows, config.needles, rng),
+        *swapped_responses(rows, config.swapped_responses, rng),
+        *statements_as_responses(rows, config.statements_as_responses, rng),
+    ]
+
+
+def needles(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
+    """Short prompts set into long harmless ones: length must not hide harm, nor stand for it."""
+    prompts = [row for row in rows if row.response is None]
+    low, high = _HAYSTACK_CHARACTERS
+    haystacks = [row.prompt for row in prompts if not row.label and low <= len(row.prompt) <= high]
+    by_label = {
+        label: [
+            row.prompt
+            for row in prompts
+            if row.label == label and len(row.prompt) <= _NEEDLE_CHARACTERS
+        ]
+        for label in Label
+    }
+    derived: list[Row] = []
+    if not haystacks or not all(by_label.values()):
+        return derived
+    for index in range(count):
+        label = Label(index % 2)
+        needle = _pick(by_label[label], rng)
+        words = _pick(haystacks, rng).split(" ")
+        place = int(rng.integers(len(words) + 1))
+        prompt = " ".join([*words[:place], needle, *words[place:]])
+        derived.append(Row(source="derived_needle", prompt=prompt, response=None, label=label))
+    return derived
+
+
+def swapped_responses(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
+    """The response alone decides: harmless answers to harmful prompts, harmful to harmless ones."""
+    harmful_prompts = [row.prompt for row in rows if row.response is None and row.label]
+    harmless_prompts = [row.prompt for row in rows if row.response is None and not row.label]
+    long_enough = [row for row in rows if row.response is not None and len(row.response) > 150]
+    harmful_answers = [row.response for row in long_enough if row.label]
+    harmless_answers = [row.response for row in long_enough if not row.label]
+    derived: list[Row] = []
+    if not all((harmful_prompts, harmless_prompts, harmful_answers, harmless_answers)):
+        return derived
+    for index in range(count):
+        label = Label(index % 2)
+        prompt = _pick(harmless_prompts if label else harmful_prompts, rng)
+        answer = _pick(harmful_answers if label else harmless_answers, rng)
+        derived.append(Row(source="derived_swap", prompt=prompt, response=answer, label=label))
+    return derived
+
+
+def statements_as_responses(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
+    """Labelled statements as answers: kinds of harm known from plain text reach the pair slice."""
+    harmless_prompts = [
+        row.prompt
+        for row in rows
+        if row.response is None and not row.label and not row.source.startswith("text_")
+    ]
+    statements = [row for row in rows if row.response is None and row.source.startswith("text_")]
+    derived: list[Row] = []
+    for label in Label:
+        texts = [row.prompt for row in statements if row.label == label]
+        if not texts or not harmless_prompts:
+            return []
+        derived += [
+            Row(
+                source="derived_statement",
+                prompt=_pick(harmless_prompts, rng),
+                response=_pick(texts, rng),
+                label=label,
+            )
+            for _ in range(count // 2)
+        ]
+    return derived
+
+
+def _pick(texts: Sequence[str | None], rng: np.random.Generator) -> str:
+    text = texts[int(rng.integers(len(texts)))]
+    assert text is not None
+    return text

@@ -1,0 +1,107 @@
+"""One frozen `RunConfig`, read from a recipe, copied into the manifest."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_training.errors import RecipeInvalid
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Section):
+    """Which sources are read, and how they are split."""
+
+    sources: Literal["default", "permissive", "all"] | tuple[str, ...] = "default"
+    """`default`: advised by the catalogue; `permissive`, `all`, or a list of names."""
+    validation_share: Share = 0.04
+    calibration_share: Share = 0.06
+    held_out_more: dict[str, Share] = {}
+    """Per source, a further share for validation: harmless look-alikes, to measure over-refusal."""
+
+
+class AugmentConfig(_Section):
+    """Rows derived from the train split; counts are upper bounds."""
+
+    needles: int = 0
+    """Harmful prompts (and, as often, harmless ones) set inside long harmless text."""
+    swapped_responses: int = 0
+    """Harmless answers beside harmful prompts; harmful answers beside harmless prompts."""
+    statements_as_responses: int = 0
+    """Labelled statements given as the answer to a harmless prompt."""
+
+
+class DistilConfig(_Section):
+    """The student and its training."""
+
+    base: str
+    """A package name of a bundled encoder, a hub id, or a folder."""
+    window_tokens: Positive = 512
+    overlap_tokens: Positive = 64
+    seed: int = 42
+    n_draws: Positive = 300_000
+    batch_tokens: Positive = 4096
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    warmup_share: Share = 0.06
+    gradient_clip: float = 1.0
+    label_smoothing: Share = 0.05
+    pair_share: Share = 0.4
+    source_exponent: float = 0.5
+    source_weights: dict[str, float] = {}
+    evaluations: Positive = 12
+    evaluation_rows: Positive = 3000
+    patience: Positive = 5
+    """Evaluations without a better validation AUPRC before training stops."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+
+class ExportConfig(_Section):
+    """The served graph."""
+
+    quantization: Literal["none", "static", "weight_only"] = "static"
+    """`none`: float32. `static`: int8 with fixed activation scales. `weight_only`: int8 weights."""
+    calibration_rows: Positive = 512
+    """Train rows, drawn balanced, whose activations set the scales of `static`."""
+    activation_range: Literal["min_max", "percentile", "least_squares"] = "min_max"
+    """What of the values seen the scales of `static` must span; the rest is clipped."""
+    activation_percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.999
+    """For `percentile`: the share of values inside the range, in percent."""
+    parity_rows: Positive = 2800
+    """Validation rows, half of them pairs, on which the served graph must match the torch model."""
+    float_layers: tuple[str, ...] = ()
+    """MatMul nodes (substrings of names) whose activations stay float: quantizing them costs much."""
+
+
+class RunConfig(_Section):
+    """A whole recipe."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    version: Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9._-]*$")]
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    distil: DistilConfig
+    export: ExportConfig = ExportConfig()
+
+
+def read_recipe(path: Path) -> RunConfig:
+    """Raises RecipeInvalid with the first problem."""
+    try:
+        return RunConfig.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as exc:
+        raise RecipeInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise RecipeInvalid(f"{path}: {exc}") from exc
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise RecipeInvalid(f"{path}: {where}: {problem['msg']}") from exc

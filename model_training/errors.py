@@ -1,0 +1,17 @@
+"""Errors of the training side; `__main__.py` prints them as one line and exits 2."""
+
+from __future__ import annotations
+
+from app.contract.errors import PosternError
+
+
+class DataInvalid(PosternError):
+    """A data folder, file or row is not of the documented schema."""
+
+
+class RecipeInvalid(PosternError):
+    """A recipe, or the run folder that it meets, cannot be used."""
+
+
+class GateFailed(PosternError):
+    """A produced model does not pass the gate that stands before publication."""

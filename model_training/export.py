@@ -1,0 +1,195 @@
+"""Checkpoint -> ONNX -> quantized, behind a parity gate. Leaves a candidate folder."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from app.contract.artifact import MODEL, TOKENIZER
+from app.contract.exchange import SLICES
+from app.contract.windows import Window
+from app.tokenizer import Tokenizer
+from model_training.candidate import EXPORT, write_json
+from model_training.config import DistilConfig, ExportConfig, RunConfig
+from model_training.errors import GateFailed
+from model_training.graph import Student, fp32_graph, fusion_counts, load_student
+from model_training.parity import Parity, gate, measure
+from model_training.quantize import (
+    Range,
+    activation_histograms,
+    clip_least_squares,
+    clip_percentile,
+    quantizable,
+    quantize_static,
+    quantize_tables,
+    quantize_weights,
+)
+from model_training.rows import Row, write_atomically
+from model_training.sampling import draw
+from model_training.scoring import default_threads, encode, open_candidate
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was made. fusions, quantized_layers: counts of nodes."""
+
+    quantization: str
+    model_sha256: str
+    tokenizer_sha256: str
+    size_bytes: int
+    fusions: dict[str, int]
+    quantized_layers: int
+    pad_id: int
+    parity: Parity
+
+    def as_metrics(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def export_student(
+    student: Path,
+    candidate: Path,
+    config: RunConfig,
+    *,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    threads: int | None = None,
+) -> ExportReport:
+    """Writes `model.onnx`, `tokenizer.json` and `export.json` into `candidate`.
+
+    rows: of the train split, for activation ranges; validation: for the gate. threads: of ONNX
+    Runtime, all cores by default. Raises GateFailed, and then leaves no `export.json`, so that no
+    later stage goes on.
+    """
+    candidate.mkdir(parents=True, exist_ok=True)
+    (candidate / EXPORT).unlink(missing_ok=True)
+    shutil.copyfile(student / TOKENIZER, candidate / TOKENIZER)
+    loaded = load_student(student)
+    tokenizer = _tokenizer(candidate, config.distil)
+    fp32 = fp32_graph(loaded)
+    graph = quantize(
+        fp32,
+        config.export,
+        windows=_calibration_windows(rows, config, tokenizer),
+        pad_id=loaded.pad_id,
+        threads=threads or default_threads(),
+    )
+    content = _serialized(graph)
+    write_atomically(candidate / MODEL, content)
+    served = open_candidate(candidate, config.distil, pad_id=loaded.pad_id, threads=threads)
+    parity = measure(loaded, served, _sample(validation, config))
+    _LOG.info("export: %s", parity)
+    gate(parity)
+    report = _report(
+        loaded,
+        fp32,
+        config,
+        content=content,
+        tokenizer_json=(candidate / TOKENIZER).read_bytes(),
+        parity=parity,
+    )
+    write_json(candidate / EXPORT, report.as_metrics())
+    return report
+
+
+def quantize(
+    graph: onnx.ModelProto,
+    settings: ExportConfig,
+    *,
+    windows: Sequence[Window],
+    pad_id: int,
+    threads: int,
+) -> onnx.ModelProto:
+    """The graph that is served. windows: calibration texts, read by `static` alone."""
+    if settings.quantization == "none":
+        return graph
+    small = quantize_tables(graph)
+    if settings.quantization == "weight_only":
+        return quantize_weights(small)
+    histograms = activation_histograms(graph, windows, pad_id=pad_id, threads=threads)
+    ranges: dict[str, Range] = {}
+    for name, histogram in histograms.items():
+        match settings.activation_range:
+            case "min_max":
+                ranges[name] = (histogram.low, histogram.high)
+            case "percentile":
+                ranges[name] = clip_percentile(histogram, settings.activation_percentile)
+            case "least_squares":
+                ranges[name] = clip_least_squares(histogram)
+    return quantize_static(small, ranges, float_layers=settings.float_layers)
+
+
+def _serialized(graph: onnx.ModelProto) -> bytes:
+    onnx.checker.check_model(graph)
+    content: bytes = graph.SerializeToString(deterministic=True)
+    # The reader refuses graphs that name data outside themselves by this very word.
+    if b"location" in content:
+        raise GateFailed("the graph names something `location`; the artifact reader refuses that")
+    return content
+
+
+def _calibration_windows(
+    rows: Sequence[Row], config: RunConfig, tokenizer: Tokenizer
+) -> list[Window]:
+    """One window for each drawn row: any of its windows, so that texts' middles are seen too."""
+    rng = np.random.default_rng(config.distil.seed)
+    drawn = draw(
+        [(row.slice, row.label, row.source) for row in rows],
+        n_draws=config.export.calibration_rows,
+        pair_share=config.distil.pair_share,
+        source_exponent=config.distil.source_exponent,
+        source_weights=config.distil.source_weights,
+        rng=rng,
+    )
+    _, encodings = encode([rows[int(index)] for index in drawn], tokenizer)
+    return [encoding.windows[int(rng.integers(len(encoding.windows)))] for encoding in encodings]
+
+
+def _sample(validation: Sequence[Row], config: RunConfig) -> list[Row]:
+    """As many pairs as prompts where there are: AUPRC of the thinner slice is the noisier one."""
+    order = np.random.default_rng(config.distil.seed).permutation(len(validation))
+    shuffled = [validation[int(index)] for index in order]
+    half = config.export.parity_rows // 2
+    by_slice = [[row for row in shuffled if row.slice == name][:half] for name in SLICES]
+    return [row for rows in by_slice for row in rows]
+
+
+def _tokenizer(candidate: Path, config: DistilConfig) -> Tokenizer:
+    return Tokenizer(
+        (candidate / TOKENIZER).read_bytes(),
+        window_tokens=config.window_tokens,
+        overlap_tokens=config.overlap_tokens,
+    )
+
+
+def _report(
+    student: Student,
+    fp32: onnx.ModelProto,
+    config: RunConfig,
+    *,
+    content: bytes,
+    tokenizer_json: bytes,
+    parity: Parity,
+) -> ExportReport:
+    settings = config.export
+    layers = quantizable(fp32, settings.float_layers)
+    return ExportReport(
+        quantization=settings.quantization,
+        model_sha256=hashlib.sha256(content).hexdigest(),
+        tokenizer_sha256=hashlib.sha256(tokenizer_json).hexdigest(),
+        size_bytes=len(content),
+        fusions=fusion_counts(fp32),
+        quantized_layers=0 if settings.quantization == "none" else len(layers),
+        pad_id=student.pad_id,
+        parity=parity,
+    )

@@ -1,0 +1,152 @@
+"""The row record, the data folder, and JSON Lines that are never half-written."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from app.contract.exchange import Exchange, Label, Slice
+from model_training.errors import DataInvalid
+
+BinaryLabel = Annotated[int, Field(ge=0, le=1)]
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class PoolRow(BaseModel):
+    """One line of a data file: text with a label on its prompt, its response, both or neither."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    source: str
+    prompt: str
+    response: str | None = None
+    prompt_label: BinaryLabel | None = None
+    response_label: BinaryLabel | None = None
+    category: str | None = None
+
+
+class Source(BaseModel):
+    """One entry of `sources.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    file: str
+    split: Literal["train", "test"]
+    licence: str
+    permissive: bool
+    default: bool
+    style: str = ""
+    label_kind: str = ""
+
+
+class Row(BaseModel):
+    """A labelled exchange on its way to the student. `label`: 1 harmful, 0 unharmful."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    prompt: str
+    response: str | None
+    label: BinaryLabel
+
+    @property
+    def exchange(self) -> Exchange:
+        return Exchange(self.prompt, self.response)
+
+    @property
+    def slice(self) -> Slice:
+        return self.exchange.slice
+
+    @property
+    def harmful(self) -> bool:
+        return self.label == Label.HARMFUL
+
+
+def normalized_key(text: str) -> str:
+    """Text without case, punctuation and white space: what counts as the same prompt."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    key = "".join(char for char in folded if char.isalnum())
+    return key or folded  # emoji and punctuation alone must not all count as one prompt
+
+
+def prompt_hash(prompt: str) -> int:
+    """64 bits of a stable hash of the normalized prompt; the split depends on nothing else."""
+    digest = hashlib.sha256(normalized_key(prompt).encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def read_sources(data: Path) -> list[Source]:
+    """The catalogue of a data folder. Raises DataInvalid."""
+    path = data / "sources.json"
+    try:
+        return TypeAdapter(list[Source]).validate_json(path.read_bytes())
+    except OSError as exc:
+        raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
+    except ValidationError as exc:
+        raise DataInvalid(f"{path}: {_first_problem(exc)}") from exc
+
+
+def read_pool(data: Path, source: Source) -> list[PoolRow]:
+    """All rows of one source. Raises DataInvalid with the file and line number."""
+    return list(_read_lines(data / source.file, PoolRow))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows written by `write_rows`. Raises DataInvalid with the file and line number."""
+    return list(_read_lines(path, Row))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Writes JSON Lines beside `path`, then renames: readers never see half a file."""
+    write_atomically(
+        path, "".join(row.model_dump_json() + "\n" for row in rows).encode("utf-8", "replace")
+    )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read_lines(path: Path, record: type[Record]) -> Iterator[Record]:
+    try:
+        raw = path.read_bytes()
+        text = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError) as exc:
+        raise DataInvalid(f"{path}: cannot be read ({exc.__class__.__name__})") from exc
+    for number, line in enumerate(io.BytesIO(text), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield record.model_validate_json(line)
+        except ValidationError as exc:
+            raise DataInvalid(f"{path}:{number}: {_first_problem(exc)}") from exc
+
+
+def _first_problem(exc: ValidationError) -> str:
+    """The first problem, without the text that caused it."""
+    problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]
+
+
+def dump_json(content: object) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,228 @@
+"""The stages of a run, in order. They meet only through files in the run folder.
+
+split      pool of rows          -> rows/{train,validation,calibration}.jsonl
+distil     train, validation     -> student/
+export     student               -> candidate/{model.onnx,tokenizer.json}
+calibrate  candidate             -> candidate: policy
+evaluate   candidate, test sets  -> candidate: report
+publish    candidate             -> artifacts/<name>/<version>/
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model_training.augment import derive
+from model_training.config import DataConfig, RunConfig
+from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.rows import (
+    Row,
+    Source,
+    dump_json,
+    read_pool,
+    read_rows,
+    read_sources,
+    write_atomically,
+    write_rows,
+)
+from model_training.split import deduplicate, labelled_rows, split_rows
+
+RECIPE = "recipe.json"
+SPLIT_REPORT = "split.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run reads and writes. data: a folder of the schema; artifacts: what serving reads."""
+
+    config: RunConfig
+    data: Path
+    folder: Path
+    artifacts: Path
+    threads: int | None
+
+    @property
+    def candidate(self) -> Path:
+        return self.folder / "candidate"
+
+    def rows_file(self, split: str) -> Path:
+        return self.folder / "rows" / f"{split}.jsonl"
+
+    def rows(self, split: str) -> list[Row]:
+        """Raises DataInvalid when the split stage has not run."""
+        return read_rows(self.rows_file(split))
+
+
+@contextmanager
+def locked(run: Run) -> Iterator[None]:
+    """One run at a time in a folder, and one recipe for its whole life.
+
+    Raises RecipeInvalid. The lock goes with the process, however it ends.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise RecipeInvalid(f"{run.folder}: another run is at work here") from exc
+        recipe = run.folder / RECIPE
+        content = dump_json(
+            run.config.model_dump(mode="json", include={"data", "augment", "distil"})
+        )
+        if recipe.exists() and recipe.read_bytes() != content:
+            raise RecipeInvalid(f"{run.folder} holds a run of another recipe; use another --run")
+        write_atomically(recipe, content)
+        yield
+
+
+def split(run: Run) -> None:
+    """Reads the pool, drops duplicates, splits by prompt, derives rows from the train side."""
+    sources = choose_sources(read_sources(run.data), run.config.data)
+    pool = [row for source in sources for row in read_pool(run.data, source)]
+    unique = deduplicate(labelled_rows(pool))
+    splits = split_rows(
+        unique.rows,
+        validation_share=run.config.data.validation_share,
+        calibration_share=run.config.data.calibration_share,
+        held_out_more=run.config.data.held_out_more,
+    )
+    rng = np.random.default_rng(run.config.distil.seed)
+    train = [*splits.train, *derive(splits.train, run.config.augment, rng)]
+    for name, rows in (
+        ("train", train),
+        ("validation", splits.validation),
+        ("calibration", splits.calibration),
+    ):
+        write_rows(run.rows_file(name), rows)
+    report = {
+        "pool_rows": len(pool),
+        "dropped": dict(unique.dropped),
+        "rows": {
+            "train": _composition(train),
+            "validation": _composition(splits.validation),
+            "calibration": _composition(splits.calibration),
+        },
+    }
+    write_atomically(run.folder / SPLIT_REPORT, dump_json(report))
+
+
+def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source]:
+    """Train sources by the recipe's rule. Raises DataInvalid: unknown name, or none left."""
+    train = [source for source in sources if source.split == "train"]
+    match config.sources:
+        case "all":
+            chosen = train
+        case "permissive":
+            chosen = [source for source in train if source.permissive]
+        case "default":
+            chosen = [source for source in train if source.permissive and source.default]
+        case names:
+            unknown = set(names) - {source.name for source in train}
+            if unknown:
+                raise DataInvalid(f"sources.json lists no train source {sorted(unknown)[0]!r}")
+            chosen = [source for source in train if source.name in names]
+    if not chosen:
+        raise DataInvalid("no train source is left to read")
+    return chosen
+
+
+def distil(run: Run) -> None:
+    """Trains the student, or goes on where it was stopped."""
+    from model_training import distil as stage  # torch, which calibrate and evaluate do not need
+
+    stage.distil(
+        run.config, train=run.rows("train"), validation=run.rows("validation"), run=run.folder
+    )
+
+
+def export(run: Run) -> None:
+    """Student -> ONNX -> quantized, behind the parity gate."""
+    from model_training import export as stage
+
+    stage.export_student(
+        run.folder / "student",
+        run.candidate,
+        run.config,
+        rows=run.rows("train"),
+        validation=run.rows("validation"),
+        threads=run.threads,
+    )
+
+
+def calibrate(run: Run) -> None:
+    """Fits the policy on the calibration split, on the graph that is served."""
+    from model_training import calibrate as stage
+
+    stage.calibrate(run.candidate, run.rows("calibration"), run.config, threads=run.threads)
+
+
+def evaluate(run: Run) -> None:
+    """Reports on the test sets and the validation split, through the serving code."""
+    from model_training import evaluate as stage
+    from model_training.candidate import read_policy
+
+    stage.evaluate(
+        run.candidate,
+        read_policy(run.candidate),
+        run.config,
+        data=run.data,
+        validation=run.rows("validation"),
+        threads=run.threads,
+    )
+
+
+def publish(run: Run) -> None:
+    """Verifies the candidate and renames it into the artifacts."""
+    from model_training import publish as stage
+    from model_training.candidate import read_policy
+    from model_training.model_card import write_model_card
+
+    policy = read_policy(run.candidate)
+    write_model_card(
+        run.candidate,
+        policy,
+        run.config,
+        sources=choose_sources(read_sources(run.data), run.config.data),
+        train=run.rows("train"),
+    )
+    folder = stage.publish(
+        run.candidate, policy, run.config, artifacts=run.artifacts, commit=_commit()
+    )
+    print(f"published {run.config.name} {run.config.version} to {os.path.relpath(folder)}")
+
+
+STAGES: dict[str, Callable[[Run], None]] = {
+    "split": split,
+    "distil": distil,
+    "export": export,
+    "calibrate": calibrate,
+    "evaluate": evaluate,
+    "publish": publish,
+}
+
+
+def _composition(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    counts = Counter((row.source, f"{row.slice}_{row.label}") for row in rows)
+    composition: dict[str, dict[str, int]] = {}
+    for (source, kind), count in sorted(counts.items()):
+        composition.setdefault(source, {})[kind] = count
+    return composition
+
+
+def _commit() -> str:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()

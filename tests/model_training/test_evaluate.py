@@ -1,0 +1,129 @@
+"""The report: figures of a served tiny student, as JSON, Markdown, plots and model card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model_training.calibrate import calibrate
+from model_training.candidate import (
+    MODEL_CARD,
+    PRECISION_RECALL_PLOT,
+    RELIABILITY_PLOT,
+    REPORT,
+    REPORT_TEXT,
+    read_json,
+)
+from model_training.evaluate import by_source, evaluate, figures, look_alikes
+from model_training.model_card import write_model_card
+from model_training.rows import Row, Source
+from model_training.scoring import Scored
+from tests.tiny_student import tiny_config, tiny_policy, tiny_rows
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with two test sets, of the schema of the real one."""
+    folder = tmp_path / "data"
+    (folder / "test").mkdir(parents=True)
+    catalogue = []
+    for name in ("openai_moderation", "harmbench_eval"):
+        pairs = name == "harmbench_eval"
+        rows = [row for row in tiny_rows(160, seed=9) if (row.response is not None) == pairs]
+        lines = [
+            {
+                "source": name,
+                "prompt": row.prompt,
+                "response": row.response,
+                "prompt_label": None if pairs else row.label,
+                "response_label": row.label if pairs else None,
+            }
+            for row in rows
+        ]
+        file = f"test/{name}.jsonl"
+        (folder / file).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        catalogue.append(source(name, file=file, split="test"))
+    (folder / "sources.json").write_text(json.dumps(catalogue))
+    return folder
+
+
+def source(name: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "name": name, "file": f"train/{name}.jsonl", "split": "train", "licence": "CC BY 4.0",
+        "permissive": True, "default": True, **changed,
+    }  # fmt: skip
+
+
+def scored(labels: list[int], margins: list[float], *, name: str = "a") -> Scored:
+    rows = [
+        Row(source=name, prompt=f"p{index}", response=None, label=label)
+        for index, label in enumerate(labels)
+    ]
+    return Scored(rows, np.array(margins))
+
+
+def test_figures_of_a_known_set() -> None:
+    found = figures(scored([0, 0, 1, 1], [-3.0, 3.0, -3.0, 3.0]), tiny_policy())
+
+    assert found["at"]["balanced"] == {
+        "f1": 0.5,
+        "precision": 0.5,
+        "recall": 0.5,
+        "false_positive_rate": 0.5,
+    }
+    assert found["auprc"] == 0.5
+    assert found["deferred_share"] == 0.0
+
+
+def test_a_set_of_one_label_has_only_the_figures_that_exist() -> None:
+    found = figures(scored([0, 0], [-3.0, 0.0]), tiny_policy())
+
+    assert "auprc" not in found
+    assert found["at"]["balanced"] == {"false_positive_rate": 0.5}
+    assert found["deferred_share"] == 0.5
+
+
+def test_look_alikes_are_pooled_by_source() -> None:
+    small = scored([0, 1], [3.0, 3.0], name="coconot")
+    large = scored([0] * 8, [-3.0] * 8, name="contrast_constructed")
+    both = Scored(small.rows + large.rows, np.concatenate([small.margins, large.margins]))
+    found = look_alikes(both, tiny_policy())
+
+    assert found["coconot"]["rows"] == 1
+    assert found["coconot"]["balanced"] == 1.0
+    assert found["pooled"]["balanced"] == 0.5
+    assert set(by_source(both, tiny_policy())) == {
+        "coconot, prompt",
+        "contrast_constructed, prompt",
+    }
+
+
+def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -> None:
+    config = tiny_config("static")
+    policy = calibrate(tiny_candidate, tiny_rows(160, seed=5), config, threads=1).policy
+    validation = tiny_rows(120, seed=6)
+    report = evaluate(tiny_candidate, policy, config, data=data, validation=validation, threads=1)
+
+    assert report["test"]["openai_moderation"]["auprc"] > 0.95
+    assert report["test"]["harmbench_eval"]["rows"] == 80
+    low, high = report["test"]["harmbench_eval"]["interval_95"]["auprc"]
+    assert low <= report["test"]["harmbench_eval"]["auprc"] <= high
+    assert read_json(tiny_candidate / REPORT) == json.loads(json.dumps(report))
+    text = (tiny_candidate / REPORT_TEXT).read_text()
+    assert ".879" in text
+    assert "## Limits" in text
+
+    plots = [tiny_candidate / name for name in (PRECISION_RECALL_PLOT, RELIABILITY_PLOT)]
+    assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
+    assert sum(plot.stat().st_size for plot in plots) < 150_000
+
+    sources = [Source.model_validate(source(f"tiny_{index}")) for index in range(3)]
+    write_model_card(tiny_candidate, policy, config, sources=sources, train=tiny_rows(30, seed=1))
+    card = (tiny_candidate / MODEL_CARD).read_text()
+    for needed in ("must not be used", "CC BY 4.0", "English only", "tiny_0", "Attribution"):
+        assert needed in card
+    assert not any(row.prompt in card + text for row in validation)
