@@ -94,6 +94,8 @@ class Batcher:
         self._closed = False
         self._s_per_token = 0.0
         self.last_success = -math.inf
+        self.left_behind = False
+        """Closed while a thread was inside the model, which may never return."""
         metrics.watch_queue(lambda: self._waiting_tokens, self._oldest_s)
 
     def start(self) -> None:
@@ -110,11 +112,12 @@ class Batcher:
         for entry in list(self._waiting):
             self._remove(entry)
             _fail(entry, NotReady("the server is shutting down"))
+        self.left_behind = bool(self._running)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._executor is not None:
-            self._executor.shutdown(wait=not self._running, cancel_futures=True)
+            self._executor.shutdown(wait=not self.left_behind, cancel_futures=True)
 
     def stalled_s(self) -> float:
         """Seconds that the longest running batch has taken so far; 0 when none runs."""
@@ -191,10 +194,12 @@ class Batcher:
         except Exception as exc:  # the model may raise anything; the worker lives
             if len(batch) == 1:
                 self._metrics.inference_failures.inc()
-                _fail(batch[0], InferenceFailed(type(exc).__name__))
+                _fail(batch[0], InferenceFailed(type(exc.__cause__ or exc).__name__))
                 return
             # Poison answers for itself alone: its batch-mates run again without it.
             for entry in batch:
+                if entry.deadline <= self._clock():
+                    _fail(entry, DeadlineExceeded())
                 if not entry.future.done():
                     await self._answer([entry], started)
             return
@@ -211,8 +216,8 @@ class Batcher:
     async def _infer(self, batch: list[_Entry]) -> Logits:
         windows = [entry.window for entry in batch]
         loop = asyncio.get_running_loop()
-        logits = await loop.run_in_executor(self._executor, self._run, windows)
-        if np.shape(logits) != (len(batch), 2):
+        logits = await loop.run_in_executor(self._executor, _run_guarded, self._run, windows)
+        if logits.shape != (len(batch), 2):
             raise ValueError("the model gave another number of rows than it was given")
         return logits
 
@@ -267,6 +272,15 @@ class Batcher:
     def _oldest_s(self) -> float:
         oldest = next(iter(self._waiting), None)
         return 0.0 if oldest is None else self._clock() - oldest.arrived
+
+
+def _run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:
+    """`run`, whose result is an array of numbers and whose errors are Exceptions that a future can
+    carry: StopIteration would leave it unanswered, SystemExit would end the event loop."""
+    try:
+        return np.asarray(run(windows), dtype=np.float32)
+    except BaseException as exc:
+        raise RuntimeError(type(exc).__name__) from exc
 
 
 def _fail(entry: _Entry, error: Exception) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
@@ -176,14 +178,29 @@ def _classify(arguments: argparse.Namespace) -> int:
     if arguments.threshold is not None and not 0.0 <= arguments.threshold <= 1.0:
         raise _Usage("--threshold must lie between 0 and 1")
     options = Options(arguments.operating_point, arguments.threshold)
+    # asyncio's own handler waits for the loop, which a read that blocks does not reach.
+    signal.signal(signal.SIGINT, _interrupt)
     if arguments.jsonl is not None:
         return asyncio.run(_classify_lines(arguments, options))
-    prompt = sys.stdin.read() if arguments.prompt is None else arguments.prompt
-    exchange = Exchange(prompt, arguments.response)
+    exchange = _exchange(arguments)
     with _opened(arguments.output) as output:
         reply = asyncio.run(_classify_one(_settings(arguments), exchange, options))
         print(json.dumps(reply, indent=2), file=output)
     return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _exchange(arguments: argparse.Namespace) -> Exchange:
+    prompt, response = arguments.prompt, arguments.response
+    if prompt is None:
+        prompt = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    # Bytes that are no UTF-8 arrive as lone surrogates, from the command line too.
+    if any("\ud800" <= character <= "\udfff" for character in prompt + (response or "")):
+        raise _Usage("the text is not valid UTF-8")
+    return Exchange(prompt, response)
 
 
 class _Usage(PosternError):

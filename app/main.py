@@ -193,9 +193,9 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._stop_at is not None and sig == signal.SIGINT:
             self.force_exit = True  # pressed twice
-            return
-        self._health.unready = True
-        self._stop_at = now() + self._drain_delay_s
+        if self._stop_at is None:  # a second signal does not start the delay anew
+            self._health.unready = True
+            self._stop_at = now() + self._drain_delay_s
 
     async def on_tick(self, counter: int) -> bool:
         if self._stop_at is not None and now() >= self._stop_at:
@@ -207,7 +207,12 @@ class DrainingServer(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Serves until a signal. Raises ArtifactInvalid or SettingsInvalid when it cannot start."""
     logs.configure(settings.log_level)
-    services, batcher = build_services(settings, load_student(settings))
+    serve_student(settings, load_student(settings))
+
+
+def serve_student(settings: Settings, student: Student) -> None:
+    """`serve` with a student that is already loaded. Raises SettingsInvalid."""
+    services, batcher = build_services(settings, student)
     listener = _listen(settings)
     config = uvicorn.Config(
         create_app(services, batcher),
@@ -229,6 +234,10 @@ def serve(settings: Settings) -> None:
     print(_greeting(host, port, services.identity, needs_key=bool(services.keys.digests)))
     sys.stdout.flush()
     server.run(sockets=[listener])
+    if batcher.left_behind:
+        # The interpreter would wait for the thread, for ever if the model never returns.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _listen(settings: Settings) -> socket.socket:

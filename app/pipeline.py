@@ -16,7 +16,7 @@ from app.contract.decision import (
     student_verdict,
     wants_teacher,
 )
-from app.contract.errors import ExchangeTooLong
+from app.contract.errors import EmptyPrompt, ExchangeTooLong
 from app.contract.exchange import Exchange, Slice
 from app.contract.moderation import Judged, Moderation, Options, Timings
 from app.contract.probability import harmful_margin, harmful_probability
@@ -108,10 +108,17 @@ class Pipeline:
         return encodings
 
     def _tokenize(self, exchanges: Sequence[Exchange]) -> list[Encoding]:
-        return self._tokenizer.encode_many(
-            [segments(exchange) for exchange in exchanges],
-            max_tokens=self._limits.max_exchange_tokens,
-        )
+        many: list[tuple[str, ...]] = []
+        for exchange in exchanges:
+            many.append(segments(exchange))
+            # Counted again, because normalization can make a text 18 times as long.
+            if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
+                raise ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
+        encodings = self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
+        # Some visible characters (lone accents, private ones) are nothing to the tokenizer.
+        if any(not encoding.prompt_tokens for encoding in encodings):
+            raise EmptyPrompt
+        return encodings
 
     def _judge(
         self,

@@ -37,7 +37,8 @@ class OnnxSession:
         # batch, so a memory pattern of the last one does not fit the next.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
-        options.log_severity_level = 3
+        # Errors come as exceptions; the engine's own lines would stand among our JSON.
+        options.log_severity_level = 4
         try:
             self._session = ort.InferenceSession(
                 model, sess_options=options, providers=["CPUExecutionProvider"]

@@ -73,13 +73,15 @@ class Tokenizer:
         self, many: Sequence[Sequence[str]], *, max_tokens: int | None = None
     ) -> list[Encoding]:
         """`encode` for each, tokenized side by side outside the interpreter's lock."""
-        flat = [segment for segments in many for segment in segments]
-        encoded = iter(self._hub.encode_batch_fast(flat, add_special_tokens=False))
+        # Each text once: in a conversation, many answers share a prompt.
+        texts = list(dict.fromkeys(segment for segments in many for segment in segments))
+        encoded = self._hub.encode_batch_fast(texts, add_special_tokens=False)
+        ids = {
+            text: np.array(one.ids, dtype=np.int64)
+            for text, one in zip(texts, encoded, strict=True)
+        }
         return [
-            self._assemble(
-                [np.array(next(encoded).ids, dtype=np.int64) for _ in segments], max_tokens
-            )
-            for segments in many
+            self._assemble([ids[segment] for segment in segments], max_tokens) for segments in many
         ]
 
     def _assemble(self, parts: list[Ids], max_tokens: int | None) -> Encoding:
@@ -89,12 +91,12 @@ class Tokenizer:
         frame = self._frames[len(parts) - 1]
         room = self.window_tokens - frame.overhead
         if tokens <= room:
-            return Encoding((frame.window(*parts),), tokens)
+            return Encoding((frame.window(*parts),), tokens, len(parts[0]))
         if len(parts) == 1:
             windows = [frame.window(piece) for piece in self._slide(parts[0], room)]
         else:
             windows = self._pair_windows(frame, *parts, room=room)
-        return Encoding(tuple(windows), tokens)
+        return Encoding(tuple(windows), tokens, len(parts[0]))
 
     def _pair_windows(
         self, frame: _Frame, prompt: Ids, response: Ids, *, room: int

@@ -6,13 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    FailFast,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 
 from app.contract.artifact import Manifest
 from app.contract.decision import DecidedBy, FallbackMode, Probability
 from app.contract.errors import BodyMismatch, MalformedBody, NothingToJudge, RequestRefused
 from app.contract.exchange import Exchange
 from app.contract.moderation import Judged, Moderation, Options
+
+_MAX_PROBLEMS = 100
 
 Text = Annotated[str, Field(strict=True)]
 
@@ -66,13 +77,13 @@ class PromptForm(_OptionsIn):
 class InputsForm(_OptionsIn):
     """Several exchanges, judged one by one."""
 
-    inputs: Annotated[tuple[ExchangeIn, ...], Field(min_length=1)]
+    inputs: Annotated[tuple[ExchangeIn, ...], Field(min_length=1), FailFast()]
 
 
 class MessagesForm(_OptionsIn):
     """A conversation: every user turn and every user-to-assistant exchange is judged."""
 
-    messages: Annotated[tuple[MessageIn, ...], Field(min_length=1)]
+    messages: Annotated[tuple[MessageIn, ...], Field(min_length=1), FailFast()]
 
 
 def _form_of(body: Any) -> str:
@@ -150,7 +161,9 @@ def conversation(messages: Sequence[MessageIn]) -> list[tuple[int, Exchange]]:
         elif message.role == "assistant":
             answered = True
             if asked:
-                judged.append((turn, Exchange("\n".join(asked), message.content)))
+                # Joined once: a thousand answers to the same turns share one prompt in memory.
+                asked = ["\n".join(asked)]
+                judged.append((turn, Exchange(asked[0], message.content)))
             else:
                 judged.append((turn, Exchange(message.content)))
     if not judged:
@@ -159,6 +172,8 @@ def conversation(messages: Sequence[MessageIn]) -> list[tuple[int, Exchange]]:
 
 
 def _refusal(exc: ValidationError) -> RequestRefused:
+    if exc.error_count() > _MAX_PROBLEMS:  # describing a hundred thousand takes seconds
+        return BodyMismatch((("", f"more than {_MAX_PROBLEMS} problems"),))
     errors = exc.errors(include_input=False, include_url=False, include_context=False)
     if any(error["type"] == "json_invalid" for error in errors):
         return MalformedBody()

@@ -39,8 +39,9 @@ def write_json(path: Path, content: object) -> None:
     write_atomically(path, dump_json(content))
 
 
-def read_policy(path: Path) -> Policy:
+def read_policy(candidate: Path) -> Policy:
     """The policy that `calibrate` left. Raises DataInvalid."""
+    path = candidate / POLICY
     try:
         return Policy.model_validate(read_json(path))
     except ValidationError as exc:

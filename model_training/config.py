@@ -51,6 +51,8 @@ class DistilConfig(_Section):
     n_draws: Positive = 300_000
     batch_tokens: Positive = 4096
     learning_rate: float = 1e-4
+    frozen_embeddings: bool = False
+    """Leave the word embeddings as the base has them."""
     weight_decay: float = 0.01
     warmup_share: Share = 0.06
     gradient_clip: float = 1.0
@@ -79,7 +81,7 @@ class ExportConfig(_Section):
     parity_rows: Positive = 2800
     """Validation rows, half of them pairs, on which the served graph must match the torch model."""
     float_layers: tuple[str, ...] = ()
-    """MatMul nodes (substrings of names) whose activations stay float: quantizing them costs much."""
+    """MatMul nodes (substrings of names) whose activations stay float, as quantizing costs most."""
 
 
 class RunConfig(_Section):

@@ -87,6 +87,22 @@ def encode_rows(rows: Sequence[Row], tokenizer: Tokenizer) -> tuple[list[Row], l
     return kept, tokenizer.encode_many(texts)
 
 
+def locatable(
+    rows: Sequence[Row], encodings: Sequence[Encoding]
+) -> tuple[list[Row], list[Encoding]]:
+    """Without the harmful prompts of several windows: nothing says which of them is harmful.
+
+    Training on a window that may hold only the harmless wrapper of a jailbreak taught a student to
+    flag 59 % of harmless requests in such wrappers (LOG.md).
+    """
+    kept = [
+        (row, encoding)
+        for row, encoding in zip(rows, encodings, strict=True)
+        if not (row.label and row.response is None and len(encoding.windows) > 1)
+    ]
+    return [row for row, _ in kept], [encoding for _, encoding in kept]
+
+
 def distil(
     config: RunConfig, *, train: Sequence[Row], validation: Sequence[Row], run: Path
 ) -> Path:
@@ -101,7 +117,7 @@ def distil(
     trainer = _Trainer(
         settings,
         model=_load_base(settings),
-        train=encode_rows(train, tokenizer),
+        train=locatable(*encode_rows(train, tokenizer)),
         validation=_evaluation_rows(validation, settings, tokenizer),
         run=run,
     )
@@ -128,6 +144,9 @@ def _load_base(settings: DistilConfig) -> Any:
         # size does not overfit a run of this length (LOG.md).
         if isinstance(module, Dropout):
             module.p = 0.0
+    if settings.frozen_embeddings:
+        # Words that the train pool never shows keep their place beside those that it does.
+        model.get_input_embeddings().weight.requires_grad_(False)
     return model.float()
 
 
@@ -178,7 +197,7 @@ class _Trainer:
     def _choose_windows(
         self, encodings: list[Encoding], rng: np.random.Generator
     ) -> tuple[Batch, list[Window]]:
-        """One window for each draw: harm is judged where a text begins, harmlessness anywhere."""
+        """One window for each draw: a response is harmful from its start, harmless anywhere."""
         draws = draw(
             [(row.slice, row.label, row.source) for row in self.rows],
             n_draws=self.settings.n_draws,

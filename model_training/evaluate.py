@@ -32,7 +32,6 @@ from model_training.scoring import Scored, open_candidate
 from model_training.split import labelled_rows
 
 LOOK_ALIKES: Final = ("contrast_constructed", "coconot", "benign_wrapped")
-_N_RESAMPLES: Final = 1000
 _FPR: Final = 0.05
 _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
@@ -45,6 +44,7 @@ def evaluate(
     data: Path,
     validation: Sequence[Row],
     threads: int | None = None,
+    n_resamples: int = 1000,
 ) -> dict[str, Any]:
     """Writes `report.json`, `report.md` and two plots into the candidate; returns the report.
 
@@ -69,8 +69,10 @@ def evaluate(
         "model": {key: exported[key] for key in ("quantization", "size_bytes", "model_sha256")},
         "parity": exported["parity"],
         "calibration": _calibration(candidate),
-        "test": {name: figures(scored, policy, interval=True) for name, scored in test.items()},
-        "validation": by_slice(held_out, policy),
+        "test": {
+            name: figures(scored, policy, n_resamples=n_resamples) for name, scored in test.items()
+        },
+        "validation": by_slice(held_out, policy, n_resamples=n_resamples),
         "validation_sources": by_source(held_out, policy),
         "look_alikes": look_alikes(held_out, policy),
     }
@@ -98,8 +100,11 @@ def flagged_by(scored: Scored, policy: Policy, operating_point: str) -> npt.NDAr
     return probabilities_of(scored, policy) >= thresholds
 
 
-def figures(scored: Scored, policy: Policy, *, interval: bool = False) -> dict[str, Any]:
-    """All figures of one set; those that need a label the set lacks are left out."""
+def figures(scored: Scored, policy: Policy, *, n_resamples: int = 0) -> dict[str, Any]:
+    """All figures of one set; those that need a label the set lacks are left out.
+
+    n_resamples: for bootstrap intervals; none at 0.
+    """
     labels, probabilities = scored.labels, probabilities_of(scored, policy)
     found: dict[str, Any] = {
         "rows": len(labels),
@@ -112,7 +117,7 @@ def figures(scored: Scored, policy: Policy, *, interval: bool = False) -> dict[s
     }
     if len(set(labels.tolist())) < 2:
         return found
-    found |= _ranking(scored, policy, labels, interval=interval)
+    found |= _ranking(scored, policy, labels, n_resamples=n_resamples)
     uncalibrated = harmful_probability(scored.margins, _UNCALIBRATED)
     return found | {
         "ece_15_uncalibrated": scores.expected_calibration_error(uncalibrated, labels),
@@ -122,20 +127,20 @@ def figures(scored: Scored, policy: Policy, *, interval: bool = False) -> dict[s
     }
 
 
-def _ranking(scored: Scored, policy: Policy, labels: Ints, *, interval: bool) -> dict[str, Any]:
+def _ranking(scored: Scored, policy: Policy, labels: Ints, *, n_resamples: int) -> dict[str, Any]:
     measured: dict[str, Callable[[Floats, Ints], float]] = {
         "auprc": scores.auprc,
         "recall_at_fpr_5": lambda s, y: scores.recall_at_fpr(s, y, rate=_FPR),
     }
     ranking: dict[str, Any] = {name: of(scored.margins, labels) for name, of in measured.items()}
-    if interval:
+    if n_resamples:
         flagged = flagged_by(scored, policy, policy.default_operating_point).astype(np.float64)
         measured_at: dict[str, tuple[Callable[[Floats, Ints], float], Floats]] = {
             **{name: (of, scored.margins) for name, of in measured.items()},
             "f1": (lambda s, y: scores.f1(s, y, threshold=0.5), flagged),
         }
         ranking["interval_95"] = {
-            name: scores.bootstrap_interval(of, values, labels, n_resamples=_N_RESAMPLES)
+            name: scores.bootstrap_interval(of, values, labels, n_resamples=n_resamples)
             for name, (of, values) in measured_at.items()
         }
     return ranking
@@ -161,8 +166,11 @@ def _deferred_share(scored: Scored, policy: Policy, probabilities: Floats) -> fl
     return float(inside.mean()) if len(inside) else 0.0
 
 
-def by_slice(scored: Scored, policy: Policy) -> dict[str, Any]:
-    return {name: figures(part, policy, interval=True) for name, part in _slices(scored).items()}
+def by_slice(scored: Scored, policy: Policy, *, n_resamples: int) -> dict[str, Any]:
+    return {
+        name: figures(part, policy, n_resamples=n_resamples)
+        for name, part in _slices(scored).items()
+    }
 
 
 def by_source(scored: Scored, policy: Policy) -> dict[str, Any]:

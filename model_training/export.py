@@ -17,6 +17,11 @@ from app.contract.artifact import MODEL, TOKENIZER
 from app.contract.exchange import SLICES
 from app.contract.windows import Window
 from app.tokenizer import Tokenizer
+from model_training.activations import (
+    activation_histograms,
+    clip_least_squares,
+    clip_percentile,
+)
 from model_training.candidate import EXPORT, write_json
 from model_training.config import DistilConfig, ExportConfig, RunConfig
 from model_training.errors import GateFailed
@@ -24,9 +29,6 @@ from model_training.graph import Student, fp32_graph, fusion_counts, load_studen
 from model_training.parity import Parity, gate, measure
 from model_training.quantize import (
     Range,
-    activation_histograms,
-    clip_least_squares,
-    clip_percentile,
     quantizable,
     quantize_static,
     quantize_tables,

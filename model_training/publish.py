@@ -158,12 +158,21 @@ def _manifest(
         licence=licence,
         run_config=run_config(config),
         commit=commit,
-        metrics={
-            path.stem: read_json(path)
-            for path in (candidate / name for name in (EXPORT, CALIBRATION, REPORT))
-            if path.exists()
-        },
+        metrics=_metrics(candidate),
     )
+
+
+def _metrics(candidate: Path) -> dict[str, Any]:
+    """What the stages measured; figures by source stay in report.json, ten times as long."""
+    found = {
+        path.stem: read_json(path)
+        for path in (candidate / EXPORT, candidate / CALIBRATION)
+        if path.exists()
+    }
+    if (candidate / REPORT).exists():
+        report = read_json(candidate / REPORT)
+        found |= {key: report[key] for key in ("test", "validation", "look_alikes")}
+    return found
 
 
 def run_config(config: RunConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""fp32 graph -> int8 graph with fixed activation scales. Pure functions of ONNX graphs and windows.
+"""fp32 graph -> int8 graph with fixed activation scales. Pure functions of ONNX graphs.
 
 Written by hand rather than with `onnxruntime.quantization`: its calibrators keep every activation
 of every batch in memory (8 GB for 512 windows here), and its per-row embedding tables do not exist.
@@ -6,18 +6,13 @@ of every batch in memory (8 GB for 512 windows here), and its per-row embedding 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import NodeProto, TensorProto, helper, numpy_helper
-from tqdm import tqdm
-
-from app.contract.windows import Window, pad
 
 Floats = npt.NDArray[np.float32]
 Range = tuple[float, float]
@@ -25,17 +20,6 @@ Range = tuple[float, float]
 # The head decides alone over 2 logits, and errors in it are not averaged out by later layers.
 HEAD_NAMES: Final = ("pooler", "classifier", "head", "score")
 _TABLE_ROWS: Final = 1024
-_N_BINS: Final = 4096
-_BATCH_TOKENS: Final = 2048
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """How often an activation took which value. counts: (bins,) float64 over [low, high]."""
-
-    low: float
-    high: float
-    counts: npt.NDArray[np.float64]
 
 
 def quantizable(graph: onnx.ModelProto, float_layers: Sequence[str]) -> list[NodeProto]:
@@ -51,61 +35,6 @@ def quantizable(graph: onnx.ModelProto, float_layers: Sequence[str]) -> list[Nod
     ]
 
 
-def activation_histograms(
-    graph: onnx.ModelProto, windows: Sequence[Window], *, pad_id: int, threads: int
-) -> dict[str, Histogram]:
-    """Histogram of each input of a quantizable MatMul over real windows, padding left out.
-
-    Two passes: the range first, so that the bins of the second lie where values are.
-    """
-    names = sorted({node.input[0] for node in quantizable(graph, ())})
-    run = _probe(graph, names, threads=threads)
-    ranges = dict.fromkeys(names, (np.inf, -np.inf))
-    for values in _activations(run, names, windows, pad_id, "ranges"):
-        for name, (low, high) in ranges.items():
-            ranges[name] = (
-                min(low, float(values[name].min())),
-                max(high, float(values[name].max())),
-            )
-    counts = {name: np.zeros(_N_BINS) for name in names}
-    for values in _activations(run, names, windows, pad_id, "histograms"):
-        for name in names:
-            counts[name] += np.histogram(values[name], bins=_N_BINS, range=ranges[name])[0]
-    return {name: Histogram(*ranges[name], counts[name]) for name in names}
-
-
-def clip_percentile(histogram: Histogram, percentile: float) -> Range:
-    """The range that leaves (100 - percentile) / 2 % of values outside at either end."""
-    share = np.cumsum(histogram.counts) / histogram.counts.sum()
-    edges = np.linspace(histogram.low, histogram.high, len(histogram.counts) + 1)
-    tail = (100.0 - percentile) / 200.0
-    low = edges[int(np.searchsorted(share, tail, side="right"))]
-    high = edges[min(int(np.searchsorted(share, 1.0 - tail)) + 1, len(edges) - 1)]
-    return float(low), float(high)
-
-
-def clip_least_squares(histogram: Histogram) -> Range:
-    """The range with the least expected squared error of 8-bit rounding and clipping together.
-
-    Searched over 60 shrinkages of each end in turn; after Banner et al. 2019, section 3, with the
-    measured distribution in place of a Laplace one.
-    """
-    edges = np.linspace(histogram.low, histogram.high, len(histogram.counts) + 1)
-    centres = (edges[:-1] + edges[1:]) / 2.0
-
-    def error(low: float, high: float) -> float:
-        step = max(high - low, 1e-12) / 255.0
-        beyond = np.clip(centres, low, high) - centres
-        return float(((beyond**2 + step**2 / 12.0) * histogram.counts).sum())
-
-    low, high = histogram.low, histogram.high
-    shrinkages = np.geomspace(1.0, 0.01, 60)
-    for _ in range(2):
-        high = min((histogram.high * s for s in shrinkages), key=lambda end: error(low, end))
-        low = min((histogram.low * s for s in shrinkages), key=lambda end: error(end, high))
-    return low, high
-
-
 def quantize_static(
     graph: onnx.ModelProto, ranges: dict[str, Range], *, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
@@ -115,7 +44,7 @@ def quantize_static(
     follows (attention, gelu, normalization) computes in float. `float_layers` compute in float32
     too, from int8 weights.
     """
-    quantized = _copy(graph)
+    quantized = copy_graph(graph)
     replaced: dict[str, str] = {}
     for node in quantizable(quantized, float_layers):
         name = node.input[0]
@@ -129,10 +58,10 @@ def quantize_static(
 def quantize_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
     """int8 weights, float32 activations: small, exact to the weights' rounding, no faster.
 
-    Cast and Mul rather than DequantizeLinear: ONNX Runtime folds them once, when it loads the
-    graph, while it would dequantize again for each batch.
+    Cast and Mul rather than DequantizeLinear: ONNX Runtime folds them into float32 weights when it
+    loads the graph; DequantizeLinear it would turn into MatMulNBits, a kernel of its own precision.
     """
-    quantized = _copy(graph)
+    quantized = copy_graph(graph)
     for node in quantizable(quantized, ()):
         name = node.input[1]
         node.input[1] = f"{name}_restored"
@@ -155,7 +84,7 @@ def quantize_tables(graph: onnx.ModelProto) -> onnx.ModelProto:
 
     One scale for each row, since rows of rare words are an order of magnitude larger or smaller.
     """
-    quantized = _copy(graph)
+    quantized = copy_graph(graph)
     tensors = {tensor.name: tensor for tensor in quantized.graph.initializer}
     for node in list(quantized.graph.node):
         table = tensors.get(node.input[0]) if node.op_type == "Gather" else None
@@ -216,7 +145,11 @@ def _quantized_weight(graph: onnx.ModelProto, name: str) -> str:
         return restored
     rounded, scale = _rounded_columns(tensor)
     zero_point = np.zeros(len(scale), dtype=np.int8)
-    parts = {f"{name}_int8": rounded, f"{name}_scale": scale, f"{name}_zero_point": zero_point}
+    parts: dict[str, npt.NDArray[Any]] = {
+        f"{name}_int8": rounded,
+        f"{name}_scale": scale,
+        f"{name}_zero_point": zero_point,
+    }
     _add_constants(graph, parts)
     graph.graph.node.append(helper.make_node("DequantizeLinear", list(parts), [restored], axis=1))
     return restored
@@ -237,55 +170,14 @@ def _rounded_columns(tensor: TensorProto) -> tuple[npt.NDArray[np.int8], Floats]
     return np.clip(np.round(values / scale), -127, 127).astype(np.int8), scale
 
 
-def _probe(
-    graph: onnx.ModelProto, names: Sequence[str], *, threads: int
-) -> Callable[[dict[str, npt.NDArray[np.int64]]], list[Floats]]:
-    probed = _copy(graph)
-    probed.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
-    )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        probed.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    taken = [node.name for node in session.get_inputs()]
-
-    def run(inputs: dict[str, npt.NDArray[np.int64]]) -> list[Floats]:
-        return list(session.run(list(names), {name: inputs[name] for name in taken}))
-
-    return run
-
-
-def _activations(
-    run: Callable[[dict[str, npt.NDArray[np.int64]]], list[Floats]],
-    names: Sequence[str],
-    windows: Sequence[Window],
-    pad_id: int,
-    what: str,
-) -> Iterable[dict[str, Floats]]:
-    """For each batch, the values of each activation at real tokens: (tokens, width) float32."""
-    ordered = sorted(windows, key=lambda window: window.length)
-    with tqdm(total=len(ordered), desc=f"quantize: {what}", unit="window") as bar:
-        while ordered:
-            size = max(1, _BATCH_TOKENS // ordered[-1].length)
-            batch, ordered = ordered[-size:], ordered[:-size]
-            ids, mask, types = pad(batch, pad_id=pad_id)
-            outputs = run({"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
-            real = mask.astype(bool)
-            yield {name: out[real] for name, out in zip(names, outputs, strict=True)}
-            bar.update(len(batch))
-
-
-def _add_constants(graph: onnx.ModelProto, tensors: dict[str, npt.NDArray[np.generic]]) -> None:
+def _add_constants(graph: onnx.ModelProto, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
     graph.graph.initializer.extend(
         numpy_helper.from_array(np.ascontiguousarray(value), name)
         for name, value in tensors.items()
     )
 
 
-def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:
+def copy_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
     copied = onnx.ModelProto()
     copied.CopyFrom(graph)
     return copied

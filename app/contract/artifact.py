@@ -116,7 +116,7 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 def _parse_manifest(content: bytes) -> Manifest:
     try:
         raw: object = json.loads(content)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ArtifactInvalid(f"{MANIFEST} is not JSON") from exc
     found = raw.get("schema_version") if isinstance(raw, Mapping) else None
     if found != SCHEMA_VERSION:

@@ -6,6 +6,7 @@ an artifact trained on another format does not load.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import Final
@@ -58,14 +59,38 @@ _WHITE_SPACE: Final = re.compile(r"\s+")
 _LONG_RUN: Final = re.compile(r"(\w{80})(?=\w)")
 
 
+# Of the accents heaped on one letter, as many are read as in Unicode's stream-safe format (UAX #15,
+# section 13). NFKC sorts each heap in quadratic time: 100,000 of them took a minute.
+_MAX_MARKS: Final = 30
+
+
+@functools.cache
+def _heaped_marks() -> re.Pattern[str]:
+    """A run of combining characters that is longer than `_MAX_MARKS`, in two groups."""
+    candidates = map(chr, range(0x300, 0x1F000))
+    marks = "".join(
+        mark
+        for mark in candidates
+        if unicodedata.category(mark) in ("Mn", "Mc", "Me", "Lm")
+        and unicodedata.combining(unicodedata.normalize("NFKD", mark)[0])
+    )
+    return re.compile(f"([{marks}]{{{_MAX_MARKS}}})([{marks}]+)")
+
+
+def _nfkc(text: str) -> str:
+    if not text.isascii():
+        text = _heaped_marks().sub(r"\1", text)
+    return unicodedata.normalize("NFKC", text)
+
+
 def normalize(text: str) -> str:
     """Text as the student reads it: NFKC, no invisible characters, single spaces, no long runs.
 
     Idempotent. May be longer than the input (NFKC expands some characters up to 18 times).
     """
-    text = unicodedata.normalize("NFKC", text)
+    text = _nfkc(text)
     text = text.translate(_INVISIBLE)
-    text = unicodedata.normalize("NFKC", text)  # removal can bring combinable characters together
+    text = _nfkc(text)  # removal can bring combinable characters together
     text = _WHITE_SPACE.sub(" ", text).strip()
     return _LONG_RUN.sub(r"\1 ", text)
 

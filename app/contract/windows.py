@@ -29,6 +29,8 @@ class Encoding:
 
     windows: tuple[Window, ...]
     tokens: int
+    prompt_tokens: int
+    """0: the tokenizer saw nothing in the prompt, so there is nothing to judge."""
 
 
 def pad(windows: Sequence[Window], *, pad_id: int, multiple_of: int = 8) -> tuple[Ids, Ids, Ids]:

@@ -17,7 +17,7 @@ from model_training.calibrate import (
     fit_policy,
     row_weights,
 )
-from model_training.candidate import CALIBRATION, POLICY, read_json, read_policy
+from model_training.candidate import CALIBRATION, read_json, read_policy
 from model_training.errors import DataInvalid
 from model_training.rows import Row
 from tests.tiny_student import tiny_config, tiny_rows
@@ -88,7 +88,7 @@ def test_a_slice_without_harmful_rows_takes_the_other_fit() -> None:
 def test_calibrate_writes_a_policy_for_the_served_graph(tiny_candidate: Path) -> None:
     result = calibrate(tiny_candidate, tiny_rows(160, seed=5), tiny_config(), threads=1)
 
-    assert read_policy(tiny_candidate / POLICY) == result.policy
+    assert read_policy(tiny_candidate) == result.policy
     assert set(read_json(tiny_candidate / CALIBRATION)["slices"]) == set(SLICES)
     for slice_ in SLICES:
         thresholds = [

@@ -106,7 +106,9 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
     config = tiny_config("static")
     policy = calibrate(tiny_candidate, tiny_rows(160, seed=5), config, threads=1).policy
     validation = tiny_rows(120, seed=6)
-    report = evaluate(tiny_candidate, policy, config, data=data, validation=validation, threads=1)
+    report = evaluate(
+        tiny_candidate, policy, config, data=data, validation=validation, threads=1, n_resamples=50
+    )
 
     assert report["test"]["openai_moderation"]["auprc"] > 0.95
     assert report["test"]["harmbench_eval"]["rows"] == 80

@@ -8,10 +8,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from model_training.activations import Histogram, clip_least_squares, clip_percentile
 from model_training.quantize import (
-    Histogram,
-    clip_least_squares,
-    clip_percentile,
     quantize_static,
     quantize_tables,
     quantize_weights,

@@ -76,7 +76,7 @@ def test_thresholds_keep_their_promise(rows: tuple[np.ndarray, np.ndarray], rate
 
 
 @given(scored())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 def test_no_threshold_beats_the_one_of_best_f1(rows: tuple[np.ndarray, np.ndarray]) -> None:
     values, labels = rows
     best = scores.f1(values, labels, threshold=scores.threshold_at_best_f1(values, labels))

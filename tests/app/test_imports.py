@@ -1,0 +1,141 @@
+"""The import tables of the style guide: data flows down them, imports point up, no exceptions."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app"
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in APP.rglob("*.py")
+}
+
+# What a module may take from `app.contract` and `app`; whatever is not listed may take nothing.
+CONTRACT = {
+    "errors": set(),
+    "exchange": {"errors"},
+    "text": {"errors", "exchange"},
+    "probability": set(),
+    "windows": set(),
+    "decision": {"errors", "exchange", "probability"},
+    "moderation": {"decision"},
+    "artifact": {"decision", "errors", "exchange", "text"},
+}
+# module -> (other modules of app, libraries it must not see)
+APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
+    "settings": (set(), {"fastapi", "onnxruntime"}),
+    "metrics": (set(), {"fastapi", "onnxruntime", "pydantic"}),
+    "logs": (set(), {"fastapi", "onnxruntime"}),
+    "tokenizer": (set(), {"asyncio", "fastapi", "onnxruntime"}),
+    "session": (set(), {"asyncio", "fastapi", "tokenizers"}),
+    "batcher": ({"metrics"}, {"onnxruntime", "fastapi", "tokenizers"}),
+    "pipeline": ({"batcher", "metrics", "tokenizer"}, {"fastapi", "starlette", "onnxruntime"}),
+    "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
+    "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
+    "http_errors": (set(), {"onnxruntime", "tokenizers"}),
+    "http_request": (set(), {"onnxruntime", "tokenizers"}),
+    "observe": ({"health", "http_errors", "http_request", "logs", "metrics"}, {"onnxruntime"}),
+    "routes": (
+        {"health", "http_errors", "http_request", "metrics", "pipeline", "settings", "wire"},
+        {"onnxruntime", "tokenizers"},
+    ),
+    "api_docs": ({"routes", "wire"}, {"onnxruntime", "tokenizers"}),
+}
+# These put things together and may see all of app.
+ROOTS = {"app.main", "app.cli", "app.__main__"}
+CONTRACT_LIBRARIES = {"numpy", "pydantic"}
+NEVER = {"torch", "transformers", "model_training", "tests", "sklearn", "onnx"}
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of all that a file imports, at any depth; relative imports are not allowed."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            assert node.module
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & set(MODULES) or {node.module}
+    return found
+
+
+def libraries(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_nothing_in_app_sees_training(module: str) -> None:
+    assert not libraries(imports(MODULES[module])) & NEVER
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if ".contract." in name))
+def test_contract_stands_alone(module: str) -> None:
+    name = module.rpartition(".")[2]
+    if name == "__init__":
+        assert not imports(MODULES[module])
+        return
+    assert name in CONTRACT, f"{module} is in no import table: add it"
+    seen = imports(MODULES[module])
+    own = {one for one in seen if one.partition(".")[0] == "app"}
+    assert own <= {f"app.contract.{other}" for other in CONTRACT[name]}
+    others = libraries(seen - own) - set(sys.stdlib_module_names)
+    assert others <= CONTRACT_LIBRARIES
+
+
+@pytest.mark.parametrize(
+    "module", sorted(name for name in MODULES if ".contract" not in name and name not in ROOTS)
+)
+def test_app_keeps_its_table(module: str) -> None:
+    name = module.rpartition(".")[2]
+    if name == "__init__":
+        assert not imports(MODULES[module])
+        return
+    assert name in APP_TABLE, f"{module} is in no import table: add it"
+    allowed, forbidden = APP_TABLE[name]
+    seen = imports(MODULES[module])
+    own = {one for one in seen if one.startswith("app.") and not one.startswith("app.contract")}
+    assert own <= {f"app.{other}" for other in allowed}
+    assert not libraries(seen) & forbidden
+
+
+def test_settings_alone_reads_the_environment() -> None:
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                reads = (node.value.id, node.attr)
+                assert reads not in (("os", "environ"), ("os", "getenv"), ("os", "environb"))
+                if node.value.id == "os":
+                    assert module in ("app.main", "app.contract.artifact"), f"{module}: {reads}"
+        if module != "app.settings":
+            assert "pydantic_settings" not in libraries(imports(path))
+
+
+def test_status_codes_live_in_http_errors_alone() -> None:
+    for module in ("batcher", "pipeline", "tokenizer", "session", "health", "wire"):
+        numbers = {
+            node.value
+            for node in ast.walk(ast.parse((APP / f"{module}.py").read_text()))
+            if isinstance(node, ast.Constant)
+        }
+        assert not numbers & {400, 401, 408, 413, 415, 422, 429, 500, 503, 504}
+
+
+def test_importing_the_server_loads_no_torch_and_starts_no_thread() -> None:
+    code = """
+import sys, threading
+import app.main, app.cli
+print([n for n in ("torch", "transformers", "model_training", "sklearn") if n in sys.modules])
+print(threading.active_count())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["[]", "1"]
+    assert done.stderr == ""

@@ -1,0 +1,164 @@
+"""The path of a request: all verdicts or an error, limits before work, the worst window counts."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.batcher import Batcher, BatchLimits, Scored
+from app.contract.artifact import Artifact
+from app.contract.errors import EmptyPrompt, ExchangeTooLong, UnknownOperatingPoint
+from app.contract.exchange import Exchange
+from app.contract.moderation import Moderation, Options
+from app.contract.windows import Window
+from app.metrics import Metrics
+from app.pipeline import InputLimits, Pipeline, most_harmful_probability
+from app.tokenizer import Tokenizer
+from tests.fakes import FakeSession
+
+LIMITS = InputLimits(max_items=3, max_exchange_chars=2000, max_exchange_tokens=500)
+
+
+def margins_by_bomb(bomb: int) -> Any:
+    """Margin 2 for windows with the id, -2 for others."""
+
+    def answer(windows: Sequence[Window]) -> np.ndarray:
+        margins = [2.0 if bomb in window.ids else -2.0 for window in windows]
+        return np.array([(0.0, margin) for margin in margins], dtype=np.float32)
+
+    return answer
+
+
+class Bench:
+    """A pipeline over a fake model, with its metrics."""
+
+    def __init__(self, artifact: Artifact, tokenizer: Tokenizer) -> None:
+        (window,) = tokenizer.encode(("bomb",)).windows
+        self.session = FakeSession(margins_by_bomb(int(window.ids[1])))
+        self.metrics = Metrics()
+        self._artifact = artifact
+        self._tokenizer = tokenizer
+
+    def moderate(self, *exchanges: Exchange, **options: Any) -> Moderation:
+        async def case() -> Moderation:
+            batcher = Batcher(
+                self.session.run,
+                limits=BatchLimits(2048, 100_000),
+                workers=1,
+                metrics=self.metrics,
+            )
+            batcher.start()
+            pipeline = Pipeline(
+                policy=self._artifact.manifest.policy,
+                tokenizer=self._tokenizer,
+                batcher=batcher,
+                limits=LIMITS,
+                metrics=self.metrics,
+            )
+            try:
+                return await pipeline.moderate(exchanges, Options(**options), deadline=math.inf)
+            finally:
+                await batcher.close()
+
+        return asyncio.run(case())
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def bench(artifact: Artifact, tokenizer: Tokenizer) -> Bench:
+    return Bench(artifact, tokenizer)
+
+
+def test_the_most_harmful_window_counts(bench: Bench) -> None:
+    text = "read a book " * 100
+    found = bench.moderate(Exchange(text + "bomb"), Exchange(text))
+    first, second = found.judged
+    assert first.verdict.probability == pytest.approx(1.0 / (1.0 + math.exp(-2.0)))
+    assert second.verdict.probability == pytest.approx(1.0 / (1.0 + math.exp(2.0)))
+    assert (first.tokens, second.tokens) == (301, 300)
+    assert first.windows > 4
+    assert found.harmful is True
+    assert found.operating_point == "balanced"
+
+
+def test_each_slice_has_its_own_calibration(artifact: Artifact) -> None:
+    from app.contract.probability import Calibration
+
+    calibration = {
+        "prompt": Calibration(temperature=1.0),
+        "pair": Calibration(temperature=4.0, bias=1.0),
+    }
+    policy = artifact.manifest.policy.model_copy(update={"calibration": calibration})
+    scored = Scored(np.array([[0.0, 2.0], [0.0, -2.0]], dtype=np.float32), 0.0, 0.0)
+    assert most_harmful_probability(scored, policy, "prompt") == pytest.approx(
+        1.0 / (1.0 + math.exp(-2.0))
+    )
+    assert most_harmful_probability(scored, policy, "pair") == pytest.approx(
+        1.0 / (1.0 + math.exp(-1.5))
+    )
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "limit"),
+    [
+        ([Exchange("a")] * 4, "3 exchanges"),
+        ([Exchange("a"), Exchange("a" * 2001)], "2000 characters"),
+        ([Exchange("a" * 1000, "a" * 1001)], "2000 characters"),
+        ([Exchange("\ufdfa" * 200)], "2000 characters"),
+        ([Exchange("a " * 501)], "500 tokens"),
+        ([Exchange("a"), Exchange("a " * 250, "a " * 251)], "500 tokens"),
+    ],
+)
+def test_what_passes_a_limit_is_refused_before_the_model_sees_anything(
+    bench: Bench, exchanges: list[Exchange], limit: str
+) -> None:
+    with pytest.raises(ExchangeTooLong, match=limit):
+        bench.moderate(*exchanges)
+    assert not bench.session.seen
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\u200b", "\u0301", "\ue000", "\ufffd"])
+@pytest.mark.parametrize("response", [None, "", "read a book"])
+def test_a_prompt_that_nobody_can_read_is_never_a_pass(
+    bench: Bench, prompt: str, response: str | None
+) -> None:
+    with pytest.raises(EmptyPrompt):
+        bench.moderate(Exchange("read a book"), Exchange(prompt, response))
+    assert not bench.session.seen
+
+
+def test_an_unknown_operating_point_is_refused_before_any_work(bench: Bench) -> None:
+    with pytest.raises(UnknownOperatingPoint):
+        bench.moderate(Exchange("a"), operating_point="other")
+    assert not bench.session.seen
+
+
+def test_long_text_can_be_refused(bench: Bench) -> None:
+    with pytest.raises(ExchangeTooLong, match="64 tokens in one window"):
+        bench.moderate(Exchange("a " * 63), reject_long=True)
+    assert len(bench.moderate(Exchange("a " * 62), reject_long=True).judged) == 1
+
+
+def test_a_wanted_teacher_is_counted_as_missing(bench: Bench) -> None:
+    found = bench.moderate(Exchange("a"), Exchange("bomb", "bomb"), fallback="always")
+    assert [one.verdict.decided_by for one in found.judged] == ["fallback", "fallback"]
+    assert all(one.verdict.degraded for one in found.judged)
+    assert bench.count("postern_degraded_total") == 2.0
+    labels = {"decided_by": "fallback"}
+    assert bench.count("postern_verdicts_total", verdict="harmful", **labels) == 1.0
+    assert bench.count("postern_verdicts_total", verdict="unharmful", **labels) == 1.0
+    assert bench.count("postern_probability_count", slice="pair") == 1.0
+
+
+def test_the_timings_are_those_of_the_slowest(bench: Bench) -> None:
+    timings = bench.moderate(Exchange("a"), Exchange("bomb")).timings
+    assert 0.0 <= timings.queue_s <= timings.total_s
+    assert 0.0 <= timings.inference_s <= timings.total_s
+    assert timings.teacher_s == 0.0

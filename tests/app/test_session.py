@@ -1,0 +1,91 @@
+"""The real engine: batched equals single whatever the neighbours; a bad graph does not load."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.contract.artifact import Artifact
+from app.contract.errors import ArtifactInvalid
+from app.contract.probability import harmful_margin, harmful_probability
+from app.contract.windows import Window
+from app.session import OnnxSession
+
+relaxed = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def session(artifact: Artifact) -> OnnxSession:
+    return OnnxSession(artifact.model, pad_id=artifact.manifest.pad_id, intra_op_threads=1)
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> Window:
+    """Any ids of the vocabulary between the frame's, as a prompt or a pair."""
+    inner = draw(st.lists(st.integers(4, 150), max_size=61))
+    split = draw(st.none() | st.integers(0, len(inner)))
+    if split is None:
+        ids, types = [2, *inner, 3], [0] * (len(inner) + 2)
+    else:
+        ids = [2, *inner[:split], 3, *inner[split:], 3]
+        types = [0] * (split + 2) + [1] * (len(inner) - split + 1)
+    return Window(np.array(ids[:64], dtype=np.int64), np.array(types[:64], dtype=np.int64))
+
+
+@relaxed
+@given(batch=st.lists(windows(), min_size=1, max_size=12))
+def test_neighbours_do_not_move_a_probability(
+    session: OnnxSession, artifact: Artifact, batch: list[Window]
+) -> None:
+    calibration = artifact.manifest.policy.calibration["prompt"]
+    together = session.run(batch)
+    assert together.shape == (len(batch), 2)
+    assert together.dtype == np.float32
+    alone = np.concatenate([session.run([window]) for window in batch])
+    np.testing.assert_allclose(
+        harmful_probability(harmful_margin(together), calibration),
+        harmful_probability(harmful_margin(alone), calibration),
+        atol=1e-3,
+    )
+    backwards = session.run(batch[::-1])[::-1]
+    np.testing.assert_allclose(backwards, together, atol=1e-3)
+
+
+def test_it_may_be_called_from_several_threads(session: OnnxSession) -> None:
+    batches = [
+        [Window(np.array([2, *range(4, 4 + n), 3]), np.zeros(n + 2, dtype=np.int64))]
+        for n in range(1, 25)
+    ]
+    expected = [session.run(batch) for batch in batches]
+    found: dict[int, np.ndarray] = {}
+
+    def work(start: int) -> None:
+        for index in range(start, len(batches), 4):
+            found[index] = session.run(batches[index])
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index, logits in enumerate(expected):
+        np.testing.assert_allclose(found[index], logits, atol=1e-5)
+
+
+def test_a_failing_run_raises_and_writes_no_line_of_its_own(
+    session: OnnxSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    beyond = Window(np.array([2, 10**6, 3]), np.zeros(3, dtype=np.int64))
+    with pytest.raises(Exception, match="out of data bounds"):
+        session.run([beyond])
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("model", [b"", b"not a graph", b"\x08\x01"])
+def test_what_is_no_graph_does_not_load(model: bytes) -> None:
+    with pytest.raises(ArtifactInvalid):
+        OnnxSession(model, pad_id=0, intra_op_threads=1)

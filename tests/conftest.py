@@ -1,0 +1,85 @@
+"""One tiny artifact and one long-lived server for the whole suite, and a factory for others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from app.contract.artifact import Artifact, read_artifact
+from app.tokenizer import Tokenizer
+from tests.server_process import ServerProcess
+
+# Time is never a verdict here: the suite runs on busy machines.
+settings.register_profile(
+    "postern", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("postern")
+
+StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="session")
+def tiny_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a published two-layer student."""
+    from tests.tiny_student import build_tiny_artifact  # torch is heavy: only where it is needed
+
+    return build_tiny_artifact(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def artifact(tiny_artifact: Path) -> Artifact:
+    return read_artifact(tiny_artifact)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(artifact: Artifact) -> Tokenizer:
+    return Tokenizer(
+        artifact.tokenizer,
+        window_tokens=artifact.manifest.window_tokens,
+        overlap_tokens=artifact.manifest.overlap_tokens,
+    )
+
+
+@pytest.fixture(scope="session")
+def server(tiny_artifact: Path) -> Iterator[ServerProcess]:
+    """A healthy server with default settings, shared by all tests that do not break it."""
+    with ServerProcess(["-m", "app", "serve"], {"artifact": tiny_artifact}) as process:
+        process.wait_until_ready()
+        yield process
+
+
+@pytest.fixture(scope="module")
+def start_server(tiny_artifact: Path) -> Iterator[StartServer]:
+    """Starts servers with settings of their own; each must exit with 0 at the end."""
+    with ExitStack() as stack:
+
+        def start(**settings: object) -> ServerProcess:
+            process = ServerProcess(
+                ["-m", "app", "serve"], {"artifact": tiny_artifact} | dict(settings)
+            )
+            stack.enter_context(process)
+            process.wait_until_ready()
+            return process
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_faulty_server(tiny_artifact: Path) -> Iterator[StartServer]:
+    """Starts servers whose model is slow or broken; `faults` goes to FaultySession."""
+    with ExitStack() as stack:
+
+        def start(faults: dict[str, Any], **settings: object) -> ServerProcess:
+            process = ServerProcess(
+                ["-m", "tests.end_to_end.faulty_server", json.dumps(faults)],
+                {"artifact": tiny_artifact} | dict(settings),
+            )
+            return stack.enter_context(process)
+
+        yield start

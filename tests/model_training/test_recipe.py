@@ -1,0 +1,139 @@
+"""The whole recipe in miniature: from rows to a served verdict, killed on the way and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from app.contract.artifact import read_artifact
+from tests.tiny_data import build_tiny_data
+from tests.tiny_student import build_untrained_base
+
+_RECIPE = """
+name = "miniature"
+version = "0.1.0"
+
+[data]
+validation_share = 0.2
+calibration_share = 0.3
+held_out_more = {{ contrast_constructed = 0.2, coconot = 0.2, benign_wrapped = 0.2 }}
+
+[augment]
+swapped_responses = 20
+
+[distil]
+base = "{base}"
+window_tokens = 64
+overlap_tokens = 8
+n_draws = 6000
+batch_tokens = 1024
+learning_rate = 3e-3
+evaluations = 4
+evaluation_rows = 100
+precision = "fp32"
+
+[export]
+calibration_rows = 64
+"""
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recipe")
+    build_tiny_data(folder / "data")
+    base = build_untrained_base(folder / "base")
+    (folder / "recipe.toml").write_text(_RECIPE.format(base=base))
+    return folder
+
+
+def _start(workplace: Path, stage: str, *, run: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "model_training", stage),
+            *("--recipe", str(workplace / "recipe.toml")),
+            *("--data", str(workplace / "data")),
+            *("--run", str(workplace / run)),
+            *("--artifacts", str(workplace / "artifacts")),
+            *("--threads", "1"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _finish(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+@pytest.mark.slow
+def test_from_rows_to_a_served_verdict(workplace: Path) -> None:
+    # Killed in the middle of training, as early as there is a checkpoint to go on from.
+    killed = _start(workplace, "run", run="killed")
+    checkpoint = workplace / "killed" / "checkpoint.safetensors"
+    waited = time.monotonic()
+    while not checkpoint.exists() and killed.poll() is None and time.monotonic() - waited < 240:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not (workplace / "killed" / "student").exists(), "it was killed too late to resume"
+    assert "published miniature 0.1.0" in _finish(_start(workplace, "run", run="killed"))
+
+    # The same recipe without a kill ends with the same weights.
+    for stage in ("split", "distil"):
+        _finish(_start(workplace, stage, run="whole"))
+    resumed, whole = (
+        load_file(workplace / run / "student" / "model.safetensors") for run in ("killed", "whole")
+    )
+    assert resumed.keys() == whole.keys()
+    assert all((resumed[name] == whole[name]).all() for name in whole)
+
+    artifact = workplace / "artifacts" / "miniature" / "0.1.0"
+    manifest = read_artifact(artifact).manifest
+    assert manifest.run_config["distil"]["n_draws"] == 6000
+    assert {"report.json", "report.md", "MODEL_CARD.md"} <= manifest.files.keys()
+    assert _verdict(artifact, "please tell me how to make a bomb")
+    assert not _verdict(artifact, "please tell me how to bake a cake")
+
+
+def _verdict(artifact: Path, prompt: str) -> bool:
+    out = subprocess.run(
+        [sys.executable, "-m", "app", "classify", prompt, "--artifact", str(artifact)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return bool(json.loads(out)["harmful"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("n_draws = 6000", "n_draws = 0"), "distil.n_draws"),
+        (("[augment]", "[augmentation]"), "augmentation"),
+        (('version = "0.1.0"', "version = 1"), "version"),
+        (("[distil]", "[distil"), "recipe.toml"),
+    ],
+)
+def test_a_wrong_recipe_is_one_clear_line(
+    workplace: Path, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    recipe = (workplace / "recipe.toml").read_text().replace(*change)
+    (tmp_path / "recipe.toml").write_text(recipe)
+    (tmp_path / "data").symlink_to(workplace / "data")
+    process = _start(tmp_path, "split", run="run")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert len(err.strip().splitlines()) == 1
+    assert message in err
