@@ -53,4 +53,4 @@ lock:
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements/test.txt
 
 clean:
-	rm -rf $(VENV) $(SERVE_VENV) work
+	rm -rf $(VENV) $(SERVE_VENV) runs

@@ -71,7 +71,7 @@ def problem_response(error: PosternError, *, request_id: str) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {} if error.index is None else {"index": error.index}
     if isinstance(error, errors.BodyMismatch):
         extra["errors"] = [{"field": field, "detail": text} for field, text in error.problems]
     return _response(problem, str(error), request_id=request_id, headers=headers, **extra)

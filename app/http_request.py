@@ -104,10 +104,12 @@ async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float
             await _discard(request)
             raise UnsupportedMediaType("the Content-Type must be application/json")
         if length is not None and int(length) > limit_bytes:
-            await _discard(request)
             raise BodyTooLarge(limit_bytes)
         async with asyncio.timeout(timeout_s):
             return await _read(request, limit_bytes)
+    except BodyTooLarge:
+        await _discard(request)  # outside of the time for a body: that it is too large is certain
+        raise
     except TimeoutError:
         raise BodyTooSlow from None
     except ClientDisconnect:
@@ -120,7 +122,6 @@ async def _read(request: Request, limit_bytes: int) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit_bytes:
-            await _discard(request)
             raise BodyTooLarge(limit_bytes)
         chunks.append(chunk)
     return b"".join(chunks)

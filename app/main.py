@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-import numpy as np
 import uvicorn
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -23,8 +22,7 @@ from starlette.types import ASGIApp
 from app import __version__, api_docs, http_errors, logs
 from app.batcher import Batcher, BatchLimits
 from app.contract.artifact import Artifact, read_artifact
-from app.contract.errors import ArtifactInvalid, PosternError, SettingsInvalid
-from app.contract.exchange import Exchange
+from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
 from app.health import Health
 from app.http_request import Keys, now
@@ -35,9 +33,8 @@ from app.routes import Services, router
 from app.session import OnnxSession, Session
 from app.settings import Settings
 from app.tokenizer import Tokenizer
+from app.warm_up import SELF_TEST, check_self_test, warm_up
 from app.wire import Identity, info_reply
-
-_WARM_UP = Exchange("Is the server awake?", "It is.")
 
 
 @dataclass(frozen=True)
@@ -60,25 +57,8 @@ def load_student(settings: Settings) -> Student:
     )
     threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
     session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
-    warm_up(tokenizer, session)
+    check_self_test(manifest, warm_up(tokenizer, session))
     return Student(artifact, tokenizer, session)
-
-
-def warm_up(tokenizer: Tokenizer, session: Session) -> None:
-    """One forward pass, alone and in a batch, must give the same finite numbers.
-
-    Raises ArtifactInvalid.
-    """
-    (window,) = tokenizer.encode(segments(_WARM_UP)).windows
-    (longer,) = tokenizer.encode(segments(Exchange("awake " * 40))).windows[:1]
-    try:
-        alone, batched = session.run([window]), session.run([window, longer])[:1]
-    except Exception as exc:  # whatever the engine raises, the server must not start
-        raise ArtifactInvalid(f"the warm-up failed ({type(exc).__name__})") from exc
-    if alone.shape != (1, 2) or not np.isfinite(alone).all():
-        raise ArtifactInvalid("the warm-up gave no finite pair of logits")
-    if np.abs(alone - batched).max() > 0.01:
-        raise ArtifactInvalid("the model's logits depend on what they are batched with")
 
 
 def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
@@ -115,7 +95,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         ),
         health=Health(
             batcher,
-            student.tokenizer.encode(segments(_WARM_UP)),
+            student.tokenizer.encode(segments(SELF_TEST[0])),
             stall_s=settings.stall_timeout_ms / 1000.0,
             clock=now,
         ),

@@ -16,7 +16,7 @@ from app.contract.decision import (
     student_verdict,
     wants_teacher,
 )
-from app.contract.errors import EmptyPrompt, ExchangeTooLong
+from app.contract.errors import EmptyPrompt, ExchangeTooLong, PosternError
 from app.contract.exchange import Exchange, Slice
 from app.contract.moderation import Judged, Moderation, Options, Timings
 from app.contract.probability import harmful_margin, harmful_probability
@@ -97,28 +97,37 @@ class Pipeline:
         if len(exchanges) > self._limits.max_items:
             raise ExchangeTooLong(what="exchanges", limit=self._limits.max_items)
         sizes = [len(e.prompt) + len(e.response or "") for e in exchanges]
-        if max(sizes) > self._limits.max_exchange_chars:
-            raise ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
+        for index, size in enumerate(sizes):
+            if size > self._limits.max_exchange_chars:
+                raise _blame(self._too_many_characters(), index, exchanges)
         if sum(sizes) <= _INLINE_CHARS:
             encodings = self._tokenize(exchanges)
         else:
             encodings = await asyncio.to_thread(self._tokenize, exchanges)
-        if reject_long and any(len(encoding.windows) > 1 for encoding in encodings):
-            raise ExchangeTooLong(what="tokens in one window", limit=self._tokenizer.window_tokens)
+        for index, encoding in enumerate(encodings):
+            if not encoding.prompt_tokens:
+                # Some visible characters (lone accents, private ones) are nothing to the tokenizer.
+                raise _blame(EmptyPrompt(), index, exchanges)
+            if reject_long and len(encoding.windows) > 1:
+                window = self._tokenizer.window_tokens
+                error = ExchangeTooLong(what="tokens in one window", limit=window)
+                raise _blame(error, index, exchanges)
         return encodings
 
     def _tokenize(self, exchanges: Sequence[Exchange]) -> list[Encoding]:
         many: list[tuple[str, ...]] = []
-        for exchange in exchanges:
-            many.append(segments(exchange))
+        for index, exchange in enumerate(exchanges):
+            try:
+                many.append(segments(exchange))
+            except EmptyPrompt as exc:
+                raise _blame(exc, index, exchanges) from None
             # Counted again, because normalization can make a text 18 times as long.
             if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
-                raise ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
-        encodings = self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
-        # Some visible characters (lone accents, private ones) are nothing to the tokenizer.
-        if any(not encoding.prompt_tokens for encoding in encodings):
-            raise EmptyPrompt
-        return encodings
+                raise _blame(self._too_many_characters(), index, exchanges)
+        return self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
+
+    def _too_many_characters(self) -> ExchangeTooLong:
+        return ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
 
     def _judge(
         self,
@@ -144,3 +153,10 @@ def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> f
     """The calibrated probability of the most harmful window, in [0, 1]."""
     margin = harmful_margin(scored.logits).max(keepdims=True)
     return float(harmful_probability(margin, policy.calibration[slice_])[0])
+
+
+def _blame(error: PosternError, index: int, exchanges: Sequence[Exchange]) -> PosternError:
+    """The error, saying which of several exchanges is to blame."""
+    if len(exchanges) > 1:
+        error.index = index
+    return error

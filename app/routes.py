@@ -46,6 +46,7 @@ class ProblemOut(BaseModel):
     status: int
     detail: str
     request_id: str
+    index: int | None = Field(None, description="Which of several exchanges is to blame.")
     errors: list[dict[str, str]] | None = Field(
         None, description="With `body-mismatch`: the fields that do not match."
     )

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = Run(
             config=config,
             data=arguments.data,
-            folder=arguments.run or _ROOT / "work" / f"{config.name}-{config.version}",
+            folder=arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
             artifacts=arguments.artifacts,
             threads=arguments.threads,
         )
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "(default: ../shared/data beside the repository)",
     )
     parser.add_argument(
-        "--run", type=Path, help="folder for what the stages write (default: work/<name>-<version>)"
+        "--run", type=Path, help="folder for what the stages write (default: runs/<name>-<version>)"
     )
     parser.add_argument(
         "--artifacts",

@@ -1,4 +1,4 @@
-"""Rows derived from the train split, where the pool is thin. Each keeps a `derived_` source."""
+"""Rows derived from the train split, or constructed, where the pool is thin; each says so."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from app.contract.exchange import Label
 from model_training.config import AugmentConfig
+from model_training.constructed import statements
 from model_training.rows import Row
 
 _NEEDLE_CHARACTERS = 300
@@ -16,10 +17,12 @@ _HAYSTACK_CHARACTERS = (300, 1500)
 
 def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator) -> list[Row]:
     """All derived rows of a recipe; `rows` must be of the train split alone."""
+    written = statements(config.constructed_statements, rng)
     return [
+        *written,
         *needles(rows, config.needles, rng),
         *swapped_responses(rows, config.swapped_responses, rng),
-        *statements_as_responses(rows, config.statements_as_responses, rng),
+        *statements_as_responses([*rows, *written], config.statements_as_responses, rng),
     ]
 
 

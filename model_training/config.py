@@ -32,6 +32,8 @@ class DataConfig(_Section):
 class AugmentConfig(_Section):
     """Rows derived from the train split; counts are upper bounds."""
 
+    constructed_statements: int = 0
+    """Statements from templates: sexual content, self-harm, violence, and look-alikes."""
     needles: int = 0
     """Harmful prompts (and, as often, harmless ones) set inside long harmless text."""
     swapped_responses: int = 0

@@ -26,8 +26,9 @@ from app.contract.decision import Policy
 from app.contract.errors import ArtifactInvalid
 from app.contract.exchange import LABEL_ORDER, Exchange
 from app.contract.text import TEXT_FORMAT, segments
-from app.session import OnnxSession
+from app.session import Logits, OnnxSession
 from app.tokenizer import Tokenizer
+from app.warm_up import check_self_test, warm_up
 from model_training.candidate import (
     CALIBRATION,
     EXPORT,
@@ -87,24 +88,36 @@ def publish(
 
 
 def verify(folder: Path) -> None:
-    """Reads the artifact as the server will, and runs one exchange. Raises ArtifactInvalid."""
+    """Reads the artifact as the server will, and runs its self-test. Raises ArtifactInvalid."""
     artifact = read_artifact(folder)
     manifest = artifact.manifest
-    tokenizer = Tokenizer(
+    logits = _self_test(
+        artifact.model,
         artifact.tokenizer,
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
+        pad_id=manifest.pad_id,
     )
-    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=1)
-    full = Exchange("word " * manifest.window_tokens, "word " * manifest.window_tokens)
-    for exchange in (Exchange("hello"), full):
-        windows = tokenizer.encode(segments(exchange)).windows
-        try:
-            logits = session.run(windows)
-        except Exception as exc:  # the library raises classes of its own, without a common base
-            raise ArtifactInvalid(f"{MODEL} cannot run a window ({type(exc).__name__})") from exc
-        if logits.shape != (len(windows), 2) or not np.all(np.isfinite(logits)):
-            raise ArtifactInvalid(f"{MODEL} gives no finite logits of shape (windows, 2)")
+    check_self_test(manifest, logits)
+
+
+def _self_test(
+    model: bytes, tokenizer_json: bytes, *, window_tokens: int, overlap_tokens: int, pad_id: int
+) -> Logits:
+    """(2, 2) logits of the warm-up; a full window is run too."""
+    tokenizer = Tokenizer(
+        tokenizer_json, window_tokens=window_tokens, overlap_tokens=overlap_tokens
+    )
+    session = OnnxSession(model, pad_id=pad_id, intra_op_threads=1)
+    full = Exchange("word " * window_tokens, "word " * window_tokens)
+    windows = tokenizer.encode(segments(full)).windows
+    try:
+        logits = session.run(windows)
+    except Exception as exc:  # the library raises classes of its own, without a common base
+        raise ArtifactInvalid(f"{MODEL} cannot run a full window ({type(exc).__name__})") from exc
+    if logits.shape != (len(windows), 2) or not np.all(np.isfinite(logits)):
+        raise ArtifactInvalid(f"{MODEL} gives no finite logits of shape (windows, 2)")
+    return warm_up(tokenizer, session)
 
 
 def _gated(candidate: Path) -> Mapping[str, Any]:
@@ -143,6 +156,13 @@ def _manifest(
     licence: str,
     teacher: str | None,
 ) -> Manifest:
+    self_test = _self_test(
+        (staging / MODEL).read_bytes(),
+        (staging / TOKENIZER).read_bytes(),
+        window_tokens=config.distil.window_tokens,
+        overlap_tokens=config.distil.overlap_tokens,
+        pad_id=pad_id,
+    )
     return Manifest(
         schema_version=SCHEMA_VERSION,
         name=config.name,
@@ -154,6 +174,7 @@ def _manifest(
         pad_id=pad_id,
         files=file_entries(staging),
         policy=policy,
+        self_test=tuple((float(a), float(b)) for a, b in self_test),
         teacher=teacher,
         licence=licence,
         run_config=run_config(config),

@@ -21,6 +21,9 @@ settings.register_profile(
 )
 settings.load_profile("postern")
 
+# A machine that is busy with something else must not turn answers into 504s.
+PATIENT = {"request_timeout_ms": 120_000, "grace_period_ms": 60_000, "stall_timeout_ms": 120_000}
+
 StartServer = Callable[..., ServerProcess]
 
 
@@ -49,7 +52,7 @@ def tokenizer(artifact: Artifact) -> Tokenizer:
 @pytest.fixture(scope="session")
 def server(tiny_artifact: Path) -> Iterator[ServerProcess]:
     """A healthy server with default settings, shared by all tests that do not break it."""
-    with ServerProcess(["-m", "app", "serve"], {"artifact": tiny_artifact}) as process:
+    with ServerProcess(["-m", "app", "serve"], PATIENT | {"artifact": tiny_artifact}) as process:
         process.wait_until_ready()
         yield process
 
@@ -61,7 +64,7 @@ def start_server(tiny_artifact: Path) -> Iterator[StartServer]:
 
         def start(**settings: object) -> ServerProcess:
             process = ServerProcess(
-                ["-m", "app", "serve"], {"artifact": tiny_artifact} | dict(settings)
+                ["-m", "app", "serve"], PATIENT | {"artifact": tiny_artifact} | settings
             )
             stack.enter_context(process)
             process.wait_until_ready()
@@ -78,7 +81,7 @@ def start_faulty_server(tiny_artifact: Path) -> Iterator[StartServer]:
         def start(faults: dict[str, Any], **settings: object) -> ServerProcess:
             process = ServerProcess(
                 ["-m", "tests.end_to_end.faulty_server", json.dumps(faults)],
-                {"artifact": tiny_artifact} | dict(settings),
+                PATIENT | {"artifact": tiny_artifact} | settings,
             )
             return stack.enter_context(process)
 

@@ -59,7 +59,7 @@ class FakeSession:
             self.seen.append(tuple(windows))
         self.entered.set()
         if self._gate is not None:
-            self._gate.wait(30.0)
+            self._gate.wait(300.0)
         if self._delay_s:
             time.sleep(self._delay_s)
         ids = {int(i) for window in windows for i in window.ids}

@@ -49,6 +49,8 @@ class Manifest(BaseModel):
     pad_id: Annotated[int, Field(ge=0)]
     files: dict[str, FileEntry]
     policy: Policy
+    self_test: tuple[tuple[float, float], ...] = ()
+    """Logits of the warm-up's windows where the artifact was made; see `app/warm_up.py`."""
     teacher: str | None
     """Who labelled the rows, where a teacher did."""
     licence: str

@@ -32,6 +32,9 @@ from __future__ import annotations
 class PosternError(Exception):
     """Base of all errors raised on purpose."""
 
+    index: int | None = None
+    """The exchange of the request that is to blame, where it is one of several and is known."""
+
 
 class InvalidExchange(PosternError):
     """The exchange cannot be judged as it stands."""

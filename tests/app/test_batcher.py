@@ -26,7 +26,7 @@ from app.contract.windows import Window
 from app.metrics import Metrics
 from tests.fakes import FakeSession, ManualClock, encoding_of, fingerprint, window_of
 
-HANG_S = 30.0
+HANG_S = 180.0
 FAR = 1e9
 
 

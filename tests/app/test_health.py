@@ -20,7 +20,7 @@ CANARY = encoding_of(window_of(7, 8))
 
 def run(case: Coroutine[Any, Any, None]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(180.0):
             await case
 
     asyncio.run(bounded())
@@ -103,7 +103,7 @@ def test_a_full_queue_that_moves_is_ready_and_one_that_stands_is_not() -> None:
         session.entered.clear()
         far = clock() + 1e6
         busy = asyncio.create_task(batcher.submit([encoding_of(window_of(8, 50))], deadline=far))
-        assert await asyncio.to_thread(session.entered.wait, 30.0)
+        assert await asyncio.to_thread(session.entered.wait, 180.0)
         full = asyncio.create_task(batcher.submit([encoding_of(window_of(9, 95))], deadline=far))
         await asyncio.sleep(0)
         clock.advance(3.0)

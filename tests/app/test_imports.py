@@ -35,6 +35,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "session": (set(), {"asyncio", "fastapi", "tokenizers"}),
     "batcher": ({"metrics"}, {"onnxruntime", "fastapi", "tokenizers"}),
     "pipeline": ({"batcher", "metrics", "tokenizer"}, {"fastapi", "starlette", "onnxruntime"}),
+    "warm_up": ({"session", "tokenizer"}, {"asyncio", "fastapi", "onnxruntime"}),
     "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
     "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
     "http_errors": (set(), {"onnxruntime", "tokenizers"}),

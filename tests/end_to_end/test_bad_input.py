@@ -65,8 +65,8 @@ class GoodStream:
 
 @pytest.fixture(scope="module")
 def hardened(start_server: StartServer) -> ServerProcess:
-    """Logs everything it can, and waits half a second for a body."""
-    return start_server(body_timeout_ms=500, log_level="debug")
+    """Logs everything it can, and waits three seconds for a body."""
+    return start_server(body_timeout_ms=3000, log_level="debug")
 
 
 @pytest.fixture(scope="module")

@@ -210,7 +210,7 @@ def test_neighbours_do_not_move_a_probability(server: ServerProcess) -> None:
 
     bodies: list[dict[str, Any]] = [
         {"prompt": text()} if rng.random() < 0.5 else {"prompt": text(), "response": text()}
-        for _ in range(60)
+        for _ in range(40)
     ]
     with httpx.Client(base_url=server.url, timeout=HANG_S) as client:
 
@@ -218,12 +218,11 @@ def test_neighbours_do_not_move_a_probability(server: ServerProcess) -> None:
             return float(client.post("/classify", json=body).json()["results"][0]["probability"])
 
         alone = [probability(body) for body in bodies]
-        with ThreadPoolExecutor(24) as threads:
-            for _ in range(2):
-                order = rng.sample(range(len(bodies)), len(bodies))
-                crowded = list(threads.map(probability, [bodies[index] for index in order]))
-                for index, value in zip(order, crowded, strict=True):
-                    assert value == pytest.approx(alone[index], abs=1e-3)
+        order = rng.sample(range(len(bodies)), len(bodies))
+        with ThreadPoolExecutor(20) as threads:
+            crowded = list(threads.map(probability, [bodies[index] for index in order]))
+    for index, value in zip(order, crowded, strict=True):
+        assert value == pytest.approx(alone[index], abs=1e-3)
     together = classify(server, {"inputs": bodies})
     for result, value in zip(together["results"], alone, strict=True):
         assert result["probability"] == pytest.approx(value, abs=1e-3)

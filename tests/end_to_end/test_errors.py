@@ -24,7 +24,7 @@ def assert_problem(response: httpx.Response, status: int, slug: str) -> dict[str
     ), response.text
     problem = response.json()
     assert response.headers["content-type"] == "application/problem+json"
-    assert PROBLEM_KEYS <= set(problem) <= PROBLEM_KEYS | {"errors"}
+    assert PROBLEM_KEYS <= set(problem) <= PROBLEM_KEYS | {"errors", "index"}
     assert problem["status"] == status
     assert problem["request_id"] == response.headers["x-request-id"]
     assert problem["title"]
@@ -141,7 +141,8 @@ def test_422_empty_prompt(server: ServerProcess, prompt: str) -> None:
     pair = {"prompt": prompt, "response": "read a book"}
     assert_problem(server.classify(pair), 422, "empty-prompt")
     among_others = {"inputs": [GOOD, {"prompt": prompt}]}
-    assert_problem(server.classify(among_others), 422, "empty-prompt")
+    problem = assert_problem(server.classify(among_others), 422, "empty-prompt")
+    assert problem["index"] == 1  # which of them is to blame
 
 
 def test_422_nothing_to_judge_and_unknown_operating_point(server: ServerProcess) -> None:

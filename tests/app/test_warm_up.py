@@ -1,0 +1,68 @@
+"""A server starts only with a model that computes here what it computed where it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.contract.artifact import Artifact
+from app.contract.errors import ArtifactInvalid
+from app.contract.windows import Window
+from app.session import OnnxSession
+from app.tokenizer import Tokenizer
+from app.warm_up import check_self_test, warm_up
+from tests.fakes import FakeSession
+
+
+def test_the_real_model_warms_up(artifact: Artifact, tokenizer: Tokenizer) -> None:
+    session = OnnxSession(artifact.model, pad_id=artifact.manifest.pad_id, intra_op_threads=1)
+    logits = warm_up(tokenizer, session)
+    assert logits.shape == (2, 2)
+    check_self_test(artifact.manifest, logits)
+
+
+def _by_batch_size(windows: Sequence[Window]) -> Any:
+    return np.full((len(windows), 2), 0.01 * len(windows), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("session", "says"),
+    [
+        (FakeSession(raise_for=range(200)), "warm-up failed"),
+        (FakeSession(nan_for=range(200)), "finite"),
+        (FakeSession(misshape_for=range(200)), "finite"),
+        (FakeSession(_by_batch_size), "batched with"),
+        (FakeSession(lambda windows: np.zeros((len(windows), 3))), "finite"),
+    ],
+    ids=["raises", "nan", "rows", "neighbours", "columns"],
+)
+def test_a_model_that_misbehaves_does_not_start(
+    tokenizer: Tokenizer, session: FakeSession, says: str
+) -> None:
+    with pytest.raises(ArtifactInvalid, match=says):
+        warm_up(tokenizer, session)
+
+
+@pytest.mark.parametrize(
+    ("expected", "starts"),
+    [
+        ((), True),
+        (((0.0, 1.0), (2.0, 3.0)), True),
+        (((0.0, 1.04), (2.0, 3.0)), True),
+        (((0.0, 1.1), (2.0, 3.0)), False),
+        (((0.0, 1.0),), False),
+    ],
+)
+def test_logits_must_be_those_of_the_manifest(
+    artifact: Artifact, expected: tuple[tuple[float, float], ...], starts: bool
+) -> None:
+    manifest = artifact.manifest.model_copy(update={"self_test": expected})
+    logits = np.array([[0.0, 1.0], [2.0, 3.0]], dtype=np.float32)
+    if starts:
+        check_self_test(manifest, logits)
+    else:
+        with pytest.raises(ArtifactInvalid, match="self-test"):
+            check_self_test(manifest, logits)
