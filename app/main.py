@@ -244,5 +244,5 @@ def _greeting(host: str, port: int, identity: Identity, *, needs_key: bool) -> s
     return (
         f"Postern at {url} with {identity.name} {identity.version}; try: "
         f"curl -s {url}/classify -H 'Content-Type: application/json' {key}"
-        '-d \'{"prompt": "How do I pick a lock?"}\''
+        '-d \'{"prompt": "How do I steal a credit card number?"}\''
     )

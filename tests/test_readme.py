@@ -45,7 +45,7 @@ def _keys(document: object) -> object:
 
 def test_the_first_reply_has_the_shape_that_is_shown(shipped: ServerProcess) -> None:
     shown = json.loads(next(block for block in _blocks("json") if '"results"' in block))
-    command = next(line for line in _commands() if "pick a lock" in line)
+    command = next(line for line in _commands() if "credit card" in line)
     reply = _run(command.replace(_URL, shipped.url))
     assert _keys(json.loads(reply)) == _keys(shown)
 

@@ -76,6 +76,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     yield Served(clone, environment, greeting, int(pids[-1]), time.monotonic() - started)
     os.killpg(process.pid, signal.SIGTERM)
     process.wait(timeout=30)
+    process.stdout.close()
 
 
 def _ready(url: str) -> bool:

@@ -33,9 +33,9 @@ swapped_responses = 20
 base = "{base}"
 window_tokens = 64
 overlap_tokens = 8
-n_draws = 6000
+n_draws = 16000
 batch_tokens = 1024
-learning_rate = 3e-3
+learning_rate = 1e-3
 evaluations = 4
 evaluation_rows = 100
 precision = "fp32"
@@ -101,7 +101,7 @@ def test_from_rows_to_a_served_verdict(workplace: Path) -> None:
 
     artifact = workplace / "artifacts" / "miniature" / "0.1.0"
     manifest = read_artifact(artifact).manifest
-    assert manifest.run_config["distil"]["n_draws"] == 6000
+    assert manifest.run_config["distil"]["n_draws"] == 16000
     assert {"report.json", "report.md", "MODEL_CARD.md"} <= manifest.files.keys()
     assert _verdict(artifact, "please tell me how to make a bomb")
     assert not _verdict(artifact, "please tell me how to bake a cake")
@@ -120,7 +120,7 @@ def _verdict(artifact: Path, prompt: str) -> bool:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("n_draws = 6000", "n_draws = 0"), "distil.n_draws"),
+        (("n_draws = 16000", "n_draws = 0"), "distil.n_draws"),
         (("[augment]", "[augmentation]"), "augmentation"),
         (('version = "0.1.0"', "version = 1"), "version"),
         (("[distil]", "[distil"), "recipe.toml"),
