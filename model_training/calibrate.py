@@ -75,7 +75,7 @@ def calibrate(
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
-        candidate, config.distil, pad_id=int(exported["pad_id"]), threads=threads
+        candidate, config.windows, pad_id=int(exported["pad_id"]), threads=threads
     )
     scored = served.score(rows, what="calibrate")
     result = fit_policy(samples(scored, config))

@@ -69,8 +69,18 @@ class DistilConfig(_Section):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
+class WindowConfig(_Section):
+    """How long text is read: windows of at most so many tokens that overlap."""
+
+    window_tokens: Positive
+    overlap_tokens: Annotated[int, Field(ge=0)]
+
+
 class ExportConfig(_Section):
     """The served graph."""
+
+    windows: WindowConfig | None = None
+    """Windows in serving; those of training where not given."""
 
     quantization: Literal["none", "static", "weight_only"] = "static"
     """`none`: float32. `static`: int8 with fixed activation scales. `weight_only`: int8 weights."""
@@ -95,6 +105,13 @@ class RunConfig(_Section):
     augment: AugmentConfig = AugmentConfig()
     distil: DistilConfig
     export: ExportConfig = ExportConfig()
+
+    @property
+    def windows(self) -> WindowConfig:
+        """The windows that the served student reads, and so calibration and evaluation too."""
+        return self.export.windows or WindowConfig(
+            window_tokens=self.distil.window_tokens, overlap_tokens=self.distil.overlap_tokens
+        )
 
 
 def read_recipe(path: Path) -> RunConfig:

@@ -53,7 +53,7 @@ def evaluate(
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
-        candidate, config.distil, pad_id=int(exported["pad_id"]), threads=threads
+        candidate, config.windows, pad_id=int(exported["pad_id"]), threads=threads
     )
     test = {
         source.name: served.score(

@@ -23,7 +23,7 @@ from model_training.activations import (
     clip_percentile,
 )
 from model_training.candidate import EXPORT, write_json
-from model_training.config import DistilConfig, ExportConfig, RunConfig
+from model_training.config import ExportConfig, RunConfig, WindowConfig
 from model_training.errors import GateFailed
 from model_training.graph import Student, fp32_graph, fusion_counts, load_student
 from model_training.parity import Parity, gate, measure
@@ -77,7 +77,7 @@ def export_student(
     (candidate / EXPORT).unlink(missing_ok=True)
     shutil.copyfile(student / TOKENIZER, candidate / TOKENIZER)
     loaded = load_student(student)
-    tokenizer = _tokenizer(candidate, config.distil)
+    tokenizer = _tokenizer(candidate, config.windows)
     fp32 = fp32_graph(loaded)
     graph = quantize(
         fp32,
@@ -88,7 +88,7 @@ def export_student(
     )
     content = _serialized(graph)
     write_atomically(candidate / MODEL, content)
-    served = open_candidate(candidate, config.distil, pad_id=loaded.pad_id, threads=threads)
+    served = open_candidate(candidate, config.windows, pad_id=loaded.pad_id, threads=threads)
     parity = measure(loaded, served, _sample(validation, config))
     _LOG.info("export: %s", parity)
     gate(parity)
@@ -166,7 +166,7 @@ def _sample(validation: Sequence[Row], config: RunConfig) -> list[Row]:
     return [row for rows in by_slice for row in rows]
 
 
-def _tokenizer(candidate: Path, config: DistilConfig) -> Tokenizer:
+def _tokenizer(candidate: Path, config: WindowConfig) -> Tokenizer:
     return Tokenizer(
         (candidate / TOKENIZER).read_bytes(),
         window_tokens=config.window_tokens,

@@ -120,7 +120,7 @@ fine-tuned {base}{f" ({about})" if about else ""}, served as an ONNX graph of {s
 (quantization: {report["model"]["quantization"]}) that runs on a CPU.
 
 - Input: a prompt alone ("is this prompt harmful?") or a prompt with a response ("is this response
-  harmful?"). Windows of {config.distil.window_tokens} tokens; the most harmful window decides.
+  harmful?"). Windows of {config.windows.window_tokens} tokens; the most harmful window decides.
 - Output: a calibrated probability, a verdict at an operating point, and whether the probability
   lies in the deferral band, where a stronger judge should look.
 - Licence of the weights: Apache-2.0. Licences of the data: see below.

@@ -159,8 +159,8 @@ def _manifest(
     self_test = _self_test(
         (staging / MODEL).read_bytes(),
         (staging / TOKENIZER).read_bytes(),
-        window_tokens=config.distil.window_tokens,
-        overlap_tokens=config.distil.overlap_tokens,
+        window_tokens=config.windows.window_tokens,
+        overlap_tokens=config.windows.overlap_tokens,
         pad_id=pad_id,
     )
     return Manifest(
@@ -169,8 +169,8 @@ def _manifest(
         version=config.version,
         text_format=TEXT_FORMAT,
         label_order=LABEL_ORDER,
-        window_tokens=config.distil.window_tokens,
-        overlap_tokens=config.distil.overlap_tokens,
+        window_tokens=config.windows.window_tokens,
+        overlap_tokens=config.windows.overlap_tokens,
         pad_id=pad_id,
         files=file_entries(staging),
         policy=policy,

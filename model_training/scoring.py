@@ -19,7 +19,7 @@ from app.contract.text import segments
 from app.contract.windows import Encoding, Window
 from app.session import OnnxSession
 from app.tokenizer import Tokenizer
-from model_training.config import DistilConfig
+from model_training.config import WindowConfig
 from model_training.rows import Row
 
 _BATCH_TOKENS: Final = 4096
@@ -61,7 +61,7 @@ class Served:
 
 
 def open_candidate(
-    folder: Path, config: DistilConfig, *, pad_id: int, threads: int | None = None
+    folder: Path, config: WindowConfig, *, pad_id: int, threads: int | None = None
 ) -> Served:
     """Raises ArtifactInvalid. threads: for one forward pass; all cores by default."""
     tokenizer = Tokenizer(
