@@ -93,7 +93,8 @@ def locatable(
     """Without the harmful prompts of several windows: nothing says which of them is harmful.
 
     Training on a window that may hold only the harmless wrapper of a jailbreak taught a student to
-    flag 59 % of harmless requests in such wrappers (LOG.md).
+    flag 59 % of harmless requests in such wrappers. The price: no full window is ever harmful, so
+    the student must be served in shorter ones (`[export] windows`; LOG.md).
     """
     kept = [
         (row, encoding)
