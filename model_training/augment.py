@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +15,9 @@ from model_training.constructed import statements
 from model_training.rows import Row
 
 _NEEDLE_CHARACTERS = 300
-_HAYSTACK_CHARACTERS = (300, 1500)
+_HAYSTACK_CHARACTERS = (300, 3000)
+_WRAPPER_CHARACTERS = 100
+_WRAPPER_ROWS = 5
 
 
 def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator) -> list[Row]:
@@ -21,6 +26,7 @@ def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator)
     return [
         *written,
         *needles(rows, config.needles, rng),
+        *rewrapped(rows, config.rewrapped, config.wrapper_sources, rng),
         *swapped_responses(rows, config.swapped_responses, rng),
         *statements_as_responses([*rows, *written], config.statements_as_responses, rng),
     ]
@@ -50,6 +56,49 @@ def needles(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[R
         prompt = " ".join([*words[:place], needle, *words[place:]])
         derived.append(Row(source="derived_needle", prompt=prompt, response=None, label=label))
     return derived
+
+
+def rewrapped(
+    rows: Sequence[Row], count: int, wrapper_sources: Sequence[str], rng: np.random.Generator
+) -> list[Row]:
+    """Harmless and harmful tasks in the same jailbreak wrappers: the task alone is the signal."""
+    found = wrappers([row.prompt for row in rows if row.source in wrapper_sources])
+    tasks: defaultdict[int, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        plain = not row.source.startswith("text_") and row.source not in wrapper_sources
+        if plain and row.response is None and len(row.prompt) <= _NEEDLE_CHARACTERS:
+            tasks[row.label][row.source].append(row.prompt)
+    derived: list[Row] = []
+    if not found or not all(tasks[label] for label in Label):
+        return derived
+    for index in range(count):
+        label = Label(index % 2)
+        sources = list(tasks[label].values())
+        task = _pick(sources[int(rng.integers(len(sources)))], rng)
+        before, after = found[int(rng.integers(len(found)))]
+        prompt = f"{before}{task}{after}"
+        derived.append(Row(source="derived_wrapped", prompt=prompt, response=None, label=label))
+    return derived
+
+
+def wrappers(prompts: Sequence[str]) -> list[tuple[str, str]]:
+    """(text before, text after) of each wrapper that stands around several of the prompts.
+
+    Prompts that open alike share a wrapper; it is what they have in common, in whole words.
+    """
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for prompt in prompts:
+        alike[prompt[:_WRAPPER_CHARACTERS]].append(prompt)
+    found = []
+    for group in alike.values():
+        before = os.path.commonprefix(group)  # noqa: RUF071 (of characters is meant)
+        rests = [prompt[len(before) :] for prompt in group]
+        after = os.path.commonprefix([rest[::-1] for rest in rests])[::-1]  # noqa: RUF071
+        before = re.sub(r"\w+\Z", "", before)
+        after = re.sub(r"\A\w+", "", after)
+        if len(group) >= _WRAPPER_ROWS and len(before) + len(after) >= _WRAPPER_CHARACTERS:
+            found.append((before, after))
+    return found
 
 
 def swapped_responses(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:

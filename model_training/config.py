@@ -36,6 +36,10 @@ class AugmentConfig(_Section):
     """Statements from templates: sexual content, self-harm, violence, and look-alikes."""
     needles: int = 0
     """Harmful prompts (and, as often, harmless ones) set inside long harmless text."""
+    rewrapped: int = 0
+    """Short prompts of either class in the jailbreak wrappers of `wrapper_sources`."""
+    wrapper_sources: tuple[str, ...] = ()
+    """Sources whose prompts stand in wrappers that several of them share."""
     swapped_responses: int = 0
     """Harmless answers beside harmful prompts; harmful answers beside harmless prompts."""
     statements_as_responses: int = 0
@@ -49,6 +53,11 @@ class DistilConfig(_Section):
     """A package name of a bundled encoder, a hub id, or a folder."""
     window_tokens: Positive = 512
     overlap_tokens: Positive = 64
+    shortest_window_tokens: Positive | None = None
+    """Read each draw in windows of a random length from here to `window_tokens`: whether a window
+    is full must say nothing about harm. None: always `window_tokens`."""
+    bag_windows: Positive = 8
+    """Windows of one text among which the most harmful is sought; of more, a random choice."""
     seed: int = 42
     n_draws: Positive = 300_000
     batch_tokens: Positive = 4096

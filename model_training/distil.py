@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -40,6 +41,9 @@ LOG = "training_log.jsonl"
 _PAD_MULTIPLE = 16  # each new shape costs a compilation
 _CHUNK_ROWS = 4096
 _SAVE_EVERY_S = 120.0
+
+Bag = tuple[Window, ...]
+"""The windows of one text, which share its label: harmful if any of them is."""
 
 
 @dataclass
@@ -87,23 +91,6 @@ def encode_rows(rows: Sequence[Row], tokenizer: Tokenizer) -> tuple[list[Row], l
     return kept, tokenizer.encode_many(texts)
 
 
-def locatable(
-    rows: Sequence[Row], encodings: Sequence[Encoding]
-) -> tuple[list[Row], list[Encoding]]:
-    """Without the harmful prompts of several windows: nothing says which of them is harmful.
-
-    Training on a window that may hold only the harmless wrapper of a jailbreak taught a student to
-    flag 59 % of harmless requests in such wrappers. The price: no full window is ever harmful, so
-    the student must be served in shorter ones (`[export] windows`; LOG.md).
-    """
-    kept = [
-        (row, encoding)
-        for row, encoding in zip(rows, encodings, strict=True)
-        if not (row.label and row.response is None and len(encoding.windows) > 1)
-    ]
-    return [row for row, _ in kept], [encoding for _, encoding in kept]
-
-
 def distil(
     config: RunConfig, *, train: Sequence[Row], validation: Sequence[Row], run: Path
 ) -> Path:
@@ -114,12 +101,14 @@ def distil(
     """
     settings = config.distil
     torch.manual_seed(settings.seed)
-    tokenizer, tokenizer_json = read_tokenizer(settings.base, settings)
+    _, tokenizer_json = read_tokenizer(settings.base, settings)
+    served = Tokenizer(tokenizer_json, **config.windows.model_dump())
     trainer = _Trainer(
         settings,
         model=_load_base(settings),
-        train=locatable(*encode_rows(train, tokenizer)),
-        validation=_evaluation_rows(validation, settings, tokenizer),
+        tokenizer_json=tokenizer_json,
+        train=train,
+        validation=_evaluation_rows(validation, settings, served),
         run=run,
     )
     trainer.resume()
@@ -164,7 +153,8 @@ class _Trainer:
         settings: DistilConfig,
         *,
         model: Any,
-        train: tuple[list[Row], list[Encoding]],
+        tokenizer_json: bytes,
+        train: Sequence[Row],
         validation: tuple[list[Row], list[Encoding]],
         run: Path,
     ) -> None:
@@ -174,46 +164,26 @@ class _Trainer:
         self.model: Module = model.to(self.device)
         self.pad_id = int(model.config.pad_token_id or 0)
         self.takes_types = int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
-        self.rows, encodings = train
+        self.rows = train
         self.validation = validation
         self.run = run
         rng = np.random.default_rng(settings.seed)
-        self.draws, self.windows = self._choose_windows(encodings, rng)
+        self.labels, self.bags = draw_bags(train, settings, tokenizer_json, rng)
         self.batches = pack(
-            np.arange(len(self.draws), dtype=np.int64),
-            np.array([window.length for window in self.windows], dtype=np.int64),
+            np.arange(len(self.bags), dtype=np.int64),
+            np.array([_longest(bag) for bag in self.bags], dtype=np.int64),
             batch_tokens=settings.batch_tokens,
             chunk_rows=_CHUNK_ROWS,
             multiple_of=_PAD_MULTIPLE,
             rng=rng,
         )
-        self.mean_batch_rows = len(self.draws) / len(self.batches)
+        self.mean_batch_rows = len(self.bags) / len(self.batches)
         self.optimizer = torch.optim.AdamW(
             _decay_groups(self.model, settings.weight_decay),
             lr=settings.learning_rate,
             fused=True,
         )
         self.progress = Progress(recipe=self._fingerprint())
-
-    def _choose_windows(
-        self, encodings: list[Encoding], rng: np.random.Generator
-    ) -> tuple[Batch, list[Window]]:
-        """One window for each draw: a response is harmful from its start, harmless anywhere."""
-        draws = draw(
-            [(row.slice, row.label, row.source) for row in self.rows],
-            n_draws=self.settings.n_draws,
-            pair_share=self.settings.pair_share,
-            source_exponent=self.settings.source_exponent,
-            source_weights=self.settings.source_weights,
-            rng=rng,
-        )
-        places = rng.random(len(draws))
-        return draws, [
-            encodings[index].windows[
-                0 if self.rows[index].label else int(place * len(encodings[index].windows))
-            ]
-            for index, place in zip(draws, places, strict=True)
-        ]
 
     def train(self) -> None:
         n_steps = len(self.batches)
@@ -242,8 +212,8 @@ class _Trainer:
     def _step(self, batch: Batch, learning_rate: float) -> tuple[float, int]:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        windows = [self.windows[index] for index in batch]
-        labels = torch.tensor([self.rows[self.draws[index]].label for index in batch])
+        windows = self._most_harmful([self.bags[index] for index in batch])
+        labels = torch.from_numpy(self.labels[batch])
         self.model.train()
         logits = self._logits(windows)
         loss = summed_cross_entropy(
@@ -254,6 +224,36 @@ class _Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss.item() / len(batch), sum(window.length for window in windows)
+
+    def _most_harmful(self, bags: Sequence[Bag]) -> list[Window]:
+        """The window of each bag that the student, as it is now, finds most harmful.
+
+        It is the one that serving would judge by (the largest margin of a text's windows), so a
+        harmful text learns where its harm is, and a harmless one learns from what alarms most:
+        multiple-instance learning with max pooling.
+        """
+        several = [index for index, bag in enumerate(bags) if len(bag) > 1]
+        chosen = [bag[0] for bag in bags]
+        margins = [self._window_margins(group) for group in self._bag_groups(bags, several)]
+        flat = iter(np.concatenate(margins)) if margins else iter(())
+        for index in several:
+            scores = [next(flat) for _ in bags[index]]
+            chosen[index] = bags[index][int(np.argmax(scores))]
+        return chosen
+
+    def _bag_groups(self, bags: Sequence[Bag], indices: Sequence[int]) -> list[list[Window]]:
+        flat = [(index, window) for index in indices for window in bags[index]]
+        return [
+            [window for _, window in group]
+            for group in _token_groups(flat, self.settings.batch_tokens)
+        ]
+
+    @torch.no_grad()
+    def _window_margins(self, windows: Sequence[Window]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        self.model.eval()
+        logits = self._logits(windows).cpu().numpy()
+        margins: np.ndarray[Any, np.dtype[np.float32]] = logits[:, 1] - logits[:, 0]
+        return margins
 
     def _logits(self, windows: Sequence[Window]) -> Tensor:
         ids, mask, types = pad(windows, pad_id=self.pad_id, multiple_of=_PAD_MULTIPLE)
@@ -289,16 +289,14 @@ class _Trainer:
             self.progress.evaluations_since_best += 1
         self.progress.finished = self.progress.evaluations_since_best >= self.settings.patience
 
-    @torch.no_grad()
     def margins(self, encodings: Sequence[Encoding]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """(n,) harmful minus unharmful logit of each exchange's most harmful window."""
-        self.model.eval()
         flat = [(index, w) for index, encoding in enumerate(encodings) for w in encoding.windows]
         flat.sort(key=lambda item: item[1].length)
         margins = np.full(len(encodings), -np.inf)
         for group in _token_groups(flat, self.settings.batch_tokens):
-            logits = self._logits([window for _, window in group]).cpu().numpy()
-            np.maximum.at(margins, [index for index, _ in group], logits[:, 1] - logits[:, 0])
+            scores = self._window_margins([window for _, window in group])
+            np.maximum.at(margins, [index for index, _ in group], scores)
         return margins
 
     def _log(self, **values: object) -> None:
@@ -355,15 +353,70 @@ class _Trainer:
         write_atomically(student / "training.json", dump_json(asdict(self.progress)))
 
 
+def draw_bags(
+    rows: Sequence[Row],
+    settings: DistilConfig,
+    tokenizer_json: bytes,
+    rng: np.random.Generator,
+) -> tuple[npt.NDArray[np.int64], list[Bag]]:
+    """(n,) labels and, for each draw, the windows of its text in a length drawn for it.
+
+    n is `n_draws` less the draws of rows that hold nothing visible.
+    """
+    draws = draw(
+        [(row.slice, row.label, row.source) for row in rows],
+        n_draws=settings.n_draws,
+        pair_share=settings.pair_share,
+        source_exponent=settings.source_exponent,
+        source_weights=settings.source_weights,
+        rng=rng,
+    )
+    longest = settings.window_tokens
+    shortest = settings.shortest_window_tokens or longest
+    lengths = rng.choice(np.arange(longest, shortest - 1, -_PAD_MULTIPLE), size=len(draws))
+    bags: list[Bag | None] = [None] * len(draws)
+    for length in np.unique(lengths):
+        tokenizer = Tokenizer(
+            tokenizer_json,
+            window_tokens=int(length),
+            overlap_tokens=int(length) * settings.overlap_tokens // longest,
+        )
+        places = np.flatnonzero(lengths == length)
+        kept, texts = [], []
+        for place in places:
+            try:
+                texts.append(segments(rows[draws[place]].exchange))
+            except EmptyPrompt:
+                continue
+            kept.append(place)
+        for place, encoding in zip(kept, tokenizer.encode_many(texts), strict=True):
+            bag = encoding.windows
+            if len(bag) > settings.bag_windows:
+                some = np.sort(rng.choice(len(bag), size=settings.bag_windows, replace=False))
+                bag = tuple(bag[index] for index in some)
+            bags[place] = bag
+    labels = np.array(
+        [rows[index].label for index, bag in zip(draws, bags, strict=True) if bag is not None],
+        dtype=np.int64,
+    )
+    return labels, [bag for bag in bags if bag is not None]
+
+
+def _longest(bag: Bag) -> int:
+    return max(window.length for window in bag)
+
+
 def _token_groups(
     flat: list[tuple[int, Window]], batch_tokens: int
 ) -> Iterator[list[tuple[int, Window]]]:
-    """Runs of windows, sorted by length, of at most `batch_tokens` padded tokens."""
+    """Runs of windows of at most `batch_tokens` padded tokens; those of like length waste least."""
     group: list[tuple[int, Window]] = []
+    longest = 0
     for item in flat:
-        if group and (len(group) + 1) * item[1].length > batch_tokens:
+        longest = max(longest, item[1].length)
+        if group and (len(group) + 1) * longest > batch_tokens:
             yield group
-            group = []
+            group, longest = [], item[1].length
         group.append(item)
     if group:
         yield group
