@@ -145,6 +145,10 @@ class Batcher:
                 rows = [await entry.future for entry in entries]
         except TimeoutError:
             raise DeadlineExceeded from None
+        except InferenceFailed as exc:
+            if len(encodings) > 1:
+                exc.index = _blamed(encodings, entries, exc)
+            raise
         finally:
             for entry in entries:
                 self._abandon(entry)
@@ -286,6 +290,17 @@ def _run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:
 def _fail(entry: _Entry, error: Exception) -> None:
     if not entry.future.done():
         entry.future.set_exception(error)
+
+
+def _blamed(encodings: Sequence[Encoding], entries: Sequence[_Entry], error: Exception) -> int:
+    """Which encoding holds the window that failed with `error`."""
+    owners = [index for index, encoding in enumerate(encodings) for _ in encoding.windows]
+    done = [entry.future.done() and not entry.future.cancelled() for entry in entries]
+    return next(
+        owner
+        for owner, entry, ready in zip(owners, entries, done, strict=True)
+        if ready and entry.future.exception() is error
+    )
 
 
 def _gather(

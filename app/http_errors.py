@@ -44,6 +44,9 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.UnknownOperatingPoint: Problem(
         422, "unknown-operating-point", "The artifact defines no such operating point"
     ),
+    errors.TooManyConnections: Problem(
+        503, "too-many-connections", "Too many connections are open"
+    ),
     errors.QueueFull: Problem(429, "queue-full", "The queue is full"),
     errors.DeadlineUnreachable: Problem(
         429, "deadline-unreachable", "The answer would come after the deadline"

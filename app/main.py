@@ -25,6 +25,7 @@ from app.contract.artifact import Artifact, read_artifact
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
 from app.health import Health
+from app.http_protocol import bounded_protocol
 from app.http_request import Keys, now
 from app.metrics import Metrics
 from app.observe import Observed
@@ -196,13 +197,15 @@ def serve_student(settings: Settings, student: Student) -> None:
     listener = _listen(settings)
     config = uvicorn.Config(
         create_app(services, batcher),
-        http="httptools",
+        http=bounded_protocol(
+            header_timeout_s=settings.header_timeout_ms / 1000.0,
+            max_connections=settings.max_connections,
+        ),
         loop="uvloop",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
-        limit_concurrency=settings.max_connections,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
         backlog=2048,

@@ -8,8 +8,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import http_errors
-from app.contract.errors import NotReady
+from app.contract.errors import NotReady, PosternError, TooManyConnections
 from app.health import Health
+from app.http_protocol import CROWDED
 from app.http_request import ClientLeft, now, request_id_of
 from app.logs import LOGGER, log
 from app.metrics import Metrics
@@ -46,8 +47,8 @@ class Observed:
             await send(message)
 
         try:
-            if self._health.draining and scope["path"] not in _OPERATORS_PATHS:
-                error = NotReady("the server is shutting down")
+            error = self._refusal(scope)
+            if error is not None:
                 response = http_errors.problem_response(error, request_id=request_id)
                 response.headers["Connection"] = "close"
                 await response(scope, receive, send_observed)
@@ -63,6 +64,16 @@ class Observed:
                 await response(scope, receive, send_observed)
         finally:
             self._record(scope, status, now() - arrived)
+
+    def _refusal(self, scope: Scope) -> PosternError | None:
+        if scope["path"] in _OPERATORS_PATHS:
+            return None
+        if self._health.draining:
+            return NotReady("the server is shutting down")
+        if scope["state"].get(CROWDED):
+            self._metrics.rejected.labels("too-many-connections").inc()
+            return TooManyConnections()
+        return None
 
     def _record(self, scope: Scope, status: int, elapsed_s: float) -> None:
         route = getattr(scope.get("route"), "path", _UNMATCHED)

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     body_timeout_ms: int = Field(
         10_000, ge=1, description="Time that a client may take to send its body."
     )
+    header_timeout_ms: int = Field(
+        10_000, ge=1, description="Time that a client may take to send the headers of a request."
+    )
     max_connections: int = Field(
         2048, ge=1, description="Open connections; further ones are answered 503."
     )

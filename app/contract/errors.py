@@ -15,6 +15,7 @@
     ├── ExchangeTooLong        the input passes a hard limit; nothing is cut silently
     ├── UnknownOperatingPoint
     ├── Overloaded             refused at the door; carries retry_after_s
+    │   ├── TooManyConnections
     │   ├── QueueFull
     │   └── DeadlineUnreachable
     ├── DeadlineExceeded       accepted, but time ran out while waiting
@@ -132,6 +133,13 @@ class Overloaded(PosternError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyConnections(Overloaded):
+    """More connections are open than the server keeps."""
+
+    def __init__(self) -> None:
+        super().__init__("too many connections are open", retry_after_s=1.0)
 
 
 class QueueFull(Overloaded):

@@ -509,6 +509,29 @@ def test_a_failed_window_fails_its_request_and_frees_its_siblings() -> None:
     assert len(session.seen_ids) < 9  # what still waited was given up
 
 
+def test_a_failure_names_the_exchange_to_blame() -> None:
+    gate = threading.Event()
+    session = FakeSession(nan_for=[NAN], gate=gate)
+
+    async def case(
+        batcher: Batcher, metrics: Metrics, clock: ManualClock, gate: threading.Event
+    ) -> None:
+        windows = [window_of(100 + index, 10) for index in range(6)]
+        windows[3].ids[-1] = NAN
+        several = [encoding_of(*windows[:2]), encoding_of(*windows[2:5]), encoding_of(windows[5])]
+        tasks = [
+            asyncio.create_task(batcher.submit(encodings, deadline=clock() + FAR))
+            for encodings in (several, several[1:2])
+        ]
+        await ticks()
+        gate.set()
+        blamed = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(error, InferenceFailed) for error in blamed)
+        assert [error.index for error in blamed if isinstance(error, InferenceFailed)] == [1, None]
+
+    _behind_a_busy_model(case, session, gate)
+
+
 def test_closing_answers_what_waits_and_leaves_a_hanging_model_behind() -> None:
     gate = threading.Event()
     session = FakeSession(gate=gate)

@@ -39,8 +39,12 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
     "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
     "http_errors": (set(), {"onnxruntime", "tokenizers"}),
+    "http_protocol": (set(), {"onnxruntime", "tokenizers"}),
     "http_request": (set(), {"onnxruntime", "tokenizers"}),
-    "observe": ({"health", "http_errors", "http_request", "logs", "metrics"}, {"onnxruntime"}),
+    "observe": (
+        {"health", "http_errors", "http_protocol", "http_request", "logs", "metrics"},
+        {"onnxruntime"},
+    ),
     "routes": (
         {"health", "http_errors", "http_request", "metrics", "pipeline", "settings", "wire"},
         {"onnxruntime", "tokenizers"},

@@ -268,7 +268,9 @@ def test_500_for_the_poisoned_input_alone(broken: ServerProcess, word: str) -> N
     assert_problem(poisoned, 500, "inference-failed")
     assert [response.status_code for response in responses] == [200] * 12
     # A failed input takes the other inputs of its own request with it: no partial verdicts.
-    assert_problem(broken.classify({"inputs": [GOOD, {"prompt": word}]}), 500, "inference-failed")
+    one_of_two = broken.classify({"inputs": [GOOD, {"prompt": word}]})
+    assert_problem(one_of_two, 500, "inference-failed")
+    assert one_of_two.json()["index"] == 1
     assert broken.metric("postern_inference_failures_total") >= 2.0
     assert broken.metric("postern_queue_tokens") == 0.0
     assert broken.classify(GOOD).status_code == 200

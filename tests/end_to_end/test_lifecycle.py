@@ -152,13 +152,48 @@ def test_beyond_the_connection_limit_the_answer_is_503(start_server: StartServer
     idle = [server.connect() for _ in range(5)]
     try:
         time.sleep(0.1)
-        assert server.classify(GOOD).status_code == 503
+        refused = server.classify(GOOD)
+        assert refused.status_code == 503
+        assert refused.json()["type"] == "urn:postern:problem:too-many-connections"
+        assert refused.headers["Retry-After"]
+        assert refused.headers["X-Request-Id"] == refused.json()["request_id"]
+        assert server.get("/healthz").status_code == 200  # an orchestrator must not kill it
     finally:
         for connection in idle:
             connection.close()
     deadline = time.monotonic() + HANG_S
     while server.classify(GOOD).status_code != 200:
         assert time.monotonic() < deadline
+
+
+def read_reply(connection: socket.socket) -> bytes:
+    """One reply whose body is a JSON object."""
+    reply = b""
+    while not reply.endswith(b"}"):
+        part = connection.recv(65536)
+        assert part
+        reply += part
+    return reply
+
+
+def test_a_client_that_does_not_send_its_headers_is_cut_off(start_server: StartServer) -> None:
+    server = start_server(header_timeout_ms=500, keep_alive_s=60)
+    silent, dripping, served = (server.connect() for _ in range(3))
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    try:
+        dripping.sendall(request)
+        served.sendall(request + b"\r\n")
+        for connection in (silent, dripping, served):
+            connection.settimeout(HANG_S)
+        assert read_reply(served).startswith(b"HTTP/1.1 200")
+        assert silent.recv(1) == b""
+        assert dripping.recv(1) == b""
+        # Between requests a connection may idle: keep_alive_s is another clock.
+        served.sendall(request + b"\r\n")
+        assert read_reply(served).startswith(b"HTTP/1.1 200")
+    finally:
+        for connection in (silent, dripping, served):
+            connection.close()
 
 
 # --- keys -------------------------------------------------------------------------------------
