@@ -15,11 +15,12 @@ from app.contract.artifact import Artifact
 from app.contract.errors import ArtifactInvalid, ExchangeTooLong
 from app.contract.exchange import Exchange
 from app.contract.text import TEXT_FORMAT, segments
+from app.settings import DEFAULT_ARTIFACT
 from app.tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-SHIPPED = ROOT / "artifacts" / "postern-minilm" / "1.0.0"
+SHIPPED = DEFAULT_ARTIFACT
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 SPECIAL_IDS = (0, 1, 2, 3)
 CLS, SEP = 2, 3

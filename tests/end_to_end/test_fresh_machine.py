@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import DEFAULT_ARTIFACT
+
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
@@ -89,7 +91,7 @@ def _ready(url: str) -> bool:
 
 def test_the_greeting_holds_a_curl_that_works(served: Served) -> None:
     assert len(served.greeting.strip().splitlines()) == 1
-    assert "postern-minilm 1.0.0" in served.greeting
+    assert f"postern-minilm {DEFAULT_ARTIFACT.name}" in served.greeting
     command = served.greeting[served.greeting.index("curl") :]
     reply = json.loads(subprocess.run(shlex.split(command), capture_output=True, check=True).stdout)
     assert reply["model"]["name"] == "postern-minilm"
