@@ -39,6 +39,9 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.BodyTooLarge: Problem(413, "body-too-large", "The body is too large"),
     errors.ExchangeTooLong: Problem(413, "exchange-too-long", "The input passes a hard limit"),
     errors.UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body must be JSON"),
+    errors.UnsupportedContent: Problem(
+        400, "unsupported-content", "The request holds what cannot be judged"
+    ),
     errors.BodyMismatch: Problem(422, "body-mismatch", "The body has another shape"),
     errors.RequestRefused: Problem(400, "bad-request", "The request cannot be read"),
     errors.EmptyPrompt: Problem(422, "empty-prompt", "The prompt is empty"),
@@ -78,6 +81,12 @@ class Failure:
     request_id: str
     headers: Mapping[str, str]
     error: PosternError | None = None
+
+    @property
+    def message(self) -> str:
+        """The detail, naming which of several inputs is to blame; for shapes without a field."""
+        index = None if self.error is None else self.error.index
+        return self.detail if index is None else f"{self.detail} (input {index})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from app.batcher import Batcher, BatchLimits
 from app.contract.artifact import Artifact, read_artifact
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
+from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
 from app.health import Health
 from app.http_request import Keys, now
@@ -128,6 +129,7 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
     )
     app.state.services = services
     app.include_router(router)
+    app.include_router(dialects.router)
     api_docs.add_to(app)
 
     async def on_error(request: Request, exc: Exception) -> Response:

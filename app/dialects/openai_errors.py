@@ -39,7 +39,7 @@ def openai_error(failure: Failure) -> dict[str, Any]:
     slug = failure.problem.slug
     return {
         "error": {
-            "message": failure.detail,
+            "message": failure.message,
             "type": _type(failure.problem.status),
             "param": _param(failure.error),
             "code": _OPENAI_CODES.get(slug, slug.replace("-", "_")),
