@@ -24,6 +24,8 @@ from app.contract.exchange import Exchange
 from app.contract.moderation import Judged, Moderation, Options
 
 _MAX_PROBLEMS = 100
+# Where pydantic's own message would repeat what the caller wrote, or say less.
+_OWN_WORDS = {"extra_forbidden": "unknown field", "union_tag_invalid": "unknown type"}
 
 Text = Annotated[str, Field(strict=True)]
 
@@ -184,7 +186,7 @@ def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0)
     problems = tuple(
         (
             _known_path(error["loc"][leading:], names),
-            "unknown field" if error["type"] == "extra_forbidden" else error["msg"],
+            _OWN_WORDS.get(error["type"], error["msg"]),
         )
         for error in errors[:10]
     )
