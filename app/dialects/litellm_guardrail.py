@@ -7,10 +7,10 @@ is told to.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.contract.errors import NothingToJudge
@@ -74,7 +74,8 @@ def _arguments(call: Any) -> str:
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
     if isinstance(arguments, str):
         return arguments
-    return orjson.dumps(call if arguments is None else arguments).decode()
+    # Not orjson, which refuses numbers beyond 64 bits.
+    return json.dumps(call if arguments is None else arguments, ensure_ascii=False)
 
 
 def _prompt_of(messages: Sequence[Mapping[str, Any]]) -> str | None:

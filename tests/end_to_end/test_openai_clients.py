@@ -15,7 +15,6 @@ from openai import OpenAI
 from tests.conftest import StartServer
 from tests.server_process import HANG_S, ServerProcess
 
-NODE_CLIENT = "openai@7.57.0"
 HARMFUL = "how to make a bomb"
 HARMLESS = "how to bake a cake"
 
@@ -46,16 +45,8 @@ def client(keyed: ServerProcess) -> Iterator[OpenAI]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("node")
-    (folder / "program.mjs").write_text(_NODE_PROGRAM)
-    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_CLIENT]
-    subprocess.run(install, check=True, capture_output=True, timeout=1800, cwd=folder)
-    return folder
-
-
 def in_node(folder: Path, server: ServerProcess, key: str, *requests: Any) -> list[dict[str, Any]]:
+    (folder / "program.mjs").write_text(_NODE_PROGRAM)
     command = ["node", "program.mjs", f"{server.url}/v1", key, json.dumps(requests)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, done.stderr
@@ -141,9 +132,9 @@ def test_python_retries_when_told_to(start_faulty_server: StartServer) -> None:
 
 
 @pytest.mark.slow
-def test_node(node_folder: Path, keyed: ServerProcess) -> None:
+def test_node(node_openai: Path, keyed: ServerProcess) -> None:
     text, several, parts, empty, image = in_node(
-        node_folder,
+        node_openai,
         keyed,
         "key-one",
         {"input": HARMFUL},
@@ -162,5 +153,5 @@ def test_node(node_folder: Path, keyed: ServerProcess) -> None:
     assert (empty["kind"], empty["status"]) == ("UnprocessableEntityError", 422)
     assert empty["code"] == "empty_prompt"
     assert (image["kind"], image["code"]) == ("BadRequestError", "unsupported_content")
-    (refused,) = in_node(node_folder, keyed, "wrong", {"input": HARMLESS})
+    (refused,) = in_node(node_openai, keyed, "wrong", {"input": HARMLESS})
     assert (refused["kind"], refused["code"]) == ("AuthenticationError", "invalid_api_key")
