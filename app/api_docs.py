@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 
+from app.dialects import api_docs as dialects
 from app.routes import ProblemOut
 from app.wire import ClassifyIn
 
@@ -97,4 +98,5 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         "required": True,
         "content": {"application/json": {"schema": body, "examples": _EXAMPLES}},
     }
+    dialects.complete(document)
     return document

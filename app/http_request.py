@@ -67,7 +67,13 @@ class Keys:
         authorization = header(scope, b"authorization") or ""
         if given is None and authorization[:7].lower() == "bearer ":
             given = authorization[7:].strip()
-        digest = hashlib.sha256((given or "").encode()).digest()
+        self.check_key(given)
+
+    def check_key(self, given: str | None) -> None:
+        """The same for a key that came elsewhere than in our own headers. Raises Unauthorized."""
+        if not self.digests:
+            return
+        digest = hashlib.sha256((given or "").encode("utf-8", "surrogatepass")).digest()
         matches = [hmac.compare_digest(digest, accepted) for accepted in self.digests]
         if given is None or not any(matches):
             raise Unauthorized

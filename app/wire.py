@@ -24,6 +24,8 @@ from app.contract.exchange import Exchange
 from app.contract.moderation import Judged, Moderation, Options
 
 _MAX_PROBLEMS = 100
+# Where pydantic's own message would repeat what the caller wrote, or say less.
+_OWN_WORDS = {"extra_forbidden": "unknown field", "union_tag_invalid": "unknown type"}
 
 Text = Annotated[str, Field(strict=True)]
 
@@ -122,7 +124,7 @@ def parse_classify(body: bytes) -> Asked:
     try:
         form = _CLASSIFY.validate_json(body)
     except ValidationError as exc:
-        raise _refusal(exc) from None
+        raise refusal_of(exc, names=_FIELD_NAMES, leading=1) from None
     options = Options(
         operating_point=form.operating_point,
         threshold=form.threshold,
@@ -171,27 +173,29 @@ def conversation(messages: Sequence[MessageIn]) -> list[tuple[int, Exchange]]:
     return judged
 
 
-def _refusal(exc: ValidationError) -> RequestRefused:
+def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0) -> RequestRefused:
+    """MalformedBody or BodyMismatch, whichever it was; for every dialect's bodies.
+
+    names: of all fields. leading: parts of a path to leave out, such as the form of a union.
+    """
     if exc.error_count() > _MAX_PROBLEMS:  # describing a hundred thousand takes seconds
         return BodyMismatch((("", f"more than {_MAX_PROBLEMS} problems"),))
     errors = exc.errors(include_input=False, include_url=False, include_context=False)
     if any(error["type"] == "json_invalid" for error in errors):
         return MalformedBody()
     problems = tuple(
-        (_known_path(error["loc"]), "unknown field")
-        if error["type"] == "extra_forbidden"
-        else (_known_path(error["loc"]), error["msg"])
+        (
+            _known_path(error["loc"][leading:], names),
+            _OWN_WORDS.get(error["type"], error["msg"]),
+        )
         for error in errors[:10]
     )
     return BodyMismatch(problems)
 
 
-def _known_path(loc: tuple[int | str, ...]) -> str:
-    """The path to a problem, without the form that leads it.
-
-    A name that the caller made up is text of a user and is not repeated.
-    """
-    return ".".join(str(part) for part in loc[1:] if isinstance(part, int) or part in _FIELD_NAMES)
+def _known_path(loc: tuple[int | str, ...], names: frozenset[str]) -> str:
+    """The path to a problem. A name that the caller made up is text of a user: not repeated."""
+    return ".".join(str(part) for part in loc if isinstance(part, int) or part in names)
 
 
 class ModelOut(BaseModel):

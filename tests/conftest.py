@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,8 @@ settings.load_profile("postern")
 
 # A machine that is busy with something else must not turn answers into 504s.
 PATIENT = {"request_timeout_ms": 120_000, "grace_period_ms": 60_000, "stall_timeout_ms": 120_000}
+
+NODE_CLIENT = "openai@7.57.0"
 
 StartServer = Callable[..., ServerProcess]
 
@@ -86,3 +89,12 @@ def start_faulty_server(tiny_artifact: Path) -> Iterator[StartServer]:
             return stack.enter_context(process)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def node_openai(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which Node finds OpenAI's official client."""
+    folder = tmp_path_factory.mktemp("node")
+    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_CLIENT]
+    subprocess.run(install, check=True, capture_output=True, timeout=1800, cwd=folder)
+    return folder

@@ -10,6 +10,7 @@
     │   ├── BodyTooLarge
     │   ├── BodyTooSlow
     │   ├── UnsupportedMediaType
+    │   ├── UnsupportedContent
     │   ├── InvalidHeader
     │   └── Unauthorized
     ├── ExchangeTooLong        the input passes a hard limit; nothing is cut silently
@@ -94,6 +95,10 @@ class UnsupportedMediaType(RequestRefused):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
+
+
+class UnsupportedContent(RequestRefused):
+    """The request holds what no student here can judge, such as an image: never a pass."""
 
 
 class InvalidHeader(RequestRefused):

@@ -1,0 +1,163 @@
+"""The four dialects as tests see them: where they are, what they are sent, how they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+OPENAI_TYPES = {401: "authentication_error", 429: "rate_limit_error"}
+TEI_TYPES = {429: "overloaded", 500: "backend", 503: "unhealthy", 504: "overloaded"}
+GOOGLE_CODES = {
+    401: "UNAUTHENTICATED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def check_openai(reply: httpx.Response, status: int, slug: str) -> None:
+    assert list(reply.json()) == ["error"]
+    error = reply.json()["error"]
+    assert list(error) == ["message", "type", "param", "code"]
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    assert error["type"] == OPENAI_TYPES.get(status, kind)
+    own = {"unauthorized": "invalid_api_key", "not-found": "unknown_url"}
+    assert error["code"] == own.get(slug, slug.replace("-", "_"))
+    assert error["message"]
+
+
+def check_tei(reply: httpx.Response, status: int, slug: str) -> None:
+    assert list(reply.json()) == ["error", "error_type"]
+    own = {"empty-prompt": "empty"}
+    expected = own.get(slug, TEI_TYPES.get(status, "validation"))
+    assert reply.json()["error_type"] == expected
+    assert reply.json()["error"]
+
+
+def check_google(reply: httpx.Response, status: int, slug: str) -> None:
+    assert list(reply.json()) == ["error"]
+    error = reply.json()["error"]
+    assert list(error) == ["code", "message", "status", "details"]
+    assert error["code"] == status
+    assert error["status"] == GOOGLE_CODES.get(status, "INVALID_ARGUMENT")
+    assert error["details"][-1]["reason"] == slug.replace("-", "_").upper()
+    assert error["message"]
+
+
+def check_problem(reply: httpx.Response, status: int, slug: str) -> None:
+    assert reply.json()["type"] == f"urn:postern:problem:{slug}"
+    assert reply.json()["status"] == status
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """body: a good request for a text; wrong: bodies of another shape, as JSON."""
+
+    path: str
+    body: Callable[[str], Any]
+    wrong: tuple[bytes, ...]
+    check: Callable[[httpx.Response, int, str], None]
+    media_type: str = "application/json"
+
+    def __str__(self) -> str:
+        return self.path
+
+
+OPENAI = Dialect(
+    "/v1/moderations",
+    lambda text: {"model": "omni-moderation-latest", "input": text},
+    (
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"input": null}',
+        b'{"input": 3}',
+        b'{"input": true}',
+        b'{"input": []}',
+        b'{"input": {"text": "zzmarkerzz"}}',
+        b'{"input": ["a", 3]}',
+        b'{"input": ["zzmarkerzz", {"type": "text", "text": "a"}]}',
+        b'{"input": [{"type": "text", "text": "a"}, "zzmarkerzz"]}',
+        b'{"input": [{"type": "zzmarkerzz", "text": "a"}]}',
+        b'{"input": [{"type": "text"}]}',
+        b'{"input": [{"type": "text", "text": null}]}',
+        b'{"input": [["zzmarkerzz"]]}',
+        b'{"input": "a", "model": 4}',
+        b'{"input": "a", "zzmarkerzz": 1}',
+    ),
+    check_openai,
+)
+LITELLM = Dialect(
+    "/beta/litellm_basic_guardrail_api",
+    lambda text: {"input_type": "request", "texts": [text], "request_data": {}},
+    (
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"texts": ["zzmarkerzz"]}',
+        b'{"input_type": "zzmarkerzz", "texts": ["a"]}',
+        b'{"input_type": "request", "texts": "zzmarkerzz"}',
+        b'{"input_type": "request", "texts": [null]}',
+        b'{"input_type": "request", "texts": ["a"], "images": "zzmarkerzz"}',
+        b'{"input_type": "request", "texts": ["a"], "tool_calls": "zzmarkerzz"}',
+        b'{"input_type": "response", "texts": ["a"], "structured_messages": ["zzmarkerzz"]}',
+    ),
+    check_problem,
+    "application/problem+json",
+)
+TEI = Dialect(
+    "/predict",
+    lambda text: {"inputs": text},
+    (
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"inputs": null}',
+        b'{"inputs": 3}',
+        b'{"inputs": []}',
+        b'{"inputs": ["a", "b", "zzmarkerzz"]}',
+        b'{"inputs": [[]]}',
+        b'{"inputs": [["a"], "zzmarkerzz"]}',
+        b'{"inputs": ["a", ["zzmarkerzz"]]}',
+        b'{"inputs": [["a", "b", "zzmarkerzz"]]}',
+        b'{"inputs": {"zzmarkerzz": "a"}}',
+        b'{"inputs": "a", "raw_scores": "zzmarkerzz"}',
+    ),
+    check_tei,
+)
+PERSPECTIVE = Dialect(
+    "/v1alpha1/comments:analyze",
+    lambda text: {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}},
+    (
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"comment": {"text": "zzmarkerzz"}}',
+        b'{"comment": {"text": "zzmarkerzz"}, "requestedAttributes": {}}',
+        b'{"comment": {"text": "a"}, "requestedAttributes": {"TOXICITY": 1}}',
+        b'{"comment": {"text": "a"}, "requestedAttributes": {"TOXICITY": {"scoreType": "zz"}}}',
+        b'{"comment": {"text": "a"}, "requestedAttributes": {"TOXICITY": {"scoreThreshold": 2}}}',
+        b'{"comment": "zzmarkerzz", "requestedAttributes": {"TOXICITY": {}}}',
+        b'{"comment": {}, "requestedAttributes": {"TOXICITY": {}}}',
+        b'{"comment": {"text": 3}, "requestedAttributes": {"TOXICITY": {}}}',
+        b'{"comment": {"text": "a", "type": "HTML"}, "requestedAttributes": {"TOXICITY": {}}}',
+        b'{"comment": {"text": "a"}, "requestedAttributes": {"TOXICITY": {}}, "zzmarkerzz": 1}',
+        b'{"comment": {"text": "a"}, "requestedAttributes": {"TOXICITY": {}}, "languages": "en"}',
+    ),
+    check_google,
+)
+ALL = (OPENAI, LITELLM, TEI, PERSPECTIVE)
+
+
+def assert_fails(reply: httpx.Response, dialect: Dialect, status: int, slug: str) -> None:
+    """The failure in the dialect's own shape, without a word of the caller's."""
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == dialect.media_type
+    assert reply.headers["x-request-id"]
+    assert "zzmarkerzz" not in reply.text
+    dialect.check(reply, status, slug)
