@@ -1,9 +1,12 @@
-"""Error -> status, problem document, OpenAPI entry. Nothing else knows status codes."""
+"""Error -> status, failure, OpenAPI entry. Nothing else gives an error its status code.
+
+A failure is told in the shape of its path: `app/dialects/error_shapes.py` says which.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -63,50 +66,85 @@ def problem_of(error: PosternError) -> Problem:
     return next(PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS)
 
 
-def problem_response(error: PosternError, *, request_id: str) -> Response:
-    """RFC 9457. The detail is the error's message, which never holds text of users."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a client is told when it gets no answer, in no dialect's shape yet.
+
+    detail: never text of users. error: what was raised on purpose, where something was.
+    """
+
+    problem: Problem
+    detail: str
+    request_id: str
+    headers: Mapping[str, str]
+    error: PosternError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How failures look in one dialect. schema: name of its model in the OpenAPI document."""
+
+    media_type: str
+    schema: str
+    content: Callable[[Failure], dict[str, Any]]
+
+    def response(self, failure: Failure) -> Response:
+        return Response(
+            orjson.dumps(self.content(failure)),
+            failure.problem.status,
+            dict(failure.headers),
+            media_type=self.media_type,
+        )
+
+
+def failure_of(error: PosternError, *, request_id: str) -> Failure:
+    """The detail is the error's message, which never holds text of users."""
     problem = problem_of(error)
     headers = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    extra: dict[str, Any] = {} if error.index is None else {"index": error.index}
-    if isinstance(error, errors.BodyMismatch):
-        extra["errors"] = [{"field": field, "detail": text} for field, text in error.problems]
-    return _response(problem, str(error), request_id=request_id, headers=headers, **extra)
+    return Failure(problem, str(error), request_id, headers, error)
 
 
-def status_response(
+def status_failure(
     status: int, *, request_id: str, headers: Mapping[str, str] | None = None
-) -> Response:
+) -> Failure:
     """For what the framework refuses itself: no such path, another method."""
     phrase = HTTPStatus(status).phrase
     problem = Problem(status, phrase.lower().replace(" ", "-"), phrase)
-    return _response(problem, phrase, request_id=request_id, headers=dict(headers or {}))
+    return Failure(problem, phrase, request_id, headers or {})
 
 
-def internal_response(*, request_id: str) -> Response:
+def internal_failure(*, request_id: str) -> Failure:
     """A defect of ours: the cause goes to the log, not to the client."""
-    problem = PROBLEMS[PosternError]
-    return _response(problem, "the server failed; see its log", request_id=request_id, headers={})
+    return Failure(PROBLEMS[PosternError], "the server failed; see its log", request_id, {})
 
 
-def _response(
-    problem: Problem, detail: str, *, request_id: str, headers: dict[str, str], **extra: Any
-) -> Response:
-    content = {
-        "type": f"urn:postern:problem:{problem.slug}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-        "request_id": request_id,
-        **extra,
+def _problem_content(failure: Failure) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "type": f"urn:postern:problem:{failure.problem.slug}",
+        "title": failure.problem.title,
+        "status": failure.problem.status,
+        "detail": failure.detail,
+        "request_id": failure.request_id,
     }
-    return Response(orjson.dumps(content), problem.status, headers, media_type=PROBLEM_TYPE)
+    error = failure.error
+    if error is not None and error.index is not None:
+        content["index"] = error.index
+    if isinstance(error, errors.BodyMismatch):
+        content["errors"] = [{"field": field, "detail": text} for field, text in error.problems]
+    return content
 
 
-def openapi_responses(*classes: type[PosternError]) -> dict[int | str, dict[str, Any]]:
+PROBLEM_SHAPE = ErrorShape(PROBLEM_TYPE, "ProblemOut", _problem_content)
+"""RFC 9457: the shape of every path that is no dialect's."""
+
+
+def openapi_responses(
+    *classes: type[PosternError], shape: ErrorShape = PROBLEM_SHAPE
+) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries of the errors that a route can answer with, an example for each."""
     entries: dict[int | str, dict[str, Any]] = {}
     for cls in classes:
@@ -116,8 +154,8 @@ def openapi_responses(*classes: type[PosternError]) -> dict[int | str, dict[str,
             {
                 "description": problem.title,
                 "content": {
-                    PROBLEM_TYPE: {
-                        "schema": {"$ref": "#/components/schemas/ProblemOut"},
+                    shape.media_type: {
+                        "schema": {"$ref": f"#/components/schemas/{shape.schema}"},
                         "examples": {},
                     }
                 },
@@ -129,13 +167,9 @@ def openapi_responses(*classes: type[PosternError]) -> dict[int | str, dict[str,
             entry["headers"] = {
                 "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
             }
-        entry["content"][PROBLEM_TYPE]["examples"][problem.slug] = {
-            "value": {
-                "type": f"urn:postern:problem:{problem.slug}",
-                "title": problem.title,
-                "status": problem.status,
-                "detail": (cls.__doc__ or problem.title).strip().splitlines()[0],
-                "request_id": "5f2b8c0e9d7a4c51",
-            }
+        detail = (cls.__doc__ or problem.title).strip().splitlines()[0]
+        example = Failure(problem, detail, "5f2b8c0e9d7a4c51", {})
+        entry["content"][shape.media_type]["examples"][problem.slug] = {
+            "value": shape.content(example)
         }
     return entries

@@ -24,6 +24,7 @@ from app.batcher import Batcher, BatchLimits
 from app.contract.artifact import Artifact, read_artifact
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
+from app.dialects.error_shapes import error_shape_of
 from app.health import Health
 from app.http_request import Keys, now
 from app.metrics import Metrics
@@ -131,16 +132,18 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
 
     async def on_error(request: Request, exc: Exception) -> Response:
         request_id = request.state.request_id
+        shape = error_shape_of(request.scope["path"])
         if isinstance(exc, PosternError):
-            problem = http_errors.problem_of(exc)
-            services.metrics.rejected.labels(problem.slug).inc()
-            request.state.log["problem"] = problem.slug
-            return http_errors.problem_response(exc, request_id=request_id)
+            failure = http_errors.failure_of(exc, request_id=request_id)
+            services.metrics.rejected.labels(failure.problem.slug).inc()
+            request.state.log["problem"] = failure.problem.slug
+            return shape.response(failure)
         if isinstance(exc, HTTPException):
-            return http_errors.status_response(
+            failure = http_errors.status_failure(
                 exc.status_code, request_id=request_id, headers=exc.headers
             )
-        return http_errors.internal_response(request_id=request_id)
+            return shape.response(failure)
+        return shape.response(http_errors.internal_failure(request_id=request_id))
 
     for kind in (PosternError, HTTPException, Exception):
         app.add_exception_handler(kind, on_error)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import http_errors
 from app.contract.errors import NotReady
+from app.dialects.error_shapes import error_shape_of
 from app.health import Health
 from app.http_request import ClientLeft, now, request_id_of
 from app.logs import LOGGER, log
@@ -48,7 +49,8 @@ class Observed:
         try:
             if self._health.draining and scope["path"] not in _OPERATORS_PATHS:
                 error = NotReady("the server is shutting down")
-                response = http_errors.problem_response(error, request_id=request_id)
+                failure = http_errors.failure_of(error, request_id=request_id)
+                response = error_shape_of(scope["path"]).response(failure)
                 response.headers["Connection"] = "close"
                 await response(scope, receive, send_observed)
             else:
@@ -59,7 +61,8 @@ class Observed:
         except Exception:  # the framework has answered 500 already; here the cause is logged
             LOGGER.error("defect", exc_info=True, extra={"fields": {"request_id": request_id}})
             if not status:
-                response = http_errors.internal_response(request_id=request_id)
+                failure = http_errors.internal_failure(request_id=request_id)
+                response = error_shape_of(scope["path"]).response(failure)
                 await response(scope, receive, send_observed)
         finally:
             self._record(scope, status, now() - arrived)

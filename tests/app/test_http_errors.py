@@ -70,7 +70,7 @@ def test_every_status_of_the_table_can_be_given() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_a_problem_is_rfc_9457(error: PosternError, status: int, headers: dict[str, str]) -> None:
-    response = http_errors.problem_response(error, request_id="r1")
+    response = http_errors.PROBLEM_SHAPE.response(http_errors.failure_of(error, request_id="r1"))
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     content = json.loads(bytes(response.body))
@@ -86,7 +86,7 @@ def test_a_problem_is_rfc_9457(error: PosternError, status: int, headers: dict[s
 
 
 def test_a_defect_tells_the_client_nothing() -> None:
-    response = http_errors.internal_response(request_id="r1")
+    response = http_errors.PROBLEM_SHAPE.response(http_errors.internal_failure(request_id="r1"))
     assert response.status_code == 500
     assert json.loads(bytes(response.body))["detail"] == "the server failed; see its log"
 
