@@ -196,10 +196,17 @@ def _play(connection: socket.socket, steps: Sequence[Step], seen: Seen) -> bool:
             if isinstance(step, threading.Event) and step.is_set():
                 break
             readable, _, _ = select.select([connection], [], [], 0.01)
-            if readable and not connection.recv(1, socket.MSG_PEEK):
+            if readable and _has_left(connection):
                 seen.left.set()
                 return False
     return counted and steps[-1] != b"" and not _is_cut(steps)
+
+
+def _has_left(connection: socket.socket) -> bool:
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except ConnectionResetError:  # closed with something unread
+        return True
 
 
 def _is_cut(steps: Sequence[Step]) -> bool:

@@ -117,13 +117,14 @@ def _pieces(data: bytes, size: int) -> list[bytes]:
 
 
 ODD = "read a b\u00fccher \u4e66 \U0001f4d6 with friends"
+UNESCAPED = chunk(ODD).replace(json.dumps(ODD).encode(), f'"{ODD}"'.encode())
 
 
 @pytest.mark.parametrize(
     "steps",
     [
         _pieces(b"".join([ROLE, chunk(ODD), STOP, DONE]), 1),
-        _pieces(b"".join([ROLE, chunk(ODD), STOP, DONE]).decode("unicode_escape").encode(), 3),
+        _pieces(b"".join([ROLE, UNESCAPED, STOP, DONE]), 3),
         [b"".join([ROLE, chunk(ODD), STOP, DONE])],
         _pieces(b"".join([ROLE, chunk(ODD), STOP, DONE]).replace(b"\n", b"\r\n"), 2),
         _pieces(b"".join([ROLE, chunk(ODD), STOP, DONE]).replace(b"\n", b"\r"), 2),
@@ -240,8 +241,10 @@ def test_where_a_block_is_an_error_it_is_one_before_and_within_a_stream(
             {"tool_calls": [{"index": 0, "function": {"arguments": '{"q": "a \\u00'}}]},
             {"tool_calls": [{"index": 0, "function": {"arguments": '62omb"}'}}]},
         ],
-        [{"function_call": {"name": "f", "arguments": '{"q": "poi'}}]
-        + [{"function_call": {"arguments": 'son"}'}}],
+        [
+            {"function_call": {"name": "f", "arguments": '{"q": "poi'}},
+            {"function_call": {"arguments": 'son"}'}},
+        ],
     ],
     ids=["reasoning", "refusal", "unknown field", "tool call", "function call"],
 )
