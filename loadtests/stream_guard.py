@@ -247,7 +247,7 @@ def mean(values: list[float]) -> float | None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
-    parser.add_argument("--file", default="test/harmbench_responses.jsonl.gz")
+    parser.add_argument("--file", default="test/harmbench_eval.jsonl.gz")
     parser.add_argument("--limit", type=int, default=100, help="answers, half of them harmful")
     parser.add_argument("--max-tokens", type=int, default=400, help="of one answer")
     parser.add_argument("--rate", type=float, default=50.0, help="tokens per second")
