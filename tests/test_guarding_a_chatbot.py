@@ -27,7 +27,7 @@ def _blocks(language: str) -> list[str]:
 
 
 def _play(seen: Seen) -> list[Step]:
-    text = "Draw it over a wet stone."
+    text = "The capital of France is Paris."
     return answer(text) if seen.json.get("stream") else whole(completion(text))
 
 
@@ -55,7 +55,7 @@ def test_the_curl_is_answered(guarded: ServerProcess, upstream: StubUpstream) ->
     done = subprocess.run(
         ["bash", "-c", command.replace(_URL, guarded.url)], capture_output=True, check=True
     )
-    assert json.loads(done.stdout)["choices"][0]["message"]["content"].startswith("Draw")
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"].startswith("The capital")
     assert upstream.seen[-1].headers["authorization"] == "Bearer the-key-of-the-upstream"
 
 
@@ -67,7 +67,7 @@ def test_the_python_prints_the_answer(guarded: ServerProcess) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == "Draw it over a wet stone.\n"
+    assert done.stdout == "The capital of France is Paris.\n"
 
 
 @pytest.mark.parametrize("script", ["examples/chatbot/chatbot.py", "loadtests/stream_guard.py"])
@@ -94,7 +94,7 @@ def test_the_table_of_settings_is_complete_and_true() -> None:
 
 
 def test_the_outcomes_are_those_that_are_counted() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "app/chat_guard").glob("*.py"))
+    code = (ROOT / "app/chat_guard/guard.py").read_text()
     counted = set(re.findall(r'(?:_count\(|outcome = )"(\w+)"', code))
     counted |= set(re.findall(r'outcome = "(\w+)" if .* else "\w+"', code)) | {"passed"}
     listed = DOCUMENT.partition("by `outcome`:")[2].partition("`postern_held_back")[0]

@@ -47,7 +47,7 @@ router = APIRouter()
                     "schema": {"type": "object", "required": ["messages"]},
                     "example": {
                         "model": "any",
-                        "messages": [{"role": "user", "content": "How do I sharpen a knife?"}],
+                        "messages": [{"role": "user", "content": "What is the capital of France?"}],
                     },
                 }
             },

@@ -143,7 +143,7 @@ def test_the_example_chatbot(guarded: ServerProcess, upstream: StubUpstream) -> 
         env={"OPENAI_API_KEY": "postern-key", "PATH": ""},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    shown = [line.removeprefix("you> ") for line in done.stdout.splitlines()]
+    shown = [line.replace("you> ", "") for line in done.stdout.splitlines()]
     gate = "bot> Once upon a time there was a gate."
     assert shown[0] == gate
     assert shown[1].startswith(f"bot> {REFUSAL} [stopped by Postern: prompt, 0.")
