@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+from app.chat_guard.answers import completion, parsed, passed_headers, refusal_of_upstream
 from app.chat_guard.conversation import ChatRequest, Reading
 from app.chat_guard.hold_back import Bounds, HoldBack, ScoreRule
 from app.chat_guard.judge import Judge, Judgement
 from app.chat_guard.readable import fragments, has_media, opened
-from app.chat_guard.replies import JSON, UNJUDGED_MEDIA, Refusals, Whole, verdict_headers
+from app.chat_guard.replies import UNJUDGED_MEDIA, Refusals, Whole, verdict_headers
 from app.chat_guard.sse import done, event, to_json
 from app.chat_guard.streaming import (
     AnswerBlocked,
@@ -28,8 +28,6 @@ from app.metrics import Metrics
 
 _COMPLETIONS: Final = "/chat/completions"
 _MODELS: Final = "/models"
-_MAX_ERROR_BYTES: Final = 64 << 10
-_PASSED_HEADERS: Final = ("retry-after", "openai-", "x-ratelimit-")
 
 ErrorObject = Callable[[PosternError], dict[str, Any]]
 
@@ -94,9 +92,9 @@ class ChatGuard:
         )
         try:
             if reply.status != HTTPStatus.OK:
-                return await _refusal_of_upstream(reply)
+                return await refusal_of_upstream(reply)
             body = await reply.read(self.rules.max_response_bytes)
-            return Whole(reply.status, to_json(_parsed(body)), {})
+            return Whole(reply.status, to_json(parsed(body)), {})
         finally:
             await reply.close()
 
@@ -120,7 +118,7 @@ class ChatGuard:
         try:
             if reply.status != HTTPStatus.OK:
                 self._count("upstream_error")
-                return await _refusal_of_upstream(reply)
+                return await refusal_of_upstream(reply)
             if asked.stream:
                 streamed = await self._stream(judgement, reply, asked, call)
                 keep_open = isinstance(streamed, Streamed)
@@ -185,7 +183,7 @@ class ChatGuard:
     async def _whole(
         self, prompt: Judgement, reply: UpstreamReply, asked: ChatRequest, call: Call
     ) -> Whole:
-        answer = _completion(await reply.read(self.rules.max_response_bytes))
+        answer = completion(await reply.read(self.rules.max_response_bytes))
         choices = answer["choices"]
         media = any(map(has_media, choices))
         if media and not self.rules.reading.pass_media:
@@ -199,7 +197,7 @@ class ChatGuard:
             )
         except ExchangeTooLong as exc:  # it is not the client's to shorten it
             raise UpstreamInvalid("the answer is longer than can be judged") from exc
-        headers = _passed_headers(reply) | verdict_headers(prompt, judgement)
+        headers = passed_headers(reply) | verdict_headers(prompt, judgement)
         headers |= _unjudged(media or asked.unjudged_media)
         if not judgement.harmful:
             self._count("passed")
@@ -224,7 +222,7 @@ class ChatGuard:
             headers = verdict_headers(prompt, exc.judgement) | _unjudged(asked.unjudged_media)
             body = to_json(self._refusals.error(exc.judgement))
             return Whole(HTTPStatus.BAD_REQUEST, body, headers)
-        headers = _passed_headers(reply) | _unjudged(asked.unjudged_media)
+        headers = passed_headers(reply) | _unjudged(asked.unjudged_media)
         headers |= verdict_headers(prompt, *stream.judgements, pending=True)
         return Streamed(self._released(first, stream, pieces), headers, reply.close)
 
@@ -295,53 +293,3 @@ async def _nothing_to_close() -> None:
 
 def _unjudged(media: bool) -> dict[str, str]:
     return dict(UNJUDGED_MEDIA) if media else {}
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        raise UpstreamInvalid("the upstream answers with something that is not JSON") from None
-    if not isinstance(value, dict):
-        raise UpstreamInvalid("the upstream answers with something other than an object")
-    return value
-
-
-def _completion(body: bytes) -> dict[str, Any]:
-    answer = _parsed(body)
-    choices = answer.get("choices")
-    whole = isinstance(choices, list) and all(
-        isinstance(one, dict) and isinstance(one.get("message"), dict) for one in choices
-    )
-    if not whole or not choices:
-        raise UpstreamInvalid("the upstream answers with something other than a completion")
-    return answer
-
-
-async def _refusal_of_upstream(reply: UpstreamReply) -> Whole:
-    """An error of the upstream, as it told it, where it told it in JSON."""
-    headers = {
-        **_passed_headers(reply),
-        "X-Postern-Verdict": "none",
-        "X-Postern-Origin": "upstream",
-    }
-    try:
-        told = _parsed(await reply.read(_MAX_ERROR_BYTES))
-    except UpstreamInvalid:
-        told = {
-            "error": {
-                "message": f"the upstream answered with status {reply.status}",
-                "type": "upstream_error",
-                "param": None,
-                "code": "upstream_error",
-            }
-        }
-    return Whole(reply.status, to_json(told), headers, JSON)
-
-
-def _passed_headers(reply: UpstreamReply) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in reply.headers.items()
-        if name.lower().startswith(_PASSED_HEADERS)
-    }

@@ -23,6 +23,7 @@ _TOKEN: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]{1,
 _SENTENCE_END: Final = re.compile(
     r"[.!?\u2026][\"'\u201d\u2019)\]*_]*\s|[\u3002\uff01\uff1f\uff61]|\n"
 )
+_CHARS_PER_TOKEN: Final = 16
 # "1. ", "Mr. ", "Oh! ": not worth a forward pass each.
 _SHORTEST_SENTENCE_TOKENS: Final = 5
 _CALLS: Final = frozenset({"tool_calls", "function_call"})
@@ -45,7 +46,8 @@ class ScoreRule:
 
     def due(self, text: str) -> bool:
         tokens = sum(1 for _ in _TOKEN.finditer(text))
-        if tokens >= self.every_tokens:
+        # White space alone counts as no token, and must not be gathered for ever.
+        if tokens >= self.every_tokens or len(text) >= _CHARS_PER_TOKEN * self.every_tokens:
             return True
         ended = self.at == "sentence" and _SENTENCE_END.search(text) is not None
         return ended and tokens >= _SHORTEST_SENTENCE_TOKENS

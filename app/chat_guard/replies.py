@@ -145,8 +145,8 @@ def verdict_headers(*judgements: Judgement, pending: bool = False) -> dict[str, 
     ]
     if not found:
         return {"X-Postern-Verdict": "pending" if pending else "none"}
-    judgement, worst = max(found, key=_badness)
-    verdict = worst.verdict
+    judgement, judged = max(found, key=_badness)
+    verdict = judged.verdict
     outcome = "harmful" if verdict.harmful else "pending" if pending else "unharmful"
     headers = {
         "X-Postern-Verdict": outcome,

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from app.chat_guard.conversation import parse_chat
-from app.chat_guard.guard import Call, ChatGuard, Streamed, Whole
-from app.chat_guard.replies import EVENT_STREAM
+from app.chat_guard.guard import Call, ChatGuard, Streamed
+from app.chat_guard.replies import EVENT_STREAM, Whole
 from app.contract import errors
 from app.dialects.openai_errors import OPENAI_SHAPE
 from app.http_errors import openapi_responses

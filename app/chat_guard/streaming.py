@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from app.chat_guard.conversation import ChatRequest
 from app.chat_guard.hold_back import HoldBack, Snapshot
 from app.chat_guard.judge import Judge, Judgement
 from app.chat_guard.readable import fragments, has_media
-from app.chat_guard.replies import Refusals
+from app.chat_guard.replies import FIELD, Refusals
 from app.chat_guard.sse import DONE, SseParser, done, event
 from app.chat_guard.upstream import UpstreamReply
 from app.contract.errors import ExchangeTooLong, UpstreamInvalid
@@ -93,17 +94,18 @@ class GuardedStream:
         gone, and the stream must not end as if it were whole.
         """
         parser = SseParser(max_event_bytes=_MAX_EVENT_BYTES)
-        async for received in self._reply.chunks():
-            told_end = self._take_events(parser.feed(received))
-            if not told_end:
-                async for piece in self._scored():
-                    yield piece
-            if told_end or self._hold_back.cut_choices >= self._asked.n_choices:
-                break
-        else:
-            told_end = self._take_events(parser.close())
-            if not told_end and not self._hold_back.complete:
-                raise UpstreamInvalid("the stream of the upstream ended before the answer did")
+        async with aclosing(self._reply.chunks()) as chunks:
+            async for received in chunks:
+                told_end = self._take_events(parser.feed(received))
+                if not told_end:
+                    async for piece in self._scored():
+                        yield piece
+                if told_end or self._hold_back.cut_choices >= self._asked.n_choices:
+                    break
+            else:
+                told_end = self._take_events(parser.close())
+                if not told_end and not self._hold_back.complete:
+                    raise UpstreamInvalid("the stream of the upstream ended before the answer did")
         self._hold_back.end()
         async for piece in self._scored():
             yield piece
@@ -194,6 +196,7 @@ def _chunks(data: str) -> list[tuple[Chunk, int]]:
         raise UpstreamInvalid("the upstream streams something that is not JSON") from None
     if not isinstance(content, dict) or content.get("error"):
         raise UpstreamInvalid("the upstream reported an error in its stream")
+    content.pop(FIELD, None)  # a verdict of somebody else is not ours
     choices = content.get("choices")
     if choices is None or choices == []:
         return [(Chunk(content, None, last=False), len(data))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -49,7 +49,7 @@ class UpstreamReply:
         self._deadline = deadline
         self._clock = clock
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes in. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid."""
         if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise UpstreamInvalid("the upstream sends a Content-Encoding that nobody asked for")

@@ -58,6 +58,10 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "chat_guard.judge": ({"pipeline"}, _IO),
     "chat_guard.replies": ({"chat_guard.judge", "chat_guard.sse"}, _IO),
     "chat_guard.upstream": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
+    "chat_guard.answers": (
+        {"chat_guard.replies", "chat_guard.sse", "chat_guard.upstream"},
+        _IO,
+    ),
     "chat_guard.streaming": (
         {
             *("chat_guard.conversation", "chat_guard.hold_back", "chat_guard.judge"),
@@ -68,6 +72,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "chat_guard.guard": (
         {
+            "chat_guard.answers",
             *("chat_guard.conversation", "chat_guard.hold_back", "chat_guard.judge"),
             *("chat_guard.readable", "chat_guard.replies", "chat_guard.sse"),
             *("chat_guard.streaming", "chat_guard.upstream", "metrics"),

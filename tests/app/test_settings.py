@@ -64,6 +64,16 @@ def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPat
         ("max_body_bytes", "1e9x"),
         ("log_level", "zzsecretzz"),
         ("drain_delay_ms", ""),
+        ("upstream_url", "zzsecretzz"),
+        ("upstream_url", "file:///zzsecretzz"),
+        ("upstream_url", "http://user:zzsecretzz@host/v1"),
+        ("upstream_url", "http://host/v1?key=zzsecretzz"),
+        ("upstream_url", "http://host:0/v1"),
+        ("upstream_url", "http://host:99999/v1"),
+        ("upstream_url", "http:///v1"),
+        ("upstream_api_key", "zzsecretzz\n"),
+        ("upstream_api_key", "zzsecretzz\u00e9"),
+        ("on_block", "zzsecretzz"),
     ],
 )
 def test_a_bad_value_is_named_but_not_repeated(
@@ -79,6 +89,15 @@ def test_a_bad_value_is_named_but_not_repeated(
 def test_settings_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(SettingsInvalid, match="max_queue_tokens"):
         read_settings(max_queue_tokens=2000, max_exchange_tokens=2001)
+
+
+def test_the_upstream_key_is_masked_and_an_empty_one_is_none() -> None:
+    settings = read_settings(upstream_url="https://host/v1/", upstream_api_key="zzsecretzz")
+    assert settings.upstream_url == "https://host/v1"
+    assert "zzsecretzz" not in repr(settings)
+    assert settings.upstream_api_key is not None
+    assert settings.upstream_api_key.get_secret_value() == "zzsecretzz"
+    assert read_settings(upstream_api_key="").upstream_api_key is None
 
 
 def test_keys_come_from_both_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def test_no_more_waits_than_the_rule_allows(pieces: list[str], rule: ScoreRule) 
         ("A line of five words\n", True),
         ("1. ", False),
         ("\u3053\u308c\u306f\u672c\u3067\u3059\u3002", True),
+        (" " * 127, False),
+        (" " * 128, True),
         ("one two three four five six seven eight", True),
         ("incomprehensibilities of all the sorts happen", True),
     ],
