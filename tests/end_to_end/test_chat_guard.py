@@ -117,7 +117,7 @@ def test_models_are_passed_through(guarded: ServerProcess, upstream: StubUpstrea
         ([user(BAD_TEXT)], 0),
         ([user([{"type": "text", "text": BAD_TEXT}])], 0),
         ([user([{"type": "text", "text": "tell me"}, {"type": "text", "text": BAD_TEXT}])], 0),
-        ([user(BAD_TEXT), {"role": "assistant", "content": "read"}, user("tell me a story")], 0),
+        ([user(BAD_TEXT), user("tell me a story")], 0),
         ([user("tell me"), {"role": "assistant", "content": BAD_TEXT}, user("a story")], 1),
         ([user("tell me"), {"role": "tool", "tool_call_id": "1", "content": BAD_TEXT}], 1),
         ([user("tell me"), {"role": "function", "name": "f", "content": BAD_TEXT}], 1),
