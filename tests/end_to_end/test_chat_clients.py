@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.server_process import HANG_S, ROOT, ServerProcess
-from tests.stub_upstream import (
+from tests.scripted_upstream import (
     ROLE,
     Seen,
     Step,

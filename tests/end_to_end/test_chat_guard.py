@@ -14,7 +14,16 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.server_process import HANG_S, ServerProcess, postern
-from tests.stub_upstream import DONE, Seen, StubUpstream, answer, chunk, completion, streamed, whole
+from tests.scripted_upstream import (
+    DONE,
+    Seen,
+    StubUpstream,
+    answer,
+    chunk,
+    completion,
+    streamed,
+    whole,
+)
 
 PATH = "/v1/chat/completions"
 ASK = {"model": "stub-1", "messages": [{"role": "user", "content": "tell me a story"}]}

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import StartServer
 from tests.end_to_end.test_chat_guard import ASK, BAD_TEXT, PATH, REFUSAL, user, wait_for_request
 from tests.server_process import HANG_S, ServerProcess
-from tests.stub_upstream import (
+from tests.scripted_upstream import (
     DONE,
     ROLE,
     STOP,

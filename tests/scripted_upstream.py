@@ -1,7 +1,7 @@
 """An OpenAI-compatible chat API on a real socket that does as it is told, byte by byte.
 
 In a test: `with StubUpstream() as upstream`, then `upstream.script = [...]`. As a script it streams
-a canned answer: `python -m tests.stub_upstream`.
+a canned answer: `python -m tests.scripted_upstream`.
 """
 
 from __future__ import annotations
