@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from app.settings import Settings, read_settings
-from tests.server_process import HANG_S, ROOT, ServerProcess, environment
 from tests.scripted_upstream import Seen, Step, StubUpstream, answer, completion, whole
+from tests.server_process import HANG_S, ROOT, ServerProcess, environment
 
 DOCUMENT = (ROOT / "docs/guarding-a-chatbot.md").read_text()
 _URL = "http://127.0.0.1:8000"

@@ -13,7 +13,6 @@ import openai
 import pytest
 
 from tests.conftest import StartServer
-from tests.server_process import HANG_S, ROOT, ServerProcess
 from tests.scripted_upstream import (
     ROLE,
     Seen,
@@ -25,6 +24,7 @@ from tests.scripted_upstream import (
     streamed,
     whole,
 )
+from tests.server_process import HANG_S, ROOT, ServerProcess
 
 REFUSAL = "Sorry, I cannot help with that."
 HELLO = [{"role": "user", "content": "tell me a story"}]

@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from tests.conftest import StartServer
-from tests.server_process import HANG_S, ServerProcess, postern
 from tests.scripted_upstream import (
     DONE,
     Seen,
@@ -24,6 +23,7 @@ from tests.scripted_upstream import (
     streamed,
     whole,
 )
+from tests.server_process import HANG_S, ServerProcess, postern
 
 PATH = "/v1/chat/completions"
 ASK = {"model": "stub-1", "messages": [{"role": "user", "content": "tell me a story"}]}

@@ -14,7 +14,6 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.end_to_end.test_chat_guard import ASK, BAD_TEXT, PATH, REFUSAL, user, wait_for_request
-from tests.server_process import HANG_S, ServerProcess
 from tests.scripted_upstream import (
     DONE,
     ROLE,
@@ -27,6 +26,7 @@ from tests.scripted_upstream import (
     streamed,
     whole,
 )
+from tests.server_process import HANG_S, ServerProcess
 
 STREAM = ASK | {"stream": True}
 
