@@ -30,7 +30,7 @@ from app.settings import Settings, read_settings
 from app.wire import Asked, ExchangeIn, classify_reply
 
 # Keys on a command line are readable by every user of the machine.
-_NOT_A_FLAG = frozenset({"api_keys"})
+_NOT_A_FLAG = frozenset({"api_keys", "upstream_api_key"})
 _LINES_AT_ONCE = 32
 _NO_DEADLINE_S = 3600.0
 _PROBE_S = 2.0

@@ -46,6 +46,9 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.RequestRefused: Problem(400, "bad-request", "The request cannot be read"),
     errors.EmptyPrompt: Problem(422, "empty-prompt", "The prompt is empty"),
     errors.NothingToJudge: Problem(422, "nothing-to-judge", "The conversation holds no turn"),
+    errors.UnreadableContent: Problem(
+        422, "unreadable-content", "The conversation holds more than text"
+    ),
     errors.InvalidExchange: Problem(422, "invalid-exchange", "The input cannot be judged"),
     errors.UnknownOperatingPoint: Problem(
         422, "unknown-operating-point", "The artifact defines no such operating point"
@@ -61,6 +64,11 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.InferenceFailed: Problem(500, "inference-failed", "The model failed for this input"),
     errors.NotReady: Problem(503, "not-ready", "The server is not ready"),
     errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed"),
+    errors.UpstreamMissing: Problem(501, "upstream-missing", "No upstream is configured"),
+    errors.UpstreamUnreachable: Problem(502, "upstream-unreachable", "The upstream is away"),
+    errors.UpstreamInvalid: Problem(502, "upstream-invalid", "The upstream's answer is unusable"),
+    errors.UpstreamFailed: Problem(502, "upstream-failed", "The upstream failed"),
+    errors.UpstreamTimeout: Problem(504, "upstream-timeout", "The upstream took too long"),
     # These stop the start, so no client ever sees them; listed so that none is forgotten.
     errors.ArtifactInvalid: Problem(500, "artifact-invalid", "The artifact is invalid"),
     errors.SettingsInvalid: Problem(500, "settings-invalid", "A setting is invalid"),

@@ -41,6 +41,9 @@ def configure(level: str) -> None:
     root.setLevel(level.upper())
     # uvicorn announces what our own start line already says.
     logging.getLogger("uvicorn.error").setLevel("WARNING")
+    # Each request to the upstream has a line of ours already.
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel("WARNING")
 
 
 def log(event: str, *, level: int = logging.INFO, **fields: Any) -> None:

@@ -21,6 +21,8 @@ from starlette.types import ASGIApp
 
 from app import __version__, api_docs, http_errors, logs
 from app.batcher import Batcher, BatchLimits
+from app.chat_guard import setup as chat_guard_setup
+from app.chat_guard.routes import router as chat_guard_router
 from app.contract.artifact import Artifact, read_artifact
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
@@ -84,18 +86,19 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         "max_exchange_tokens": settings.max_exchange_tokens,
         "request_timeout_ms": settings.request_timeout_ms,
     }
+    pipeline = Pipeline(
+        policy=manifest.policy,
+        tokenizer=student.tokenizer,
+        batcher=batcher,
+        limits=InputLimits(
+            settings.max_items, settings.max_exchange_chars, settings.max_exchange_tokens
+        ),
+        metrics=metrics,
+        clock=now,
+    )
     services = Services(
         settings=settings,
-        pipeline=Pipeline(
-            policy=manifest.policy,
-            tokenizer=student.tokenizer,
-            batcher=batcher,
-            limits=InputLimits(
-                settings.max_items, settings.max_exchange_chars, settings.max_exchange_tokens
-            ),
-            metrics=metrics,
-            clock=now,
-        ),
+        pipeline=pipeline,
         health=Health(
             batcher,
             student.tokenizer.encode(segments(SELF_TEST[0])),
@@ -106,6 +109,9 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         identity=identity,
         info=info_reply(manifest, identity=identity, limits=limits, server_version=__version__),
         keys=Keys.of(settings.accepted_keys()),
+        chat_guard=chat_guard_setup.build(
+            settings, pipeline, judged_by=f"{identity.name}/{identity.version}", metrics=metrics
+        ),
     )
     return services, batcher
 
@@ -116,7 +122,11 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         batcher.start()
+        if services.chat_guard is not None:
+            services.chat_guard.upstream.start()
         yield
+        if services.chat_guard is not None:
+            await services.chat_guard.upstream.close()
         await batcher.close()
 
     app = FastAPI(
@@ -131,6 +141,7 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
     app.state.services = services
     app.include_router(router)
     app.include_router(dialects.router)
+    app.include_router(chat_guard_router)
     api_docs.add_to(app)
 
     async def on_error(request: Request, exc: Exception) -> Response:

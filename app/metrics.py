@@ -69,6 +69,15 @@ class Metrics:
             buckets=_PROBABILITY_BUCKETS,
             registry=r,
         )
+        self.proxied = Counter(
+            "postern_proxied", "Chats through the guarded proxy.", ["outcome"], registry=r
+        )
+        self.held_back = Histogram(
+            "postern_held_back_seconds",
+            "How long text of a streamed answer waited for its verdict.",
+            buckets=_DURATION_BUCKETS_S,
+            registry=r,
+        )
         self.batch_windows = Histogram(
             "postern_batch_windows", "Windows in one batch.", buckets=_BATCH_BUCKETS, registry=r
         )

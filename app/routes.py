@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel, Field
 
+from app.chat_guard.guard import ChatGuard
 from app.contract import errors
 from app.health import Health
 from app.http_errors import openapi_responses
@@ -36,6 +37,8 @@ class Services:
     identity: Identity
     info: InfoOut
     keys: Keys
+    chat_guard: ChatGuard | None = None
+    """The guarded proxy, where an upstream is set."""
 
 
 class ProblemOut(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -76,6 +77,56 @@ class Settings(BaseSettings):
     stall_timeout_ms: int = Field(
         30_000, ge=100, description="A batch that runs longer makes /healthz answer 503."
     )
+    upstream_url: str | None = Field(
+        None,
+        description="Base URL of the OpenAI-compatible API behind the guarded proxy, up to /v1.",
+    )
+    upstream_api_key: SecretStr | None = Field(
+        None, description="API key that the guarded proxy sends to the upstream."
+    )
+    upstream_ca_file: Path | None = Field(
+        None, description="Certificates to trust for https upstreams instead of the public ones."
+    )
+    upstream_connect_timeout_ms: int = Field(
+        5000, ge=1, description="Time that connecting to the upstream may take."
+    )
+    upstream_idle_timeout_ms: int = Field(
+        120_000, ge=1, description="Longest silence of an upstream that streams."
+    )
+    upstream_total_timeout_ms: int = Field(
+        600_000, ge=1, description="Time that a whole answer of the upstream may take."
+    )
+    upstream_max_response_bytes: int = Field(
+        4 << 20, ge=1024, description="Largest answer of the upstream; of a stream, held at once."
+    )
+    upstream_parallel: bool = Field(
+        False, description="Ask the upstream while the prompt is still being judged."
+    )
+    judge_instructions: bool = Field(
+        False,
+        description="Judge system and developer messages and tool definitions of chats, too.",
+    )
+    on_media: Literal["refuse", "pass"] = Field(
+        "refuse", description="Images, audio and files in chats: refuse, or pass unjudged."
+    )
+    on_block: Literal["completion", "error"] = Field(
+        "completion", description="A blocked chat gets a refusal as its completion, or an error."
+    )
+    refusal_text: str = Field(
+        "Sorry, I cannot help with that.", description="What a blocked chat is answered."
+    )
+    guard_operating_point: str | None = Field(
+        None, description="Operating point for chats; the artifact's default where none is named."
+    )
+    stream_score_at: Literal["sentence", "tokens"] = Field(
+        "sentence", description="A streamed answer is scored at sentence ends, or by tokens alone."
+    )
+    stream_score_tokens: int = Field(
+        64, ge=1, description="A streamed answer is scored after so many new tokens at the latest."
+    )
+    stream_tail_chars: int = Field(
+        4000, ge=200, description="Of a long streamed answer, the part scored before its end."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity of the JSON log lines on standard error."
     )
@@ -86,6 +137,19 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(key.strip() for key in value.split(",") if key.strip())
         return value
+
+    @field_validator("upstream_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        return value if value is None else _checked_url(value)
+
+    @field_validator("upstream_api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value() if value is not None else None
+        if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key):
+            raise ValueError("must be printable ASCII without spaces around it")
+        return value or None
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -108,6 +172,18 @@ class Settings(BaseSettings):
                 raise SettingsInvalid("api_keys_file holds no key")
             keys += found
         return tuple(keys)
+
+
+def _checked_url(value: str) -> str:
+    """An upstream's base URL without a slash at its end. Raises ValueError."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must start with http:// or https:// and name a host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must hold no user, query or fragment")
+    if parts.port == 0 or not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValueError("must be a URL")
+    return value.rstrip("/")
 
 
 def read_settings(**overrides: Any) -> Settings:

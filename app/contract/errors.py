@@ -3,7 +3,8 @@
     PosternError
     ├── InvalidExchange        the input cannot be judged
     │   ├── EmptyPrompt
-    │   └── NothingToJudge
+    │   ├── NothingToJudge
+    │   └── UnreadableContent
     ├── RequestRefused         wrong as a request, before any exchange is looked at
     │   ├── MalformedBody
     │   ├── BodyMismatch
@@ -22,6 +23,11 @@
     ├── DeadlineExceeded       accepted, but time ran out while waiting
     ├── NotReady               starting, draining or stuck
     ├── InferenceFailed        the model failed for this exchange, not for its batch-mates
+    ├── UpstreamFailed         the model behind the guarded proxy gave nothing that may pass
+    │   ├── UpstreamMissing
+    │   ├── UpstreamUnreachable
+    │   ├── UpstreamInvalid
+    │   └── UpstreamTimeout
     ├── ArtifactInvalid        refuses to start
     └── SettingsInvalid        refuses to start
 
@@ -54,6 +60,13 @@ class NothingToJudge(InvalidExchange):
 
     def __init__(self) -> None:
         super().__init__("the conversation holds no user or assistant turn to judge")
+
+
+class UnreadableContent(InvalidExchange):
+    """The conversation holds or asks for images, audio or files, which cannot be judged."""
+
+    def __init__(self) -> None:
+        super().__init__("images, audio and files cannot be judged, and are refused here")
 
 
 class RequestRefused(PosternError):
@@ -184,6 +197,35 @@ class InferenceFailed(PosternError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"inference failed for this input: {reason}")
+
+
+class UpstreamFailed(PosternError):
+    """The model behind the guarded proxy gave nothing that may pass."""
+
+
+class UpstreamMissing(UpstreamFailed):
+    """No model is configured behind the guarded proxy."""
+
+    def __init__(self) -> None:
+        super().__init__("no upstream is configured on this server (upstream_url)")
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    """The upstream cannot be reached, or broke its connection off."""
+
+    def __init__(self) -> None:
+        super().__init__("the upstream cannot be reached or broke off")
+
+
+class UpstreamInvalid(UpstreamFailed):
+    """The upstream answered with something other than a chat completion."""
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """The upstream did not answer, or fell silent, for longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("the upstream did not answer in time")
 
 
 class ArtifactInvalid(PosternError):

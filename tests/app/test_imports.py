@@ -28,6 +28,8 @@ CONTRACT = {
 }
 # A dialect's shapes are data: what reads requests and asks the pipeline is `door` and `routes`.
 DIALECTS_NEVER_SEE = {"fastapi", "starlette", "onnxruntime", "tokenizers"}
+# What the pure parts and the order of things must not see.
+_IO = {"fastapi", "starlette", "onnxruntime", "tokenizers", "httpx2", "ssl"}
 # module -> (other modules of app, libraries it must not see)
 APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "settings": (set(), {"fastapi", "onnxruntime"}),
@@ -79,8 +81,60 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers"},
     ),
+    "chat_guard.readable": (set(), _IO),
+    "chat_guard.conversation": ({"chat_guard.readable"}, _IO),
+    "chat_guard.sse": (set(), _IO),
+    "chat_guard.hold_back": ({"chat_guard.readable"}, _IO),
+    "chat_guard.judge": ({"pipeline"}, _IO),
+    "chat_guard.replies": ({"chat_guard.judge", "chat_guard.sse"}, _IO),
+    "chat_guard.upstream": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
+    "chat_guard.answers": (
+        {"chat_guard.replies", "chat_guard.sse", "chat_guard.upstream"},
+        _IO,
+    ),
+    "chat_guard.streaming": (
+        {
+            *("chat_guard.conversation", "chat_guard.hold_back", "chat_guard.judge"),
+            *("chat_guard.readable", "chat_guard.replies", "chat_guard.sse"),
+            "chat_guard.upstream",
+        },
+        _IO,
+    ),
+    "chat_guard.guard": (
+        {
+            "chat_guard.answers",
+            *("chat_guard.conversation", "chat_guard.hold_back", "chat_guard.judge"),
+            *("chat_guard.readable", "chat_guard.replies", "chat_guard.sse"),
+            *("chat_guard.streaming", "chat_guard.upstream", "metrics"),
+        },
+        _IO,
+    ),
+    "chat_guard.setup": (
+        {
+            *("chat_guard.conversation", "chat_guard.guard", "chat_guard.hold_back"),
+            *("chat_guard.judge", "chat_guard.replies", "chat_guard.upstream"),
+            *("dialects.openai_errors", "http_request", "metrics", "pipeline", "settings"),
+        },
+        {"fastapi", "starlette", "onnxruntime", "tokenizers"},
+    ),
+    "chat_guard.routes": (
+        {
+            *("chat_guard.conversation", "chat_guard.guard", "chat_guard.replies"),
+            *("dialects.openai_errors", "http_errors", "http_request", "routes"),
+        },
+        {"onnxruntime", "tokenizers", "httpx2"},
+    ),
     "routes": (
-        {"health", "http_errors", "http_request", "metrics", "pipeline", "settings", "wire"},
+        {
+            "chat_guard.guard",
+            "health",
+            "http_errors",
+            "http_request",
+            "metrics",
+            "pipeline",
+            "settings",
+            "wire",
+        },
         {"onnxruntime", "tokenizers"},
     ),
     "api_docs": ({"dialects.api_docs", "routes", "wire"}, {"onnxruntime", "tokenizers"}),

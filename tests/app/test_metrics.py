@@ -11,7 +11,7 @@ APP = Path(__file__).resolve().parents[2] / "app"
 UNITS = ("_seconds", "_tokens", "_ratio", "_windows", "_info", "_probability")
 LABELS = {
     *("route", "status", "stage", "reason", "verdict", "decided_by", "slice"),
-    *("name", "version", "sha256"),
+    *("name", "version", "sha256", "outcome"),
 }
 
 

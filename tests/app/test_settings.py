@@ -33,7 +33,10 @@ def test_every_setting_is_documented_and_shown_by_help(
     description = Settings.model_fields[name].description
     assert description
     assert description.endswith(".")
-    if name == "api_keys":  # a key on a command line is readable by all of the machine
+    if name in (
+        "api_keys",
+        "upstream_api_key",
+    ):  # a key on a command line is readable by all of the machine
         return
     with pytest.raises(SystemExit) as left:
         main(["serve", "--help"])
@@ -61,6 +64,16 @@ def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPat
         ("max_body_bytes", "1e9x"),
         ("log_level", "zzsecretzz"),
         ("drain_delay_ms", ""),
+        ("upstream_url", "zzsecretzz"),
+        ("upstream_url", "file:///zzsecretzz"),
+        ("upstream_url", "http://user:zzsecretzz@host/v1"),
+        ("upstream_url", "http://host/v1?key=zzsecretzz"),
+        ("upstream_url", "http://host:0/v1"),
+        ("upstream_url", "http://host:99999/v1"),
+        ("upstream_url", "http:///v1"),
+        ("upstream_api_key", "zzsecretzz\n"),
+        ("upstream_api_key", "zzsecretzz\u00e9"),
+        ("on_block", "zzsecretzz"),
     ],
 )
 def test_a_bad_value_is_named_but_not_repeated(
@@ -78,13 +91,22 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         read_settings(max_queue_tokens=2000, max_exchange_tokens=2001)
 
 
+def test_the_upstream_key_is_masked_and_an_empty_one_is_none() -> None:
+    settings = read_settings(upstream_url="https://host/v1/", upstream_api_key="zzsecretzz")
+    assert settings.upstream_url == "https://host/v1"
+    assert "zzsecretzz" not in repr(settings)
+    assert settings.upstream_api_key is not None
+    assert settings.upstream_api_key.get_secret_value() == "zzsecretzz"
+    assert read_settings(upstream_api_key="").upstream_api_key is None
+
+
 def test_keys_come_from_both_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("# comment\nthree\n\n four \n")
-    monkeypatch.setenv("POSTERN_API_KEYS", " one,two ,,")
+    monkeypatch.setenv("POSTERN_API_KEYS", " key-1,two ,,")
     settings = read_settings(api_keys_file=file)
-    assert settings.accepted_keys() == ("one", "two", "three", "four")
-    assert "one" not in repr(settings)
+    assert settings.accepted_keys() == ("key-1", "two", "three", "four")
+    assert "key-1" not in repr(settings)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"# nothing\n", b"\xff\xfe"])
