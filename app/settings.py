@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     stall_timeout_ms: int = Field(
         30_000, ge=100, description="A batch that runs longer makes /healthz answer 503."
     )
+    page: bool = Field(True, description="Serve the web page at /. It holds no data, so no key.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity of the JSON log lines on standard error."
     )

@@ -45,6 +45,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"health", "http_errors", "http_request", "metrics", "pipeline", "settings", "wire"},
         {"onnxruntime", "tokenizers"},
     ),
+    "web_page": (set(), {"onnxruntime", "tokenizers"}),
     "api_docs": ({"routes", "wire"}, {"onnxruntime", "tokenizers"}),
 }
 # These put things together and may see all of app.
