@@ -38,7 +38,12 @@ def judge(browser: Browser, path: Path, text: str, *, said: str = "Done in") -> 
 
 
 def verdicts(browser: Browser) -> list[str]:
-    return [row.text.split("\n")[0] for row in browser.all("#file-table tbody td:nth-child(2)")]
+    """Of all shown rows; in one call, because rows change while they are read one by one."""
+    cells = "#file-table tbody td:nth-child(2)"
+    shown = browser.run(
+        "return [...document.querySelectorAll(arguments[0])].map((cell) => cell.innerText)", cells
+    )
+    return [str(text) for text in shown]
 
 
 def download_jsonl(browser: Browser, name: str = "rows") -> list[dict[str, Any]]:
@@ -156,7 +161,7 @@ def test_a_full_queue_is_waited_for(
 def test_cancel_keeps_what_was_judged(
     browser: Browser, start_faulty_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_faulty_server({"delay_s": 1.0})
+    server = start_faulty_server({"delay_s": 4.0})
     browser.open(server.url + "/")
     judge(browser, tmp_path / "rows.jsonl", lines([{"prompt": "cake"}] * 600), said="Judging.")
     browser.wait(lambda: "✓ Not harmful" in verdicts(browser), "a first verdict")
@@ -175,7 +180,7 @@ def test_cancel_keeps_what_was_judged(
 def test_a_server_that_dies_on_the_way_is_said(
     browser: Browser, start_faulty_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_faulty_server({"delay_s": 1.0}, grace_period_ms=1000)
+    server = start_faulty_server({"delay_s": 4.0}, grace_period_ms=20_000)
     browser.open(server.url + "/")
     judge(browser, tmp_path / "rows.jsonl", lines([{"prompt": "cake"}] * 600), said="Judging.")
     browser.wait(lambda: "✓ Not harmful" in verdicts(browser), "a first verdict")
