@@ -79,7 +79,9 @@ export function explain(error) {
   if (error instanceof Refused) {
     const advice = error.status === 429 ? ` Try again in ${error.retryAfterS} s.` : "";
     const id = error.requestId ? `, request ${error.requestId}` : "";
-    return `${error.title}: ${error.message}.${advice} (HTTP ${error.status}${id})`;
+    const repeated = error.message.toLowerCase().startsWith(error.title.toLowerCase());
+    const said = repeated ? error.message[0].toUpperCase() + error.message.slice(1) : `${error.title}: ${error.message}`;
+    return `${said}.${advice} (HTTP ${error.status}${id})`;
   }
   if (error instanceof Unreachable) return `${error.message} No verdict was given.`;
   return `This page failed: ${error.message}`;
