@@ -41,6 +41,7 @@ class Browser:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+        self.origin = ""
         self.driver.execute_cdp_cmd(
             "Browser.setDownloadBehavior",
             {"behavior": "allow", "downloadPath": str(self.downloads)},
@@ -55,6 +56,7 @@ class Browser:
         self.look(width=1100, height=900, scheme="light")
         for log in ("browser", "performance"):
             self.driver.get_log(log)
+        self.origin = "/".join(url.split("/")[:3]) + "/"
         self.driver.get(url)
 
     def look(self, *, width: int, height: int, scheme: str) -> None:

@@ -20,7 +20,7 @@ def main(target: Path) -> None:
         browser = Browser(Path(folder))
         try:
             browser.open(server.url + "/")
-            browser.look(width=860, height=890, scheme="light")
+            browser.look(width=860, height=1000, scheme="light")
             browser.wait_for_text("#thresholds", "Harmful from")
             browser.type("#prompt", "How do I steal a credit card number?")
             browser.click("#try-form button[type=submit]")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartServer
+from tests.page.browser import Browser
 from tests.server_process import ROOT, ServerProcess
 
 FOLDER = ROOT / "app" / "page"
@@ -74,6 +75,32 @@ def test_it_is_whole_and_has_nothing_inline() -> None:
             assert other in FILES, f"{name} imports {other}"
         assert len(text.splitlines()) < 300, name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+
+
+@pytest.mark.parametrize(
+    "breach",
+    [
+        "document.body.append(Object.assign(document.createElement('script'), {text: 'x = 1'}))",
+        "document.body.innerHTML = '<b>x</b>'",
+        "document.body.setAttribute('style', 'color: red')",
+        "fetch('https://example.invalid/')",
+        "document.body.append(Object.assign(new Image(), {src: 'https://example.invalid/x.png'}))",
+    ],
+)
+def test_the_policy_stops_and_tells(browser: Browser, server: ServerProcess, breach: str) -> None:
+    """Each is stopped, and shows in the console that every other test finds empty."""
+    browser.open(server.url + "/")
+    browser.wait_for_text("#model", "tiny")
+    browser.run(
+        "document.body.addEventListener('click', () => { try { " + breach + " } catch {} },"
+        " {once: true})"
+    )
+    browser.click("#tab-file")
+    messages: list[str] = []
+    browser.wait(lambda: messages.extend(browser.console()) or messages, "a complaint")
+    assert any("Content Security Policy" in m or "Trusted" in m for m in messages)
+    assert browser.run("return typeof x") == "undefined"
+    browser.open(server.url + "/")  # so that what was tried here is not held against the page
 
 
 def test_it_can_be_switched_off(start_server: StartServer) -> None:

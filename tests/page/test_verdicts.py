@@ -229,6 +229,24 @@ def test_too_long_a_text_is_refused_and_said(browser: Browser, start_server: Sta
     browser.wait_for_text("#try-error", "HTTP 413")
 
 
+def test_a_full_queue_is_said(browser: Browser, start_faulty_server: StartServer) -> None:
+    server = start_faulty_server(
+        {"delay_s": 5.0}, max_queue_tokens=1024, max_exchange_tokens=512, max_batch_tokens=64
+    )
+    browser.open(server.url + "/")
+    browser.wait_for_text("#model", "tiny")
+    body = json.dumps({"inputs": [{"prompt": "book " * 30}] * 30}).encode()
+    head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with server.connect() as other:
+        other.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\n" + head.encode() + body)
+        server.wait_for_metric("postern_queue_tokens", at_least=700.0)
+        browser.paste("#prompt", "book " * 450)
+        browser.click(JUDGE)
+        said = browser.wait_for_text("#try-error", "HTTP 429")
+    assert "Try again in" in said
+    assert browser.text("#verdict") == ""
+
+
 def test_a_server_that_stops_gives_no_verdict(browser: Browser, start_server: StartServer) -> None:
     server = start_server()
     browser.open(server.url + "/")
