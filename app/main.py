@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app import __version__, api_docs, http_errors, logs
+from app import __version__, api_docs, http_errors, logs, web_page
 from app.batcher import Batcher, BatchLimits
 from app.chat_guard import setup as chat_guard_setup
 from app.chat_guard.routes import router as chat_guard_router
@@ -143,6 +143,8 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
     app.include_router(dialects.router)
     app.include_router(chat_guard_router)
     api_docs.add_to(app)
+    if services.settings.page:
+        web_page.add_to(app)
 
     async def on_error(request: Request, exc: Exception) -> Response:
         request_id = request.state.request_id

@@ -18,7 +18,14 @@ from app.contract.decision import (
 )
 from app.contract.errors import EmptyPrompt, ExchangeTooLong, PosternError
 from app.contract.exchange import Exchange, Slice
-from app.contract.moderation import Judged, Moderation, Options, Timings
+from app.contract.moderation import (
+    Judged,
+    Moderation,
+    Options,
+    TextSpan,
+    Timings,
+    WorstWindow,
+)
 from app.contract.probability import harmful_margin, harmful_probability
 from app.contract.text import segments
 from app.contract.windows import Encoding
@@ -146,13 +153,26 @@ class Pipeline:
         outcome = "harmful" if verdict.harmful else "unharmful"
         self._metrics.verdicts.labels(outcome, verdict.decided_by).inc()
         self._metrics.probability.labels(slice_).observe(probability)
-        return Judged(verdict, encoding.tokens, len(encoding.windows))
+        worst = worst_window(scored, encoding)
+        return Judged(verdict, encoding.tokens, len(encoding.windows), worst)
 
 
 def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> float:
     """The calibrated probability of the most harmful window, in [0, 1]."""
     margin = harmful_margin(scored.logits).max(keepdims=True)
     return float(harmful_probability(margin, policy.calibration[slice_])[0])
+
+
+def worst_window(scored: Scored, encoding: Encoding) -> WorstWindow | None:
+    """Which of several windows is the most harmful, the first of equals, and what it held."""
+    if not encoding.spans:
+        return None
+    index = int(harmful_margin(scored.logits).argmax())
+    totals = (encoding.prompt_tokens, encoding.tokens - encoding.prompt_tokens)
+    held = [
+        TextSpan(*span, tokens) for span, tokens in zip(encoding.spans[index], totals, strict=False)
+    ]
+    return WorstWindow(index, held[0], held[1] if len(held) > 1 else None)
 
 
 def _blame(error: PosternError, index: int, exchanges: Sequence[Exchange]) -> PosternError:

@@ -127,6 +127,7 @@ class Settings(BaseSettings):
     stream_tail_chars: int = Field(
         4000, ge=200, description="Of a long streamed answer, the part scored before its end."
     )
+    page: bool = Field(True, description="Serve the web page at /. It holds no data, so no key.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity of the JSON log lines on standard error."
     )

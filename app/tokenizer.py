@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer as HubTokenizer
 
 from app.contract.errors import ArtifactInvalid, ExchangeTooLong
-from app.contract.windows import Encoding, Ids, Window
+from app.contract.windows import Encoding, Ids, Span, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,40 +92,44 @@ class Tokenizer:
         room = self.window_tokens - frame.overhead
         if tokens <= room:
             return Encoding((frame.window(*parts),), tokens, len(parts[0]))
+        spans: list[tuple[Span, ...]]
         if len(parts) == 1:
-            windows = [frame.window(piece) for piece in self._slide(parts[0], room)]
+            spans = [(span,) for span in self._slide(len(parts[0]), room)]
         else:
-            windows = self._pair_windows(frame, *parts, room=room)
-        return Encoding(tuple(windows), tokens, len(parts[0]))
+            spans = self._pair_spans(len(parts[0]), len(parts[1]), room=room)
+        windows = tuple(
+            frame.window(*(ids[start:end] for ids, (start, end) in zip(parts, held, strict=True)))
+            for held in spans
+        )
+        return Encoding(windows, tokens, len(parts[0]), tuple(spans))
 
-    def _pair_windows(
-        self, frame: _Frame, prompt: Ids, response: Ids, *, room: int
-    ) -> list[Window]:
-        if len(prompt) <= room // 2:
-            prompts = [prompt]
-            responses = self._slide(response, room - len(prompt))
-        elif len(response) <= room // 2:
-            prompts = self._slide(prompt, room - len(response))
-            responses = [response]
+    def _pair_spans(self, prompt: int, response: int, *, room: int) -> list[tuple[Span, ...]]:
+        """What each window holds of a prompt and a response of so many tokens."""
+        if prompt <= room // 2:
+            prompts = [(0, prompt)]
+            responses = self._slide(response, room - prompt)
+        elif response <= room // 2:
+            prompts = self._slide(prompt, room - response)
+            responses = [(0, response)]
         else:
             prompts = self._slide(prompt, room // 2)
             responses = self._slide(response, room - room // 2)
         n_windows = max(len(prompts), len(responses))
         return [
-            frame.window(
+            (
                 prompts[index * len(prompts) // n_windows],
                 responses[index * len(responses) // n_windows],
             )
             for index in range(n_windows)
         ]
 
-    def _slide(self, ids: Ids, room: int) -> list[Ids]:
-        """Pieces of at most `room` ids that overlap; the last is full, so no tail stands alone."""
-        if len(ids) <= room:
-            return [ids]
+    def _slide(self, tokens: int, room: int) -> list[Span]:
+        """Spans of at most `room` that overlap; the last is full, so no tail stands alone."""
+        if tokens <= room:
+            return [(0, tokens)]
         step = room - self.overlap_tokens
-        starts = [*range(0, len(ids) - room, step), len(ids) - room]
-        return [ids[start : start + room] for start in starts]
+        starts = [*range(0, tokens - room, step), tokens - room]
+        return [(start, start + room) for start in starts]
 
     def _read_frame(self, n_segments: int) -> _Frame:
         probe = self._hub.encode("a", "a" if n_segments == 2 else None)

@@ -21,7 +21,7 @@ from app.contract.artifact import Manifest
 from app.contract.decision import DecidedBy, FallbackMode, Probability
 from app.contract.errors import BodyMismatch, MalformedBody, NothingToJudge, RequestRefused
 from app.contract.exchange import Exchange
-from app.contract.moderation import Judged, Moderation, Options
+from app.contract.moderation import Judged, Moderation, Options, TextSpan, WorstWindow
 
 _MAX_PROBLEMS = 100
 # Where pydantic's own message would repeat what the caller wrote, or say less.
@@ -206,6 +206,27 @@ class ModelOut(BaseModel):
     sha256: str
 
 
+class SpanOut(BaseModel):
+    """A part of a text, in the student's tokens: they follow the text as normalized, not its bytes.
+
+    `start / tokens` and `end / tokens` are good estimates of where the part lies in the text.
+    """
+
+    start: int = Field(description="First token, counted from 0.")
+    end: int = Field(description="The token after the last.")
+    tokens: int = Field(description="Tokens of the whole text.")
+
+
+class WorstWindowOut(BaseModel):
+    """The most harmful window, the first of equals. Its probability is that of the exchange."""
+
+    index: int = Field(description="Position among the windows, from 0.")
+    prompt: SpanOut = Field(description="What the window held of the prompt.")
+    response: SpanOut | None = Field(
+        description="What it held of the response, where there is one."
+    )
+
+
 class ResultOut(BaseModel):
     """The verdict on one exchange."""
 
@@ -224,6 +245,9 @@ class ResultOut(BaseModel):
     teacher_probability: Probability | None
     tokens: int = Field(description="Tokens of text, all of them scored.")
     windows: int = Field(description="Windows that the text was scored in.")
+    worst_window: WorstWindowOut | None = Field(
+        None, description="Which window decided. Absent where there is only one."
+    )
 
 
 class TimingsOut(BaseModel):
@@ -298,7 +322,20 @@ def _result(index: int, turn: int | None, one: Judged) -> dict[str, Any]:
         "teacher_probability": _rounded(verdict.teacher_probability),
         "tokens": one.tokens,
         "windows": one.windows,
+        **({} if one.worst_window is None else {"worst_window": _worst(one.worst_window)}),
     }
+
+
+def _worst(window: WorstWindow) -> dict[str, Any]:
+    return {
+        "index": window.index,
+        "prompt": _span(window.prompt),
+        "response": None if window.response is None else _span(window.response),
+    }
+
+
+def _span(span: TextSpan) -> dict[str, int]:
+    return {"start": span.start, "end": span.end, "tokens": span.tokens}
 
 
 def _rounded(probability: float | None) -> float | None:

@@ -102,7 +102,7 @@ def test_settings_and_their_defaults_are_true() -> None:
             row = next(
                 line for line in README.splitlines() if line.startswith("|") and name in line
             )
-            assert str(default) in row, name
+            assert str(default).lower() in row.lower(), name
 
 
 def test_linked_files_exist() -> None:

@@ -19,12 +19,32 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSpan:
+    """Tokens start to end (excluded) of a text of so many tokens."""
+
+    start: int
+    end: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorstWindow:
+    """The window whose probability counted: its position, and what it held."""
+
+    index: int
+    prompt: TextSpan
+    response: TextSpan | None
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A verdict and what it took. tokens: of text; windows: forward passes."""
 
     verdict: Verdict
     tokens: int
     windows: int
+    worst_window: WorstWindow | None = None
+    """Only where there are several windows."""
 
 
 @dataclass(frozen=True, slots=True)

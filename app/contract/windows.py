@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.int64]
+Span = tuple[int, int]
+"""First token and the one after the last, counted in one segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Encoding:
     tokens: int
     prompt_tokens: int
     """0: the tokenizer saw nothing in the prompt, so there is nothing to judge."""
+    spans: tuple[tuple[Span, ...], ...] = ()
+    """Of each window: what it holds of each segment. Empty where there is but one window."""
 
 
 def pad(windows: Sequence[Window], *, pad_id: int, multiple_of: int = 8) -> tuple[Ids, Ids, Ids]:

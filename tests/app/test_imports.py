@@ -138,6 +138,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"onnxruntime", "tokenizers"},
     ),
     "api_docs": ({"dialects.api_docs", "routes", "wire"}, {"onnxruntime", "tokenizers"}),
+    "web_page": (set(), {"onnxruntime", "tokenizers"}),
 }
 # These put things together and may see all of app.
 ROOTS = {"app.main", "app.cli", "app.__main__"}

@@ -14,7 +14,7 @@ from app.batcher import Batcher, BatchLimits, Scored
 from app.contract.artifact import Artifact
 from app.contract.errors import EmptyPrompt, ExchangeTooLong, UnknownOperatingPoint
 from app.contract.exchange import Exchange
-from app.contract.moderation import Moderation, Options
+from app.contract.moderation import Moderation, Options, TextSpan, WorstWindow
 from app.contract.windows import Window
 from app.metrics import Metrics
 from app.pipeline import InputLimits, Pipeline, most_harmful_probability
@@ -86,6 +86,40 @@ def test_the_most_harmful_window_counts(bench: Bench) -> None:
     assert first.windows > 4
     assert found.harmful is True
     assert found.operating_point == "balanced"
+
+
+@pytest.mark.parametrize("place", [0, 40, 75, 299])
+def test_the_worst_window_is_where_the_harm_is(bench: Bench, place: int) -> None:
+    words = ["book"] * 300
+    words[place] = "bomb"
+    text = " ".join(words)
+    alone, answer, long_prompt, short = (
+        bench.moderate(exchange).judged[0].worst_window
+        for exchange in (
+            Exchange(text),
+            Exchange("a cake", text),
+            Exchange(text, "a cake"),
+            Exchange("bomb", "a cake"),
+        )
+    )
+    assert short is None
+    assert alone is not None
+    assert answer is not None
+    assert long_prompt is not None
+    assert alone.response is None
+    assert alone.prompt.start <= place < alone.prompt.end
+    assert alone.prompt.tokens == 300
+    assert alone.prompt.end - alone.prompt.start < 64
+    assert answer.prompt == TextSpan(0, 2, 2) == long_prompt.response
+    assert answer.response is not None
+    assert answer.response.start <= place < answer.response.end
+    assert long_prompt.prompt.start <= place < long_prompt.prompt.end
+    assert (alone.index == 0) == (alone.prompt.start == 0)
+
+
+def test_of_equal_windows_the_first_is_the_worst(bench: Bench) -> None:
+    (judged,) = bench.moderate(Exchange("book " * 300)).judged
+    assert judged.worst_window == WorstWindow(0, judged.worst_window.prompt, None)  # type: ignore[union-attr]
 
 
 def test_each_slice_has_its_own_calibration(artifact: Artifact) -> None:

@@ -90,6 +90,9 @@ def test_every_token_of_a_prompt_is_in_a_window(
     assert covered(pieces, whole)
     if len(pieces) > 1:
         assert {len(piece) for piece in pieces} == {18}  # no short tail stands alone
+        assert [whole[start:end] for ((start, end),) in encoding.spans] == pieces
+    else:
+        assert encoding.spans == ()
     # No token inside a window is special but [UNK], whatever the user types.
     assert all(i not in (0, CLS, SEP) for piece in pieces for i in piece)
     assert all((window.type_ids == 0).all() for window in encoding.windows)
@@ -116,6 +119,9 @@ def test_every_token_of_a_pair_is_in_a_window(
         np.testing.assert_array_equal(window.type_ids, expected)
     assert covered(prompts, first)
     assert covered(responses, second)
+    if len(encoding.windows) > 1:
+        assert [first[slice(*held[0])] for held in encoding.spans] == prompts
+        assert [second[slice(*held[1])] for held in encoding.spans] == responses
     assert len(encoding.windows) <= 2 + (len(first) + len(second)) // 4  # linear cost
 
 

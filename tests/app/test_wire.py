@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from app.contract.decision import OperatingPoint, student_verdict
 from app.contract.errors import BodyMismatch, MalformedBody, NothingToJudge
 from app.contract.exchange import Exchange
-from app.contract.moderation import Judged, Moderation, Options, Timings
+from app.contract.moderation import (
+    Judged,
+    Moderation,
+    Options,
+    TextSpan,
+    Timings,
+    WorstWindow,
+)
 from app.wire import (
     Asked,
     ClassifyOut,
@@ -171,7 +178,7 @@ def test_a_reply_is_what_the_schema_says() -> None:
     asked = Asked((Exchange("a"), Exchange("b")), (0, 2), Options())
     identity = Identity("name", "1.0.0", "0" * 64)
     reply = classify_reply(moderation, asked, request_id="r1", identity=identity)
-    assert ClassifyOut.model_validate(reply).model_dump(mode="json") == reply
+    assert _as_schema(reply) == reply
     assert reply["harmful"] is True
     assert [one["probability"] for one in reply["results"]] == [0.123457, 1.0]
     assert [one["turn"] for one in reply["results"]] == [0, 2]
@@ -180,3 +187,28 @@ def test_a_reply_is_what_the_schema_says() -> None:
         moderation, asked._replace(turns=(None, None)), request_id="r1", identity=identity
     )
     assert all("turn" not in one for one in outside["results"])
+    assert all("worst_window" not in one for one in reply["results"])
+
+
+@pytest.mark.parametrize("response", [None, TextSpan(10, 110, 400)])
+def test_the_worst_window_is_as_the_schema_says(response: TextSpan | None) -> None:
+    point = OperatingPoint(threshold=0.5, deferral_band=(0.4, 0.6))
+    worst = WorstWindow(3, TextSpan(0, 60, 60), response)
+    judged = (Judged(student_verdict(0.9, point), 460, 5, worst),)
+    moderation = Moderation(judged, "balanced", Timings(0.0, 0.0, 0.0, 0.0))
+    reply = classify_reply(
+        moderation,
+        Asked((Exchange("a"),), (None,), Options()),
+        request_id="r1",
+        identity=Identity("name", "1.0.0", "0" * 64),
+    )
+    assert _as_schema(reply) == reply
+    assert reply["results"][0]["worst_window"] == {
+        "index": 3,
+        "prompt": {"start": 0, "end": 60, "tokens": 60},
+        "response": None if response is None else {"start": 10, "end": 110, "tokens": 400},
+    }
+
+
+def _as_schema(reply: dict[str, Any]) -> dict[str, Any]:
+    return ClassifyOut.model_validate(reply).model_dump(mode="json", exclude_unset=True)

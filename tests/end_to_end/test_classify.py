@@ -154,9 +154,17 @@ def test_a_harmful_word_among_5000_benign_ones_is_found(server: ServerProcess, p
     assert result["harmful"] is True
     assert result["tokens"] == 5001
     assert result["windows"] > 80
+    worst = result["worst_window"]
+    assert worst["prompt"]["start"] <= at < worst["prompt"]["end"]
+    assert worst["prompt"]["tokens"] == 5001
+    assert 0 <= worst["index"] < result["windows"]
+    assert worst["response"] is None
     in_response = only(classify(server, {"prompt": "read a book", "response": " ".join(words)}))
     assert in_response["harmful"] is True
     assert in_response["tokens"] == 5004
+    assert in_response["worst_window"]["prompt"] == {"start": 0, "end": 3, "tokens": 3}
+    assert in_response["worst_window"]["response"]["start"] <= at
+    assert at < in_response["worst_window"]["response"]["end"]
 
 
 def test_long_text_can_be_refused_instead_of_windowed(server: ServerProcess) -> None:

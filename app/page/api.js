@@ -1,0 +1,88 @@
+// Requests to this server. The key lives in this module's memory and nowhere else.
+
+let key = "";
+
+export function setKey(value) {
+  key = value.trim();
+}
+
+/** The server answered with an error, or something stood in between. */
+export class Refused extends Error {
+  constructor(status, problem, retryAfterS) {
+    super(problem.detail || problem.title || "no details were given");
+    this.status = status;
+    this.title = problem.title || "The server answered with an error";
+    this.requestId = problem.request_id || null;
+    this.index = Number.isInteger(problem.index) ? problem.index : null;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/** No answer came. */
+export class Unreachable extends Error {}
+
+/** Raises Refused, Unreachable, or AbortError where `signal` says so. */
+export async function call(path, { body, signal } = {}) {
+  const headers = {};
+  if (key) headers["X-API-Key"] = key;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, {
+      method: body === undefined ? "GET" : "POST",
+      headers,
+      body,
+      signal,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Unreachable(
+      /^[\x20-\x7e]*$/.test(key) ? "The server does not answer." : "The API key holds a character that no header can carry.",
+    );
+  }
+  if (response.ok) return response;
+  throw await refusal(response);
+}
+
+async function refusal(response) {
+  let problem = {};
+  try {
+    problem = await response.json();
+  } catch {
+    // Not ours: a proxy in between answers in its own words, which are not repeated here.
+  }
+  if (response.status === 401) document.dispatchEvent(new CustomEvent("postern:unauthorised"));
+  const after = Number(response.headers.get("Retry-After"));
+  return new Refused(response.status, problem, Number.isFinite(after) && after > 0 ? after : 1);
+}
+
+/** `POST /classify`; the reply as it stands in the API's documents. */
+export async function classify(body, signal) {
+  return json(await call("classify", { body: JSON.stringify(body), signal }), signal);
+}
+
+/** The body as JSON. Raises Unreachable where the connection broke off inside it. */
+export async function json(response, signal) {
+  try {
+    return await response.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Unreachable("The server's answer broke off.");
+  }
+}
+
+/** One paragraph for people. */
+export function explain(error) {
+  if (error instanceof Refused) {
+    const advice = error.status === 429 ? ` Try again in ${error.retryAfterS} s.` : "";
+    const id = error.requestId ? `, request ${error.requestId}` : "";
+    const repeated = error.message.toLowerCase().startsWith(error.title.toLowerCase());
+    const said = repeated ? error.message[0].toUpperCase() + error.message.slice(1) : `${error.title}: ${error.message}`;
+    return `${said}.${advice} (HTTP ${error.status}${id})`;
+  }
+  if (error instanceof Unreachable) return `${error.message} No verdict was given.`;
+  return `This page failed: ${error.message}`;
+}

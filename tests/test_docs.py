@@ -1,0 +1,103 @@
+"""Every command and snippet of the guides and examples is run; every link and setting exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.documents import Block, Runner, blocks, broken_links, documents, without_make
+from tests.server_process import ROOT, ServerProcess
+
+DOCUMENTS = [str(path.relative_to(ROOT)) for path in documents()]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[ServerProcess]:
+    """The server as `make serve` starts it, with the artifact that ships."""
+    patient = {"request_timeout_ms": 120_000}
+    with ServerProcess(["-m", "app", "serve"], patient) as process:
+        process.wait_until_ready()
+        yield process
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_it_shows_runs(name: str, shipped: ServerProcess, tmp_path: Path) -> None:
+    runner = Runner(tmp_path, shipped.url)
+    for block in blocks((ROOT / name).read_text()):
+        if block.not_run is None:
+            runner.run(block)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_its_links_and_settings_exist(name: str) -> None:
+    assert broken_links(ROOT / name) == []
+    known = {f"POSTERN_{field.upper()}" for field in Settings.model_fields}
+    named = set(re.findall(r"\bPOSTERN_[A-Z_]*[A-Z]\b", (ROOT / name).read_text()))
+    assert named <= known
+
+
+def test_the_guides_are_found() -> None:
+    assert "docs/choosing-an-operating-point.md" in DOCUMENTS
+    assert "docs/what-a-verdict-does-not-promise.md" in DOCUMENTS
+
+
+def test_the_operating_points_are_those_of_the_artifact(
+    shipped: ServerProcess, tmp_path: Path
+) -> None:
+    """The table that the guide prints is that of the artifact."""
+    runner = Runner(tmp_path, shipped.url)
+    command, table = blocks((ROOT / "docs/choosing-an-operating-point.md").read_text())[:2]
+    runner.run(command)
+    printed = runner.run(table)
+    points = shipped.get("/info").json()["operating_points"]
+    for name, slices in points.items():
+        for slice_name, point in slices.items():
+            line = rf"^{slice_name} +{name} +{point['threshold']:.3f} "
+            assert re.search(line, printed, re.MULTILINE), (slice_name, name)
+
+
+# --- the machinery itself -----------------------------------------------------------------------
+
+
+def test_blocks_are_found_with_their_reasons() -> None:
+    text = (
+        "a\n```sh\necho 1\n```\n\n<!-- not run: needs an account -->\n```sh\nlogin\n```\n"
+        "- item\n\n  ```python\n  if True:\n      print(1)\n  ```\n"
+    )
+    assert blocks(text) == [
+        Block("sh", "echo 1\n"),
+        Block("sh", "login\n", "needs an account"),
+        Block("python", "if True:\n    print(1)\n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        Block("sh", "false | cat\n"),
+        Block("sh", "echo $unset\n"),
+        Block("sh", "make no-such-target\n"),
+        Block("python", "raise SystemExit(1)\n"),
+        Block("json", "{'a': 1}"),
+        Block("yaml", "a: [\n"),
+        Block("ruby", "puts 1\n"),
+        Block("", "echo 1\n"),
+    ],
+)
+def test_what_fails_is_noticed(block: Block, tmp_path: Path) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011 - of the parser, or AssertionError
+        Runner(tmp_path, "http://127.0.0.1:9").run(block)
+
+
+def test_a_call_of_make_is_left_out() -> None:
+    assert without_make("make serve PORT=1\necho 2\n") == "echo 2\n"
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("[a](page.md) [b](gone.md#x) [c](https://example.org) [d](#here)\n")
+    assert broken_links(page) == ["gone.md"]
