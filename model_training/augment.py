@@ -11,7 +11,7 @@ import numpy as np
 
 from app.contract.exchange import Label
 from model_training.config import AugmentConfig
-from model_training.constructed import statements
+from model_training.constructed import statements, stories
 from model_training.rows import Row
 
 _NEEDLE_CHARACTERS = 300
@@ -25,6 +25,8 @@ def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator)
     written = statements(config.constructed_statements, rng)
     return [
         *written,
+        *stories(config.constructed_stories, rng),
+        *responses_as_statements(rows, config.responses_as_statements, rng),
         *needles(rows, config.needles, rng),
         *rewrapped(rows, config.rewrapped, config.wrapper_sources, rng),
         *swapped_responses(rows, config.swapped_responses, rng),
@@ -140,6 +142,27 @@ def statements_as_responses(rows: Sequence[Row], count: int, rng: np.random.Gene
                 label=label,
             )
             for _ in range(count // 2)
+        ]
+    return derived
+
+
+def responses_as_statements(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
+    """Labelled responses as plain text of their own: prose of both classes, without a task."""
+    derived: list[Row] = []
+    for label in Label:
+        found = [row for row in rows if row.response and row.label == label]
+        by_source: defaultdict[str, list[str]] = defaultdict(list)
+        for row in found:
+            by_source[row.source].append(str(row.response))
+        sources = list(by_source.values())
+        derived += [
+            Row(
+                source="derived_text",
+                prompt=_pick(sources[int(rng.integers(len(sources)))], rng),
+                response=None,
+                label=label,
+            )
+            for _ in range(count // 2 if sources else 0)
         ]
     return derived
 

@@ -34,6 +34,10 @@ class AugmentConfig(_Section):
 
     constructed_statements: int = 0
     """Statements from templates: sexual content, self-harm, violence, and look-alikes."""
+    constructed_stories: int = 0
+    """Texts of several such statements, harmful where any of them is."""
+    responses_as_statements: int = 0
+    """Labelled responses as plain text of their own."""
     needles: int = 0
     """Harmful prompts (and, as often, harmless ones) set inside long harmless text."""
     rewrapped: int = 0

@@ -16,6 +16,7 @@ import numpy as np
 from model_training.rows import Row
 
 SOURCE: Final = "text_constructed"
+STORY_SOURCE: Final = "text_story"
 
 _SLOTS: Final[Mapping[str, Sequence[str]]] = {
     "he": ("he", "she", "my neighbour", "the stranger", "her boss", "my ex", "the actor", "Alex"),
@@ -120,13 +121,38 @@ HARMLESS: Final[Sequence[str]] = (
 )
 
 
+def stories(count: int, rng: np.random.Generator) -> list[Row]:
+    """At most `count` distinct texts of several statements, half of them harmful.
+
+    A harmful one holds from one harmful sentence to nothing else, at any place: plain text that
+    people moderate is seldom a single sentence.
+    """
+    rows: dict[str, Row] = {}
+    for index in range(count):
+        label = index % 2
+        n_sentences = int(rng.integers(2, 11))
+        n_harmful = int(rng.integers(1, n_sentences + 1)) if label else 0
+        kinds = rng.permutation([True] * n_harmful + [False] * (n_sentences - n_harmful))
+        text = " ".join(_sentence(HARMFUL if harmful else HARMLESS, rng) for harmful in kinds)
+        rows[text] = Row(source=STORY_SOURCE, prompt=text, response=None, label=label)
+    return list(rows.values())
+
+
+def _sentence(templates: Sequence[str], rng: np.random.Generator) -> str:
+    return _filled(templates[int(rng.integers(len(templates)))], rng)
+
+
+def _filled(template: str, rng: np.random.Generator) -> str:
+    words = {name: words[int(rng.integers(len(words)))] for name, words in _SLOTS.items()}
+    text = template.format(**words)
+    return text[0].upper() + text[1:]
+
+
 def statements(count: int, rng: np.random.Generator) -> list[Row]:
     """At most `count` distinct rows, half of them harmful, of all templates alike."""
     rows: dict[str, Row] = {}
     for label, templates in ((1, HARMFUL), (0, HARMLESS)):
         for template in itertools.islice(itertools.cycle(templates), count // 2):
-            words = {name: words[int(rng.integers(len(words)))] for name, words in _SLOTS.items()}
-            text = template.format(**words)
-            text = text[0].upper() + text[1:]
+            text = _filled(template, rng)
             rows[text] = Row(source=SOURCE, prompt=text, response=None, label=label)
     return list(rows.values())
