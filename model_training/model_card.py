@@ -110,7 +110,7 @@ def model_card(
             _origin(report, config, sum(rows_used.values())),
             "## Data\n",
             _DATA_OF_OTHERS if config.imported else "",
-            _data(sources, rows_used),
+            _data(sources, rows_used, use="activation ranges" if config.imported else "training"),
         ]
     )
 
@@ -225,11 +225,11 @@ def _recipe(distil: DistilConfig, n_rows: int) -> str:
 """
 
 
-def _data(sources: Sequence[Source], rows_used: Mapping[str, int]) -> str:
+def _data(sources: Sequence[Source], rows_used: Mapping[str, int], *, use: str) -> str:
     known = {source.name: source for source in sources}
     derived = {name: count for name, count in rows_used.items() if name not in known}
     listed = table(
-        ["source", "training rows", "licence"],
+        ["source", f"rows for {use}", "licence"],
         (
             [name, f"{rows_used[name]:,}", known[name].licence]
             for name in sorted(set(rows_used) & set(known))
