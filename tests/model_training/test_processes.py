@@ -70,7 +70,7 @@ def _start(
             *(sys.executable, "-m", *launcher, "model_training", stage),
             *("--recipe", str(workplace / "recipe.toml")),
             *("--data", str(workplace / "data")),
-            *("--run", str(workplace / run)),
+            *("--run-folder", str(workplace / run)),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
