@@ -14,8 +14,8 @@ import torch
 from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import AttentionMaskFormat, FusionOptions
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification
 
+from model_training.encoders import load_classifier, pad_id_of, takes_types
 from model_training.errors import GateFailed, RecipeInvalid
 
 _OPSET: Final = 17
@@ -41,19 +41,10 @@ class Student:
 
 def load_student(folder: Path) -> Student:
     """Raises RecipeInvalid where the folder brings code of its own or has other than two labels."""
-    if "auto_map" in (folder / "config.json").read_text("utf-8"):
-        raise RecipeInvalid(f"{folder}: a config with auto_map would run foreign code")
-    # Eager attention: exported from sdpa, the optimizer recognizes none of the attentions.
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, attn_implementation="eager", dtype=torch.float32
-    ).eval()
+    model = load_classifier(str(folder)).eval()
     if model.config.num_labels != 2:
         raise RecipeInvalid(f"{folder}: a student has 2 labels, not {model.config.num_labels}")
-    return Student(
-        model=model,
-        pad_id=int(model.config.pad_token_id or 0),
-        takes_types=int(getattr(model.config, "type_vocab_size", 0) or 0) > 1,
-    )
+    return Student(model=model, pad_id=pad_id_of(model), takes_types=takes_types(model))
 
 
 def fp32_graph(student: Student) -> onnx.ModelProto:
@@ -69,7 +60,7 @@ def fp32_graph(student: Student) -> onnx.ModelProto:
     else:
         _LOG.warning("export: no fusion for encoders of type %s; unfused", config.model_type)
         graph = traced
-    return without_traces(graph)
+    return without_traces(without_aliases(graph))
 
 
 def fusion_counts(graph: onnx.ModelProto) -> dict[str, int]:
@@ -80,6 +71,24 @@ def fusion_counts(graph: onnx.ModelProto) -> dict[str, int]:
         "skip_layer_norm": kinds.count("SkipLayerNormalization"),
         "gelu": sum(kinds.count(kind) for kind in ("BiasGelu", "Gelu", "FastGelu")),
     }
+
+
+def without_aliases(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph in which constants go by one name: the exporter shares equal ones by Identity.
+
+    Quantization looks for weights among the constants, and must find those that layers share.
+    """
+    constants = {tensor.name for tensor in graph.graph.initializer}
+    outputs = {node.name for node in graph.graph.output}
+    real: dict[str, str] = {}
+    for node in list(graph.graph.node):
+        for place, name in enumerate(node.input):
+            node.input[place] = real.get(name, name)
+        alias = node.op_type == "Identity" and node.input[0] in constants
+        if alias and node.output[0] not in outputs:
+            real[node.output[0]] = node.input[0]
+            graph.graph.node.remove(node)
+    return graph
 
 
 def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
@@ -106,7 +115,7 @@ class _Positional(torch.nn.Module):
 
 
 def _trace(student: Student) -> onnx.ModelProto:
-    ids = torch.full((2, 16), max(1, student.pad_id + 1), dtype=torch.int64)
+    ids = torch.full((2, 16), 0 if student.pad_id else 1, dtype=torch.int64)  # any but padding
     given = {
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),

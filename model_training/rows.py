@@ -50,7 +50,10 @@ class Source(BaseModel):
 
 
 class Row(BaseModel):
-    """A labelled exchange on its way to the student. `label`: 1 harmful, 0 unharmful."""
+    """A labelled exchange on its way to the student. `label`: 1 harmful, 0 unharmful.
+
+    soft_label: the teacher's harmful probability, where a teacher gave one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,6 +61,7 @@ class Row(BaseModel):
     prompt: str
     response: str | None
     label: BinaryLabel
+    soft_label: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @property
     def exchange(self) -> Exchange:
