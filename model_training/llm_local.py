@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -24,9 +22,9 @@ from model_training.errors import RecipeInvalid
 from model_training.journal import Journal
 from model_training.llm import Call, Finished, Reply
 from model_training.stage_config import LocalConfig
+from model_training.weights import fingerprint
 
 _TOO_LONG: Final = 413  # as a server would say
-_WEIGHTS: Final = (".safetensors", ".bin")
 _SETTINGS: Final = ("temperature", "top_p", "max_tokens", "logprobs")
 
 
@@ -189,17 +187,3 @@ def load(kind: Any, name: str, **options: Any) -> Any:
     except (OSError, ValueError, KeyError, ImportError) as exc:
         reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
         raise RecipeInvalid(f"{name}: cannot be loaded: {reason}") from exc
-
-
-def fingerprint(name: str) -> str:
-    """Name and hash of the weights, so that other weights in the same folder are another model."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return name
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _WEIGHTS or path.name in ("config.json", "tokenizer.json"):
-            digest.update(path.name.encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return f"{folder.name}@{digest.hexdigest()[:16]}"

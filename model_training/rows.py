@@ -58,6 +58,7 @@ class Row(BaseModel):
     prompt: str
     response: str | None
     label: BinaryLabel
+    soft_label: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @property
     def exchange(self) -> Exchange:
