@@ -10,6 +10,9 @@ from pathlib import Path
 
 from app.contract.errors import PosternError
 from model_training.config import read_recipe
+from model_training.errors import RecipeInvalid
+from model_training.import_arguments import add_import_arguments, imported_config
+from model_training.launch import read_place
 from model_training.stages import STAGES, Run, locked
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -20,19 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level="INFO", format="%(message)s")
     try:
-        config = read_recipe(arguments.recipe)
-        run = Run(
-            config=config,
-            data=arguments.data,
-            folder=arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
-            artifacts=arguments.artifacts,
-            threads=arguments.threads,
-        )
-        stages = list(STAGES) if arguments.stage == "run" else [arguments.stage]
-        with locked(run):
-            for name in stages:
-                logging.info("stage %s", name)
-                STAGES[name](run)
+        _run(arguments)
     except PosternError as exc:
         print(f"model_training: {exc}", file=sys.stderr)
         return 2
@@ -44,6 +35,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _run(arguments: argparse.Namespace) -> None:
+    if arguments.stage == "import-classifier":
+        config = imported_config(arguments)
+        stages = list(STAGES)
+    else:
+        config = read_recipe(arguments.recipe)
+        stages = list(STAGES) if arguments.stage == "run" else [arguments.stage]
+    if stages != ["distil"] and read_place().count > 1:
+        raise RecipeInvalid("several processes can share the stage distil alone")
+    run = Run(
+        config=config,
+        data=arguments.data,
+        folder=arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
+        artifacts=arguments.artifacts,
+        threads=arguments.threads,
+    )
+    with locked(run):
+        for name in stages:
+            logging.info("stage %s", name)
+            STAGES[name](run)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model_training",
@@ -51,15 +64,28 @@ def _parser() -> argparse.ArgumentParser:
         "Each stage reads what the one before it wrote into the run folder; a stopped "
         "training goes on where it was.",
     )
-    parser.add_argument(
-        "stage", choices=[*STAGES, "run"], help="the stage to run; `run` is all of them in order"
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="stage")
+    for name in (*STAGES, "run"):
+        about = "all stages in order" if name == "run" else f"the stage {name}"
+        stage = stages.add_parser(name, help=about)
+        stage.add_argument(
+            "--recipe",
+            type=Path,
+            default=_ROOT / "recipes" / "embedded.toml",
+            help="recipe to follow (default: recipes/embedded.toml)",
+        )
+        _add_places(stage)
+    importing = stages.add_parser(
+        "import-classifier",
+        help="an existing Hugging Face sequence classifier instead of training: exported, "
+        "quantized where that passes the parity gate, calibrated, evaluated, published",
     )
-    parser.add_argument(
-        "--recipe",
-        type=Path,
-        default=_ROOT / "recipes" / "embedded.toml",
-        help="recipe to follow (default: recipes/embedded.toml)",
-    )
+    add_import_arguments(importing)
+    _add_places(importing)
+    return parser
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
@@ -79,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=int, help="threads for ONNX Runtime (default: one per core)"
     )
-    return parser
 
 
 if __name__ == "__main__":

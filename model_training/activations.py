@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from tqdm import tqdm
 
 from app.contract.windows import Window, pad
-from model_training.quantize import Floats, Range, copy_graph, quantizable
+from model_training.quantize import Floats, Range, copy_graph, with_activations
 
 _N_BINS: Final = 4096
 _BATCH_TOKENS: Final = 2048
@@ -36,7 +36,7 @@ def activation_histograms(
 
     Two passes: the range first, so that the bins of the second lie where values are.
     """
-    names = sorted({node.input[0] for node in quantizable(graph, ())})
+    names = sorted({node.input[0] for node in with_activations(graph, ())})
     run = _probe(graph, names, threads=threads)
     ranges = dict.fromkeys(names, (np.inf, -np.inf))
     for values in _activations(run, names, windows, pad_id, "ranges"):
@@ -121,5 +121,9 @@ def _activations(
             ids, mask, types = pad(batch, pad_id=pad_id)
             outputs = run({"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
             real = mask.astype(bool)
-            yield {name: out[real] for name, out in zip(names, outputs, strict=True)}
+            yield {
+                # An activation without an axis of tokens is of the whole text: no padding in it.
+                name: out[real] if out.shape[:2] == real.shape else out
+                for name, out in zip(names, outputs, strict=True)
+            }
             bar.update(len(batch))

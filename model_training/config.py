@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -60,12 +61,25 @@ class DistilConfig(_Section):
     """Windows of one text among which the most harmful is sought; of more, a random choice."""
     seed: int = 42
     n_draws: Positive = 300_000
+    epochs: Annotated[float, Field(gt=0.0)] | None = None
+    """In place of `n_draws` where given: as many draws as so many passes over the rows have."""
     batch_tokens: Positive = 4096
+    """Padded tokens of one forward pass."""
+    gradient_accumulation: Positive = 1
+    """Batches of one step of the optimizer; several processes share them."""
+    soft_weight: Share = 0.5
+    """Of the divergence from the teacher, in rows with a soft label; the rest is cross-entropy."""
+    distillation_temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    """Softens teacher and student alike before they are compared."""
     learning_rate: float = 1e-4
     frozen_embeddings: bool = False
     """Leave the word embeddings as the base has them."""
     weight_decay: float = 0.01
+    dropout: Share | Literal["base"] = 0.0
+    """Of all dropout layers; `base`: as the base has them."""
     warmup_share: Share = 0.06
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    """In place of `warmup_share` where given."""
     gradient_clip: float = 1.0
     label_smoothing: Share = 0.05
     pair_share: Share = 0.4
@@ -76,6 +90,15 @@ class DistilConfig(_Section):
     patience: Positive = 5
     """Evaluations without a better validation AUPRC before training stops."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+    def draws_of(self, n_rows: int) -> int:
+        """How many rows are drawn in all; n_rows: those that can be drawn."""
+        return self.n_draws if self.epochs is None else max(1, round(self.epochs * n_rows))
+
+    def warmup_of(self, n_steps: int) -> int:
+        """Steps until the learning rate is at its highest, at least one."""
+        steps = math.ceil(n_steps * self.warmup_share)
+        return max(1, steps if self.warmup_steps is None else self.warmup_steps)
 
 
 class WindowConfig(_Section):
@@ -91,8 +114,9 @@ class ExportConfig(_Section):
     windows: WindowConfig | None = None
     """Windows in serving; those of training where not given."""
 
-    quantization: Literal["none", "static", "weight_only"] = "static"
-    """`none`: float32. `static`: int8 with fixed activation scales. `weight_only`: int8 weights."""
+    quantization: Literal["none", "static", "weight_only", "auto"] = "static"
+    """`none`: float32. `static`: int8 with fixed activation scales. `weight_only`: int8 weights.
+    `auto`: the first of `static`, `weight_only`, `none` that passes the parity gate."""
     calibration_rows: Positive = 512
     """Train rows, drawn balanced, whose activations set the scales of `static`."""
     activation_range: Literal["min_max", "percentile", "least_squares"] = "min_max"
@@ -105,6 +129,15 @@ class ExportConfig(_Section):
     """MatMul nodes (substrings of names) whose activations stay float, as quantizing costs most."""
 
 
+class ImportConfig(_Section):
+    """The base is a finished classifier: it is taken over by the stage `distil`, not trained."""
+
+    harmful_index: Annotated[int, Field(ge=0)]
+    """Which of its outputs means harmful."""
+    licence: str = "not stated"
+    """Licence of the weights, as the manifest and the model card name it."""
+
+
 class RunConfig(_Section):
     """A whole recipe."""
 
@@ -114,6 +147,12 @@ class RunConfig(_Section):
     augment: AugmentConfig = AugmentConfig()
     distil: DistilConfig
     export: ExportConfig = ExportConfig()
+    imported: ImportConfig | None = None
+
+    @property
+    def licence(self) -> str:
+        """Of the weights that are published."""
+        return "Apache-2.0" if self.imported is None else self.imported.licence
 
     @property
     def windows(self) -> WindowConfig:

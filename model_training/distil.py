@@ -3,92 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from sklearn.metrics import average_precision_score
 from torch import Tensor
-from torch.nn import Dropout, Module
+from torch.nn import Module
 from tqdm import tqdm
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from app.contract.errors import EmptyPrompt
 from app.contract.exchange import SLICES
-from app.contract.text import segments
 from app.contract.windows import Encoding, Window, pad
-from app.tokenizer import Tokenizer
-from model_training.config import DistilConfig, RunConfig
-from model_training.errors import RecipeInvalid
-from model_training.losses import summed_cross_entropy
+from model_training.bags import PAD_MULTIPLE, Drawn, Margins, draw_bags, most_harmful, steps
+from model_training.checkpoints import BEST, CHECKPOINT, Progress, load, load_weights, save
+from model_training.config import DistilConfig, RunConfig, WindowConfig
+from model_training.encoders import (
+    check_fits,
+    decay_groups,
+    load_base,
+    pad_id_of,
+    read_tokenizer_json,
+    takes_types,
+    use_bf16,
+)
+from model_training.encoding import encode, numbered, token_groups
+from model_training.errors import GateFailed, RecipeInvalid
+from model_training.losses import summed_loss
+from model_training.processes import Processes, joined
 from model_training.rows import Row, dump_json, write_atomically
-from model_training.sampling import Batch, draw, pack
+from model_training.sampling import Batch
 
-CHECKPOINT = "checkpoint.safetensors"
-BEST = "best.safetensors"
 STUDENT = "student"
 LOG = "training_log.jsonl"
-_PAD_MULTIPLE = 16  # each new shape costs a compilation
-_CHUNK_ROWS = 4096
 _SAVE_EVERY_S = 120.0
 
-Bag = tuple[Window, ...]
-"""The windows of one text, which share its label: harmful if any of them is."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands; all that is not a tensor."""
-
-    recipe: str
-    step: int = 0
-    best_auprc: float = -1.0
-    evaluations_since_best: int = 0
-    finished: bool = False
-
-
-def resolve_base(base: str) -> str:
-    """A folder or hub id as it is; a bundled encoder package as the folder it carries."""
-    if Path(base).is_dir() or "/" in base:
-        return base
-    spec = importlib.util.find_spec(base.replace("-", "_"))
-    if spec is None or not spec.submodule_search_locations:
-        raise RecipeInvalid(f"base {base!r} is no folder, no hub id and no installed package")
-    return str(Path(next(iter(spec.submodule_search_locations))) / "model")
-
-
-def read_tokenizer(base: str, config: DistilConfig) -> tuple[Tokenizer, bytes]:
-    """The serving tokenizer over the base's own vocabulary, and its `tokenizer.json`."""
-    backend = AutoTokenizer.from_pretrained(resolve_base(base)).backend_tokenizer
-    backend.no_padding()
-    backend.no_truncation()
-    content = backend.to_str().encode()
-    tokenizer = Tokenizer(
-        content, window_tokens=config.window_tokens, overlap_tokens=config.overlap_tokens
-    )
-    return tokenizer, content
-
-
-def encode_rows(rows: Sequence[Row], tokenizer: Tokenizer) -> tuple[list[Row], list[Encoding]]:
-    """Rows that hold something visible, and their encodings by the code that serves them."""
-    kept, texts = [], []
-    for row in rows:
-        try:
-            texts.append(segments(row.exchange))
-        except EmptyPrompt:
-            continue
-        kept.append(row)
-    return kept, tokenizer.encode_many(texts)
+Validation = tuple[list[Row], list[Encoding]]
 
 
 def distil(
@@ -96,55 +51,72 @@ def distil(
 ) -> Path:
     """Fine-tunes the base into a two-label student; returns the folder of the best one.
 
-    Goes on from `run`'s checkpoint where there is one. Raises RecipeInvalid when that checkpoint
-    belongs to another recipe or other rows.
+    Goes on from `run`'s checkpoint where there is one. Run by several processes, they share the
+    batches of each step; the first alone writes. Raises RecipeInvalid when that checkpoint belongs
+    to another recipe or other rows, or when the base does not fit the recipe; GateFailed when the
+    loss is no number.
     """
     settings = config.distil
     torch.manual_seed(settings.seed)
-    _, tokenizer_json = read_tokenizer(settings.base, settings)
-    served = Tokenizer(tokenizer_json, **config.windows.model_dump())
-    trainer = _Trainer(
-        settings,
-        model=_load_base(settings),
-        tokenizer_json=tokenizer_json,
-        train=train,
-        validation=_evaluation_rows(validation, settings, served),
-        run=run,
+    tokenizer_json = read_tokenizer_json(settings.base)
+    model = load_base(settings)
+    trained = WindowConfig(
+        window_tokens=settings.window_tokens, overlap_tokens=settings.overlap_tokens
     )
-    trainer.resume()
-    trainer.train()
-    student = run / STUDENT
-    trainer.save_best(student)
-    (student / "tokenizer.json").write_bytes(tokenizer_json)
+    check_fits(model, tokenizer_json, trained)
+    served = check_fits(model, tokenizer_json, config.windows)
+    rng = np.random.default_rng(settings.seed)
+    run.mkdir(parents=True, exist_ok=True)
+    with joined() as processes:
+        _check_shares(processes, settings)
+        trainer = _Trainer(
+            settings,
+            model=model,
+            drawn=draw_bags(train, settings, tokenizer_json, rng),
+            rng=rng,
+            validation=encode(_evaluation_rows(validation, settings), served),
+            recipe=_fingerprint(settings, train),
+            run=run,
+            processes=processes,
+        )
+        trainer.resume()
+        trainer.train()
+        student = run / STUDENT
+        if processes.is_first:
+            trainer.save_best(student)
+            (student / "tokenizer.json").write_bytes(tokenizer_json)
     return student
 
 
-def _load_base(settings: DistilConfig) -> Any:
-    model = AutoModelForSequenceClassification.from_pretrained(
-        resolve_base(settings.base),
-        num_labels=2,
-        id2label={0: "unharmful", 1: "harmful"},
-        label2id={"unharmful": 0, "harmful": 1},
-        # On CPU the backward pass of fused attention costs more than the whole eager layer:
-        # 4,067 against 7,755 tokens/s, two cores, bf16, 32 x 128 tokens.
-        attn_implementation="eager",
-    )
-    for module in model.modules():
-        # Dropout's random numbers take as long as the forward pass on CPU, and a student of this
-        # size does not overfit a run of this length (LOG.md).
-        if isinstance(module, Dropout):
-            module.p = 0.0
-    if settings.frozen_embeddings:
-        # Words that the train pool never shows keep their place beside those that it does.
-        model.get_input_embeddings().weight.requires_grad_(False)
-    return model.float()
+def _check_shares(processes: Processes, settings: DistilConfig) -> None:
+    count, batches = processes.place.count, settings.gradient_accumulation
+    if count > batches:  # they could only wait
+        raise RecipeInvalid(
+            f"{count} processes share the batches of a step, and `gradient_accumulation` is "
+            f"{batches}: raise it, and lower `batch_tokens`"
+        )
 
 
-def _evaluation_rows(
-    rows: Sequence[Row], settings: DistilConfig, tokenizer: Tokenizer
-) -> tuple[list[Row], list[Encoding]]:
+def _evaluation_rows(rows: Sequence[Row], settings: DistilConfig) -> list[Row]:
     order = np.random.default_rng(settings.seed).permutation(len(rows))
-    return encode_rows([rows[i] for i in order[: settings.evaluation_rows]], tokenizer)
+    return [rows[i] for i in order[: settings.evaluation_rows]]
+
+
+def _fingerprint(settings: DistilConfig, rows: Sequence[Row]) -> str:
+    # Without defaults, so that a setting that is new to the program does not end a run under way.
+    digest = hashlib.sha256(settings.model_dump_json(exclude_defaults=True).encode())
+    for row in rows:
+        digest.update(row.model_dump_json(exclude_none=True).encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+@dataclass
+class _Spent:
+    """What went into a step: the loss summed over rows, in nats; rows; tokens before padding."""
+
+    loss: float = 0.0
+    rows: float = 0.0
+    tokens: float = 0.0
 
 
 class _Trainer:
@@ -153,126 +125,130 @@ class _Trainer:
         settings: DistilConfig,
         *,
         model: Any,
-        tokenizer_json: bytes,
-        train: Sequence[Row],
-        validation: tuple[list[Row], list[Encoding]],
+        drawn: Drawn,
+        rng: np.random.Generator,
+        validation: Validation,
+        recipe: str,
         run: Path,
+        processes: Processes,
     ) -> None:
         self.settings = settings
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.bf16 = _use_bf16(settings, self.device)
+        self.processes = processes
+        self.device = processes.device
+        self.bf16 = use_bf16(settings, self.device)
         self.model: Module = model.to(self.device)
-        self.pad_id = int(model.config.pad_token_id or 0)
-        self.takes_types = int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
-        self.rows = train
+        self.pad_id, self.takes_types = pad_id_of(model), takes_types(model)
+        self.drawn = drawn
         self.validation = validation
         self.run = run
-        rng = np.random.default_rng(settings.seed)
-        self.labels, self.bags = draw_bags(train, settings, tokenizer_json, rng)
-        self.batches = pack(
-            np.arange(len(self.bags), dtype=np.int64),
-            np.array([_longest(bag) for bag in self.bags], dtype=np.int64),
-            batch_tokens=settings.batch_tokens,
-            chunk_rows=_CHUNK_ROWS,
-            multiple_of=_PAD_MULTIPLE,
-            rng=rng,
+        self.steps = steps(drawn, settings, rng)
+        self.rows_per_step = (
+            len(drawn.bags) / sum(map(len, self.steps)) * settings.gradient_accumulation
         )
-        self.mean_batch_rows = len(self.bags) / len(self.batches)
-        self.optimizer = torch.optim.AdamW(
-            _decay_groups(self.model, settings.weight_decay),
-            lr=settings.learning_rate,
-            fused=True,
-        )
-        self.progress = Progress(recipe=self._fingerprint())
+        groups = decay_groups(self.model, settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.progress = Progress(recipe=recipe)
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint where there is one. Raises RecipeInvalid."""
+        path = self.run / CHECKPOINT
+        if path.exists():
+            recipe = self.progress.recipe
+            self.progress = load(path, self.model, self.optimizer, recipe=recipe)
+        self.processes.agree(self.model)
 
     def train(self) -> None:
-        n_steps = len(self.batches)
+        n_steps = len(self.steps)
         evaluate_every = max(1, n_steps // self.settings.evaluations)
         saved_at = time.monotonic()
-        bar = tqdm(total=n_steps, initial=self.progress.step, desc="distil", unit="step")
-        while self.progress.step < n_steps and not self.progress.finished:
-            step = self.progress.step
-            started = time.monotonic()
-            loss, tokens = self._step(self.batches[step], self._learning_rate(step, n_steps))
-            self.progress.step += 1
-            bar.update()
-            bar.set_postfix(
-                loss=f"{loss:.3f}", tokens_per_s=int(tokens / (time.monotonic() - started))
-            )
-            if step % 20 == 0:
-                self._log(step=step, loss=round(loss, 5))
-            if self.progress.step % evaluate_every == 0 or self.progress.step == n_steps:
-                self._evaluate()
-                self._save(CHECKPOINT)
-            elif time.monotonic() - saved_at > _SAVE_EVERY_S:
-                self._save(CHECKPOINT)
-                saved_at = time.monotonic()
-        bar.close()
+        shown = {"total": n_steps, "initial": self.progress.step, "unit": "step"}
+        with tqdm(desc="distil", disable=not self.processes.is_first, **shown) as bar:
+            while self.progress.step < n_steps and not self.progress.finished:
+                step = self.progress.step
+                started = time.monotonic()
+                spent = self._step(self.steps[step], self._learning_rate(step))
+                self.progress.step += 1
+                loss = spent.loss / spent.rows
+                rate = int(spent.tokens / (time.monotonic() - started))
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.3f}", tokens_per_s=rate)
+                if step % 20 == 0:
+                    self._log(step=step, loss=round(loss, 5))
+                if self.progress.step % evaluate_every == 0 or self.progress.step == n_steps:
+                    self._evaluate()
+                    self._save(CHECKPOINT)
+                elif time.monotonic() - saved_at > _SAVE_EVERY_S:
+                    self._save(CHECKPOINT)
+                    saved_at = time.monotonic()
 
-    def _step(self, batch: Batch, learning_rate: float) -> tuple[float, int]:
+    def _step(self, batches: Sequence[Batch], learning_rate: float) -> _Spent:
+        """One step of the optimizer. Raises GateFailed when the loss is no number."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        windows = self._most_harmful([self.bags[index] for index in batch])
-        labels = torch.from_numpy(self.labels[batch])
-        self.model.train()
-        logits = self._logits(windows)
-        loss = summed_cross_entropy(
-            logits, labels.to(self.device), label_smoothing=self.settings.label_smoothing
-        )
-        (loss / self.mean_batch_rows).backward()  # type: ignore[no-untyped-call]
+        spent = _Spent()
+        for batch in self.processes.share(batches):
+            # Dropout must fall alike in a run that was resumed, and on whatever process.
+            torch.manual_seed(self.settings.seed * 2**32 + int(batch[0]))
+            windows = most_harmful(
+                [self.drawn.bags[index] for index in batch],
+                self.margins_of,
+                batch_tokens=self.settings.batch_tokens,
+            )
+            loss = self._loss(windows, batch)
+            (loss / self.rows_per_step).backward()  # type: ignore[no-untyped-call]
+            spent.loss += loss.item()
+            spent.rows += len(batch)
+            spent.tokens += sum(window.length for window in windows)
+        spent = _Spent(*self.processes.summed(spent.loss, spent.rows, spent.tokens))
+        if not math.isfinite(spent.loss):
+            raise GateFailed(
+                f"the loss of step {self.progress.step} is no number; "
+                'lower `learning_rate`, or set `precision = "fp32"`'
+            )
+        self.processes.sum_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return loss.item() / len(batch), sum(window.length for window in windows)
+        return spent
 
-    def _most_harmful(self, bags: Sequence[Bag]) -> list[Window]:
-        """The window of each bag that the student, as it is now, finds most harmful.
-
-        It is the one that serving would judge by (the largest margin of a text's windows), so a
-        harmful text learns where its harm is, and a harmless one learns from what alarms most:
-        multiple-instance learning with max pooling.
-        """
-        several = [index for index, bag in enumerate(bags) if len(bag) > 1]
-        chosen = [bag[0] for bag in bags]
-        margins = [self._window_margins(group) for group in self._bag_groups(bags, several)]
-        flat = iter(np.concatenate(margins)) if margins else iter(())
-        for index in several:
-            scores = [next(flat) for _ in bags[index]]
-            chosen[index] = bags[index][int(np.argmax(scores))]
-        return chosen
-
-    def _bag_groups(self, bags: Sequence[Bag], indices: Sequence[int]) -> list[list[Window]]:
-        flat = [(index, window) for index in indices for window in bags[index]]
-        return [
-            [window for _, window in group]
-            for group in _token_groups(flat, self.settings.batch_tokens)
-        ]
+    def _loss(self, windows: Sequence[Window], batch: Batch) -> Tensor:
+        self.model.train()
+        return summed_loss(
+            self._logits(windows, bf16=self.bf16),
+            torch.from_numpy(self.drawn.labels[batch]).to(self.device),
+            torch.from_numpy(self.drawn.soft_labels[batch]).to(self.device),
+            soft_weight=self.settings.soft_weight,
+            distillation_temperature=self.settings.distillation_temperature,
+            label_smoothing=self.settings.label_smoothing,
+        )
 
     @torch.no_grad()
-    def _window_margins(self, windows: Sequence[Window]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def margins_of(self, windows: Sequence[Window], *, exact: bool = False) -> Margins:
+        """(n,) float32 harmful minus unharmful logit; exact: in float32 throughout."""
         self.model.eval()
-        logits = self._logits(windows).cpu().numpy()
-        margins: np.ndarray[Any, np.dtype[np.float32]] = logits[:, 1] - logits[:, 0]
+        logits = self._logits(windows, bf16=self.bf16 and not exact)
+        margins: Margins = (logits[:, 1] - logits[:, 0]).cpu().numpy()
         return margins
 
-    def _logits(self, windows: Sequence[Window]) -> Tensor:
-        ids, mask, types = pad(windows, pad_id=self.pad_id, multiple_of=_PAD_MULTIPLE)
+    def _logits(self, windows: Sequence[Window], *, bf16: bool) -> Tensor:
+        ids, mask, types = pad(windows, pad_id=self.pad_id, multiple_of=PAD_MULTIPLE)
         inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
         if self.takes_types:
             inputs["token_type_ids"] = torch.from_numpy(types)
         inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
             logits: Tensor = self.model(**inputs).logits
         return logits.float()
 
-    def _learning_rate(self, step: int, n_steps: int) -> float:
-        warmup = max(1, math.ceil(n_steps * self.settings.warmup_share))
+    def _learning_rate(self, step: int) -> float:
+        n_steps = len(self.steps)
+        warmup = self.settings.warmup_of(n_steps)
         decay = (n_steps - step) / max(1, n_steps - warmup)
         return self.settings.learning_rate * min((step + 1) / warmup, decay)
 
     def _evaluate(self) -> None:
         rows, encodings = self.validation
-        margins = self.margins(encodings)
+        margins = self._exchange_margins(encodings)
         labels = np.array([row.label for row in rows])
         slices = np.array([row.slice for row in rows])
         auprc = {
@@ -284,157 +260,38 @@ class _Trainer:
         self._log(step=self.progress.step, validation_auprc=auprc, mean=mean)
         if mean > self.progress.best_auprc:
             self.progress.best_auprc, self.progress.evaluations_since_best = mean, 0
-            self._save(BEST, with_optimizer=False)
+            self._save(BEST)
         else:
             self.progress.evaluations_since_best += 1
         self.progress.finished = self.progress.evaluations_since_best >= self.settings.patience
 
-    def margins(self, encodings: Sequence[Encoding]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """(n,) harmful minus unharmful logit of each exchange's most harmful window."""
-        flat = [(index, w) for index, encoding in enumerate(encodings) for w in encoding.windows]
-        flat.sort(key=lambda item: item[1].length)
+    def _exchange_margins(self, encodings: Sequence[Encoding]) -> Margins:
+        """(n,) float64 margin of each exchange's most harmful window, as export will see it.
+
+        In float32, whatever training computes in: the checkpoint is chosen by what can be served.
+        Raises GateFailed when one is no number.
+        """
         margins = np.full(len(encodings), -np.inf)
-        for group in _token_groups(flat, self.settings.batch_tokens):
-            scores = self._window_margins([window for _, window in group])
-            np.maximum.at(margins, [index for index, _ in group], scores)
+        groups = list(token_groups(numbered(encodings), self.settings.batch_tokens))
+        for group in self.processes.share(groups):
+            found = self.margins_of([window for _, window in group], exact=True)
+            np.maximum.at(margins, [place for place, _ in group], found)
+        margins = self.processes.highest(margins)
+        if not np.isfinite(margins).all():
+            raise GateFailed(f"at step {self.progress.step} the student gives logits without value")
         return margins
 
     def _log(self, **values: object) -> None:
-        with (self.run / LOG).open("a") as file:
-            file.write(json.dumps(values) + "\n")
+        if self.processes.is_first:
+            with (self.run / LOG).open("a") as file:
+                file.write(json.dumps(values) + "\n")
 
-    def _fingerprint(self) -> str:
-        digest = hashlib.sha256(self.settings.model_dump_json().encode())
-        for row in self.rows:
-            digest.update(row.model_dump_json().encode("utf-8", "replace"))
-        return digest.hexdigest()
-
-    def _save(self, name: str, *, with_optimizer: bool = True) -> None:
-        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        if with_optimizer:
-            for index, state in self.optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
-        partial = self.run / f".{name}.partial"
-        save_file(
-            {key: value.contiguous() for key, value in tensors.items()},
-            partial,
-            metadata={"progress": json.dumps(asdict(self.progress))},
-        )
-        partial.replace(self.run / name)
-
-    def resume(self) -> None:
-        path = self.run / CHECKPOINT
-        self.run.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            return
-        optimizer_state: dict[int, dict[str, Tensor]] = {}
-        model_state: dict[str, Tensor] = {}
-        with safe_open(path, framework="pt") as file:
-            progress = Progress(**json.loads(file.metadata()["progress"]))
-            if progress.recipe != self.progress.recipe:
-                raise RecipeInvalid(f"{path} belongs to another recipe or other rows; remove it")
-            for key in list(file.keys()):
-                kind, _, rest = key.partition(".")
-                if kind == "model":
-                    model_state[rest] = file.get_tensor(key)
-                else:
-                    index, _, name = rest.partition(".")
-                    optimizer_state.setdefault(int(index), {})[name] = file.get_tensor(key)
-        self.model.load_state_dict(model_state)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": optimizer_state, "param_groups": groups})
-        self.progress = progress
+    def _save(self, name: str) -> None:
+        if self.processes.is_first:
+            optimizer = self.optimizer if name == CHECKPOINT else None
+            save(self.run / name, self.model, self.progress, optimizer=optimizer)
 
     def save_best(self, student: Path) -> None:
-        with safe_open(self.run / BEST, framework="pt") as file:
-            state = {key.removeprefix("model."): file.get_tensor(key) for key in list(file.keys())}
-        self.model.load_state_dict(state)
+        load_weights(self.run / BEST, self.model)
         self.model.to("cpu").save_pretrained(student)  # type: ignore[operator]
         write_atomically(student / "training.json", dump_json(asdict(self.progress)))
-
-
-def draw_bags(
-    rows: Sequence[Row],
-    settings: DistilConfig,
-    tokenizer_json: bytes,
-    rng: np.random.Generator,
-) -> tuple[npt.NDArray[np.int64], list[Bag]]:
-    """(n,) labels and, for each draw, the windows of its text in a length drawn for it.
-
-    n is `n_draws` less the draws of rows that hold nothing visible.
-    """
-    draws = draw(
-        [(row.slice, row.label, row.source) for row in rows],
-        n_draws=settings.n_draws,
-        pair_share=settings.pair_share,
-        source_exponent=settings.source_exponent,
-        source_weights=settings.source_weights,
-        rng=rng,
-    )
-    longest = settings.window_tokens
-    shortest = settings.shortest_window_tokens or longest
-    lengths = rng.choice(np.arange(longest, shortest - 1, -_PAD_MULTIPLE), size=len(draws))
-    bags: list[Bag | None] = [None] * len(draws)
-    for length in np.unique(lengths):
-        tokenizer = Tokenizer(
-            tokenizer_json,
-            window_tokens=int(length),
-            overlap_tokens=int(length) * settings.overlap_tokens // longest,
-        )
-        places = np.flatnonzero(lengths == length)
-        kept, texts = [], []
-        for place in places:
-            try:
-                texts.append(segments(rows[draws[place]].exchange))
-            except EmptyPrompt:
-                continue
-            kept.append(place)
-        for place, encoding in zip(kept, tokenizer.encode_many(texts), strict=True):
-            bag = encoding.windows
-            if len(bag) > settings.bag_windows:
-                some = np.sort(rng.choice(len(bag), size=settings.bag_windows, replace=False))
-                bag = tuple(bag[index] for index in some)
-            bags[place] = bag
-    labels = np.array(
-        [rows[index].label for index, bag in zip(draws, bags, strict=True) if bag is not None],
-        dtype=np.int64,
-    )
-    return labels, [bag for bag in bags if bag is not None]
-
-
-def _longest(bag: Bag) -> int:
-    return max(window.length for window in bag)
-
-
-def _token_groups(
-    flat: list[tuple[int, Window]], batch_tokens: int
-) -> Iterator[list[tuple[int, Window]]]:
-    """Runs of windows of at most `batch_tokens` padded tokens; those of like length waste least."""
-    group: list[tuple[int, Window]] = []
-    longest = 0
-    for item in flat:
-        longest = max(longest, item[1].length)
-        if group and (len(group) + 1) * longest > batch_tokens:
-            yield group
-            group, longest = [], item[1].length
-        group.append(item)
-    if group:
-        yield group
-
-
-def _decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
-    """No decay on biases and normalization weights, which are the one-dimensional ones."""
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-
-
-def _use_bf16(settings: DistilConfig, device: torch.device) -> bool:
-    if settings.precision != "auto":
-        return settings.precision == "bf16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -32,6 +32,9 @@ from model_training.scoring import Scored, open_candidate
 from model_training.split import labelled_rows
 
 LOOK_ALIKES: Final = ("contrast_constructed", "coconot", "benign_wrapped")
+_OF_THE_MODEL: Final = (
+    "quantization", "size_bytes", "model_sha256", "encoder", "parameters", "refused"
+)  # fmt: skip
 _FPR: Final = 0.05
 _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
@@ -66,7 +69,8 @@ def evaluate(
     report = {
         "name": config.name,
         "version": config.version,
-        "model": {key: exported[key] for key in ("quantization", "size_bytes", "model_sha256")},
+        "model": {key: exported[key] for key in _OF_THE_MODEL if key in exported},
+        "imported": config.imported is not None,
         "parity": exported["parity"],
         "calibration": _calibration(candidate),
         "test": {

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import onnx
@@ -23,7 +23,9 @@ from model_training.activations import (
     clip_percentile,
 )
 from model_training.candidate import EXPORT, write_json
-from model_training.config import ExportConfig, RunConfig, WindowConfig
+from model_training.config import ExportConfig, RunConfig
+from model_training.encoders import check_fits
+from model_training.encoding import encode
 from model_training.errors import GateFailed
 from model_training.graph import Student, fp32_graph, fusion_counts, load_student
 from model_training.parity import Parity, gate, measure
@@ -33,19 +35,29 @@ from model_training.quantize import (
     quantize_static,
     quantize_tables,
     quantize_weights,
+    with_activations,
 )
 from model_training.rows import Row, write_atomically
 from model_training.sampling import draw
-from model_training.scoring import default_threads, encode, open_candidate
+from model_training.scoring import default_threads, open_candidate
 
 _LOG = logging.getLogger(__name__)
+
+Quantization = Literal["static", "weight_only", "none"]
+_SMALLEST_FIRST: Final[tuple[Quantization, ...]] = ("static", "weight_only", "none")
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was made. fusions, quantized_layers: counts of nodes."""
+    """What was made. fusions, quantized_layers: counts of nodes.
 
-    quantization: str
+    refused: by quantization, why a graph that the recipe preferred did not pass the gate.
+    """
+
+    encoder: str
+    parameters: int
+    quantization: Quantization
+    refused: dict[str, str]
     model_sha256: str
     tokenizer_sha256: str
     size_bytes: int
@@ -77,31 +89,65 @@ def export_student(
     (candidate / EXPORT).unlink(missing_ok=True)
     shutil.copyfile(student / TOKENIZER, candidate / TOKENIZER)
     loaded = load_student(student)
-    tokenizer = _tokenizer(candidate, config.windows)
+    tokenizer_json = (candidate / TOKENIZER).read_bytes()
+    tokenizer = check_fits(loaded.model, tokenizer_json, config.windows)
     fp32 = fp32_graph(loaded)
-    graph = quantize(
-        fp32,
-        config.export,
-        windows=_calibration_windows(rows, config, tokenizer),
-        pad_id=loaded.pad_id,
-        threads=threads or default_threads(),
-    )
-    content = _serialized(graph)
-    write_atomically(candidate / MODEL, content)
-    served = open_candidate(candidate, config.windows, pad_id=loaded.pad_id, threads=threads)
-    parity = measure(loaded, served, _sample(validation, config))
-    _LOG.info("export: %s", parity)
-    gate(parity)
-    report = _report(
+    found = _first_through_the_gate(
         loaded,
         fp32,
+        candidate,
         config,
-        content=content,
-        tokenizer_json=(candidate / TOKENIZER).read_bytes(),
-        parity=parity,
+        windows=_calibration_windows(rows, config, tokenizer),
+        validation=_sample(validation, config),
+        threads=threads or default_threads(),
     )
+    report = _report(loaded, fp32, found, config.export, tokenizer_json=tokenizer_json)
     write_json(candidate / EXPORT, report.as_metrics())
     return report
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """The graph that passed the gate. refused: why others did not, by their quantization."""
+
+    quantization: Quantization
+    content: bytes
+    parity: Parity
+    refused: dict[str, str]
+
+
+def _first_through_the_gate(
+    student: Student,
+    fp32: onnx.ModelProto,
+    candidate: Path,
+    config: RunConfig,
+    *,
+    windows: Sequence[Window],
+    validation: Sequence[Row],
+    threads: int,
+) -> _Passed:
+    """Leaves the graph in the candidate. Raises GateFailed when none of those allowed passes."""
+    chosen = config.export.quantization
+    allowed = _SMALLEST_FIRST if chosen == "auto" else (chosen,)
+    refused: dict[str, str] = {}
+    for quantization in allowed:
+        settings = config.export.model_copy(update={"quantization": quantization})
+        graph = quantize(fp32, settings, windows=windows, pad_id=student.pad_id, threads=threads)
+        content = _serialized(graph)
+        write_atomically(candidate / MODEL, content)
+        served = open_candidate(candidate, config.windows, pad_id=student.pad_id, threads=threads)
+        parity = measure(student, served, validation)
+        _LOG.info("export, %s: %s", quantization, parity)
+        try:
+            gate(parity)
+        except GateFailed as exc:
+            refused[quantization] = str(exc)
+            _LOG.warning("export, %s: refused: %s", quantization, exc)
+            continue
+        return _Passed(quantization, content, parity, refused)
+    last = refused[allowed[-1]]
+    hint = "" if chosen in ("none", "auto") else '; `quantization = "auto"` tries others'
+    raise GateFailed(f"{last}{hint}")
 
 
 def quantize(
@@ -166,32 +212,29 @@ def _sample(validation: Sequence[Row], config: RunConfig) -> list[Row]:
     return [row for rows in by_slice for row in rows]
 
 
-def _tokenizer(candidate: Path, config: WindowConfig) -> Tokenizer:
-    return Tokenizer(
-        (candidate / TOKENIZER).read_bytes(),
-        window_tokens=config.window_tokens,
-        overlap_tokens=config.overlap_tokens,
-    )
-
-
 def _report(
     student: Student,
     fp32: onnx.ModelProto,
-    config: RunConfig,
+    passed: _Passed,
+    settings: ExportConfig,
     *,
-    content: bytes,
     tokenizer_json: bytes,
-    parity: Parity,
 ) -> ExportReport:
-    settings = config.export
-    layers = quantizable(fp32, settings.float_layers)
+    layers = {
+        "none": 0,
+        "weight_only": len(quantizable(fp32, ())),
+        "static": len(with_activations(fp32, settings.float_layers)),
+    }
     return ExportReport(
-        quantization=settings.quantization,
-        model_sha256=hashlib.sha256(content).hexdigest(),
+        encoder=student.model.config.model_type,
+        parameters=sum(p.numel() for p in student.model.parameters()),
+        quantization=passed.quantization,
+        refused=passed.refused,
+        model_sha256=hashlib.sha256(passed.content).hexdigest(),
         tokenizer_sha256=hashlib.sha256(tokenizer_json).hexdigest(),
-        size_bytes=len(content),
+        size_bytes=len(passed.content),
         fusions=fusion_counts(fp32),
-        quantized_layers=0 if settings.quantization == "none" else len(layers),
+        quantized_layers=layers[passed.quantization],
         pad_id=student.pad_id,
-        parity=parity,
+        parity=passed.parity,
     )

@@ -14,8 +14,8 @@ import torch
 from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import AttentionMaskFormat, FusionOptions
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification
 
+from model_training.encoders import load_classifier, pad_id_of, takes_types
 from model_training.errors import GateFailed, RecipeInvalid
 
 _OPSET: Final = 17
@@ -41,19 +41,10 @@ class Student:
 
 def load_student(folder: Path) -> Student:
     """Raises RecipeInvalid where the folder brings code of its own or has other than two labels."""
-    if "auto_map" in (folder / "config.json").read_text("utf-8"):
-        raise RecipeInvalid(f"{folder}: a config with auto_map would run foreign code")
-    # Eager attention: exported from sdpa, the optimizer recognizes none of the attentions.
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, attn_implementation="eager", dtype=torch.float32
-    ).eval()
+    model = load_classifier(str(folder)).eval()
     if model.config.num_labels != 2:
         raise RecipeInvalid(f"{folder}: a student has 2 labels, not {model.config.num_labels}")
-    return Student(
-        model=model,
-        pad_id=int(model.config.pad_token_id or 0),
-        takes_types=int(getattr(model.config, "type_vocab_size", 0) or 0) > 1,
-    )
+    return Student(model=model, pad_id=pad_id_of(model), takes_types=takes_types(model))
 
 
 def fp32_graph(student: Student) -> onnx.ModelProto:
@@ -106,7 +97,7 @@ class _Positional(torch.nn.Module):
 
 
 def _trace(student: Student) -> onnx.ModelProto:
-    ids = torch.full((2, 16), max(1, student.pad_id + 1), dtype=torch.int64)
+    ids = torch.full((2, 16), 0 if student.pad_id else 1, dtype=torch.int64)  # any but padding
     given = {
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from app.contract.decision import Policy
 from app.contract.exchange import SLICES
 from model_training.candidate import MODEL_CARD, REPORT, read_json
-from model_training.config import RunConfig
+from model_training.config import DistilConfig, RunConfig
 from model_training.evaluate import LOOK_ALIKES
 from model_training.publish import base_name
 from model_training.report import number, table
@@ -40,6 +40,11 @@ _USE: Final = """\
 - To prove that a text is harmless. A low probability means that it looks like harmless texts of
   the training data.
 - On other languages than English, on code or documents as such, or on images, audio and files.
+"""
+
+_DATA_OF_OTHERS: Final = """\
+The sources below calibrated and measured it; they did not train it. Whether its makers trained on
+any of them, or on the test sets, is not known here: then its figures are too good.
 """
 
 _LIMITS: Final = """\
@@ -102,29 +107,40 @@ def model_card(
             _operating_points(policy),
             _LIMITS,
             "## Training\n",
-            _recipe(config, sum(rows_used.values())),
+            _origin(report, config, sum(rows_used.values())),
             "## Data\n",
+            _DATA_OF_OTHERS if config.imported else "",
             _data(sources, rows_used),
         ]
     )
 
 
 def _summary(report: Mapping[str, Any], config: RunConfig) -> str:
-    base, about = _BASES.get(config.distil.base, (base_name(config.distil.base), ""))
+    base, about = _base(report, config)
+    made = "taken over from" if config.imported else "a fine-tuned"
     size = report["model"]["size_bytes"] / 1e6
     return f"""\
 # {config.name} {config.version}
 
-A small classifier that says how likely a prompt, or a response to a prompt, is harmful. It is a
-fine-tuned {base}{f" ({about})" if about else ""}, served as an ONNX graph of {size:.0f} MB
+A small classifier that says how likely a prompt, or a response to a prompt, is harmful. It is
+{made} {base}{f" ({about})" if about else ""}, served as an ONNX graph of {size:.0f} MB
 (quantization: {report["model"]["quantization"]}) that runs on a CPU.
 
 - Input: a prompt alone ("is this prompt harmful?") or a prompt with a response ("is this response
   harmful?"). Windows of {config.windows.window_tokens} tokens; the most harmful window decides.
 - Output: a calibrated probability, a verdict at an operating point, and whether the probability
   lies in the deferral band, where a stronger judge should look.
-- Licence of the weights: Apache-2.0. Licences of the data: see below.
+- Licence of the weights: {config.licence}. Licences of the data: see below.
 """
+
+
+def _base(report: Mapping[str, Any], config: RunConfig) -> tuple[str, str]:
+    """The name of the base, and what is known of it beside that."""
+    if config.distil.base in _BASES:
+        return _BASES[config.distil.base]
+    encoder, parameters = report["model"].get("encoder"), report["model"].get("parameters")
+    about = f"{parameters / 1e6:,.0f}M parameters, {encoder}" if encoder and parameters else ""
+    return base_name(config.distil.base), about
 
 
 def _figures(report: Mapping[str, Any]) -> str:
@@ -177,17 +193,35 @@ def _operating_points(policy: Policy) -> str:
     )
 
 
-def _recipe(config: RunConfig, n_rows: int) -> str:
-    distil, export = config.distil, config.export
+def _origin(report: Mapping[str, Any], config: RunConfig, n_rows: int) -> str:
+    export = f"""\
+- Export: {report["model"]["quantization"]} quantization behind a parity gate with the float model;
+  calibrated after quantization.
+"""
+    if config.imported:
+        return f"""\
+- Not trained here: an existing classifier, taken over with output
+  {config.imported.harmful_index} as harmful. Its own card says how it was trained.
+{export}"""
     return f"""\
-- {n_rows:,} rows after deduplication, derived ones included; {distil.n_draws:,} draws, balanced by
-  slice ({distil.pair_share:.0%} pairs), class and source (size to the power
-  {distil.source_exponent:g}).
-- Cross-entropy with label smoothing {distil.label_smoothing:g}, AdamW at {distil.learning_rate:g},
-  seed {distil.seed}; the checkpoint of the best validation AUPRC.
-- Export: {export.quantization} quantization behind a parity gate with the float model; calibrated
-  after quantization.
+{_recipe(config.distil, n_rows)}{export}\
 - Validation, calibration and training share no prompt; test sets took part in no choice.
+"""
+
+
+def _recipe(distil: DistilConfig, n_rows: int) -> str:
+    loss = f"Cross-entropy with label smoothing {distil.label_smoothing:g}"
+    if distil.soft_weight:
+        loss += (
+            f"; in rows with a teacher's probability, {distil.soft_weight:g} of the loss is the\n"
+            "  divergence from it"
+        )
+    return f"""\
+- {n_rows:,} rows after deduplication, derived ones included; {distil.draws_of(n_rows):,} draws,
+  balanced by slice ({distil.pair_share:.0%} pairs), class and source (size to the power
+  {distil.source_exponent:g}).
+- {loss}; AdamW at
+  {distil.learning_rate:g}, seed {distil.seed}; the checkpoint of the best validation AUPRC.
 """
 
 

@@ -12,11 +12,12 @@ import torch
 from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, Floats, harmful_margin, harmful_probability
 from app.contract.windows import Window, pad
+from model_training.encoding import encode
 from model_training.errors import GateFailed
 from model_training.graph import Student
 from model_training.rows import Row
 from model_training.scores import auprc, threshold_at_best_f1
-from model_training.scoring import Logits, Scored, Served, encode, margins
+from model_training.scoring import Logits, Scored, Served, margins
 
 AUPRC_TOLERANCE: Final = 0.005
 AGREEMENT_AT_LEAST: Final = 0.99
@@ -72,7 +73,10 @@ def measure(student: Student, served: Served, rows: Sequence[Row]) -> Parity:
 
 
 def compare(reference: Scored, served: Scored, *, neighbour_shift: float) -> Parity:
-    """The figures of parity; both hold the same rows."""
+    """The figures of parity; both hold the same rows. Raises GateFailed for what is no number."""
+    for name, scored in (("float", reference), ("served", served)):
+        if not np.isfinite(scored.margins).all():
+            raise GateFailed(f"the {name} model gives logits that are no numbers")
     labels, slices = reference.labels, reference.slices
     names = [name for name in SLICES if len(set(labels[slices == name])) == 2]
     error = np.abs(served.margins - reference.margins)
@@ -128,19 +132,19 @@ def _probabilities(served: Served, windows: Sequence[Window]) -> Floats:
 
 
 def gate(parity: Parity) -> None:
-    """Raises GateFailed with the first bound that is broken."""
+    """Raises GateFailed with the first bound that is broken; a NaN breaks each."""
     for name, expected in parity.auprc_fp32.items():
         moved = abs(parity.auprc_served[name] - expected)
-        if moved > AUPRC_TOLERANCE:
+        if not moved <= AUPRC_TOLERANCE:
             raise GateFailed(
                 f"AUPRC of slice {name} moved by {moved:.4f}; at most {AUPRC_TOLERANCE} may be lost"
             )
-    if parity.verdict_agreement < AGREEMENT_AT_LEAST:
+    if not parity.verdict_agreement >= AGREEMENT_AT_LEAST:
         raise GateFailed(
             f"{parity.verdict_agreement:.2%} of clear verdicts agree with the float model; "
             f"at least {AGREEMENT_AT_LEAST:.0%} must"
         )
-    if parity.max_neighbour_shift > NEIGHBOUR_TOLERANCE:
+    if not parity.max_neighbour_shift <= NEIGHBOUR_TOLERANCE:
         raise GateFailed(
             f"batch neighbours move a probability by {parity.max_neighbour_shift:.4f}; "
             f"at most {NEIGHBOUR_TOLERANCE} is allowed"

@@ -35,6 +35,21 @@ def quantizable(graph: onnx.ModelProto, float_layers: Sequence[str]) -> list[Nod
     ]
 
 
+def fixed_nodes(graph: onnx.ModelProto) -> set[str]:
+    """Names of the values that are the same for every input, such as relative positions' keys."""
+    moving = {node.name for node in graph.graph.input}
+    fixed = {tensor.name for tensor in graph.graph.initializer}
+    for node in graph.graph.node:
+        (moving if moving.intersection(node.input) else fixed).update(node.output)
+    return fixed
+
+
+def with_activations(graph: onnx.ModelProto, float_layers: Sequence[str]) -> list[NodeProto]:
+    """Quantizable MatMul nodes that read what depends on the text; others fold into constants."""
+    fixed = fixed_nodes(graph)
+    return [node for node in quantizable(graph, float_layers) if node.input[0] not in fixed]
+
+
 def quantize_static(
     graph: onnx.ModelProto, ranges: dict[str, Range], *, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
@@ -45,37 +60,27 @@ def quantize_static(
     too, from int8 weights.
     """
     quantized = copy_graph(graph)
+    static = with_activations(quantized, float_layers)
+    kept = [node for node in quantizable(quantized, ()) if node not in static]
+    weights = _Weights(quantized)
     replaced: dict[str, str] = {}
-    for node in quantizable(quantized, float_layers):
+    for node in static:
         name = node.input[0]
         if name not in replaced:
             replaced[name] = _quantized_activation(quantized, name, ranges[name])
         node.input[0] = replaced[name]
-        node.input[1] = _quantized_weight(quantized, node.input[1])
-    return quantize_weights(quantized)
+        node.input[1] = weights.dequantized(node.input[1])
+    for node in kept:
+        node.input[1] = weights.folded(node.input[1])
+    return _sorted(quantized)
 
 
 def quantize_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """int8 weights, float32 activations: small, exact to the weights' rounding, no faster.
-
-    Cast and Mul rather than DequantizeLinear: ONNX Runtime folds them into float32 weights when it
-    loads the graph; DequantizeLinear it would turn into MatMulNBits, a kernel of its own precision.
-    """
+    """int8 weights, float32 activations: small, exact to the weights' rounding, no faster."""
     quantized = copy_graph(graph)
+    weights = _Weights(quantized)
     for node in quantizable(quantized, ()):
-        name = node.input[1]
-        node.input[1] = f"{name}_restored"
-        tensor = _take_constant(quantized, name)
-        if tensor is None:
-            continue
-        rounded, scale = _rounded_columns(tensor)
-        _add_constants(quantized, {f"{name}_int8": rounded, f"{name}_scale": scale})
-        quantized.graph.node.extend(
-            [
-                helper.make_node("Cast", [f"{name}_int8"], [f"{name}_float"], to=TensorProto.FLOAT),
-                helper.make_node("Mul", [f"{name}_float", f"{name}_scale"], [f"{name}_restored"]),
-            ]
-        )
+        node.input[1] = weights.folded(node.input[1])
     return _sorted(quantized)
 
 
@@ -138,29 +143,59 @@ def _quantized_activation(graph: onnx.ModelProto, name: str, wanted: Range) -> s
     return restored
 
 
-def _quantized_weight(graph: onnx.ModelProto, name: str) -> str:
-    restored = f"{name}_restored"
-    tensor = _take_constant(graph, name)
-    if tensor is None:
+class _Weights:
+    """int8 weights in place of float32 ones; several nodes may share them, each in its own way."""
+
+    def __init__(self, graph: onnx.ModelProto) -> None:
+        self._graph = graph
+        self._floats = {tensor.name: tensor for tensor in graph.graph.initializer}
+        self._columns: dict[str, int] = {}
+        self._made: set[str] = set()
+
+    def dequantized(self, name: str) -> str:
+        """For MatMuls with quantized activations, which become integer products."""
+        columns = self._round(name)
+        restored = f"{name}_restored"
+        if self._is_new(restored):
+            zero_point = np.zeros(columns, dtype=np.int8)
+            _add_constants(self._graph, {f"{name}_zero_point": zero_point})
+            parts = [f"{name}_int8", f"{name}_scale", f"{name}_zero_point"]
+            self._graph.graph.node.append(
+                helper.make_node("DequantizeLinear", parts, [restored], axis=1)
+            )
         return restored
-    rounded, scale = _rounded_columns(tensor)
-    zero_point = np.zeros(len(scale), dtype=np.int8)
-    parts: dict[str, npt.NDArray[Any]] = {
-        f"{name}_int8": rounded,
-        f"{name}_scale": scale,
-        f"{name}_zero_point": zero_point,
-    }
-    _add_constants(graph, parts)
-    graph.graph.node.append(helper.make_node("DequantizeLinear", list(parts), [restored], axis=1))
-    return restored
 
+    def folded(self, name: str) -> str:
+        """For MatMuls in float32.
 
-def _take_constant(graph: onnx.ModelProto, name: str) -> TensorProto | None:
-    """Removes an initializer and returns it; None where a node that shares it took it before."""
-    tensor = next((t for t in graph.graph.initializer if t.name == name), None)
-    if tensor is not None:
-        graph.graph.initializer.remove(tensor)
-    return tensor
+        Cast and Mul rather than DequantizeLinear: ONNX Runtime folds them into float32 weights when
+        it loads the graph; DequantizeLinear it would turn into MatMulNBits, a kernel of its own
+        precision.
+        """
+        self._round(name)
+        restored, cast = f"{name}_folded", f"{name}_float"
+        if self._is_new(restored):
+            self._graph.graph.node.extend(
+                [
+                    helper.make_node("Cast", [f"{name}_int8"], [cast], to=TensorProto.FLOAT),
+                    helper.make_node("Mul", [cast, f"{name}_scale"], [restored]),
+                ]
+            )
+        return restored
+
+    def _is_new(self, name: str) -> bool:
+        is_new = name not in self._made
+        self._made.add(name)
+        return is_new
+
+    def _round(self, name: str) -> int:
+        """Rounds a weight once; returns its number of columns."""
+        if name not in self._columns:
+            rounded, scale = _rounded_columns(self._floats[name])
+            _add_constants(self._graph, {f"{name}_int8": rounded, f"{name}_scale": scale})
+            self._graph.graph.initializer.remove(self._floats[name])
+            self._columns[name] = len(scale)
+        return self._columns[name]
 
 
 def _rounded_columns(tensor: TensorProto) -> tuple[npt.NDArray[np.int8], Floats]:

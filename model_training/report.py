@@ -38,6 +38,12 @@ _LIMITS: Final = """\
 """
 
 
+_IMPORTED_LIMITS: Final = """\
+- This classifier was trained elsewhere. Whether rows of the sets above were among its training data
+  is not known here; what is said above of rows kept apart holds for calibration alone.
+"""
+
+
 def report_markdown(report: Mapping[str, Any]) -> str:
     """The report as Markdown. report: what `evaluate` writes to report.json."""
     return "\n".join(
@@ -66,6 +72,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
             "## Validation by source\n",
             _figures_table(report["validation_sources"]),
             "## Limits of these figures\n",
+            _IMPORTED_LIMITS if report.get("imported") else "",
             _LIMITS,
         ]
     )
@@ -207,6 +214,10 @@ def _parity_text(report: Mapping[str, Any]) -> str:
     parity, model = report["parity"], report["model"]
     lines = [
         f"- graph: {model['quantization']}, {model['size_bytes'] / 1e6:.1f} MB",
+        *(
+            f"- not {quantization}: {reason}"
+            for quantization, reason in model.get("refused", {}).items()
+        ),
         *(
             f"- AUPRC, {name}: {number(expected, 4)} in float32, "
             f"{number(parity['auprc_served'][name], 4)} served"

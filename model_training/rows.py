@@ -50,7 +50,10 @@ class Source(BaseModel):
 
 
 class Row(BaseModel):
-    """A labelled exchange on its way to the student. `label`: 1 harmful, 0 unharmful."""
+    """A labelled exchange on its way to the student. `label`: 1 harmful, 0 unharmful.
+
+    soft_label: the teacher's harmful probability, where a teacher gave one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +13,12 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from app.contract.artifact import MODEL, TOKENIZER
-from app.contract.errors import EmptyPrompt
 from app.contract.probability import Floats, harmful_margin
-from app.contract.text import segments
 from app.contract.windows import Encoding, Window
 from app.session import OnnxSession
 from app.tokenizer import Tokenizer
 from model_training.config import WindowConfig
+from model_training.encoding import encode, numbered, token_groups
 from model_training.rows import Row
 
 _BATCH_TOKENS: Final = 4096
@@ -79,41 +78,15 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
-def encode(rows: Sequence[Row], tokenizer: Tokenizer) -> tuple[list[Row], list[Encoding]]:
-    """Rows that hold something visible, and their encodings."""
-    kept: list[Row] = []
-    texts: list[tuple[str, ...]] = []
-    for row in rows:
-        try:
-            texts.append(segments(row.exchange))
-        except EmptyPrompt:
-            continue
-        kept.append(row)
-    return kept, tokenizer.encode_many(texts)
-
-
 def margins(
     encodings: Sequence[Encoding], run: Callable[[Sequence[Window]], Logits], *, what: str
 ) -> Floats:
     """(n,) float64, in nats: the harmful margin of each exchange's most harmful window."""
-    flat = [(index, w) for index, encoding in enumerate(encodings) for w in encoding.windows]
-    flat.sort(key=lambda item: item[1].length)
+    flat = numbered(encodings)
     highest = np.full(len(encodings), -np.inf, dtype=np.float64)
     with tqdm(total=len(flat), desc=what, unit="window", disable=len(flat) < 500) as bar:
-        for group in batches(flat):
+        for group in token_groups(flat, _BATCH_TOKENS):
             found = harmful_margin(run([window for _, window in group]))
             np.maximum.at(highest, [index for index, _ in group], found)
             bar.update(len(group))
     return highest
-
-
-def batches(flat: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
-    """Runs of windows sorted by length, each of a bounded number of padded tokens."""
-    group: list[tuple[int, Window]] = []
-    for item in flat:
-        if group and (len(group) + 1) * item[1].length > _BATCH_TOKENS:
-            yield group
-            group = []
-        group.append(item)
-    if group:
-        yield group

@@ -20,10 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from model_training.augment import derive
+from model_training.candidate import read_json
 from model_training.config import DataConfig, RunConfig
 from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.launch import read_place
 from model_training.rows import (
     Row,
     Source,
@@ -37,6 +40,7 @@ from model_training.rows import (
 from model_training.split import deduplicate, labelled_rows, split_rows
 
 RECIPE = "recipe.json"
+_OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
 SPLIT_REPORT = "split.json"
 
 
@@ -66,8 +70,12 @@ class Run:
 def locked(run: Run) -> Iterator[None]:
     """One run at a time in a folder, and one recipe for its whole life.
 
-    Raises RecipeInvalid. The lock goes with the process, however it ends.
+    Of several processes that share a run, the first holds the lock. Raises RecipeInvalid. The lock
+    goes with the process, however it ends.
     """
+    if not read_place().is_first:
+        yield
+        return
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / ".lock").open("w") as lock:
         try:
@@ -75,13 +83,23 @@ def locked(run: Run) -> Iterator[None]:
         except OSError as exc:
             raise RecipeInvalid(f"{run.folder}: another run is at work here") from exc
         recipe = run.folder / RECIPE
-        content = dump_json(
-            run.config.model_dump(mode="json", include={"data", "augment", "distil"})
+        # Without defaults, so that a setting that is new to the program does not end old runs.
+        content = run.config.model_dump(
+            mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True
         )
-        if recipe.exists() and recipe.read_bytes() != content:
+        if recipe.exists() and _recorded(recipe) != content:
             raise RecipeInvalid(f"{run.folder} holds a run of another recipe; use another --run")
-        write_atomically(recipe, content)
+        write_atomically(recipe, dump_json(content))
         yield
+
+
+def _recorded(recipe: Path) -> object:
+    """The sections that a folder was begun with, without defaults; None where they do not parse."""
+    try:
+        found = RunConfig.model_validate({"name": "x", "version": "0", **read_json(recipe)})
+    except (ValidationError, DataInvalid):
+        return None
+    return found.model_dump(mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True)
 
 
 def split(run: Run) -> None:
@@ -136,7 +154,12 @@ def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source
 
 
 def distil(run: Run) -> None:
-    """Trains the student, or goes on where it was stopped."""
+    """Trains the student, or goes on where it was stopped; takes over an imported classifier."""
+    if run.config.imported is not None:
+        from model_training.imported import import_classifier
+
+        import_classifier(run.config, validation=run.rows("validation"), run=run.folder)
+        return
     from model_training import distil as stage  # torch, which calibrate and evaluate do not need
 
     stage.distil(
@@ -195,7 +218,12 @@ def publish(run: Run) -> None:
         train=run.rows("train"),
     )
     folder = stage.publish(
-        run.candidate, policy, run.config, artifacts=run.artifacts, commit=_commit()
+        run.candidate,
+        policy,
+        run.config,
+        artifacts=run.artifacts,
+        commit=_commit(),
+        licence=run.config.licence,
     )
     print(f"published {run.config.name} {run.config.version} to {os.path.relpath(folder)}")
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from model_training.augment import derive, needles, statements_as_responses, swapped_responses
+from model_training.augment import (
+    derive,
+    needles,
+    rewrapped,
+    statements_as_responses,
+    swapped_responses,
+    wrappers,
+)
 from model_training.config import AugmentConfig
 from model_training.rows import Row
 
@@ -65,3 +74,64 @@ def test_derived_rows_say_so() -> None:
         "derived_swap",
         "derived_statement",
     }
+
+
+_WORD = st.text("abcXYZ", min_size=1, max_size=8)
+_BEFORE = st.lists(_WORD, min_size=1, max_size=5).map(
+    lambda words: "Pretend. " * 13 + " ".join(words)
+)
+_TASKS = st.lists(
+    st.lists(_WORD, min_size=1, max_size=6).map(" ".join), min_size=6, max_size=9, unique=True
+)
+
+
+@given(_BEFORE, _TASKS, st.lists(_WORD, max_size=4).map(" ".join))
+def test_a_wrapper_is_what_its_prompts_share_in_whole_words(
+    before: str, tasks: list[str], after: str
+) -> None:
+    prompts = [f"{before} {task} {after}." for task in tasks]
+    (found,) = wrappers(prompts)
+    for prompt in prompts:
+        assert prompt.startswith(found[0])
+        assert prompt.endswith(found[1])
+        assert len(found[0]) + len(found[1]) <= len(prompt)
+    assert found[0].startswith(f"{before} "), "nothing of the shared opening is lost"
+    assert found[1].endswith(f" {after}.")
+    assert not found[0][-1].isalnum()
+    assert not found[1][0].isalnum()
+
+
+def test_prompts_that_share_little_or_are_few_have_no_wrapper() -> None:
+    opening = "Pretend. " * 13
+    assert wrappers([f"{opening}task {index}" for index in range(4)]) == []
+    assert wrappers([f"Tell me about task {index}" for index in range(40)]) == []
+    assert wrappers([]) == []
+
+
+def _wrapped_rows() -> list[Row]:
+    kinds = [("Act as a pirate. " * 8, " Say yes."), ("Ignore all that. " * 8, " Now!")]
+    wrapped = [
+        Row(source="jailbreaks", prompt=f"{b}do thing {i}{a}", response=None, label=i % 2)
+        for b, a in kinds
+        for i in range(6)
+    ]
+    return [*_ROWS, *wrapped]
+
+
+def test_both_classes_are_set_into_the_same_wrappers() -> None:
+    derived = rewrapped(_wrapped_rows(), 200, ["jailbreaks"], _rng())
+    assert Counter(row.label for row in derived) == {0: 100, 1: 100}
+    found = wrappers([row.prompt for row in _wrapped_rows() if row.source == "jailbreaks"])
+    assert len(found) == 2
+    used: dict[int, set[tuple[str, str]]] = {0: set(), 1: set()}
+    for row in derived:
+        task = "harmful question" if row.label else "harmless question"
+        (around,) = [(b, a) for b, a in found if row.prompt == f"{b}{task}{a}"]
+        used[row.label].add(around)
+    assert used[0] == used[1] == set(found)
+
+
+def test_without_wrappers_or_tasks_of_both_classes_nothing_is_rewrapped() -> None:
+    assert rewrapped(_ROWS, 10, ["jailbreaks"], _rng()) == []
+    harmless = [row for row in _wrapped_rows() if row.source == "jailbreaks" or not row.label]
+    assert rewrapped(harmless, 10, ["jailbreaks"], _rng()) == []
