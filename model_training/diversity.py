@@ -12,7 +12,7 @@ from sklearn.cluster import DBSCAN
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
-from model_training.distil import resolve_base
+from model_training.encoders import resolve_base
 from model_training.llm_local import load
 from model_training.stage_config import FilterConfig
 
