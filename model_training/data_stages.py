@@ -202,6 +202,14 @@ def training_rows(run: Run) -> list[Row]:
     return [*rows, *found.values()]
 
 
+def teacher_of(run: Run) -> str | None:
+    """Who gave the soft labels that the student was trained on, for the manifest."""
+    if run.config.label is None:
+        return None
+    head, _ = read_stage(stage_file(run, LABEL), LABEL, Row)
+    return str(head.settings["asked"])
+
+
 def _exchanges(run: Run, made: str) -> list[Exchanged]:
     if made == RESPOND:
         return _read(run, RESPOND, Exchanged, {FILTER: stage_file(run, FILTER)})

@@ -219,6 +219,7 @@ def publish(run: Run) -> None:
     """Verifies the candidate and renames it into the artifacts."""
     from model_training import publish as stage
     from model_training.candidate import read_policy
+    from model_training.data_stages import teacher_of, training_rows
     from model_training.model_card import write_model_card
 
     policy = read_policy(run.candidate)
@@ -227,7 +228,7 @@ def publish(run: Run) -> None:
         policy,
         run.config,
         sources=choose_sources(read_sources(run.data), run.config.data),
-        train=run.rows("train"),
+        train=training_rows(run),
     )
     folder = stage.publish(
         run.candidate,
@@ -236,6 +237,7 @@ def publish(run: Run) -> None:
         artifacts=run.artifacts,
         commit=_commit(),
         licence=run.config.licence,
+        teacher=teacher_of(run),
     )
     print(f"published {run.config.name} {run.config.version} to {os.path.relpath(folder)}")
 

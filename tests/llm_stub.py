@@ -28,7 +28,14 @@ _OPENERS = (
     "What happens when we",
     "Why did she",
 )
-_WORDS = ["bake", "carry", "paint", "repair", "measure", "borrow", "describe", "gather", "harvest", "polish", "rewind", "sharpen", "stitch", "balance", "collect", "decorate", "examine", "furnish", "imagine", "juggle", "kettle", "lantern", "mountain", "notebook", "orchard", "pencil", "quarter", "ribbon", "saddle", "teapot", "umbrella", "village", "window", "yellow", "basket", "candle", "drawer", "engine", "feather", "garden", "hammer", "island", "jacket", "kitchen", "ladder", "mirror", "needle"]
+_WORDS = (
+    *("bake", "carry", "paint", "repair", "measure", "borrow", "describe", "gather", "harvest"),
+    *("polish", "rewind", "sharpen", "stitch", "balance", "collect", "decorate", "examine"),
+    *("furnish", "imagine", "juggle", "kettle", "lantern", "mountain", "notebook", "orchard"),
+    *("pencil", "quarter", "ribbon", "saddle", "teapot", "umbrella", "village", "window"),
+    *("yellow", "basket", "candle", "drawer", "engine", "feather", "garden", "hammer"),
+    *("island", "jacket", "kitchen", "ladder", "mirror", "needle"),
+)
 
 
 @dataclass
