@@ -90,7 +90,7 @@ def filter_(run: Run) -> None:
     head = header(FILTER, made_by(config), inputs)
     if _already(run, head):
         return
-    instructions = _read(run, GENERATE, Instruction, splits)
+    instructions = _read(run, GENERATE, Instruction)
     known = stage.Known(
         test=_pool(run, tests),
         held_out=[row for name in _HELD_OUT for row in run.rows(name)],
@@ -124,7 +124,7 @@ def respond(run: Run) -> None:
     head = header(RESPOND, made_by(config) | {"asked": asked}, inputs)
     if _already(run, head):
         return
-    instructions = _read(run, FILTER, Instruction, {GENERATE: stage_file(run, GENERATE)})
+    instructions = _read(run, FILTER, Instruction)
     with _journal(run, RESPOND) as journal:
         rows, report = stage.respond(instructions, config, open_backend, journal)
     _finish(run, head, rows, report)
@@ -185,14 +185,12 @@ def training_rows(run: Run) -> list[Row]:
     train = run.rows("train")
     if run.config.label is None:
         return train
-    made = RESPOND if run.config.respond is not None else FILTER
-    inputs = {"train": run.rows_file("train"), made: stage_file(run, made)}
+    _require_fresh_inputs(run, "")
     found = {
-        (row.source, row.prompt, row.response, row.label): row
-        for row in _read(run, LABEL, Row, inputs)
+        (row.source, row.prompt, row.response, row.label): row for row in _read(run, LABEL, Row)
     }
     if run.config.label.drop_disagreements:
-        listed = _read(run, DISAGREEMENTS, Disagreement, {"train": run.rows_file("train")})
+        listed = _read(run, DISAGREEMENTS, Disagreement)
         disputed = {row.sha256 for row in listed}
         train = [row for row in train if text_sha256(row.exchange) not in disputed]
         found = {
@@ -212,8 +210,8 @@ def teacher_of(run: Run) -> str | None:
 
 def _exchanges(run: Run, made: str) -> list[Exchanged]:
     if made == RESPOND:
-        return _read(run, RESPOND, Exchanged, {FILTER: stage_file(run, FILTER)})
-    instructions = _read(run, FILTER, Instruction, {GENERATE: stage_file(run, GENERATE)})
+        return _read(run, RESPOND, Exchanged)
+    instructions = _read(run, FILTER, Instruction)
     return [alone(one) for one in instructions]
 
 
@@ -231,14 +229,25 @@ def _pool(run: Run, sources: Sequence[Source]) -> list[PoolRow]:
     return [row for source in sources for row in read_pool(run.data, source)]
 
 
-def _read(run: Run, stage: str, record: type[Record], inputs: Mapping[str, Path]) -> list[Record]:
-    path = stage_file(run, stage)
-    head, rows = read_stage(path, stage, record)
-    require_fresh(path, head, inputs)
-    return rows
+def _read(run: Run, stage: str, record: type[Record]) -> list[Record]:
+    return read_stage(stage_file(run, stage), stage, record)[1]
+
+
+def _require_fresh_inputs(run: Run, stage: str) -> None:
+    """Raises RecipeInvalid where a file of an earlier stage is older than what it was made of."""
+    splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
+    earlier: dict[str, Path] = {}
+    for name in (GENERATE, FILTER, RESPOND, LABEL):
+        if name == stage:
+            return
+        head = read_header(stage_file(run, name))
+        if head is not None:
+            require_fresh(stage_file(run, name), head, splits | earlier)
+            earlier[name] = stage_file(run, name)
 
 
 def _already(run: Run, head: Header) -> bool:
+    _require_fresh_inputs(run, head.stage)
     done = is_done(stage_file(run, head.stage), head)
     if done:
         logging.info("%s: nothing to do", head.stage)

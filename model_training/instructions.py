@@ -22,11 +22,12 @@ _TITLE: Final = re.compile(
 )
 _REFUSAL: Final = re.compile(
     r"^\W*(?:i(?:'m| am) (?:so |very |really |deeply )?(?:sorry|afraid)|sorry|my apologies)\b"
-    r"|\b(?:can(?:no|')?t|can not|won't|will not|could(?:n't| not)|must decline to|do not|don't"
+    r"|(?:^\W*|\b(?:i|we)(?:'m| am| must| have to| really| simply| just| also){0,2} )"
+    r"(?:can(?:no|')?t|can not|won't|will not|could(?:n't| not)|decline to|do not|don't"
     r"|unable to|not able to|not comfortable|not going to|not allowed to|not permitted to"
-    r"|not appropriate(?: for me)? to|decline to|refuse to)(?: \w+){0,2} "
-    r"(?:help|helping|assist|fulfil|fulfill|comply|provid|generat|creat|engag|support|condon|writ"
-    r"|produc|giv|answer|respond|discuss|do that|participat|promot|encourag)"
+    r"|refuse to)(?: \w+){0,2} "
+    r"(?:help|assist|fulfil|comply|provid|generat|creat|engag|support|condon|writ"
+    r"|produc|giv|answer|respond|discuss|do (?:that|this|so)|participat|promot|encourag)"
     r"|\b(?:as|i am|i'm)(?: just)? an? (?:ai|artificial|(?:large )?language|virtual)\b"
     r"|\bi (?:must )?(?:decline|refuse)\b"
     r"|\bagainst my (?:guidelines|programming|principles|policy|policies)"
@@ -38,7 +39,8 @@ _CHATTER: Final = re.compile(
     r"|i (?:would|will|can) (?:suggest|propose|write|create|give)|this (?:prompt|instruction)"
     r"|the (?:prompt|instruction|following)|note|disclaimer|warning|remember|please note|example)\b"
     r"|\b(?:this (?:prompt|instruction) (?:is|would|could|asks|aims|encourages|might|may)"
-    r"|(?:harmful|harmless|offensive) (?:instruction|prompt)s?\b|\[insert\b|<insert\b)",
+    r"|(?:harmful|harmless|offensive) (?:instruction|prompt)s?\b)"
+    r"|[\[<]insert\b",
     re.IGNORECASE,
 )
 _OPENING_CHARACTERS: Final = 160
@@ -73,10 +75,10 @@ def instruction_of(written: str) -> str:
     closing = _QUOTES.get(text[:1])
     if closing is not None:
         end = text.find(closing, 1)
-        # A quotation that goes on over several lines, or an apostrophe, is left as it is.
-        inner = text[1:end] if end > 0 else text[1:]
-        if end < 0 or len(inner.split()) > 2 or end == len(text) - 1:
-            text = inner.strip()
+        if end > 0 and (end == len(text) - 1 or len(text[1:end].split()) > 2):
+            text = text[1:end].strip()  # what follows a quotation is about it
+        elif end < 0 and closing != "'":  # else an apostrophe
+            text = text[1:].strip()
     return text
 
 

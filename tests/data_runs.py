@@ -52,7 +52,7 @@ class DataRun:
     @classmethod
     def build(cls, folder: Path, url: str, **changes: str) -> DataRun:
         """changes: lines of the recipe, by what they begin with."""
-        build_tiny_data(folder / "data")
+        build_tiny_data(folder / "data", rows_per_source=60)
         run = cls(folder)
         run.write_recipe(url, **changes)
         run.check("split")
