@@ -12,7 +12,7 @@ nothing to do; a killed one asks only what it has no answer to.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,6 +41,7 @@ from model_training.stage_files import (
     header,
     is_done,
     naming,
+    read_header,
     read_stage,
     require_fresh,
     write_stage,
@@ -240,6 +241,8 @@ def _require_fresh_inputs(run: Run, stage: str) -> None:
     for name in (GENERATE, FILTER, RESPOND, LABEL):
         if name == stage:
             return
+        if getattr(run.config, name) is None:
+            continue
         head = read_header(stage_file(run, name))
         if head is not None:
             require_fresh(stage_file(run, name), head, splits | earlier)
