@@ -11,9 +11,8 @@ import tempfile
 from pathlib import Path
 
 import torch
-from tokenizers import AddedToken
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as HubTokenizer
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from app.contract.exchange import Exchange
@@ -93,7 +92,9 @@ def _train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     words = {name: tokenizer.encode(name, add_special_tokens=False) for name in ("safe", "unsafe")}
     assert all(len(ids) == 1 for ids in words.values())
     texts = [(text, "safe") for text in _TEXTS] + [(f"{text} bomb", "unsafe") for text in _TEXTS]
-    batch = tokenizer([guard.prompt(Exchange(text)) for text, _ in texts], padding=False)["input_ids"]
+    batch = tokenizer([guard.prompt(Exchange(text)) for text, _ in texts], padding=False)[
+        "input_ids"
+    ]
     longest = max(map(len, batch))
     ids = torch.tensor([[tokenizer.eos_token_id] * (longest - len(one)) + one for one in batch])
     mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in batch])
