@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.contract.errors import PosternError
+from model_training import import_data
 from model_training.config import read_recipe
 from model_training.errors import RecipeInvalid
 from model_training.import_arguments import add_import_arguments, imported_config
@@ -37,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.stage == "import-data":
+        import_data.import_data(arguments)
+        return
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
         stages = stages_of(config)
@@ -83,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_import_arguments(importing)
     _add_places(importing)
+    data = stages.add_parser(
+        "import-data", help="public safety sets, or your own rows, into a data folder"
+    )
+    import_data.add_arguments(data)
     return parser
 
 
