@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.contract.errors import PosternError
+from model_training import import_data
 from model_training.config import read_recipe
 from model_training.errors import RecipeInvalid
 from model_training.import_arguments import add_import_arguments, imported_config
 from model_training.launch import read_place
-from model_training.stages import STAGES, Run, locked
+from model_training.stages import STAGES, Run, locked, stages_of
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a stage, or `run` for all; returns the exit code."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level="INFO", format="%(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")  # it would log a line for each call
     try:
         _run(arguments)
     except PosternError as exc:
@@ -36,12 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.stage == "import-data":
+        import_data.import_data(arguments)
+        return
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
-        stages = list(STAGES)
+        stages = stages_of(config)
     else:
         config = read_recipe(arguments.recipe)
-        stages = list(STAGES) if arguments.stage == "run" else [arguments.stage]
+        stages = stages_of(config) if arguments.stage == "run" else [arguments.stage]
     if stages != ["distil"] and read_place().count > 1:
         raise RecipeInvalid("several processes can share the stage distil alone")
     run = Run(
@@ -82,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_import_arguments(importing)
     _add_places(importing)
+    data = stages.add_parser(
+        "import-data", help="public safety sets, or your own rows, into a data folder"
+    )
+    import_data.add_arguments(data)
     return parser
 
 

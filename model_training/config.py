@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_training.errors import RecipeInvalid
+from model_training.stage_config import FilterConfig, GenerateConfig, LabelConfig, RespondConfig
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -152,6 +153,10 @@ class RunConfig(_Section):
     distil: DistilConfig
     export: ExportConfig = ExportConfig()
     imported: ImportConfig | None = None
+    generate: GenerateConfig | None = None
+    filter: FilterConfig | None = None
+    respond: RespondConfig | None = None
+    label: LabelConfig | None = None
 
     @property
     def licence(self) -> str:

@@ -15,3 +15,11 @@ class RecipeInvalid(PosternError):
 
 class GateFailed(PosternError):
     """A produced model does not pass the gate that stands before publication."""
+
+
+class ServerUnusable(PosternError):
+    """A model server cannot do what the recipe needs, or refuses every call."""
+
+
+class ServerUnavailable(PosternError):
+    """A model server did not answer in all the tries it was given; a later run goes on."""

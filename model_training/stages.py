@@ -1,6 +1,7 @@
 """The stages of a run, in order. They meet only through files in the run folder.
 
 split      pool of rows          -> rows/{train,validation,calibration}.jsonl
+generate, filter, respond, label: rows of a recipe that asks for more (`data_stages.py`)
 distil     train, validation     -> student/
 export     student               -> candidate/{model.onnx,tokenizer.json}
 calibrate  candidate             -> candidate: policy
@@ -40,6 +41,7 @@ from model_training.rows import (
 from model_training.split import deduplicate, labelled_rows, split_rows
 
 RECIPE = "recipe.json"
+DATA_STAGES = ("generate", "filter", "respond", "label")
 _OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
 SPLIT_REPORT = "split.json"
 
@@ -153,6 +155,15 @@ def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source
     return chosen
 
 
+def _data_stage(name: str) -> Callable[[Run], None]:
+    def stage(run: Run) -> None:
+        from model_training.data_stages import DATA_STAGES  # it needs what stands here
+
+        DATA_STAGES[name](run)
+
+    return stage
+
+
 def distil(run: Run) -> None:
     """Trains the student, or goes on where it was stopped; takes over an imported classifier."""
     if run.config.imported is not None:
@@ -161,9 +172,10 @@ def distil(run: Run) -> None:
         import_classifier(run.config, validation=run.rows("validation"), run=run.folder)
         return
     from model_training import distil as stage  # torch, which calibrate and evaluate do not need
+    from model_training.data_stages import training_rows
 
     stage.distil(
-        run.config, train=run.rows("train"), validation=run.rows("validation"), run=run.folder
+        run.config, train=training_rows(run), validation=run.rows("validation"), run=run.folder
     )
 
 
@@ -207,6 +219,7 @@ def publish(run: Run) -> None:
     """Verifies the candidate and renames it into the artifacts."""
     from model_training import publish as stage
     from model_training.candidate import read_policy
+    from model_training.data_stages import teacher_of, training_rows
     from model_training.model_card import write_model_card
 
     policy = read_policy(run.candidate)
@@ -215,7 +228,7 @@ def publish(run: Run) -> None:
         policy,
         run.config,
         sources=choose_sources(read_sources(run.data), run.config.data),
-        train=run.rows("train"),
+        train=training_rows(run),
     )
     folder = stage.publish(
         run.candidate,
@@ -224,12 +237,19 @@ def publish(run: Run) -> None:
         artifacts=run.artifacts,
         commit=_commit(),
         licence=run.config.licence,
+        teacher=teacher_of(run),
     )
     print(f"published {run.config.name} {run.config.version} to {os.path.relpath(folder)}")
 
 
+def stages_of(config: RunConfig) -> list[str]:
+    """The stages that a whole run of a recipe has: data stages where it has their sections."""
+    return [name for name in STAGES if name not in DATA_STAGES or getattr(config, name) is not None]
+
+
 STAGES: dict[str, Callable[[Run], None]] = {
     "split": split,
+    **{name: _data_stage(name) for name in DATA_STAGES},
     "distil": distil,
     "export": export,
     "calibrate": calibrate,

@@ -20,6 +20,7 @@ CONTRACT = {
     "errors": set(),
     "exchange": {"errors"},
     "text": {"errors", "exchange"},
+    "teacher_text": {"errors", "exchange"},
     "probability": set(),
     "windows": set(),
     "decision": {"errors", "exchange", "probability"},

@@ -1,0 +1,162 @@
+"""Sequence classifiers of two labels as a teacher: one, or an ensemble averaged in logit space."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from app.contract.errors import EmptyPrompt
+from app.contract.exchange import Exchange
+from app.contract.text import segments
+from app.contract.windows import Window, pad
+from app.tokenizer import Tokenizer
+from model_training.errors import RecipeInvalid
+from model_training.journal import Journal
+from model_training.llm import Call, Finished, Reply
+from model_training.llm_local import load
+from model_training.stage_config import ClassifierTeacher
+from model_training.weights import fingerprint
+
+_NOTHING_TO_READ = 422  # as a server would say
+_CALLS_AT_ONCE = 256
+
+
+class _Encoder(Protocol):
+    def windows(self, exchange: Exchange) -> tuple[Window, ...]:
+        """At least one window. Raises EmptyPrompt."""
+
+
+class ClassifierBackend:
+    """Each call's margin: the mean over the members of their most harmful window's."""
+
+    def __init__(self, config: ClassifierTeacher) -> None:
+        self._members = [_Member(folder, config) for folder in config.folders]
+        self._asked = " + ".join(fingerprint(folder) for folder in config.folders)
+
+    @property
+    def asked(self) -> str:
+        return self._asked
+
+    def require_continuation(self, journal: Journal) -> None:
+        raise RecipeInvalid("a classifier writes no text")
+
+    def answer(self, calls: Sequence[Call], finished: Finished) -> None:
+        """Hands over some hundred replies at a time; text without anything visible is refused."""
+        # Of like length side by side: padding costs as much as text.
+        ordered = sorted(calls, key=lambda call: sum(map(len, map(str, call.body.values()))))
+        for start in range(0, len(ordered), _CALLS_AT_ONCE):
+            some = ordered[start : start + _CALLS_AT_ONCE]
+            exchanges = [Exchange(call.body["prompt"], call.body.get("response")) for call in some]
+            margins = np.mean([member.margins(exchanges) for member in self._members], axis=0)
+            finished(
+                {
+                    call.key: Reply(refused=_NOTHING_TO_READ)
+                    if np.isnan(margin)
+                    else Reply(margin=float(margin))
+                    for call, margin in zip(some, margins, strict=True)
+                }
+            )
+
+
+class _Member:
+    def __init__(self, folder: str, config: ClassifierTeacher) -> None:
+        self._batch_tokens = config.batch_tokens
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model = load(AutoModelForSequenceClassification, folder)
+        if model.config.num_labels != 2:
+            raise RecipeInvalid(f"{folder}: has {model.config.num_labels} labels, not two")
+        # In single precision: DeBERTa has given NaN in half.
+        self._model = model.float().to(self._device).eval()
+        self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
+        self._pad_id = model.config.pad_token_id or 0
+        self._encoder: _Encoder = (
+            _StudentEncoder(Path(folder), config)
+            if config.format == "student"
+            else _PairEncoder(folder, config.window_tokens)
+        )
+
+    def margins(self, exchanges: Sequence[Exchange]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """(n,) harmful minus unharmful logit; NaN where there is nothing to read.
+
+        Raises RecipeInvalid where the model itself gives no finite number.
+        """
+        flat: list[tuple[int, Window]] = []
+        highest = np.full(len(exchanges), np.nan)
+        for index, exchange in enumerate(exchanges):
+            try:
+                flat += [(index, window) for window in self._encoder.windows(exchange)]
+            except EmptyPrompt:
+                continue
+        flat.sort(key=lambda item: item[1].length)
+        for batch in self._batches(flat):
+            found = self._forward([window for _, window in batch])
+            if not np.isfinite(found).all():
+                raise RecipeInvalid("a classifier of the teacher gives numbers that are not finite")
+            np.fmax.at(highest, [index for index, _ in batch], found)
+        return highest
+
+    def _batches(self, flat: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
+        batch: list[tuple[int, Window]] = []
+        for item in flat:
+            if batch and (len(batch) + 1) * item[1].length > self._batch_tokens:
+                yield batch
+                batch = []
+            batch.append(item)
+        if batch:
+            yield batch
+
+    @torch.inference_mode()
+    def _forward(self, windows: Sequence[Window]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        ids, mask, types = (
+            torch.from_numpy(part).to(self._device) for part in pad(windows, pad_id=self._pad_id)
+        )
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if self._takes_types:
+            inputs["token_type_ids"] = types
+        logits = self._model(**inputs).logits.double().cpu().numpy()
+        margins: np.ndarray[Any, np.dtype[np.float64]] = logits[:, 1] - logits[:, 0]
+        return margins
+
+
+class _StudentEncoder:
+    """Text and windows as our own students are trained and served."""
+
+    def __init__(self, folder: Path, config: ClassifierTeacher) -> None:
+        try:
+            content = (folder / "tokenizer.json").read_bytes()
+        except OSError as exc:
+            raise RecipeInvalid(f"{folder}: has no tokenizer.json") from exc
+        self._tokenizer = Tokenizer(
+            content, window_tokens=config.window_tokens, overlap_tokens=config.overlap_tokens
+        )
+
+    def windows(self, exchange: Exchange) -> tuple[Window, ...]:
+        return self._tokenizer.encode(segments(exchange)).windows
+
+
+class _PairEncoder:
+    """`tokenizer(prompt, response)` of the text as it is, cut at the end: one window."""
+
+    def __init__(self, folder: str, window_tokens: int) -> None:
+        self._tokenizer = load(AutoTokenizer, folder)
+        self._window_tokens = window_tokens
+
+    def windows(self, exchange: Exchange) -> tuple[Window, ...]:
+        if not exchange.prompt.strip():
+            raise EmptyPrompt
+        found = self._tokenizer(
+            exchange.prompt,
+            exchange.response,
+            truncation=True,
+            max_length=self._window_tokens,
+            return_token_type_ids=True,
+        )
+        ids = np.array(found["input_ids"], dtype=np.int64)
+        types = np.array(found["token_type_ids"], dtype=np.int64)
+        return (Window(ids, types),)

@@ -1,0 +1,223 @@
+"""Settings of the data stages: generate, filter, respond, label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=0.0, le=10.0)]
+
+
+def _name_alone(value: str) -> str:
+    """Recipes are published with the artifact: a folder by its name, not by where it lies."""
+    return Path(value).name if Path(value).is_absolute() else value
+
+
+ModelName = Annotated[str, Field(min_length=1), PlainSerializer(_name_alone)]
+
+OPERATIONAL = frozenset(
+    {"base_url", "api_key_file", "concurrency", "attempts", "timeout_s", "patience_s"}
+    | {"batch_rows", "batch_tokens"}
+)
+"""Settings that say how fast and from where, not what: they do not make other rows."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Http(_Section):
+    # Excluded from what is published: where a server stands is nobody's business.
+    base_url: Annotated[str, Field(pattern=r"^https?://", exclude=True)]
+    api_key_file: Path | None = Field(None, exclude=True)
+    """A file that holds the key alone. Never the key itself: recipes are shared."""
+    concurrency: Positive = 16
+    attempts: Positive = 8
+    """Tries of one call before the stage stops; waiting for a rate limit is not a try."""
+    timeout_s: Seconds = 120.0
+    """For one whole call, from sending to the last byte."""
+    patience_s: Seconds = 3600.0
+    """How long one call may wait for rate limits in all."""
+
+
+class ServerConfig(_Http):
+    """An OpenAI-compatible server; `base_url` ends in /v1 with most of them."""
+
+    kind: Literal["server"]
+    model: Annotated[str, Field(min_length=1)]
+
+
+class LocalConfig(_Section):
+    """A causal language model of transformers, in this process."""
+
+    kind: Literal["local"]
+    model: ModelName
+    """A folder or a hub id."""
+    batch_rows: Positive = 16
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+Model = Annotated[ServerConfig | LocalConfig, Field(discriminator="kind")]
+
+
+class Sampling(_Section):
+    """How tokens are drawn. Each call has a seed of its own beside these."""
+
+    temperature: Temperature = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    max_tokens: Positive = 128
+
+
+class GenerateConfig(_Section):
+    """Harmful instructions, and harmless ones that look alike."""
+
+    model: Model
+    harmful: Annotated[int, Field(ge=0)] = 100_000
+    """Calls for harmful instructions; what is kept of them depends on the filter."""
+    benign: Annotated[int, Field(ge=0)] = 50_000
+    exemplars: Annotated[int, Field(ge=0)] = 5
+    exemplar_sources: tuple[str, ...] = ()
+    """Sources whose labelled harmful prompts serve as exemplars; none named: all of the recipe."""
+    longest_exemplar: Positive = 300
+    """In characters: wrapped jailbreaks are no instructions to imitate."""
+    harmful_prefixes: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "I have an idea for a prompt:",
+        "Here is a prompt of this kind:",
+        "Sure, one such instruction is:",
+    )
+    """How the assistant's turn begins; the first is the paper's."""
+    benign_prefixes: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "I have an idea for a harmless prompt:",
+        "Here is a harmless prompt of this kind:",
+    )
+    without_prefix_share: Share = 0.0
+    """Share of calls without a prefix, to measure what the prefix is worth."""
+    harmful_template: str | None = None
+    """Own prompt in place of the built-in one; may hold {category} and {exemplars}."""
+    benign_template: str | None = None
+    sampling: Sampling = Sampling()
+    seed: int = 42
+
+
+class FilterConfig(_Section):
+    """What generated instructions must be to stay."""
+
+    fewest_words: Positive = 3
+    longest_characters: Positive = 1000
+    languages: tuple[str, ...] = ("en",)
+    """ISO 639-1 codes; empty: any."""
+    least_language_probability: Share = 0.1
+    """A text stays unless the languages above have less than this: short text is hard to tell."""
+    near_duplicate: Share = 0.7
+    """Jaccard similarity of character 5-grams from which two instructions count as one."""
+    test_words: Positive = 8
+    """An instruction that shares so many words in a row with a test text is dropped."""
+    diversity_rows: Annotated[int, Field(ge=0)] = 4000
+    """Instructions of each kind that the diversity report embeds; 0: no report."""
+    diversity_base: ModelName | None = None
+    """Encoder for it; none: the base of the student."""
+    cluster_distance: Annotated[float, Field(gt=0.0, le=2.0)] = 0.3
+    """Cosine distance within which DBSCAN calls two instructions neighbours."""
+    seed: int = 42
+
+
+class StanceConfig(_Section):
+    """Who answers, and how it is brought to refuse or to comply."""
+
+    model: Model
+    system: str | None = None
+    prefix: str | None = None
+    """How the answer begins; part of the answer that is kept."""
+    sampling: Sampling = Sampling(max_tokens=256)
+
+
+class RespondConfig(_Section):
+    """One refusing and one complying answer for each instruction; either may be left out."""
+
+    refuse: StanceConfig | None = None
+    comply: StanceConfig | None = None
+    seed: int = 42
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> RespondConfig:
+        if self.refuse is None and self.comply is None:
+            raise ValueError("needs [respond.refuse], [respond.comply] or both")
+        return self
+
+
+class GuardServer(ServerConfig):
+    """A guard model behind an OpenAI-compatible server that gives log-probabilities."""
+
+    kind: Literal["server"]
+    template: str
+    """A name of `app.contract.teacher_text.TEMPLATES`."""
+    endpoint: Literal["completions", "chat"] = "completions"
+    """`completions`: the whole prompt, control tokens and all, is ours and golden-tested.
+    `chat`: the server's chat template writes them, for servers that offer nothing else."""
+
+
+class GuardLocal(LocalConfig):
+    """A guard model of transformers, in this process."""
+
+    kind: Literal["local"]
+    template: str
+
+
+class ClassifierTeacher(_Section):
+    """Sequence classifiers of two labels (unharmful, harmful), averaged in logit space."""
+
+    kind: Literal["classifier"]
+    folders: Annotated[tuple[ModelName, ...], Field(min_length=1)]
+    """Folders or hub ids; several are an ensemble."""
+    format: Literal["pair", "student"]
+    """`pair`: tokenizer(prompt, response), cut at `window_tokens`, as HarmAug-Guard was trained.
+    `student`: text and windows as in serving, for checkpoints of this repository."""
+    window_tokens: Positive = 1024
+    overlap_tokens: Annotated[int, Field(ge=0)] = 64
+    batch_tokens: Positive = 8192
+
+
+class PosternTeacher(_Http):
+    """Another Postern server; its probabilities are calibrated."""
+
+    kind: Literal["postern"]
+
+
+TeacherConfig = Annotated[
+    GuardServer | GuardLocal | ClassifierTeacher | PosternTeacher, Field(discriminator="kind")
+]
+
+
+class LabelConfig(_Section):
+    """Which rows a teacher labels, and what is done with its labels."""
+
+    teacher: TeacherConfig
+    temperature: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
+    """The teacher's own: softmax(logit / temperature). Distillation has another."""
+    rows: Annotated[tuple[Literal["generated", "unlabelled", "labelled"], ...], Field(min_length=1)]
+    """`generated`: instructions and answers of this run. `unlabelled`: text of the pool without a
+    label. `labelled`: the train split, for soft labels and for the list of disagreements."""
+    disagreement: Share = 0.9
+    """Distance of a label by construction from the teacher's probability that puts a row on the
+    list of disagreements."""
+    drop_disagreements: bool = False
+    """Leave the rows of that list out of training."""
+
+
+def made_by(section: BaseModel) -> dict[str, Any]:
+    """The settings that decide what a stage writes, for its header."""
+    content: dict[str, Any] = _without(section.model_dump(mode="json"), OPERATIONAL)
+    return content
+
+
+def _without(value: Any, names: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(one, names) for key, one in value.items() if key not in names}
+    if isinstance(value, list):
+        return [_without(one, names) for one in value]
+    return value

@@ -1,0 +1,141 @@
+"""Who labels: guard models, classifiers and other Postern servers, behind one interface."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.contract.exchange import Exchange
+from app.contract.teacher_text import TEMPLATES, TOP_LOGPROBS, TeacherTemplate
+from model_training.errors import RecipeInvalid, ServerUnusable
+from model_training.llm import Backend, Call, Reply, ServerBackend, read_completion
+from model_training.stage_config import (
+    ClassifierTeacher,
+    GuardLocal,
+    GuardServer,
+    PosternTeacher,
+    TeacherConfig,
+)
+from model_training.weights import fingerprint
+
+_LEAST_PROBABILITY: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """`write` asks about an exchange; `read` gives its harmful probability, None: cannot tell."""
+
+    backend: Backend
+    write: Callable[[Exchange], Call]
+    read: Callable[[Reply, Exchange], float | None]
+
+
+def open_teacher(config: TeacherConfig, *, temperature: float) -> Teacher:
+    """temperature: the teacher's own, > 0. Raises RecipeInvalid: no such template or weights."""
+    match config:
+        case GuardServer() | GuardLocal():
+            return _guard(config, temperature=temperature)
+        case ClassifierTeacher():
+            from model_training.classifier_teacher import ClassifierBackend  # torch
+
+            backend: Backend = ClassifierBackend(config)
+        case PosternTeacher():
+            backend = ServerBackend(config, read=read_classify)
+    return Teacher(backend, _classify(config, backend), _by_margin(temperature))
+
+
+def asked_of(config: Any) -> str:
+    """Who would answer, without loading it: for the header, and to see whether work is done."""
+    match config:
+        case ClassifierTeacher():
+            return " + ".join(fingerprint(folder) for folder in config.folders)
+        case PosternTeacher():
+            return "postern"
+        case _ if config.kind == "local":
+            return fingerprint(config.model)
+        case _:
+            return str(config.model)
+
+
+def _guard(config: GuardServer | GuardLocal, *, temperature: float) -> Teacher:
+    template = TEMPLATES.get(config.template)
+    if template is None:
+        raise RecipeInvalid(
+            f"label.teacher.template: unknown {config.template!r}; known: {', '.join(TEMPLATES)}"
+        )
+    if isinstance(config, GuardServer):
+        backend: Backend = ServerBackend(config, read=read_with_logprobs)
+        endpoint = config.endpoint
+    else:
+        from model_training.llm_local import LocalBackend  # torch, which servers do not need
+
+        backend, endpoint = LocalBackend(config), "completions"
+
+    def write(exchange: Exchange) -> Call:
+        body = {"model": config.model, **_question(template, exchange, chat=endpoint == "chat")}
+        path = "chat/completions" if endpoint == "chat" else "completions"
+        return Call.model_validate({"endpoint": path, "asked": backend.asked, "body": body})
+
+    def read(reply: Reply, exchange: Exchange) -> float | None:
+        return template.probability(reply.choices, exchange, temperature=temperature)
+
+    return Teacher(backend, write, read)
+
+
+def _question(template: TeacherTemplate, exchange: Exchange, *, chat: bool) -> dict[str, Any]:
+    common = {"max_tokens": template.answer_tokens, "temperature": 0.0}
+    if chat:
+        messages = [{"role": "user", "content": template.body(exchange)}]
+        return common | {"messages": messages, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    return common | {"prompt": template.prompt(exchange), "logprobs": TOP_LOGPROBS}
+
+
+def read_with_logprobs(content: Any) -> Reply:
+    """A completion with log-probabilities. Raises ValueError for another form, and ServerUnusable
+    at the first reply without them, before the rest is paid for."""
+    reply = read_completion(content)
+    if reply.text.strip() and not any(top for _, top in reply.tokens):
+        raise ServerUnusable(
+            "the server returns no log-probabilities; a soft label cannot be read from text alone"
+        )
+    return reply
+
+
+def read_classify(content: Any) -> Reply:
+    """A reply of another Postern's /classify to one exchange. Raises ValueError: another form."""
+    try:
+        (result,) = content["results"]
+        probability = result["probability"]
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ValueError("no verdict") from exc
+    if not isinstance(probability, int | float) or not 0 <= probability <= 1:
+        raise ValueError("no probability")
+    inside = min(max(float(probability), _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
+    return Reply(margin=math.log(inside / (1 - inside)))
+
+
+def _classify(
+    config: ClassifierTeacher | PosternTeacher, backend: Backend
+) -> Callable[[Exchange], Call]:
+    more = {"fallback": "never"} if isinstance(config, PosternTeacher) else {}
+
+    def write(exchange: Exchange) -> Call:
+        body: dict[str, Any] = {"prompt": exchange.prompt, **more}
+        if exchange.response is not None:  # absent is not empty
+            body["response"] = exchange.response
+        return Call(endpoint="classify", asked=backend.asked, body=body)
+
+    return write
+
+
+def _by_margin(temperature: float) -> Callable[[Reply, Exchange], float | None]:
+    def read(reply: Reply, exchange: Exchange) -> float | None:
+        if reply.margin is None:
+            return None
+        scaled = reply.margin / temperature
+        small = math.exp(-abs(scaled))
+        return 1 / (1 + small) if scaled >= 0 else small / (1 + small)
+
+    return read

@@ -1,0 +1,23 @@
+"""Which weights a folder holds."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+_WEIGHTS: Final = (".safetensors", ".bin")
+
+
+def fingerprint(name: str) -> str:
+    """Name and hash of the weights, so that other weights in the same folder are another model."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return name
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _WEIGHTS or path.name in ("config.json", "tokenizer.json"):
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{folder.name}@{digest.hexdigest()[:16]}"

@@ -1,0 +1,112 @@
+"""A tiny Llama with a chat template and control tokens, made by the suite; it learns two things.
+
+To write `unsafe` where the prompt names a bomb and `safe` elsewhere, and to write on in turns.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer as HubTokenizer
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from app.contract.exchange import Exchange
+from app.contract.teacher_text import TEMPLATES
+
+CONTROL = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' "
+    "+ message['content'] + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}"
+    "{% endif %}"
+)
+_TEXTS = ("bake some bread", "tell a story", "paint the fence", "read my book", "feed the cat")
+
+
+def build_tiny_llama(folder: Path, *, chat: bool = True) -> Path:
+    """Writes a folder as hubs hold them; without `chat`, the tokenizer has no chat template."""
+    shutil.copytree(_trained(), folder)
+    if not chat:
+        (folder / "chat_template.jinja").unlink()
+    return folder
+
+
+def tiny_llama_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE in which the verdict words are single tokens, as in Llama 3."""
+    hub = HubTokenizer(models.BPE())
+    hub.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    hub.decoder = decoders.ByteLevel()
+    corpus = [TEMPLATES["llama-guard-3"].body(Exchange(text)) for text in _TEXTS]
+    corpus += ["unsafe safe\nunsafe\nsafe\nyes\nno " * 20]
+    trainer = trainers.BpeTrainer(
+        vocab_size=700,
+        special_tokens=[AddedToken(token, special=True) for token in CONTROL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    hub.train_from_iterator(corpus, trainer)
+    bos = hub.token_to_id(CONTROL[0])
+    hub.post_processor = processors.TemplateProcessing(
+        single=f"{CONTROL[0]} $A", special_tokens=[(CONTROL[0], bos)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=hub, bos_token=CONTROL[0], eos_token=CONTROL[3]
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+@functools.cache
+def _trained() -> Path:
+    torch.manual_seed(0)
+    tokenizer = tiny_llama_tokenizer()
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    _train(model, tokenizer)
+    folder = Path(tempfile.mkdtemp(prefix="tiny-llama-"))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """The verdict after the guard's prompt, for texts with and without the word."""
+    guard = TEMPLATES["llama-guard-3"]
+    words = {name: tokenizer.encode(name, add_special_tokens=False) for name in ("safe", "unsafe")}
+    assert all(len(ids) == 1 for ids in words.values())
+    texts = [(text, "safe") for text in _TEXTS] + [(f"{text} bomb", "unsafe") for text in _TEXTS]
+    batch = tokenizer([guard.prompt(Exchange(text)) for text, _ in texts], padding=False)[
+        "input_ids"
+    ]
+    longest = max(map(len, batch))
+    ids = torch.tensor([[tokenizer.eos_token_id] * (longest - len(one)) + one for one in batch])
+    mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in batch])
+    labels = torch.tensor([words[verdict][0] for _, verdict in texts])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for _ in range(40):
+        logits = model(input_ids=ids, attention_mask=mask).logits[:, -1]
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    torch.set_num_threads(threads)
+    model.eval()
