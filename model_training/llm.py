@@ -154,6 +154,13 @@ def chat_call(
     return Call(endpoint="chat/completions", asked=backend.asked, body=body)
 
 
+def written_after(prefix: str | None, text: str) -> str:
+    """What was written behind the prefix; some servers give the prefix back with the rest."""
+    if prefix and text.lstrip().startswith(prefix):
+        return text.lstrip().removeprefix(prefix)
+    return text
+
+
 class ServerBackend:
     """A server over HTTP. At most `concurrency` calls are under way.
 
