@@ -53,6 +53,7 @@ class Tokenizer:
         self._frames = tuple(self._read_frame(n_segments) for n_segments in (1, 2))
         # From here on a user's literal "[SEP]" is text; the frame alone places special tokens.
         self._hub.encode_special_tokens = True
+        self._spelled = self._spell_special_tokens()
         if (
             window_tokens - self._frames[1].overhead < 8
             or not 0 <= overlap_tokens < window_tokens // 4
@@ -77,12 +78,41 @@ class Tokenizer:
         texts = list(dict.fromkeys(segment for segments in many for segment in segments))
         encoded = self._hub.encode_batch_fast(texts, add_special_tokens=False)
         ids = {
-            text: np.array(one.ids, dtype=np.int64)
+            text: self._as_text(np.array(one.ids, dtype=np.int64))
             for text, one in zip(texts, encoded, strict=True)
         }
         return [
             self._assemble([ids[segment] for segment in segments], max_tokens) for segments in many
         ]
+
+    def _as_text(self, ids: Ids) -> Ids:
+        """The ids of a text, no special token among them."""
+        if not self._spelled or not np.isin(ids, list(self._spelled)).any():
+            return ids
+        return np.concatenate(
+            [self._spelled.get(int(one), ids[i : i + 1]) for i, one in enumerate(ids)]
+        )
+
+    def _spell_special_tokens(self) -> dict[int, Ids]:
+        """For special tokens that text can still turn into, the ids of their name in pieces.
+
+        A SentencePiece vocabulary holds them among its ordinary pieces, so the model itself finds
+        them in text.
+        """
+
+        def ids_of(text: str) -> list[int]:
+            return list(self._hub.encode(text, add_special_tokens=False).ids)
+
+        added = self._hub.get_added_tokens_decoder()
+        unknown = set(ids_of("\U0010fffd"))  # of a private character; it stands for no text
+        special = {place for place, token in added.items() if token.special} - unknown
+        spelled: dict[int, Ids] = {}
+        for place in special:
+            name = added[place].content
+            if place in ids_of(name):
+                pieces = [one for char in name for one in ids_of(char) if one not in special]
+                spelled[place] = np.array(pieces, dtype=np.int64)
+        return spelled
 
     def _assemble(self, parts: list[Ids], max_tokens: int | None) -> Encoding:
         tokens = sum(len(part) for part in parts)

@@ -103,7 +103,11 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "(default: ../shared/data beside the repository)",
     )
     parser.add_argument(
-        "--run", type=Path, help="folder for what the stages write (default: runs/<name>-<version>)"
+        "--run",
+        "--run-folder",  # torchrun takes --run for an option of its own
+        type=Path,
+        dest="run",
+        help="folder for what the stages write (default: runs/<name>-<version>)",
     )
     parser.add_argument(
         "--artifacts",

@@ -161,8 +161,9 @@ class _Trainer:
         n_steps = len(self.steps)
         evaluate_every = max(1, n_steps // self.settings.evaluations)
         saved_at = time.monotonic()
-        shown = {"total": n_steps, "initial": self.progress.step, "unit": "step"}
-        with tqdm(desc="distil", disable=not self.processes.is_first, **shown) as bar:
+        silent = not self.processes.is_first
+        first = self.progress.step
+        with tqdm(desc="distil", unit="step", total=n_steps, initial=first, disable=silent) as bar:
             while self.progress.step < n_steps and not self.progress.finished:
                 step = self.progress.step
                 started = time.monotonic()

@@ -60,7 +60,7 @@ def fp32_graph(student: Student) -> onnx.ModelProto:
     else:
         _LOG.warning("export: no fusion for encoders of type %s; unfused", config.model_type)
         graph = traced
-    return without_traces(graph)
+    return without_traces(without_aliases(graph))
 
 
 def fusion_counts(graph: onnx.ModelProto) -> dict[str, int]:
@@ -71,6 +71,24 @@ def fusion_counts(graph: onnx.ModelProto) -> dict[str, int]:
         "skip_layer_norm": kinds.count("SkipLayerNormalization"),
         "gelu": sum(kinds.count(kind) for kind in ("BiasGelu", "Gelu", "FastGelu")),
     }
+
+
+def without_aliases(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph in which constants go by one name: the exporter shares equal ones by Identity.
+
+    Quantization looks for weights among the constants, and must find those that layers share.
+    """
+    constants = {tensor.name for tensor in graph.graph.initializer}
+    outputs = {node.name for node in graph.graph.output}
+    real: dict[str, str] = {}
+    for node in list(graph.graph.node):
+        for place, name in enumerate(node.input):
+            node.input[place] = real.get(name, name)
+        alias = node.op_type == "Identity" and node.input[0] in constants
+        if alias and node.output[0] not in outputs:
+            real[node.output[0]] = node.input[0]
+            graph.graph.node.remove(node)
+    return graph
 
 
 def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:

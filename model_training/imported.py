@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import Linear
 
 from model_training.config import RunConfig
+from model_training.distil import STUDENT
 from model_training.encoders import (
     LABELS,
     check_fits,
@@ -29,7 +30,6 @@ from model_training.parity import torch_run
 from model_training.rows import Row, write_atomically
 from model_training.scoring import Scored, margins
 
-STUDENT: Final = "student"
 _LOG = logging.getLogger(__name__)
 _ROWS: Final = 400
 # Chance is 0.5; a classifier that is merely poor on these rows stays near it.

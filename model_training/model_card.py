@@ -83,6 +83,7 @@ def write_model_card(
         config,
         sources=sources,
         rows_used=Counter(row.source for row in train),
+        soft_rows=sum(row.soft_label is not None for row in train),
     )
     write_atomically(path, content.encode())
     return path
@@ -95,8 +96,13 @@ def model_card(
     *,
     sources: Sequence[Source],
     rows_used: Mapping[str, int],
+    soft_rows: int,
 ) -> str:
-    """The card as Markdown. rows_used: training rows by source, derived ones included."""
+    """The card as Markdown.
+
+    rows_used: training rows by source, derived ones included; soft_rows: those of them that carry a
+    teacher's probability.
+    """
     return "\n".join(
         [
             _summary(report, config),
@@ -107,10 +113,10 @@ def model_card(
             _operating_points(policy),
             _LIMITS,
             "## Training\n",
-            _origin(report, config, sum(rows_used.values())),
+            _origin(report, config, sum(rows_used.values()), soft_rows),
             "## Data\n",
             _DATA_OF_OTHERS if config.imported else "",
-            _data(sources, rows_used),
+            _data(sources, rows_used, use="activation ranges" if config.imported else "training"),
         ]
     )
 
@@ -139,7 +145,7 @@ def _base(report: Mapping[str, Any], config: RunConfig) -> tuple[str, str]:
     if config.distil.base in _BASES:
         return _BASES[config.distil.base]
     encoder, parameters = report["model"].get("encoder"), report["model"].get("parameters")
-    about = f"{parameters / 1e6:,.0f}M parameters, {encoder}" if encoder and parameters else ""
+    about = f"{parameters / 1e6:.3g}M parameters, {encoder}" if encoder and parameters else ""
     return base_name(config.distil.base), about
 
 
@@ -193,7 +199,7 @@ def _operating_points(policy: Policy) -> str:
     )
 
 
-def _origin(report: Mapping[str, Any], config: RunConfig, n_rows: int) -> str:
+def _origin(report: Mapping[str, Any], config: RunConfig, n_rows: int, soft_rows: int) -> str:
     export = f"""\
 - Export: {report["model"]["quantization"]} quantization behind a parity gate with the float model;
   calibrated after quantization.
@@ -204,32 +210,30 @@ def _origin(report: Mapping[str, Any], config: RunConfig, n_rows: int) -> str:
   {config.imported.harmful_index} as harmful. Its own card says how it was trained.
 {export}"""
     return f"""\
-{_recipe(config.distil, n_rows)}{export}\
+{_recipe(config.distil, n_rows, soft_rows)}{export}\
 - Validation, calibration and training share no prompt; test sets took part in no choice.
 """
 
 
-def _recipe(distil: DistilConfig, n_rows: int) -> str:
-    loss = f"Cross-entropy with label smoothing {distil.label_smoothing:g}"
-    if distil.soft_weight:
-        loss += (
-            f"; in rows with a teacher's probability, {distil.soft_weight:g} of the loss is the\n"
-            "  divergence from it"
-        )
+def _recipe(distil: DistilConfig, n_rows: int, soft_rows: int) -> str:
+    taught = f"""\
+- In the {soft_rows:,} rows with a teacher's probability, {distil.soft_weight:g} of the loss is the
+  divergence from it, at temperature {distil.distillation_temperature:g}.
+"""
     return f"""\
 - {n_rows:,} rows after deduplication, derived ones included; {distil.draws_of(n_rows):,} draws,
   balanced by slice ({distil.pair_share:.0%} pairs), class and source (size to the power
   {distil.source_exponent:g}).
-- {loss}; AdamW at
-  {distil.learning_rate:g}, seed {distil.seed}; the checkpoint of the best validation AUPRC.
-"""
+- Cross-entropy with label smoothing {distil.label_smoothing:g}, AdamW at {distil.learning_rate:g},
+  seed {distil.seed}; the checkpoint of the best validation AUPRC.
+{taught if soft_rows and distil.soft_weight else ""}"""
 
 
-def _data(sources: Sequence[Source], rows_used: Mapping[str, int]) -> str:
+def _data(sources: Sequence[Source], rows_used: Mapping[str, int], *, use: str) -> str:
     known = {source.name: source for source in sources}
     derived = {name: count for name, count in rows_used.items() if name not in known}
     listed = table(
-        ["source", "training rows", "licence"],
+        ["source", f"rows for {use}", "licence"],
         (
             [name, f"{rows_used[name]:,}", known[name].licence]
             for name in sorted(set(rows_used) & set(known))

@@ -65,7 +65,8 @@ class Processes:
             [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in reached]
         )
         dist.all_reduce(flat)
-        for p, part in zip(reached, flat.split([p.numel() for p in reached]), strict=True):
+        parts = torch.split(flat, [p.numel() for p in reached])
+        for p, part in zip(reached, parts, strict=True):
             p.grad = part.view_as(p).clone()
 
     def agree(self, model: Module) -> None:

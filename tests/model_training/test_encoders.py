@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -29,7 +32,7 @@ from model_training.encoders import check_fits, load_base, read_tokenizer_json
 from model_training.errors import RecipeInvalid
 from model_training.graph import load_student
 from tests.conftest import PATIENT
-from tests.server_process import ServerProcess
+from tests.server_process import ROOT, ServerProcess
 from tests.tiny_data import build_tiny_data
 from tests.tiny_encoders import BASES, PAD_ID
 
@@ -46,7 +49,7 @@ base = "{base}"
 window_tokens = 64
 overlap_tokens = 8
 shortest_window_tokens = 32
-n_draws = 9000
+n_draws = {n_draws}
 batch_tokens = 1024
 gradient_accumulation = 2
 warmup_steps = 20
@@ -84,12 +87,14 @@ def run_main(folder: Path, *arguments: str) -> str:
 
 
 @functools.cache
-def trained(family: str, precision: str = "fp32") -> Path:
+def trained(family: str, precision: str = "fp32", n_draws: int = 9000) -> Path:
     """A folder with base, data, run and artifacts of a whole recipe."""
     folder = Path(tempfile.mkdtemp(prefix=f"tiny-{family}-"))
     build_tiny_data(folder / "data")
     base = BASES[family](folder / "base")
-    (folder / "recipe.toml").write_text(_RECIPE.format(base=base, precision=precision))
+    (folder / "recipe.toml").write_text(
+        _RECIPE.format(base=base, precision=precision, n_draws=n_draws)
+    )
     problem = run_main(
         folder, "run", "--recipe", str(folder / "recipe.toml"), "--run", str(folder / "run")
     )
@@ -109,7 +114,8 @@ def verdicts(artifact: Path) -> dict[str, Any]:
     ]
     with ServerProcess(["-m", "app", "serve"], PATIENT | {"artifact": artifact}) as server:
         server.wait_until_ready()
-        reply = server.classify({"inputs": inputs})
+        # The rows are separated without error, so the fitted thresholds lie at the edge of a gap.
+        reply = server.classify({"inputs": inputs, "threshold": 0.5})
     assert reply.status_code == 200, reply.text
     results = reply.json()["results"]
     assert results[4]["windows"] > 5
@@ -134,7 +140,6 @@ def test_train_export_parity_and_serve(family: str) -> None:
     assert verdicts(artifact)["harmful"] == [True, False, True, False, True]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", BASES)
 def test_windows_hold_what_the_familys_own_tokenizer_makes(family: str, tmp_path: Path) -> None:
     base = BASES[family](tmp_path / "base")
@@ -146,16 +151,36 @@ def test_windows_hold_what_the_familys_own_tokenizer_makes(family: str, tmp_path
         assert window.ids.tolist() == expected["input_ids"]
         if "token_type_ids" in expected:
             assert window.type_ids.tolist() == expected["token_type_ids"]
-    # What the user types never becomes a special token.
-    special = {reference.cls_token_id, reference.sep_token_id, reference.pad_token_id}
-    typed = f"{reference.cls_token} {reference.sep_token} {reference.pad_token}"
-    inner = ours.encode(segments(Exchange(typed, None))).windows[0].ids[1:-1]
-    assert not special & set(inner.tolist())
+
+
+_SEPARATORS = st.sampled_from(["", " ", "a", "[", "bomb"])
+
+
+@pytest.mark.parametrize("family", BASES)
+def test_what_a_user_types_is_never_a_special_token(
+    family: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = BASES[family](tmp_path_factory.mktemp("base"))
+    reference = AutoTokenizer.from_pretrained(base)
+    ours = Tokenizer(read_tokenizer_json(str(base)), window_tokens=128, overlap_tokens=0)
+    names = [name for name in reference.all_special_tokens if name != reference.unk_token]
+    special = set(reference.convert_tokens_to_ids(names))
+    plain = ours.encode(("bomb",)).windows[0].ids[1:-1].tolist()
+
+    @given(st.lists(st.tuples(st.sampled_from(names), _SEPARATORS), max_size=6))
+    def check(typed: list[tuple[str, str]]) -> None:
+        text = "bomb" + "".join(name + separator for name, separator in typed)
+        inner = ours.encode((text,)).windows[0].ids[1:-1].tolist()
+        assert not special & set(inner)
+        assert set(plain) & set(inner), "the rest is read"
+
+    check()
 
 
 @pytest.mark.slow
 def test_trained_in_bfloat16_a_deberta_is_served_as_in_float32() -> None:
-    folder = trained("deberta-v3", "bf16")
+    # bfloat16 is slow where the processor has no such products: fewer draws.
+    folder = trained("deberta-v3", "bf16", 6500)
     student = load_student(folder / "run" / "student")
     tokenizer = Tokenizer(
         (folder / "run" / "student" / "tokenizer.json").read_bytes(),
@@ -234,6 +259,20 @@ def test_a_released_guard_is_taken_over_in_one_command(tmp_path: Path) -> None:
         with torch.no_grad():
             logits = model(**tokenizer(*pair, return_tensors="pt")).logits
         assert (torch.softmax(logits, dim=1)[0, 1].item() > 0.5) is harmful
+
+
+@pytest.mark.slow
+def test_the_command_of_the_readme_imports(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    (line,) = [line for line in text.splitlines() if "import-classifier --from" in line]
+    command = shlex.split(line)
+    assert command[:3] == ["python", "-m", "model_training"]
+    folder = trained("deberta-v3")
+    source = as_released(folder, tmp_path / "guard")
+    arguments = [str(source) if one == "hbseong/HarmAug-Guard" else one for one in command[3:]]
+    assert not run_main(folder, *arguments, "--run", str(tmp_path / "run"))
+    manifest = read_artifact(folder / "artifacts" / "harmaug-guard" / "1.0.0").manifest
+    assert (manifest.window_tokens, manifest.licence) == (1024, "Apache-2.0")
 
 
 @pytest.mark.slow

@@ -18,8 +18,9 @@ from model_training.candidate import (
     REPORT_TEXT,
     read_json,
 )
+from model_training.config import RunConfig
 from model_training.evaluate import by_source, evaluate, figures, look_alikes
-from model_training.model_card import write_model_card
+from model_training.model_card import model_card, write_model_card
 from model_training.rows import Row, Source
 from model_training.scoring import Scored
 from tests.tiny_student import tiny_config, tiny_policy, tiny_rows
@@ -129,3 +130,38 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
     for needed in ("must not be used", "CC BY 4.0", "English only", "tiny_0", "Attribution"):
         assert needed in card
     assert not any(row.prompt in card + text for row in validation)
+
+
+def _report(**model: Any) -> dict[str, Any]:
+    return {"model": {"quantization": "static", "size_bytes": 2**20, **model}, "test": {},
+            "validation": {}, "look_alikes": {}}  # fmt: skip
+
+
+def test_the_card_says_what_the_encoder_is_and_who_taught_it() -> None:
+    config = tiny_config("static")
+    card = model_card(
+        _report(encoder="deberta-v2", parameters=435_000_000),
+        tiny_policy(), config, sources=[], rows_used={"chat": 900}, soft_rows=300,
+    )  # fmt: skip
+    assert "fine-tuned tiny (435M parameters, deberta-v2)" in card
+    assert "In the 300 rows with a teacher's probability, 0.5 of the loss" in card
+    assert "300,000 draws" in card
+
+    plain = model_card(
+        _report(), tiny_policy(), config, sources=[], rows_used={"chat": 900}, soft_rows=0
+    )
+    assert "fine-tuned tiny, served" in plain
+    assert "teacher's probability" not in plain
+
+
+def test_the_card_of_an_imported_classifier_claims_no_training() -> None:
+    config = RunConfig.model_validate(
+        {**tiny_config().model_dump(), "imported": {"harmful_index": 1, "licence": "MIT"}}
+    )
+    card = model_card(
+        _report(), tiny_policy(), config, sources=[], rows_used={"chat": 900}, soft_rows=0
+    )
+    assert "taken over from tiny" in card
+    assert "Licence of the weights: MIT." in card
+    assert "AdamW" not in card
+    assert "they did not train it" in card

