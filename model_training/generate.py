@@ -24,7 +24,7 @@ from model_training.instructions import (
     instruction_of,
 )
 from model_training.journal import Journal
-from model_training.llm import Backend, Call, Reply, answer_all, chat_call
+from model_training.llm import Backend, Call, Reply, answer_all, chat_call, written_after
 from model_training.rows import PoolRow, prompt_hash
 from model_training.stage_config import GenerateConfig
 
@@ -175,9 +175,7 @@ def generate(
 def _instruction(
     planned: Planned, reply: Reply, config: GenerateConfig, backend: Backend
 ) -> Instruction:
-    # Some servers give the beginning of the turn back with the rest.
-    written = reply.text.lstrip().removeprefix(planned.prefix or "")
-    text = instruction_of(written)
+    text = instruction_of(written_after(planned.prefix, reply.text))
     return Instruction(
         id=planned.call.key,
         intent=planned.intent,

@@ -10,124 +10,19 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from model_training.errors import DataInvalid
+from model_training.public_sets import PRESETS, Columns, Preset
 from model_training.rows import PoolRow, Source, dump_json, read_sources, write_atomically
 from model_training.stage_files import first_problem, naming
 
-Columns = Mapping[str, Any]
-
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
-_WORDS: Final = {
-    **dict.fromkeys(("harmful", "unsafe", "1", 1, 1.0, True), 1),
-    **dict.fromkeys(("unharmful", "safe", "0", 0, 0.0, False), 0),
-    **dict.fromkeys(("", None, "null", "none"), None),
-}
 _FORMATS: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A public set: where it lies by default, the columns that are read, and what they become."""
-
-    hub_id: str
-    config: str | None
-    split: str
-    columns: tuple[str, ...]
-    read: Callable[[Columns], dict[str, Any]]
-    licence: str
-    permissive: bool
-
-
-def _wildguardmix(row: Columns) -> dict[str, Any]:
-    return {
-        "prompt": row["prompt"],
-        "response": row["response"],
-        "prompt_label": _label(row["prompt_harm_label"]),
-        "response_label": _label(row["response_harm_label"]),
-        "category": row["subcategory"],
-    }
-
-
-def _toxicchat(row: Columns) -> dict[str, Any]:
-    return {
-        "prompt": row["user_input"],
-        "response": row["model_output"],
-        "prompt_label": _label(row["toxicity"]),
-    }
-
-
-def _beavertails(row: Columns) -> dict[str, Any]:
-    safe = _label(row["is_safe"])
-    named = sorted(name for name, given in (row["category"] or {}).items() if given)
-    return {
-        "prompt": row["prompt"],
-        "response": row["response"],
-        "response_label": None if safe is None else 1 - safe,
-        "category": "/".join(named) or None,
-    }
-
-
-def _aegis(row: Columns) -> dict[str, Any]:
-    return {
-        "prompt": row["prompt"],
-        "response": row["response"] or None,
-        "prompt_label": _label(row["prompt_label"]),
-        "response_label": _label(row["response_label"]),
-        "category": row["violated_categories"] or None,
-    }
-
-
-PRESETS: Final[Mapping[str, Preset]] = {
-    "wildguardmix": Preset(
-        hub_id="allenai/wildguardmix",
-        config="wildguardtrain",
-        split="train",
-        columns=(
-            *("prompt", "response", "prompt_harm_label", "response_harm_label"),
-            "subcategory",
-        ),
-        read=_wildguardmix,
-        licence="ODC-BY",
-        permissive=True,
-    ),
-    "toxicchat": Preset(
-        hub_id="lmsys/toxic-chat",
-        config="toxicchat0124",
-        split="train",
-        columns=("user_input", "model_output", "toxicity"),
-        read=_toxicchat,
-        licence="CC BY-NC 4.0",
-        permissive=False,
-    ),
-    "beavertails": Preset(
-        hub_id="PKU-Alignment/BeaverTails",
-        config=None,
-        split="330k_train",
-        columns=("prompt", "response", "category", "is_safe"),
-        read=_beavertails,
-        licence="CC BY-NC 4.0",
-        permissive=False,
-    ),
-    "aegis": Preset(
-        hub_id="nvidia/Aegis-AI-Content-Safety-Dataset-2.0",
-        config=None,
-        split="train",
-        columns=(
-            *("prompt", "response", "prompt_label", "response_label"),
-            "violated_categories",
-        ),
-        read=_aegis,
-        licence="CC BY 4.0",
-        permissive=True,
-    ),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -169,7 +64,7 @@ def import_data(arguments: argparse.Namespace) -> None:
     rows, left_out = _keep(found)
     if not rows:
         raise DataInvalid(f"{arguments.origin or name}: holds no row that can be used")
-    split = "test" if arguments.test else "train"
+    split: Literal["train", "test"] = "test" if arguments.test else "train"
     source = Source(
         name=name,
         file=f"{split}/{name}.jsonl.gz",
@@ -260,13 +155,6 @@ def _add(folder: Path, source: Source, rows: Iterable[PoolRow]) -> None:
     others = [entry for entry in entries if entry["name"] != source.name]
     with naming(catalogue):
         write_atomically(catalogue, dump_json([*others, source.model_dump()]))
-
-
-def _label(value: Any) -> int | None:
-    key = value.strip().lower() if isinstance(value, str) else value
-    if key not in _WORDS:
-        raise ValueError("no label")
-    return _WORDS[key]
 
 
 def _format(path: Path) -> str:

@@ -17,7 +17,7 @@ from app.contract.teacher_text import TokenChoice
 from model_training.errors import DataInvalid, ServerUnusable
 from model_training.http_json import HttpConfig, JsonClient, Refused, Stopped
 from model_training.journal import Journal
-from model_training.stage_config import LocalConfig, Model, Sampling, ServerConfig
+from model_training.stage_config import Model, Sampling, ServerConfig
 
 Endpoint = Literal["chat/completions", "completions", "classify"]
 Finished = Callable[[Mapping[str, "Reply"]], None]
@@ -126,13 +126,11 @@ def _kept(journal: Journal, key: str) -> Reply:
 
 def open_backend(config: Model) -> Backend:
     """The backend of a recipe's model."""
-    match config:
-        case ServerConfig():
-            return ServerBackend(config, read=read_completion)
-        case LocalConfig():
-            from model_training.llm_local import LocalBackend  # torch, which servers do not need
+    if isinstance(config, ServerConfig):
+        return ServerBackend(config, read=read_completion)
+    from model_training.llm_local import LocalBackend  # torch, which servers do not need
 
-            return LocalBackend(config)
+    return LocalBackend(config)
 
 
 def chat_call(
@@ -152,6 +150,13 @@ def chat_call(
         # vLLM, SGLang and llama.cpp: leave the last turn open and write on.
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     return Call(endpoint="chat/completions", asked=backend.asked, body=body)
+
+
+def written_after(prefix: str | None, text: str) -> str:
+    """What was written behind the prefix; some servers give the prefix back with the rest."""
+    if prefix and text.lstrip().startswith(prefix):
+        return text.lstrip().removeprefix(prefix)
+    return text
 
 
 class ServerBackend:

@@ -139,7 +139,7 @@ class LocalBackend:
             yield self._tokenizer.decode([token]), top
 
 
-class _SeededDraw(LogitsProcessor):  # type: ignore[misc]
+class _SeededDraw(LogitsProcessor):
     """Gumbel noise from each row's own generator: the highest sum is a draw from the softmax.
 
     So a draw does not depend on what else is in the batch, nor on where a killed run stopped.
@@ -158,7 +158,7 @@ class _SeededDraw(LogitsProcessor):  # type: ignore[misc]
         return scores.float() - noise.log()
 
 
-class _Divided(LogitsProcessor):  # type: ignore[misc]
+class _Divided(LogitsProcessor):
     """Logits over the sampling temperature."""
 
     def __init__(self, temperature: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from datasketch import MinHash, MinHashLSH
@@ -37,20 +37,21 @@ class NearDuplicates:
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
         self._index = MinHashLSH(threshold=max(0.05, threshold - _SLACK), num_perm=_PERMUTATIONS)
-        self._texts: dict[Hashable, str] = {}
+        self._texts: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._texts)
 
-    def find(self, text: str) -> Hashable | None:
+    def find(self, text: str) -> int | None:
         """The name of a text with a Jaccard similarity of at least the threshold, or None."""
         own = shingles(text)
-        for name in sorted(self._index.query(_signature(own)), key=str):
+        candidates: list[int] = sorted(self._index.query(_signature(own)))
+        for name in candidates:
             if jaccard(own, shingles(self._texts[name])) >= self._threshold:
                 return name
         return None
 
-    def add(self, name: Hashable, text: str) -> None:
+    def add(self, name: int, text: str) -> None:
         """Names must be unique."""
         self._index.insert(name, _signature(shingles(text)))
         self._texts[name] = text

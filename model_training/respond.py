@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from model_training.instructions import Instruction, Intent, is_refusal
 from model_training.journal import Journal
-from model_training.llm import Backend, Call, Reply, answer_all, chat_call
+from model_training.llm import Backend, Call, Reply, answer_all, chat_call, written_after
 from model_training.rows import prompt_hash
 from model_training.stage_config import Model, RespondConfig, StanceConfig
 
@@ -131,12 +131,12 @@ def _call(
 def _exchanged(
     instruction: Instruction, stance: Stance, config: StanceConfig, call: Call, reply: Reply
 ) -> Exchanged | None:
-    prefix = config.prefix or ""
-    # Some servers give the beginning of the turn back with the rest.
-    written = reply.text.lstrip().removeprefix(prefix) if prefix else reply.text
+    written = written_after(config.prefix, reply.text)
     if reply.refused is not None or not written.strip():
         return None
-    response = (prefix + written).strip()
+    if config.prefix and not written[:1].isspace():
+        written = f" {written}"  # which some servers trim
+    response = f"{config.prefix or ''}{written}".strip()
     return Exchanged(
         id=instruction.id,
         intent=instruction.intent,

@@ -19,7 +19,7 @@ from app.contract.teacher_text import TEACHER_FORMAT
 from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.rows import Record
 
-FILE_FORMAT = 1
+FILE_FORMAT: Literal[1] = 1
 _HASH_BYTES = 1 << 20
 
 
@@ -147,6 +147,8 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             while block := file.read(_HASH_BYTES):
                 digest.update(block)
+    except FileNotFoundError as exc:
+        raise DataInvalid(f"{path}: is missing; run the stage that writes it first") from exc
     except OSError as exc:
         raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
     return digest.hexdigest()

@@ -109,6 +109,13 @@ class LlmStub:
             assert time.monotonic() < deadline, f"only {len(self.answered())} calls came"
             time.sleep(0.005)
 
+    def wait_until_idle(self) -> None:
+        """Until the calls of a client that was killed have run out."""
+        deadline = time.monotonic() + 180
+        while self._at_once:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
     def __enter__(self) -> LlmStub:
         self._thread.start()
         return self

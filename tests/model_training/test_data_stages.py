@@ -128,12 +128,14 @@ def test_a_killed_stage_goes_on_and_pays_for_no_call_twice(
     _undo(half_done, stage)
     stub.behaviour.delay_s = 0.02
     try:
-        for count in (10, 25):  # killed twice
+        # Killed twice, each time with more answered than was under way at once.
+        for count in (60, 120) if stage == "label" else (10, 25):
             process = half_done.start(stage)
             stub.wait_for(count)
             process.send_signal(signal.SIGKILL)
             process.communicate()
             assert not half_done.file(stage).exists()
+        stub.wait_until_idle()
         kept = {
             json.loads(line)["key"]
             for line in _calls(half_done, stage).read_text().split("\n")[:-1]
