@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +15,9 @@ from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
+from model_training.config import DistilConfig
 from model_training.errors import RecipeInvalid
+from model_training.rows import Row
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 BEST: Final = "best.safetensors"
@@ -28,6 +32,15 @@ class Progress:
     best_auprc: float = -1.0
     evaluations_since_best: int = 0
     finished: bool = False
+
+
+def fingerprint(settings: DistilConfig, rows: Sequence[Row]) -> str:
+    """What a checkpoint belongs to: the recipe of its training, and its rows."""
+    # Without defaults, so that a setting that is new to the program does not end a run under way.
+    digest = hashlib.sha256(settings.model_dump_json(exclude_defaults=True).encode())
+    for row in rows:
+        digest.update(row.model_dump_json(exclude_none=True).encode("utf-8", "replace"))
+    return digest.hexdigest()
 
 
 def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer | None) -> None:

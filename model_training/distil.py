@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -13,15 +12,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import average_precision_score
 from torch import Tensor
 from torch.nn import Module
 from tqdm import tqdm
 
-from app.contract.exchange import SLICES
 from app.contract.windows import Encoding, Window, pad
 from model_training.bags import PAD_MULTIPLE, Drawn, Margins, draw_bags, most_harmful, steps
-from model_training.checkpoints import BEST, CHECKPOINT, Progress, load, load_weights, save
+from model_training.checkpoints import (
+    BEST,
+    CHECKPOINT,
+    Progress,
+    fingerprint,
+    load,
+    load_weights,
+    save,
+)
 from model_training.config import DistilConfig, RunConfig, WindowConfig
 from model_training.encoders import (
     check_fits,
@@ -33,11 +38,12 @@ from model_training.encoders import (
     use_bf16,
 )
 from model_training.encoding import encode, numbered, token_groups
-from model_training.errors import GateFailed, RecipeInvalid
+from model_training.errors import GateFailed
 from model_training.losses import summed_loss
 from model_training.processes import Processes, joined
 from model_training.rows import Row, dump_json, write_atomically
 from model_training.sampling import Batch
+from model_training.validation import auprc_by_slice, evaluation_rows
 
 STUDENT = "student"
 LOG = "training_log.jsonl"
@@ -66,16 +72,19 @@ def distil(
     check_fits(model, tokenizer_json, trained)
     served = check_fits(model, tokenizer_json, config.windows)
     rng = np.random.default_rng(settings.seed)
+    measured = evaluation_rows(
+        validation, settings.evaluation_rows, np.random.default_rng(settings.seed)
+    )
     run.mkdir(parents=True, exist_ok=True)
     with joined() as processes:
-        _check_shares(processes, settings)
+        processes.check_shares(settings.gradient_accumulation)
         trainer = _Trainer(
             settings,
             model=model,
             drawn=draw_bags(train, settings, tokenizer_json, rng),
             rng=rng,
-            validation=encode(_evaluation_rows(validation, settings), served),
-            recipe=_fingerprint(settings, train),
+            validation=encode(measured, served),
+            recipe=fingerprint(settings, train),
             run=run,
             processes=processes,
         )
@@ -86,28 +95,6 @@ def distil(
             trainer.save_best(student)
             (student / "tokenizer.json").write_bytes(tokenizer_json)
     return student
-
-
-def _check_shares(processes: Processes, settings: DistilConfig) -> None:
-    count, batches = processes.place.count, settings.gradient_accumulation
-    if count > batches:  # they could only wait
-        raise RecipeInvalid(
-            f"{count} processes share the batches of a step, and `gradient_accumulation` is "
-            f"{batches}: raise it, and lower `batch_tokens`"
-        )
-
-
-def _evaluation_rows(rows: Sequence[Row], settings: DistilConfig) -> list[Row]:
-    order = np.random.default_rng(settings.seed).permutation(len(rows))
-    return [rows[i] for i in order[: settings.evaluation_rows]]
-
-
-def _fingerprint(settings: DistilConfig, rows: Sequence[Row]) -> str:
-    # Without defaults, so that a setting that is new to the program does not end a run under way.
-    digest = hashlib.sha256(settings.model_dump_json(exclude_defaults=True).encode())
-    for row in rows:
-        digest.update(row.model_dump_json(exclude_none=True).encode("utf-8", "replace"))
-    return digest.hexdigest()
 
 
 @dataclass
@@ -249,15 +236,7 @@ class _Trainer:
 
     def _evaluate(self) -> None:
         rows, encodings = self.validation
-        margins = self._exchange_margins(encodings)
-        labels = np.array([row.label for row in rows])
-        slices = np.array([row.slice for row in rows])
-        auprc = {
-            name: float(average_precision_score(labels[slices == name], margins[slices == name]))
-            for name in SLICES
-            if len(set(labels[slices == name])) == 2
-        }
-        mean = float(np.mean(list(auprc.values()))) if auprc else 0.0
+        auprc, mean = auprc_by_slice(rows, self._exchange_margins(encodings))
         self._log(step=self.progress.step, validation_auprc=auprc, mean=mean)
         if mean > self.progress.best_auprc:
             self.progress.best_auprc, self.progress.evaluations_since_best = mean, 0

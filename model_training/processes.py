@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch.nn import Module
 
+from model_training.errors import RecipeInvalid
 from model_training.launch import Place, read_place
 
 
@@ -30,6 +31,14 @@ class Processes:
     @property
     def is_first(self) -> bool:
         return self.place.is_first
+
+    def check_shares(self, batches: int) -> None:
+        """Raises RecipeInvalid where a step has fewer batches than there are processes."""
+        if self.place.count > batches:  # they could only wait
+            raise RecipeInvalid(
+                f"{self.place.count} processes share the batches of a step, and "
+                f"`gradient_accumulation` is {batches}: raise it, and lower `batch_tokens`"
+            )
 
     def share(self, work: Sequence[Any]) -> list[Any]:
         """This process' part: every so-manieth piece."""

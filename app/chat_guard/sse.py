@@ -29,10 +29,10 @@ class SseParser:
 
     def feed(self, chunk: bytes) -> list[str]:
         """Data of the events that this chunk completes. Raises UpstreamInvalid."""
-        if self._after_cr and chunk:
-            self._after_cr = False
-            if chunk[:1] == b"\n":  # the second half of a line end whose first half came before
-                chunk = chunk[1:]
+        if not chunk:
+            return []
+        if self._after_cr and chunk[:1] == b"\n":
+            chunk = chunk[1:]  # the second half of a line end whose first half came before
         events: list[str] = []
         start = 0
         for end in _LINE_END.finditer(chunk):

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.conftest import StartServer
+from tests.scripted_upstream import StubUpstream, answer
 from tests.server_process import ROOT, ServerProcess
 from tests.system_packages import require
 
@@ -98,6 +99,12 @@ class Prometheus:
         self._log.close()
 
 
+CHATS = tuple(
+    {"model": "m", "messages": [{"role": "user", "content": text}], "stream": True}
+    for text in ("read a book", "garden")  # for the second of which judging fails
+)
+
+
 class Load:
     """Every kind of request, over and over: judged, harmful, refused, failing, too many at once."""
 
@@ -123,6 +130,7 @@ class Load:
             turn = number
             while not self._over.wait(0.02):
                 client.post("/classify", json=self.BODIES[turn % len(self.BODIES)])
+                client.post("/v1/chat/completions", json=CHATS[turn % len(CHATS)])
                 turn += 1
 
     def end(self) -> None:
@@ -132,10 +140,16 @@ class Load:
 
 
 @pytest.fixture(scope="module")
-def server(start_faulty_server: StartServer) -> ServerProcess:
+def server(start_faulty_server: StartServer) -> Iterator[ServerProcess]:
     require("prometheus", "promtool")
+    with StubUpstream(lambda seen: answer("The cat read a book. It was long.")) as upstream:
+        yield _faulty(start_faulty_server, upstream.url)
+
+
+def _faulty(start_faulty_server: StartServer, upstream_url: str) -> ServerProcess:
     process = start_faulty_server(
         {"delay_s": 0.05, "raise_word": "garden"},
+        upstream_url=upstream_url,
         max_queue_tokens=1024,
         max_exchange_tokens=512,
         max_batch_tokens=128,

@@ -6,7 +6,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.chat_guard.sse import SseParser, done, event, to_json
@@ -33,6 +33,7 @@ def parse(*chunks: bytes) -> list[str]:
     return [one for chunk in chunks for one in parser.feed(chunk)] + parser.close()
 
 
+@example(lines=["data: a", "data: b"], ends="\r\n", cuts=[8, 8])  # nothing between CR and LF
 @given(
     lines=st.lists(LINES, max_size=20),
     ends=st.sampled_from(["\n", "\r\n", "\r"]),
