@@ -4,7 +4,8 @@ In `docs/*.md` and `examples/**/README.md`: `sh` blocks run in bash, `python` bl
 in one scratch folder for each document, which sees the repository's folders; `json`, `jsonl`,
 `yaml` and `toml` must parse. `http://127.0.0.1:8000` is the server with the shipped artifact, and
 `.venv-serve/bin/postern` and `.venv/bin/python` this checkout. Lines that call `make` are not run,
-but their target must exist. A block that cannot run here has the line `<!-- not run: why -->` right above it.
+but their target must exist. A block that cannot run here has the line `<!-- not run: why -->` right
+above it.
 """
 
 from __future__ import annotations
