@@ -3,8 +3,9 @@
 In `docs/*.md` and `examples/**/README.md`: `sh` blocks run in bash, `python` blocks in Python, both
 in one scratch folder for each document, which sees the repository's folders; `json`, `jsonl`,
 `yaml` and `toml` must parse. `http://127.0.0.1:8000` is the server with the shipped artifact, and
-`.venv-serve/bin/postern` this checkout. Lines that call `make` are not run, but their target must
-exist. A block that cannot run here has the line `<!-- not run: why -->` right above it.
+`.venv-serve/bin/postern` and `.venv/bin/python` this checkout. Lines that call `make` are not run,
+but their target must exist. A block that cannot run here has the line `<!-- not run: why -->` right
+above it.
 """
 
 from __future__ import annotations
@@ -86,10 +87,13 @@ class Runner:
         for name in _VISIBLE:
             if (ROOT / name).exists():
                 (folder / name).symlink_to(ROOT / name)
-        tools = folder / ".venv-serve" / "bin"
-        tools.mkdir(parents=True)
-        for name, arguments in (("postern", " -m app"), ("python", "")):
-            tool = tools / name
+        for name, arguments in (
+            (".venv-serve/bin/postern", " -m app"),
+            (".venv-serve/bin/python", ""),
+            (".venv/bin/python", ""),
+        ):
+            tool = folder / name
+            tool.parent.mkdir(parents=True, exist_ok=True)
             tool.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
             tool.chmod(0o755)
 

@@ -60,6 +60,13 @@ def test_the_operating_points_are_those_of_the_artifact(
             assert re.search(line, printed, re.MULTILINE), (slice_name, name)
 
 
+def test_the_estimates_are_those_that_are_printed(tmp_path: Path) -> None:
+    """The hours and the price of the training guide follow from the recipe and its assumptions."""
+    found = blocks((ROOT / "docs/training.md").read_text())
+    place = next(i for i, block in enumerate(found) if "read = 0.4" in block.code)
+    assert Runner(tmp_path, "http://127.0.0.1:9").run(found[place]) == found[place + 1].code
+
+
 # --- the machinery itself -----------------------------------------------------------------------
 
 
