@@ -9,7 +9,7 @@ VENV ?= .venv
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: serve test check format types lock train clean
+.PHONY: serve test check format lock train clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)

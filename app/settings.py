@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.contract.errors import SettingsInvalid
 
-DEFAULT_ARTIFACT = Path(__file__).resolve().parent.parent / "artifacts/postern-minilm/1.0.0"
+DEFAULT_ARTIFACT = Path(__file__).resolve().parent.parent / "artifacts/postern-minilm/1.1.0"
 
 
 class Settings(BaseSettings):
