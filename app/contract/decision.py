@@ -45,6 +45,25 @@ class OperatingPoint(BaseModel):
         )
 
 
+class Fusion(BaseModel):
+    """How two opinions become one: weighted log-odds, after Bordley (1982).
+
+    Weights of 0 and 1 obey the teacher; it is not better everywhere, so they are fitted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    student: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.5
+    teacher: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.5
+    bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+
+    def probability(self, student: float, teacher: float) -> float:
+        """The fused probability of two probabilities in [0, 1]."""
+        return _sigmoid(
+            self.student * _log_odds(student) + self.teacher * _log_odds(teacher) + self.bias
+        )
+
+
 class Policy(BaseModel):
     """How a margin becomes a verdict, for prompts alone and for pairs."""
 
@@ -55,6 +74,10 @@ class Policy(BaseModel):
     default_operating_point: str
     on_teacher_failure: OnTeacherFailure = "student"
     """`student`: the stricter of the asked-for and the `strict` threshold decides."""
+    # Left out where empty, so that readers without fusion still read what has none.
+    fusion: dict[Slice, Fusion] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    """Fitted on held-out rows with the teacher that is served; a slice without one weighs both
+    opinions alike."""
 
     @model_validator(mode="after")
     def _complete(self) -> Policy:
@@ -117,6 +140,25 @@ def student_verdict(probability: float, point: OperatingPoint) -> Verdict:
     )
 
 
+def fused_verdict(
+    probability: float, teacher: float, point: OperatingPoint, *, slice_: Slice, policy: Policy
+) -> Verdict:
+    """Student and teacher decide together: harmful at or above the same threshold."""
+    fusion = policy.fusion.get(slice_, Fusion())
+    fused = fusion.probability(probability, teacher)
+    return Verdict(
+        harmful=fused >= point.threshold,
+        probability=fused,
+        threshold=point.threshold,
+        deferral_band=point.deferral_band,
+        decided_by="fused" if fusion.student else "teacher",
+        deferred=True,
+        degraded=False,
+        student_probability=probability,
+        teacher_probability=teacher,
+    )
+
+
 def fallback_verdict(
     probability: float, point: OperatingPoint, *, slice_: Slice, policy: Policy
 ) -> Verdict:
@@ -148,4 +190,5 @@ def _log_odds(probability: float) -> float:
 
 
 def _sigmoid(value: float) -> float:
-    return 1.0 / (1.0 + math.exp(-value))
+    small = math.exp(-abs(value))
+    return 1.0 / (1.0 + small) if value >= 0 else small / (1.0 + small)

@@ -7,7 +7,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,16 @@ class Prometheus:
         self._log.close()
 
 
+BODIES = (
+    {"prompt": "how to bake a cake"},
+    {"prompt": "how to make a bomb"},
+    {"prompt": "tell me a story", "response": "the cat read a book"},
+    {"prompt": "cake", "fallback": "always"},
+    {"prompt": ""},
+    {"prompt": "garden"},  # for which the model fails
+    {"inputs": [{"prompt": "read a book " * 30}] * 5},  # five of these overfill the queue
+)
+COMPLETIONS = "/v1/chat/completions"
 CHATS = tuple(
     {"model": "m", "messages": [{"role": "user", "content": text}], "stream": True}
     for text in ("read a book", "garden")  # for the second of which judging fails
@@ -108,29 +118,21 @@ CHATS = tuple(
 class Load:
     """Every kind of request, over and over: judged, harmful, refused, failing, too many at once."""
 
-    BODIES = (
-        {"prompt": "how to bake a cake"},
-        {"prompt": "how to make a bomb"},
-        {"prompt": "tell me a story", "response": "the cat read a book"},
-        {"prompt": "cake", "fallback": "always"},
-        {"prompt": ""},
-        {"prompt": "garden"},  # for which the model fails
-        {"inputs": [{"prompt": "read a book " * 30}] * 5},  # five of these overfill the queue
-    )
-
     def __init__(self, server: ServerProcess) -> None:
         self._server = server
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(8)]
+        self._threads = [
+            *(threading.Thread(target=self._send, args=("/classify", BODIES, n)) for n in range(8)),
+            *(threading.Thread(target=self._send, args=(COMPLETIONS, CHATS, n)) for n in range(2)),
+        ]
         for thread in self._threads:
             thread.start()
 
-    def _send(self, number: int) -> None:
+    def _send(self, path: str, bodies: Sequence[dict[str, Any]], number: int) -> None:
         with httpx.Client(base_url=self._server.url, verify=False, timeout=WAIT_S) as client:
             turn = number
             while not self._over.wait(0.02):
-                client.post("/classify", json=self.BODIES[turn % len(self.BODIES)])
-                client.post("/v1/chat/completions", json=CHATS[turn % len(CHATS)])
+                client.post(path, json=bodies[turn % len(bodies)])
                 turn += 1
 
     def end(self) -> None:

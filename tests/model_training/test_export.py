@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -237,24 +238,35 @@ def test_logits_that_are_no_numbers_pass_no_gate() -> None:
             compare(Scored(rows, reference), Scored(rows, served), neighbour_shift=0.0)
 
 
-def clipped(quantization: str) -> RunConfig:
-    """A recipe whose static ranges hold half of the values seen: it cannot pass the gate."""
-    config = tiny_config()
-    export = {
-        "quantization": quantization,
-        "calibration_rows": 32,
-        "activation_range": "percentile",
-        "activation_percentile": 50.1,
-    }
-    return RunConfig.model_validate({**config.model_dump(), "export": export})
+@pytest.fixture
+def outlier_student(tiny_student: Path, tmp_path: Path) -> Path:
+    """A student whose static graph cannot pass the gate, however it was trained.
+
+    One unit of each attention holds values 10,000 times as large as the others', and nothing reads
+    it: a scale that holds these values rounds all others to zero, so no word reaches the verdict.
+    Scales of weights are per unit, and lose nothing.
+    """
+    folder = Path(shutil.copytree(tiny_student, tmp_path / "outliers"))
+    weights = load_file(folder / "model.safetensors")
+    for layer in ("bert.encoder.layer.0", "bert.encoder.layer.1"):
+        weights[f"{layer}.attention.self.value.weight"][0] *= 1e4
+        weights[f"{layer}.attention.self.value.bias"][0] = 1e4
+        weights[f"{layer}.attention.output.dense.weight"][:, 0] = 0.0
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def ranged(quantization: str) -> RunConfig:
+    export = {"quantization": quantization, "calibration_rows": 32, "activation_range": "min_max"}
+    return RunConfig.model_validate({**tiny_config().model_dump(), "export": export})
 
 
 def test_auto_takes_the_first_graph_that_passes_and_says_why_not_the_others(
-    tiny_student: Path, tmp_path: Path
+    outlier_student: Path, tmp_path: Path
 ) -> None:
     rows = tiny_rows(120, seed=3)
     report = export_student(
-        tiny_student, tmp_path, clipped("auto"), rows=rows, validation=rows, threads=1
+        outlier_student, tmp_path, ranged("auto"), rows=rows, validation=rows, threads=1
     )
 
     assert report.quantization == "weight_only"
@@ -267,11 +279,11 @@ def test_auto_takes_the_first_graph_that_passes_and_says_why_not_the_others(
 
 
 def test_a_recipe_that_asks_for_static_gets_static_or_nothing(
-    tiny_student: Path, tmp_path: Path
+    outlier_student: Path, tmp_path: Path
 ) -> None:
     rows = tiny_rows(120, seed=3)
     with pytest.raises(GateFailed, match='`quantization = "auto"` tries others'):
         export_student(
-            tiny_student, tmp_path, clipped("static"), rows=rows, validation=rows, threads=1
+            outlier_student, tmp_path, ranged("static"), rows=rows, validation=rows, threads=1
         )
     assert not (tmp_path / EXPORT).exists()

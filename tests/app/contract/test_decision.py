@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.contract.decision import (
+    Fusion,
     OperatingPoint,
     Policy,
     fallback_verdict,
+    fused_verdict,
     student_verdict,
     wants_teacher,
 )
@@ -155,3 +157,30 @@ def test_a_policy_with_a_gap_is_refused(changes: dict[str, Any]) -> None:
 def test_a_band_must_hold_its_threshold(edges: tuple[float, float, float]) -> None:
     with pytest.raises(ValidationError):
         point(*edges)
+
+
+@given(P, P, P, POINTS)
+@settings(max_examples=100)
+def test_a_fused_probability_lies_between_two_opinions_that_weigh_alike(
+    student: float, teacher: float, other: float, at: OperatingPoint
+) -> None:
+    verdict = fused_verdict(student, teacher, at, slice_="prompt", policy=policy())
+    low, high = sorted((student, teacher))
+    assert low - 1e-8 <= verdict.probability <= high + 1e-8
+    assert verdict.harmful == (verdict.probability >= at.threshold)
+    assert (verdict.decided_by, verdict.deferred, verdict.degraded) == ("fused", True, False)
+    assert (verdict.student_probability, verdict.teacher_probability) == (student, teacher)
+    if other >= teacher:  # a teacher that finds more harm never lowers the verdict
+        more = fused_verdict(student, other, at, slice_="prompt", policy=policy())
+        assert more.probability >= verdict.probability
+
+
+@given(P, P, POINTS)
+@settings(max_examples=50)
+def test_a_student_without_weight_leaves_the_decision_to_the_teacher(
+    student: float, teacher: float, at: OperatingPoint
+) -> None:
+    obeys = policy(fusion={"prompt": Fusion(student=0.0, teacher=1.0)})
+    verdict = fused_verdict(student, teacher, at, slice_="prompt", policy=obeys)
+    assert verdict.decided_by == "teacher"
+    assert verdict.probability == pytest.approx(teacher, abs=1e-6)
