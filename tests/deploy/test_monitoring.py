@@ -53,12 +53,18 @@ class Prometheus:
             stdout=subprocess.DEVNULL,
             stderr=self._log,
         )
-        self.url = self._wait(self._address, "the address of Prometheus")
+        root = self._wait(self._address, "the address of Prometheus")
+        # Until its storage is open it answers 503, as plain text.
+        self._wait(
+            lambda: httpx.get(f"{root}/-/ready", verify=False, timeout=WAIT_S).is_success,
+            "Prometheus to be ready",
+        )
+        self.url = f"{root}/api/v1"
 
     def _address(self) -> str | None:
         self._log.seek(0)
         found = re.search(r'Listening on" address=(127\.0\.0\.1:[1-9]\d*)', self._log.read())
-        return f"http://{found[1]}/api/v1" if found else None
+        return f"http://{found[1]}" if found else None
 
     def _wait(self, condition: Callable[[], Any], what: str) -> Any:
         deadline = time.monotonic() + WAIT_S
