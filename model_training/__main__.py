@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a stage, or `run` for all; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = training_parser().parse_args(argv)
     logging.basicConfig(level="INFO", format="%(message)s")
     logging.getLogger("httpx").setLevel("WARNING")  # it would log a line for each call
     try:
@@ -62,7 +62,8 @@ def _run(arguments: argparse.Namespace) -> None:
             STAGES[name](run)
 
 
-def _parser() -> argparse.ArgumentParser:
+def training_parser() -> argparse.ArgumentParser:
+    """All options of `python -m model_training`."""
     parser = argparse.ArgumentParser(
         prog="python -m model_training",
         description="Make a student: split, distil, export, calibrate, evaluate, publish. "

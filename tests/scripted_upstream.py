@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -101,11 +102,15 @@ def _head(status: int, fields: dict[str, str]) -> bytes:
 
 
 class StubUpstream:
-    """Plays `script` to every request, or what `script` returns for it where it is a function."""
+    """Plays `script` to every request, or what `script` returns for it where it is a function.
 
-    def __init__(self, script: Any = ()) -> None:
+    tls: the server's side; without it, plain HTTP.
+    """
+
+    def __init__(self, script: Any = (), *, tls: ssl.SSLContext | None = None) -> None:
         self.script: Any = script
         self.seen: list[Seen] = []
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._closing = False
@@ -114,11 +119,16 @@ class StubUpstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/v1"
 
     def play(self, script: Sequence[Step]) -> None:
         self.script = script
         self.seen.clear()
+
+    def say(self, **message: Any) -> None:
+        """A whole completion with this message to every request from now on."""
+        self.play(whole(completion(**message)))
 
     def _accept(self) -> None:
         while not self._closing:
@@ -131,7 +141,7 @@ class StubUpstream:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            with connection:
+            with self._encrypted(connection) as connection:
                 while (seen := _read_request(connection)) is not None:
                     self.seen.append(seen)
                     steps = self.script(seen) if callable(self.script) else self.script
@@ -141,6 +151,12 @@ class StubUpstream:
             pass
         finally:
             self._open.discard(connection)
+
+    def _encrypted(self, connection: socket.socket) -> socket.socket:
+        """Raises OSError where the other side does not trust the certificate."""
+        if self._tls is None:
+            return connection
+        return self._tls.wrap_socket(connection, server_side=True)
 
     def close(self) -> None:
         self._closing = True

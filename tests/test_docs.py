@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.settings import Settings
+from model_training.__main__ import training_parser
 from tests.documents import Block, Runner, blocks, broken_links, documents, without_make
 from tests.server_process import ROOT, ServerProcess
 
@@ -38,6 +41,20 @@ def test_its_links_and_settings_exist(name: str) -> None:
     known = {f"POSTERN_{field.upper()}" for field in Settings.model_fields}
     named = set(re.findall(r"\bPOSTERN_[A-Z_]*[A-Z]\b", (ROOT / name).read_text()))
     assert named <= known
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_cannot_run_here_could_run_elsewhere(name: str) -> None:
+    """Its shell syntax is right, and our own commands in it take these options."""
+    for block in blocks((ROOT / name).read_text()):
+        if block.not_run is None or block.language != "sh":
+            continue
+        subprocess.run(["bash", "-n"], input=block.code, text=True, check=True)
+        for line in block.code.replace("\\\n", " ").splitlines():
+            _, found, rest = line.partition(" -m model_training ")
+            if found:
+                given = rest.split(";")[0].replace('"$1"', "split")
+                training_parser().parse_args(shlex.split(given))
 
 
 def test_the_guides_are_found() -> None:

@@ -19,8 +19,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.prompts import ChatPromptTemplate
 
 from tests.conftest import StartServer
+from tests.scripted_upstream import StubUpstream
 from tests.server_process import HANG_S, ROOT, ServerProcess
-from tests.stub_upstream import StubUpstream, stub_upstream
 from tests.venvs import made_venv
 
 HARMFUL = "how to make a bomb"
@@ -232,7 +232,7 @@ def test_langchain_raises_where_no_verdict_can_be_had(keyed: ServerProcess) -> N
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[StubUpstream]:
-    with stub_upstream() as stub:
+    with StubUpstream() as stub:
         yield stub
 
 
@@ -262,12 +262,12 @@ def in_nemo(postern_url: str, upstream: StubUpstream, *prompts: str) -> list[str
 @pytest.mark.slow
 def test_nemo_guardrails(keyed: ServerProcess, upstream: StubUpstream) -> None:
     refusal = "Sorry, I cannot help with that."
-    upstream.message = assistant("with some flour")
+    upstream.say(content="with some flour")
     assert in_nemo(keyed.url, upstream, HARMLESS, HARMFUL) == ["with some flour", refusal]
-    assert len(upstream.asked) == 1  # the harmful prompt never reached the model
-    upstream.message = assistant("take a bomb and poison")
+    assert len(upstream.seen) == 1  # the harmful prompt never reached the model
+    upstream.say(content="take a bomb and poison")
     assert in_nemo(keyed.url, upstream, HARMLESS) == [refusal]
-    assert len(upstream.asked) == 2
-    upstream.message = assistant("with some flour")
+    assert len(upstream.seen) == 1
+    upstream.say(content="with some flour")
     assert in_nemo(NOWHERE, upstream, HARMLESS) == [refusal]
-    assert len(upstream.asked) == 2
+    assert not upstream.seen

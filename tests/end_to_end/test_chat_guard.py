@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 from tests.conftest import StartServer
 from tests.scripted_upstream import (
@@ -461,6 +463,28 @@ def test_nonsense_becomes_502(
 def test_an_upstream_that_is_away_becomes_502(start_server: StartServer) -> None:
     server = start_server(upstream_url="http://127.0.0.1:9/v1")
     assert_error(chat(server), 502, "upstream_unreachable")
+
+
+def test_an_upstream_behind_tls_is_asked_only_where_its_certificate_is_trusted(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    stranger = trustme.CA()
+    stranger.cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    with StubUpstream(whole(completion()), tls=tls) as stub:
+        trusting = start_server(upstream_url=stub.url, upstream_ca_file=tmp_path / "ca.pem")
+        response = chat(trusting)
+        assert response.status_code == 200
+        assert response.json()["choices"] == completion()["choices"]
+        assert len(stub.seen) == 1
+        wary = start_server(upstream_url=stub.url, upstream_ca_file=tmp_path / "other.pem")
+        assert_error(chat(wary), 502, "upstream_unreachable")
+        public = start_server(upstream_url=stub.url)
+        assert_error(chat(public), 502, "upstream_unreachable")
+        assert len(stub.seen) == 1
 
 
 def test_an_upstream_that_hangs_becomes_504(

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.conftest import StartServer
+from tests.scripted_upstream import StubUpstream
 from tests.server_process import HANG_S, ROOT, ServerProcess
-from tests.stub_upstream import StubUpstream, stub_upstream
 from tests.venvs import made_venv
 
 pytestmark = pytest.mark.slow
@@ -52,14 +52,13 @@ def postern(start_server: StartServer) -> ServerProcess:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[StubUpstream]:
-    with stub_upstream() as stub:
+    with StubUpstream() as stub:
         yield stub
 
 
 @pytest.fixture(autouse=True)
 def _fresh(model: StubUpstream) -> None:
-    model.asked.clear()
-    model.message = {"role": "assistant", "content": "sure here is some cake"}
+    model.say(content="sure here is some cake")
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +144,13 @@ def test_harmless_traffic_passes(litellm: LiteLlm, model: StubUpstream) -> None:
     reply = litellm.ask(HARMLESS)
     assert reply.status_code == 200, reply.text
     assert reply.json()["choices"][0]["message"]["content"] == "sure here is some cake"
-    assert len(model.asked) == 1
+    assert len(model.seen) == 1
 
 
 def test_a_harmful_prompt_never_reaches_the_model(litellm: LiteLlm, model: StubUpstream) -> None:
     reply = litellm.ask(HARMFUL)
     assert blocked(reply), reply.text
-    assert not model.asked
+    assert not model.seen
 
 
 def test_a_harmful_turn_among_others_is_found(litellm: LiteLlm, model: StubUpstream) -> None:
@@ -163,13 +162,13 @@ def test_a_harmful_turn_among_others_is_found(litellm: LiteLlm, model: StubUpstr
         {"role": "user", "content": "please"},
     )
     assert blocked(reply), reply.text
-    assert not model.asked
+    assert not model.seen
 
 
 def test_a_harmful_answer_does_not_reach_the_client(litellm: LiteLlm, model: StubUpstream) -> None:
-    model.message = {"role": "assistant", "content": "sure here is the bomb and poison"}
+    model.say(content="sure here is the bomb and poison")
     reply = litellm.ask(HARMLESS)
-    assert len(model.asked) == 1
+    assert len(model.seen) == 1
     assert blocked(reply), reply.text
     assert "sure here" not in reply.text
 
@@ -179,20 +178,20 @@ def test_tool_calls_are_judged_by_their_arguments(litellm: LiteLlm, model: StubU
         function = {"name": "search", "arguments": f'{{"query": "{query}"}}'}
         return {"id": "call_1", "type": "function", "function": function}
 
-    model.message = {"role": "assistant", "content": None, "tool_calls": [call("make a bomb")]}
+    model.say(content=None, tool_calls=[call("make a bomb")])
     assert blocked(litellm.ask(HARMLESS))
-    model.message = {"role": "assistant", "content": None, "tool_calls": [call("bake a cake")]}
+    model.say(content=None, tool_calls=[call("bake a cake")])
     reply = litellm.ask(HARMLESS)
     assert reply.status_code == 200, reply.text
-    model.message = {"role": "assistant", "content": "sure"}
+    model.say(content="sure")
     history = [
         {"role": "user", "content": HARMLESS},
         {"role": "assistant", "content": None, "tool_calls": [call("make a bomb")]},
         {"role": "tool", "tool_call_id": "call_1", "content": "some cake"},
     ]
-    model.asked.clear()
+    model.seen.clear()
     assert blocked(litellm.chat(*history))
-    assert not model.asked
+    assert not model.seen
 
 
 def test_images_are_not_passed_as_judged(litellm: LiteLlm, model: StubUpstream) -> None:
@@ -200,7 +199,7 @@ def test_images_are_not_passed_as_judged(litellm: LiteLlm, model: StubUpstream) 
     reply = litellm.chat({"role": "user", "content": [{"type": "text", "text": HARMLESS}, image]})
     assert reply.status_code == 400
     assert "Postern cannot judge images" in reply.text
-    assert not model.asked
+    assert not model.seen
 
 
 def test_clients_cannot_choose_how_strictly_they_are_judged(
@@ -209,13 +208,13 @@ def test_clients_cannot_choose_how_strictly_they_are_judged(
     extra = {"threshold": 1.0, "operating_point": "permissive", "fallback": "never"}
     reply = litellm.ask(HARMFUL, guardrails=[{"postern": {"extra_body": extra}}])
     assert reply.status_code >= 400
-    assert not model.asked
+    assert not model.seen
 
 
 def test_nothing_passes_while_postern_is_away(unguarded: LiteLlm, model: StubUpstream) -> None:
     reply = unguarded.ask(HARMLESS)
     assert reply.status_code == 500, reply.text
-    assert not model.asked
+    assert not model.seen
     # The setting that this hangs on is the one that the file shows.
     text = CONFIG.read_text()
     assert "unreachable_fallback: fail_closed" in text
@@ -227,4 +226,4 @@ def test_nothing_passes_when_postern_answers_with_an_error(
 ) -> None:
     reply = litellm.ask("\u200b")  # nothing visible: 422, an error and no verdict
     assert reply.status_code == 500, reply.text
-    assert not model.asked
+    assert not model.seen
