@@ -17,7 +17,13 @@ from typing import Any, Final, TypeVar
 
 from app.batcher import Batcher, BatchLimits, Logits, RunWindows, Scored
 from app.contract.decision import Policy
-from app.contract.errors import DeadlineExceeded, ExchangeTooLong, Overloaded, PosternError
+from app.contract.errors import (
+    DeadlineExceeded,
+    ExchangeTooLong,
+    InvalidExchange,
+    Overloaded,
+    PosternError,
+)
 from app.contract.exchange import Exchange, Slice
 from app.contract.probability import harmful_margin
 from app.contract.text import segments
@@ -119,7 +125,7 @@ class LocalTeacher:
                 log_odds.append(_log_odds(scored, member.policy, exchange.slice))
         except (Overloaded, DeadlineExceeded):
             return Opinion("timeout")
-        except ExchangeTooLong:
+        except (ExchangeTooLong, InvalidExchange):
             return Opinion("refused")
         except PosternError:  # the model raised, or gave no numbers
             return Opinion("failed")

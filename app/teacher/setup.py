@@ -121,10 +121,11 @@ def _remote(settings: Settings) -> Teacher:
         max_response_bytes=_MAX_REPLY_BYTES,
         max_connections=settings.teacher_concurrency,
     )
+    api_key = _api_key(settings)
     try:
         upstream = Upstream(
             url,
-            api_key=_api_key(settings),
+            api_key=api_key,
             limits=limits,
             ca_file=settings.teacher_ca_file,
             clock=now,
