@@ -17,8 +17,10 @@ _COMMON_WORDS: Final = (
     " was were been has had did does write tell explain please step steps instructions create"
     " build story without where why should help need using"
 )
-_COMMON: Final = frozenset(_COMMON_WORDS.split())
+# One letter proves nothing: `n` is `a` in rot13, and a number in every program.
+_COMMON: Final = frozenset(word for word in _COMMON_WORDS.split() if len(word) > 1)
 _LEAST_HITS: Final = 3
+_LEAST_DISTINCT: Final = 2
 _LEAST_SHARE: Final = 0.25
 
 
@@ -30,20 +32,27 @@ def _reversed(text: str) -> str:
     return text[::-1]
 
 
+_IN_ROT13: Final = frozenset(map(_rot13, _COMMON)) - _COMMON
+_BACKWARDS: Final = frozenset(map(_reversed, _COMMON)) - _COMMON
+
+
 def from_rot13(text: str) -> str | None:
-    """The text with its parts in rot13 put back, or None where there are none."""
-    return _undone(text, _rot13)
+    """The text with its part in rot13 put back, or None where there is none."""
+    return _undone(text, _rot13, _IN_ROT13)
 
 
 def from_reversed(text: str) -> str | None:
-    """The text with its parts that run backwards turned round, or None where there are none."""
-    return _undone(text, _reversed)
+    """The text with its part that runs backwards turned round, or None where there is none."""
+    return _undone(text, _reversed, _BACKWARDS)
 
 
-def _undone(text: str, undo: Callable[[str], str]) -> str | None:
-    """The stretch with the most words that are common once undone, and only then; undone."""
+def _undone(text: str, undo: Callable[[str], str], disguised: frozenset[str]) -> str | None:
+    """Undoes the stretch with the most words that are common once undone, and only then."""
+    seen = [word for word in _WORD.findall(text.lower()) if word in disguised]
+    if len(seen) < _LEAST_HITS or len(set(seen)) < _LEAST_DISTINCT:
+        return None
     words = list(_WORD.finditer(text))
-    evidence = [_evidence(word[0].lower(), undo) for word in words]
+    evidence = [_evidence(word[0].lower(), disguised) for word in words]
     first, last, hits = _best_run(evidence)
     if hits < _LEAST_HITS:
         return None
@@ -58,9 +67,8 @@ def _undone(text: str, undo: Callable[[str], str]) -> str | None:
     return text[:start] + undo(text[start:end]) + text[end:]
 
 
-def _evidence(word: str, undo: Callable[[str], str]) -> int:
-    common, hidden = word in _COMMON, undo(word) in _COMMON
-    return int(hidden) - int(common)
+def _evidence(word: str, disguised: frozenset[str]) -> int:
+    return int(word in disguised) - int(word in _COMMON)
 
 
 def _best_run(evidence: list[int]) -> tuple[int, int, int]:

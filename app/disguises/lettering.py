@@ -7,10 +7,13 @@ import string
 import unicodedata
 from typing import Final
 
+from app.contract.text import nfkc
+
 _LEET: Final = str.maketrans("0134578@$!+|9", "oieastbasitlg")
 _LEET_SIGNS: Final = "0134578@$!+|9"
 # A digit or sign that stands between letters, or before them; not an address, not a number.
 _LEET_INSIDE: Final = re.compile(r"[a-z][0134578@$!+|]+[a-z]", re.IGNORECASE)
+_LEAST_LEET: Final = 2
 _TOKEN: Final = re.compile(r"\S+")
 _LEET_WORD: Final = re.compile(rf"[A-Za-z{re.escape(_LEET_SIGNS)}]+")
 _ORDINAL_OR_UNIT: Final = re.compile(
@@ -25,7 +28,7 @@ _LOOKALIKES: Final = {
     **dict(zip("αβεικνορτυχωγη", "abeikvoptuxwyn", strict=True)),
     **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True)),
     **dict(zip("ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True)),
-    **dict(zip("ɐɔǝɟɓɥıɾʞɯɹʇʌʍʎ", "acefbhijkmrtvwy", strict=True)),
+    **dict(zip("ɐɔǝɟɓɥɾʞɯɹʇʌʍʎ", "acefghjkmrtvwy", strict=True)),
 }
 _STYLED: Final = {
     first + index: letter
@@ -35,24 +38,29 @@ _STYLED: Final = {
 }
 _PLAIN_LETTERS: Final = {ord(a): b for a, b in _LOOKALIKES.items()} | _STYLED
 _FOREIGN: Final = re.compile(f"[{''.join(_LOOKALIKES)}]")
-# Letters of mathematics, circled and squared ones, flags in a row.
+# Letters of mathematics, circled and squared ones; and those that flags are made of, set apart: two
+# that touch are a flag.
 _STYLED_RUN: Final = re.compile(
-    "(?:[\U0001d400-\U0001d6a3\u24b6-\u24e9\U0001f130-\U0001f189\U0001f1e6-\U0001f1ff]"
-    "[ \u200b-\u200d\ufe0f]?){5,}"
+    "(?:[\U0001d400-\U0001d6a3\u24b6-\u24e9\U0001f130-\U0001f189][ \u200b-\u200d\ufe0f]{0,3}){5,}"
+    "|(?:[\U0001f1e6-\U0001f1ff][ \u200b-\u200d\ufe0f]{1,3}){4,}[\U0001f1e6-\U0001f1ff]?"
 )
-_SMALL_CAPITALS: Final = re.compile(
-    "[ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]{3,}|[ɐɔǝɟɓɥıɾʞɯɹʇʌʍʎ]\\w{0,20}[ɐɔǝɟɓɥıɾʞɯɹʇʌʍʎ]"
-)
+_SMALL_CAPITAL: Final = re.compile("[ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]")
+_SMALL_CAPITALS: Final = re.compile("[ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]{3,}")
+# Of the letters that stand on their heads, those that phonetic scripts do not use.
+_UPSIDE_DOWN: Final = re.compile("[ǝɥʇʎʞ]")
 _HIDDEN_INSIDE: Final = re.compile(
     "[A-Za-z][\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+[A-Za-z]"
+)
+_HIDDEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
 _TAGS: Final = re.compile("(?<!\U0001f3f4)[\U000e0020-\U000e007e]{6,}")
 _HEAPS: Final = re.compile("[A-Za-z][\u0300-\u036f\u0489\u20d0-\u20ff]{2,}")
 _LATIN: Final = re.compile("[A-Za-z]")
 
 # Single letters with the same kind of gap between them; a wider gap parts words.
-_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:([ .*_|~+\-])\1{0,1}[^\W\d_](?![^\W_])){3,}")
-_WIDE_GAP: Final = re.compile(r"[ .*_|~+\-]{2,}")
+_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:([ .*_|~+\-])\1{0,3}[^\W\d_](?![^\W_])){3,}")
+_WIDE_GAP: Final = re.compile(r" {2,}")
 _ALPHABET: Final = string.ascii_lowercase
 
 
@@ -61,10 +69,11 @@ def from_leetspeak(text: str) -> str | None:
 
     Two such words, and one word in six at least: `utf8`, `4th` and `user@host` are no leetspeak.
     """
-    tokens = _TOKEN.findall(text)
-    words = [token for token in tokens if _LATIN.search(token)]
-    strange = sum(_is_leet(word) for word in words)
-    if strange < 2 or strange * 6 < len(words):
+    if len(_LEET_INSIDE.findall(text)) < _LEAST_LEET:
+        return None
+    words = [token for token in _TOKEN.findall(text) if _LATIN.search(token)]
+    strange = sum(map(_is_leet, words))
+    if strange < _LEAST_LEET or strange * 6 < len(words):
         return None
     return _LEET_WORD.sub(lambda found: _unleet(found[0]), text)
 
@@ -81,10 +90,11 @@ def _is_leet(word: str) -> bool:
 
 
 def _unleet(word: str) -> str:
-    if not _LATIN.search(word) or _ORDINAL_OR_UNIT.fullmatch(word):
-        # In a text of leetspeak, short numbers are words: 70 is `to`.
+    bare = word.rstrip("!+|")  # at the end of a word they are what they are
+    short_number = bare.isdigit() and len(bare) <= 2  # 70 is `to` here, and 4 is `a`
+    if _ORDINAL_OR_UNIT.fullmatch(bare) or not (short_number or _LATIN.search(bare)):
         return word
-    return word.lower().translate(_LEET)
+    return bare.lower().translate(_LEET) + word[len(bare) :]
 
 
 def from_lookalikes(text: str) -> str | None:
@@ -94,8 +104,8 @@ def from_lookalikes(text: str) -> str | None:
     """
     if text.isascii() or not _is_dressed_up(text):
         return None
-    bare = _HIDDEN_INSIDE.sub(lambda found: found[0][0] + found[0][-1], text)
-    bare = unicodedata.normalize("NFKC", bare)
+    bare = _HIDDEN.sub("", text)
+    bare = nfkc(bare)
     bare = _STYLED_RUN.sub(lambda found: _joined(found[0]), bare)
     bare = re.sub(r"\w+", lambda found: _latin(found[0]), bare)
     return "".join(char for char in unicodedata.normalize("NFD", bare) if not _is_mark(char))
@@ -111,11 +121,13 @@ def _is_dressed_up(text: str) -> bool:
         or hidden >= 3
         or bool(_TAGS.search(text) or _STYLED_RUN.search(text) or _SMALL_CAPITALS.search(text))
         or len(_HEAPS.findall(text)) >= 4
+        or len(_UPSIDE_DOWN.findall(text)) >= 4
     )
 
 
 def _latin(word: str) -> str:
-    if _LATIN.search(word) or _SMALL_CAPITALS.search(word) or len(word) == 1:
+    """Words of another script stay; what holds a Latin letter, or one that plays one, is Latin."""
+    if _LATIN.search(word) or _SMALL_CAPITAL.search(word) or len(word) == 1:
         return word.translate(_PLAIN_LETTERS)
     return word
 
@@ -142,8 +154,12 @@ def from_letters_apart(text: str) -> str | None:
         letters = re.sub(r"[\W_]", "", match[0])
         if letters.lower() in _ALPHABET or len(set(letters.lower())) < 3:
             return match[0]  # a list of letters, or one letter over and over
+        if letters.isupper() and len(letters) < 7:
+            return match[0]  # an abbreviation, or emphasis
         found = True
-        words = _WIDE_GAP.split(match[0])
+        # Among letters parted by signs, one space parts words.
+        by_signs = re.search(r"[^\w ]|_", match[0])
+        words = match[0].split() if by_signs else _WIDE_GAP.split(match[0])
         return " ".join(re.sub(r"[\W_]", "", word) for word in words)
 
     joined = _APART.sub(join, text)
