@@ -17,16 +17,19 @@ _LEAST_LEET: Final = 2
 _TOKEN: Final = re.compile(r"\S+")
 _LEET_WORD: Final = re.compile(rf"[A-Za-z{re.escape(_LEET_SIGNS)}]+")
 _ORDINAL_OR_UNIT: Final = re.compile(
-    r"\d+(?:st|nd|rd|th|s|x|k|m|g|b|d|p|km|cm|mm|kg|mg|ml|gb|mb|tb|kb|hz|am|pm|h|min|px|em|v|w|a|ft|in)",
+    r"\d*(?:1st|2nd|3rd)|\d+(?:th|s|x|k|m|g|b|d|p|km|cm|mm|kg|mg|ml|gb|mb|tb|kb|hz|am|pm|h|min|px|em|v|w|a|ft|in)",
     re.IGNORECASE,
 )
 
 # What NFKC leaves as it is and a reader takes for a Latin letter.
-_LOOKALIKES: Final = {
+_OF_OTHER_SCRIPTS: Final = {
     **dict(zip("авекмнорстухіјѕԁԛԝһӏ", "abekmhopctyxijsdqwhl", strict=True)),
     **dict(zip("АВЕКМНОРСТУХІЈЅԌ", "ABEKMHOPCTYXIJSG", strict=True)),
     **dict(zip("αβεικνορτυχωγη", "abeikvoptuxwyn", strict=True)),
     **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True)),
+}
+_LOOKALIKES: Final = {
+    **_OF_OTHER_SCRIPTS,
     **dict(zip("ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True)),
     **dict(zip("ɐɔǝɟɓɥɾʞɯɹʇʌʍʎ", "acefghjkmrtvwy", strict=True)),
 }
@@ -37,7 +40,7 @@ _STYLED: Final = {
     for index, letter in enumerate(string.ascii_lowercase)
 }
 _PLAIN_LETTERS: Final = {ord(a): b for a, b in _LOOKALIKES.items()} | _STYLED
-_FOREIGN: Final = re.compile(f"[{''.join(_LOOKALIKES)}]")
+_FOREIGN: Final = re.compile(f"[{''.join(_OF_OTHER_SCRIPTS)}]")
 # Letters of mathematics, circled and squared ones; and those that flags are made of, set apart: two
 # that touch are a flag.
 _STYLED_RUN: Final = re.compile(
