@@ -108,6 +108,11 @@ class Cascade:
         """Closed while a thread was inside a teacher of this process."""
         return self._desk is not None and self._desk.left_behind
 
+    @property
+    def audits(self) -> int:
+        """How many are under way."""
+        return len(self._audits)
+
     async def decide(
         self, cases: Sequence[Case], *, fallback: FallbackMode, deadline: float
     ) -> list[Decided]:
