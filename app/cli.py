@@ -259,9 +259,11 @@ async def _judge(services: Services, exchange: Exchange, options: Options) -> di
 async def _running(settings: Settings) -> AsyncIterator[Services]:
     services, batcher = build_services(settings, load_student(settings))
     batcher.start()
+    services.pipeline.cascade.start()
     try:
         yield services
     finally:
+        await services.pipeline.cascade.close()
         await batcher.close()
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -37,6 +38,8 @@ from app.pipeline import InputLimits, Pipeline
 from app.routes import Services, router
 from app.session import OnnxSession, Session
 from app.settings import Settings
+from app.teacher import setup as teacher_setup
+from app.teacher.local import Member, made_in_the_lane
 from app.tokenizer import Tokenizer
 from app.warm_up import SELF_TEST, check_self_test, warm_up
 from app.wire import Identity, info_reply
@@ -66,6 +69,20 @@ def load_student(settings: Settings) -> Student:
     return Student(artifact, tokenizer, session)
 
 
+def load_teachers(settings: Settings) -> tuple[Member, ...]:
+    """The students that teach in this process, verified alike. Raises ArtifactInvalid."""
+
+    def load(folder: Path) -> Member:
+        # One batch at a time in a lane of its own, so the threads are those of one batch.
+        changes = {"artifact": folder, "intra_op_threads": settings.teacher_threads, "workers": 1}
+        student = load_student(settings.model_copy(update=changes))
+        manifest = student.artifact.manifest
+        name = f"{manifest.name}/{manifest.version}"
+        return Member(name, manifest.policy, student.tokenizer, student.session)
+
+    return made_in_the_lane(load, settings.teacher_artifacts)
+
+
 def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
     """Puts the parts together; nothing runs yet."""
     artifact, metrics = student.artifact, Metrics()
@@ -86,14 +103,19 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         "max_exchange_tokens": settings.max_exchange_tokens,
         "request_timeout_ms": settings.request_timeout_ms,
     }
+    desk = teacher_setup.build_desk(settings, lambda: load_teachers(settings), metrics)
+    policy = teacher_setup.effective_policy(settings, manifest.policy)
+    cascade = teacher_setup.build_cascade(settings, policy, desk, metrics)
     pipeline = Pipeline(
-        policy=manifest.policy,
+        policy=policy,
         tokenizer=student.tokenizer,
         batcher=batcher,
         limits=InputLimits(
             settings.max_items, settings.max_exchange_chars, settings.max_exchange_tokens
         ),
         metrics=metrics,
+        cascade=cascade,
+        triggers=settings.teacher_triggers,
         clock=now,
     )
     services = Services(
@@ -107,7 +129,13 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         ),
         metrics=metrics,
         identity=identity,
-        info=info_reply(manifest, identity=identity, limits=limits, server_version=__version__),
+        info=info_reply(
+            manifest,
+            identity=identity,
+            limits=limits,
+            teacher=teacher_setup.described(settings, policy, desk),
+            server_version=__version__,
+        ),
         keys=Keys.of(settings.accepted_keys()),
         chat_guard=chat_guard_setup.build(
             settings, pipeline, judged_by=f"{identity.name}/{identity.version}", metrics=metrics
@@ -122,11 +150,14 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         batcher.start()
+        cascade = services.pipeline.cascade
+        cascade.start()
         if services.chat_guard is not None:
             services.chat_guard.upstream.start()
         yield
         if services.chat_guard is not None:
             await services.chat_guard.upstream.close()
+        await cascade.close()
         await batcher.close()
 
     app = FastAPI(
@@ -235,7 +266,7 @@ def serve_student(settings: Settings, student: Student) -> None:
     print(_greeting(host, port, services.identity, needs_key=bool(services.keys.digests)))
     sys.stdout.flush()
     server.run(sockets=[listener])
-    if batcher.left_behind:
+    if batcher.left_behind or services.pipeline.cascade.left_behind:
         # The interpreter would wait for the thread, for ever if the model never returns.
         sys.stderr.flush()
         os._exit(0)

@@ -62,6 +62,35 @@ class Metrics:
         self.degraded = Counter(
             "postern_degraded", "Verdicts given without the teacher that was wanted.", registry=r
         )
+        self.deferrals = Counter(
+            "postern_deferrals",
+            "Verdicts for which the teacher was wanted, by why and by what came of it.",
+            ["reason", "outcome"],
+            registry=r,
+        )
+        self.teacher_requests = Counter(
+            "postern_teacher_requests", "Calls to the teacher.", ["outcome"], registry=r
+        )
+        self.teacher_retries = Counter(
+            "postern_teacher_retries", "Calls to the teacher that were second tries.", registry=r
+        )
+        self.teacher_in_flight = Gauge(
+            "postern_teacher_in_flight", "Questions to the teacher, waiting or asked.", registry=r
+        )
+        self.breaker_state = Gauge(
+            "postern_breaker_state",
+            "Breaker before the teacher: 0 closed, 1 half-open, 2 open.",
+            registry=r,
+        )
+        self.teacher_audits = Counter(
+            "postern_teacher_audits",
+            "Verdicts of the student that the teacher looked at afterwards, by both opinions.",
+            ["student", "teacher"],
+            registry=r,
+        )
+        self.triggers = Counter(
+            "postern_triggers", "Exchanges that look disguised, by how.", ["trigger"], registry=r
+        )
         self.probability = Histogram(
             "postern_probability",
             "Calibrated harmful probability of each exchange.",

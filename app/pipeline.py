@@ -1,27 +1,26 @@
-"""The path of a request: exchange -> segments -> windows -> logits -> probability -> verdict."""
+"""The path of a request: exchange -> segments -> windows -> logits -> probability -> verdict.
+
+The last step, who decides, is `app/cascade.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.batcher import Batcher, Scored
-from app.contract.decision import (
-    FallbackMode,
-    OperatingPoint,
-    Policy,
-    fallback_verdict,
-    student_verdict,
-    wants_teacher,
-)
-from app.contract.errors import EmptyPrompt, ExchangeTooLong, PosternError
+from app.cascade import Cascade, Case, Decided
+from app.contract.decision import OperatingPoint, Policy
+from app.contract.errors import EmptyPrompt, ExchangeTooLong, InferenceFailed, PosternError
 from app.contract.exchange import Exchange, Slice
 from app.contract.moderation import (
     Judged,
     Moderation,
     Options,
+    TeacherRead,
     TextSpan,
     Timings,
     WorstWindow,
@@ -31,6 +30,7 @@ from app.contract.text import segments
 from app.contract.windows import Encoding
 from app.metrics import Metrics
 from app.tokenizer import Tokenizer
+from app.triggers import Disguise, disguise_of
 
 # Below this many characters tokenizing is quicker than the hop to a thread and back.
 _INLINE_CHARS = 2000
@@ -45,8 +45,22 @@ class InputLimits:
     max_exchange_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """An exchange ready for the student: as it came and, where it is disguised, without that."""
+
+    exchange: Exchange
+    encoding: Encoding
+    disguise: Disguise | None = None
+    decoded: Encoding | None = None
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        return (self.encoding,) if self.decoded is None else (self.encoding, self.decoded)
+
+
 class Pipeline:
-    """Moderates exchanges with one student."""
+    """Moderates exchanges with one student, and with the teacher behind it."""
 
     def __init__(
         self,
@@ -56,9 +70,13 @@ class Pipeline:
         batcher: Batcher,
         limits: InputLimits,
         metrics: Metrics,
+        cascade: Cascade | None = None,
+        triggers: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
+        self.cascade = cascade or Cascade(policy, None, metrics=metrics, clock=clock)
+        self._triggers = triggers
         self._tokenizer = tokenizer
         self._batcher = batcher
         self._limits = limits
@@ -75,23 +93,25 @@ class Pipeline:
         """
         started = self._clock()
         points = [self._point(exchange.slice, options) for exchange in exchanges]
-        encodings = await self._encode(exchanges, reject_long=options.reject_long)
+        readings = await self._read(exchanges, reject_long=options.reject_long)
         self._metrics.stage_duration.labels("tokenize").observe(self._clock() - started)
-        scored = await self._batcher.submit(encodings, deadline=deadline)
-        judged = tuple(
-            self._judge(exchange.slice, point, encoding, scores, options.fallback)
-            for exchange, point, encoding, scores in zip(
-                exchanges, points, encodings, scored, strict=True
-            )
-        )
+        scored = await self._score(readings, deadline=deadline)
+        asked_at = self._clock()
+        cases = [
+            self._case(reading, scores, point)
+            for reading, scores, point in zip(readings, scored, points, strict=True)
+        ]
+        decided = await self.cascade.decide(cases, fallback=options.fallback, deadline=deadline)
+        finished = self._clock()
+        deferred = any(one.verdict.deferred for one in decided)
         timings = Timings(
-            queue_s=max(scores.queue_s for scores in scored),
-            inference_s=max(scores.inference_s for scores in scored),
-            teacher_s=0.0,
-            total_s=self._clock() - started,
+            queue_s=max(one.queue_s for scores in scored for one in scores),
+            inference_s=max(one.inference_s for scores in scored for one in scores),
+            teacher_s=finished - asked_at if deferred else 0.0,
+            total_s=finished - started,
         )
-        self._metrics.stage_duration.labels("queue").observe(timings.queue_s)
-        self._metrics.stage_duration.labels("infer").observe(timings.inference_s)
+        judged = tuple(map(self._judged, readings, scored, decided))
+        self._observe(judged, exchanges, timings)
         name = options.operating_point or self.policy.default_operating_point
         return Moderation(judged, name, timings)
 
@@ -100,7 +120,7 @@ class Pipeline:
             slice_, operating_point=options.operating_point, threshold=options.threshold
         )
 
-    async def _encode(self, exchanges: Sequence[Exchange], *, reject_long: bool) -> list[Encoding]:
+    async def _read(self, exchanges: Sequence[Exchange], *, reject_long: bool) -> list[_Reading]:
         if len(exchanges) > self._limits.max_items:
             raise ExchangeTooLong(what="exchanges", limit=self._limits.max_items)
         sizes = [len(e.prompt) + len(e.response or "") for e in exchanges]
@@ -108,10 +128,10 @@ class Pipeline:
             if size > self._limits.max_exchange_chars:
                 raise _blame(self._too_many_characters(), index, exchanges)
         if sum(sizes) <= _INLINE_CHARS:
-            encodings = self._tokenize(exchanges)
+            readings = self._read_all(exchanges)
         else:
-            encodings = await asyncio.to_thread(self._tokenize, exchanges)
-        for index, encoding in enumerate(encodings):
+            readings = await asyncio.to_thread(self._read_all, exchanges)
+        for index, encoding in enumerate(reading.encoding for reading in readings):
             if not encoding.prompt_tokens:
                 # Some visible characters (lone accents, private ones) are nothing to the tokenizer.
                 raise _blame(EmptyPrompt(), index, exchanges)
@@ -119,7 +139,27 @@ class Pipeline:
                 window = self._tokenizer.window_tokens
                 error = ExchangeTooLong(what="tokens in one window", limit=window)
                 raise _blame(error, index, exchanges)
-        return encodings
+        return readings
+
+    def _read_all(self, exchanges: Sequence[Exchange]) -> list[_Reading]:
+        encodings = self._tokenize(exchanges)
+        if not self._triggers:
+            return list(map(_Reading, exchanges, encodings))
+        return list(map(self._undisguise, exchanges, encodings))
+
+    def _undisguise(self, exchange: Exchange, encoding: Encoding) -> _Reading:
+        disguise = disguise_of(exchange)
+        if disguise is None:
+            return _Reading(exchange, encoding)
+        try:
+            texts = segments(disguise.decoded)
+        except EmptyPrompt:  # nothing is left of it: the text as it came is all there is
+            return _Reading(exchange, encoding, Disguise(disguise.triggers, exchange))
+        if texts == segments(exchange):  # the student reads through such a disguise anyway
+            return _Reading(exchange, encoding, disguise)
+        # No limit of its own: it is about as long as the text that it came from.
+        decoded = self._tokenizer.encode(texts)
+        return _Reading(exchange, encoding, disguise, decoded)
 
     def _tokenize(self, exchanges: Sequence[Exchange]) -> list[Encoding]:
         many: list[tuple[str, ...]] = []
@@ -136,25 +176,75 @@ class Pipeline:
     def _too_many_characters(self) -> ExchangeTooLong:
         return ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
 
-    def _judge(
-        self,
-        slice_: Slice,
-        point: OperatingPoint,
-        encoding: Encoding,
-        scored: Scored,
-        fallback: FallbackMode,
-    ) -> Judged:
-        probability = most_harmful_probability(scored, self.policy, slice_)
-        if wants_teacher(probability, point, fallback=fallback, has_teacher=False):
-            verdict = fallback_verdict(probability, point, slice_=slice_, policy=self.policy)
-            self._metrics.degraded.inc()
-        else:
-            verdict = student_verdict(probability, point)
-        outcome = "harmful" if verdict.harmful else "unharmful"
-        self._metrics.verdicts.labels(outcome, verdict.decided_by).inc()
-        self._metrics.probability.labels(slice_).observe(probability)
-        worst = worst_window(scored, encoding)
-        return Judged(verdict, encoding.tokens, len(encoding.windows), worst)
+    async def _score(
+        self, readings: Sequence[_Reading], *, deadline: float
+    ) -> list[tuple[Scored, ...]]:
+        """The logits of each reading's encodings, in their order."""
+        owners = [i for i, reading in enumerate(readings) for _ in reading.encodings]
+        try:
+            flat = await self._batcher.submit(
+                [encoding for reading in readings for encoding in reading.encodings],
+                deadline=deadline,
+            )
+        except InferenceFailed as exc:
+            if exc.index is not None:
+                exc.index = owners[exc.index] if len(readings) > 1 else None
+            raise
+        rest = iter(flat)
+        return [tuple(next(rest) for _ in reading.encodings) for reading in readings]
+
+    def _case(self, reading: _Reading, scored: tuple[Scored, ...], point: OperatingPoint) -> Case:
+        """Of the text as it came and as it was decoded, the more harmful counts."""
+        slice_ = reading.exchange.slice
+        exchange, encoding = reading.exchange, reading.encoding
+        if reading.disguise is not None:
+            # What it says is what the teacher should read, whatever the student makes of it.
+            exchange, encoding = reading.disguise.decoded, reading.encodings[-1]
+        return Case(
+            exchange,
+            max(most_harmful_probability(one, self.policy, slice_) for one in scored),
+            point,
+            disguised=reading.disguise is not None,
+            excerpt=functools.partial(self._excerpt, exchange, encoding, scored[-1])
+            if encoding.spans
+            else None,
+        )
+
+    def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:
+        """The text of the worst window."""
+        spans = encoding.spans[int(harmful_margin(scored.logits).argmax())]
+        return Exchange(*map(self._tokenizer.excerpt, segments(exchange), spans))
+
+    def _judged(self, reading: _Reading, scored: tuple[Scored, ...], decided: Decided) -> Judged:
+        encoding, disguise, verdict = reading.encoding, reading.disguise, decided.verdict
+        read: TeacherRead | None = None
+        if verdict.teacher_probability is not None:
+            read = "text" if disguise is None else "decoded"
+            read = "worst_window" if decided.excerpt else read
+        return Judged(
+            verdict,
+            encoding.tokens,
+            len(encoding.windows),
+            worst_window(scored[0], encoding),
+            () if disguise is None else disguise.triggers,
+            read,
+        )
+
+    def _observe(
+        self, judged: Sequence[Judged], exchanges: Sequence[Exchange], timings: Timings
+    ) -> None:
+        stages = self._metrics.stage_duration
+        stages.labels("queue").observe(timings.queue_s)
+        stages.labels("infer").observe(timings.inference_s)
+        if any(one.verdict.deferred for one in judged):
+            stages.labels("teacher").observe(timings.teacher_s)
+        for one, exchange in zip(judged, exchanges, strict=True):
+            outcome = "harmful" if one.verdict.harmful else "unharmful"
+            self._metrics.verdicts.labels(outcome, one.verdict.decided_by).inc()
+            probability = one.verdict.student_probability
+            self._metrics.probability.labels(exchange.slice).observe(probability)
+            for trigger in one.triggers:
+                self._metrics.triggers.labels(trigger).inc()
 
 
 def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> float:

@@ -14,11 +14,12 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.contract.errors import SettingsInvalid
+from app.settings_teacher import TeacherSettings
 
 DEFAULT_ARTIFACT = Path(__file__).resolve().parent.parent / "artifacts/postern-minilm/1.1.0"
 
 
-class Settings(BaseSettings):
+class Settings(TeacherSettings, BaseSettings):
     """Sizes in tokens, characters or bytes; durations in the unit that the name ends with."""
 
     model_config = SettingsConfigDict(env_prefix="POSTERN_", frozen=True, extra="forbid")
@@ -132,6 +133,13 @@ class Settings(BaseSettings):
         "info", description="Least severity of the JSON log lines on standard error."
     )
 
+    @field_validator("teacher_artifacts", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(folder.strip() for folder in value.split(",") if folder.strip())
+        return value
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
@@ -139,7 +147,7 @@ class Settings(BaseSettings):
             return tuple(key.strip() for key in value.split(",") if key.strip())
         return value
 
-    @field_validator("upstream_url")
+    @field_validator("upstream_url", "teacher_url")
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
         return value if value is None else _checked_url(value)
@@ -156,6 +164,7 @@ class Settings(BaseSettings):
     def _consistent(self) -> Settings:
         if self.max_exchange_tokens > self.max_queue_tokens:
             raise ValueError("max_queue_tokens must be at least max_exchange_tokens")
+        self.check_teacher()
         return self
 
     def accepted_keys(self) -> tuple[str, ...]:

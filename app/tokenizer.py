@@ -85,6 +85,18 @@ class Tokenizer:
             self._assemble([ids[segment] for segment in segments], max_tokens) for segments in many
         ]
 
+    def excerpt(self, segment: str, span: Span) -> str:
+        """The part of a segment that holds these of its tokens, as `Encoding.spans` counts them."""
+        encoded = self._hub.encode(segment, add_special_tokens=False)
+        places, (start, end) = encoded.offsets, span
+        if start == end:
+            return ""
+        tokens = len(self._as_text(np.array(encoded.ids, dtype=np.int64)))
+        if tokens != len(places):
+            # A literal special token was spelled in several: in proportion, then, and no less.
+            return segment[start * len(segment) // tokens : -(-end * len(segment) // tokens)]
+        return segment[places[start][0] : places[end - 1][1]]
+
     def _as_text(self, ids: Ids) -> Ids:
         """The ids of a text, no special token among them."""
         if not self._spelled or not np.isin(ids, list(self._spelled)).any():

@@ -21,7 +21,14 @@ from app.contract.artifact import Manifest
 from app.contract.decision import DecidedBy, FallbackMode, Probability
 from app.contract.errors import BodyMismatch, MalformedBody, NothingToJudge, RequestRefused
 from app.contract.exchange import Exchange
-from app.contract.moderation import Judged, Moderation, Options, TextSpan, WorstWindow
+from app.contract.moderation import (
+    Judged,
+    Moderation,
+    Options,
+    TeacherRead,
+    TextSpan,
+    WorstWindow,
+)
 
 _MAX_PROBLEMS = 100
 # Where pydantic's own message would repeat what the caller wrote, or say less.
@@ -248,6 +255,12 @@ class ResultOut(BaseModel):
     worst_window: WorstWindowOut | None = Field(
         None, description="Which window decided. Absent where there is only one."
     )
+    triggers: list[str] = Field(
+        [], description="How the text seemed disguised. Absent where it did not."
+    )
+    teacher_read: TeacherRead | None = Field(
+        None, description="What the teacher was shown. Absent where none gave an opinion."
+    )
 
 
 class TimingsOut(BaseModel):
@@ -323,6 +336,8 @@ def _result(index: int, turn: int | None, one: Judged) -> dict[str, Any]:
         "tokens": one.tokens,
         "windows": one.windows,
         **({} if one.worst_window is None else {"worst_window": _worst(one.worst_window)}),
+        **({"triggers": list(one.triggers)} if one.triggers else {}),
+        **({} if one.teacher_read is None else {"teacher_read": one.teacher_read}),
     }
 
 
@@ -366,7 +381,12 @@ class InfoOut(BaseModel):
 
 
 def info_reply(
-    manifest: Manifest, *, identity: Identity, limits: dict[str, int], server_version: str
+    manifest: Manifest,
+    *,
+    identity: Identity,
+    limits: dict[str, int],
+    teacher: dict[str, Any],
+    server_version: str,
 ) -> InfoOut:
     policy = manifest.policy.model_dump(mode="json")
     return InfoOut(
@@ -381,7 +401,7 @@ def info_reply(
         default_operating_point=policy["default_operating_point"],
         calibration=policy["calibration"],
         limits=limits,
-        teacher={"configured": False, "on_teacher_failure": policy["on_teacher_failure"]},
+        teacher=teacher,
         metrics=manifest.metrics,
         server_version=server_version,
     )

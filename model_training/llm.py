@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
+from app.contract import teacher_call
 from app.contract.errors import PosternError
 from app.contract.teacher_text import TokenChoice
 from model_training.errors import DataInvalid, ServerUnusable
@@ -235,66 +236,14 @@ class ServerBackend:
             )
 
 
-class _TopLogprob(BaseModel):
-    token: str
-    logprob: float
-
-
-class _ChatToken(_TopLogprob):
-    top_logprobs: list[_TopLogprob] = []
-
-
-class _Logprobs(BaseModel):
-    content: list[_ChatToken] | None = None
-    tokens: list[str] | None = None
-    top_logprobs: list[dict[str, float] | None] | None = None
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int | None = None
-
-
-class _Completion(BaseModel):
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage | None = None
-
-
 def read_completion(content: Any) -> Reply:
     """A reply of `/chat/completions` or `/completions`. Raises ValueError: another form."""
-    try:
-        found = _Completion.model_validate(content, strict=True)
-    except ValidationError as exc:
-        raise ValueError("no completion") from exc
+    found = teacher_call.read_completion(content)
     choice = found.choices[0]
-    text = choice.text if choice.message is None else choice.message.content
-    if text is None and choice.message is None:
-        raise ValueError("no text")
+    tokens = tuple(choice.logprobs.choices()) if choice.logprobs else ()
     return Reply(
-        text=text or "",  # a chat model that wrote nothing has content null
+        text=choice.written or "",  # a chat model that wrote nothing has content null
         finish=choice.finish_reason,
-        tokens=tuple(_tokens(choice.logprobs)) if choice.logprobs else (),
+        tokens=tuple((one.token, dict(one.top)) for one in tokens),
         prompt_tokens=found.usage.prompt_tokens if found.usage else None,
     )
-
-
-def _tokens(logprobs: _Logprobs) -> Iterator[tuple[str, dict[str, float]]]:
-    if logprobs.content is not None:
-        for one in logprobs.content:
-            tops = {top.token: top.logprob for top in one.top_logprobs}
-            yield one.token, {one.token: one.logprob} | tops
-    elif logprobs.tokens is not None and logprobs.top_logprobs is not None:
-        if len(logprobs.tokens) != len(logprobs.top_logprobs):
-            raise ValueError("tokens and log-probabilities differ in number")
-        for token, top in zip(logprobs.tokens, logprobs.top_logprobs, strict=True):
-            yield token, dict(top or {})

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.contract.exchange import Exchange
-from app.contract.teacher_text import TEMPLATES, TOP_LOGPROBS, TeacherTemplate
+from app.contract.teacher_call import question
+from app.contract.teacher_text import TEMPLATES
 from model_training.errors import RecipeInvalid, ServerUnusable
 from model_training.llm import Backend, Call, Reply, ServerBackend, read_completion
 from model_training.stage_config import (
@@ -74,7 +75,7 @@ def _guard(config: GuardServer | GuardLocal, *, temperature: float) -> Teacher:
         backend, endpoint = LocalBackend(config), "completions"
 
     def write(exchange: Exchange) -> Call:
-        body = {"model": config.model, **_question(template, exchange, chat=endpoint == "chat")}
+        body = {"model": config.model, **question(template, exchange, chat=endpoint == "chat")}
         path = "chat/completions" if endpoint == "chat" else "completions"
         return Call.model_validate({"endpoint": path, "asked": backend.asked, "body": body})
 
@@ -82,14 +83,6 @@ def _guard(config: GuardServer | GuardLocal, *, temperature: float) -> Teacher:
         return template.probability(reply.choices, exchange, temperature=temperature)
 
     return Teacher(backend, write, read)
-
-
-def _question(template: TeacherTemplate, exchange: Exchange, *, chat: bool) -> dict[str, Any]:
-    common = {"max_tokens": template.answer_tokens, "temperature": 0.0}
-    if chat:
-        messages = [{"role": "user", "content": template.body(exchange)}]
-        return common | {"messages": messages, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
-    return common | {"prompt": template.prompt(exchange), "logprobs": TOP_LOGPROBS}
 
 
 def read_with_logprobs(content: Any) -> Reply:

@@ -165,12 +165,14 @@ def fallback_verdict(
     """The teacher was wanted and gave nothing: the policy decides, and the verdict says so."""
     strict = policy.operating_points[STRICTEST][slice_].threshold
     threshold = min(point.threshold, strict)
+    low, high = point.deferral_band
     outcome: Mapping[OnTeacherFailure, bool] = {
         "student": probability >= threshold,
         "block": True,
-        "allow": False,
+        # Of what the student doubts, and no more: above its band it had no doubt, and whoever can
+        # make the teacher fail must not get that allowed.
+        "allow": probability > high,
     }
-    low, high = point.deferral_band
     return Verdict(
         harmful=outcome[policy.on_teacher_failure],
         probability=probability,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from app.contract.decision import FallbackMode, Verdict
+
+TeacherRead = Literal["text", "decoded", "worst_window"]
+"""What the teacher was shown: the text as it came, the text without its disguise, or the window
+that the student found the most harmful, where the whole was too long for the teacher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,10 @@ class Judged:
     windows: int
     worst_window: WorstWindow | None = None
     """Only where there are several windows."""
+    triggers: tuple[str, ...] = ()
+    """How the text seemed disguised; then it was also scored without the disguise."""
+    teacher_read: TeacherRead | None = None
+    """None where no teacher gave an opinion."""
 
 
 @dataclass(frozen=True, slots=True)

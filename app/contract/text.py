@@ -77,7 +77,8 @@ def _heaped_marks() -> re.Pattern[str]:
     return re.compile(f"([{marks}]{{{_MAX_MARKS}}})([{marks}]+)")
 
 
-def _nfkc(text: str) -> str:
+def nfkc(text: str) -> str:
+    """NFKC in linear time: of accents heaped on one letter, the first few."""
     if not text.isascii():
         text = _heaped_marks().sub(r"\1", text)
     return unicodedata.normalize("NFKC", text)
@@ -88,9 +89,9 @@ def normalize(text: str) -> str:
 
     Idempotent. May be longer than the input (NFKC expands some characters up to 18 times).
     """
-    text = _nfkc(text)
+    text = nfkc(text)
     text = text.translate(_INVISIBLE)
-    text = _nfkc(text)  # removal can bring combinable characters together
+    text = nfkc(text)  # removal can bring combinable characters together
     text = _WHITE_SPACE.sub(" ", text).strip()
     return _LONG_RUN.sub(r"\1 ", text)
 

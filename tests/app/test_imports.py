@@ -21,6 +21,7 @@ CONTRACT = {
     "exchange": {"errors"},
     "text": {"errors", "exchange"},
     "teacher_text": {"errors", "exchange"},
+    "teacher_call": {"exchange", "teacher_text"},
     "probability": set(),
     "windows": set(),
     "decision": {"errors", "exchange", "probability"},
@@ -33,13 +34,48 @@ DIALECTS_NEVER_SEE = {"fastapi", "starlette", "onnxruntime", "tokenizers"}
 _IO = {"fastapi", "starlette", "onnxruntime", "tokenizers", "httpx2", "ssl"}
 # module -> (other modules of app, libraries it must not see)
 APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
-    "settings": (set(), {"fastapi", "onnxruntime"}),
+    "settings": ({"settings_teacher"}, {"fastapi", "onnxruntime"}),
+    "settings_teacher": (set(), {"fastapi", "onnxruntime"}),
     "metrics": (set(), {"fastapi", "onnxruntime", "pydantic"}),
     "logs": (set(), {"fastapi", "onnxruntime"}),
     "tokenizer": (set(), {"asyncio", "fastapi", "onnxruntime"}),
     "session": (set(), {"asyncio", "fastapi", "tokenizers"}),
     "batcher": ({"metrics"}, {"onnxruntime", "fastapi", "tokenizers"}),
-    "pipeline": ({"batcher", "metrics", "tokenizer"}, {"fastapi", "starlette", "onnxruntime"}),
+    "disguises.encodings": (set(), _IO | {"asyncio"}),
+    "disguises.ciphers": (set(), _IO | {"asyncio"}),
+    "disguises.lettering": (set(), _IO | {"asyncio"}),
+    "triggers": (
+        {"disguises.ciphers", "disguises.encodings", "disguises.lettering"},
+        _IO | {"asyncio"},
+    ),
+    "teacher.opinion": (set(), _IO | {"asyncio"}),
+    "teacher.breaker": (set(), _IO | {"asyncio"}),
+    "teacher.shares": (set(), _IO | {"asyncio"}),
+    "teacher.remote": (
+        {"chat_guard.upstream", "teacher.opinion"},
+        {"fastapi", "starlette", "onnxruntime", "tokenizers"},
+    ),
+    "teacher.local": (
+        {"batcher", "metrics", "session", "teacher.opinion", "tokenizer"},
+        {"fastapi", "starlette", "httpx2"},
+    ),
+    "teacher.desk": (
+        {"logs", "metrics", "teacher.breaker", "teacher.opinion", "teacher.shares"},
+        _IO,
+    ),
+    "teacher.setup": (
+        {
+            *("batcher", "cascade", "chat_guard.upstream", "http_request", "metrics", "settings"),
+            *("teacher.breaker", "teacher.desk", "teacher.local", "teacher.opinion"),
+            *("teacher.remote", "teacher.shares"),
+        },
+        {"fastapi", "starlette", "onnxruntime", "tokenizers"},
+    ),
+    "cascade": ({"metrics", "teacher.desk", "teacher.opinion", "teacher.shares"}, _IO),
+    "pipeline": (
+        {"batcher", "cascade", "metrics", "tokenizer", "triggers"},
+        {"fastapi", "starlette", "onnxruntime"},
+    ),
     "warm_up": ({"session", "tokenizer"}, {"asyncio", "fastapi", "onnxruntime"}),
     "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
     "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
@@ -207,13 +243,15 @@ def test_settings_alone_reads_the_environment() -> None:
                 reads = (node.value.id, node.attr)
                 assert reads not in (("os", "environ"), ("os", "getenv"), ("os", "environb"))
                 if node.value.id == "os":
-                    assert module in ("app.main", "app.contract.artifact"), f"{module}: {reads}"
-        if module != "app.settings":
+                    # The teacher's lane sets the priority of its own threads.
+                    may = ("app.main", "app.contract.artifact", "app.teacher.local")
+                    assert module in may, f"{module}: {reads}"
+        if module not in ("app.settings", "app.settings_teacher"):
             assert "pydantic_settings" not in libraries(imports(path))
 
 
 def test_status_codes_live_in_http_errors_alone() -> None:
-    for module in ("batcher", "pipeline", "tokenizer", "session", "health", "wire"):
+    for module in ("batcher", "cascade", "pipeline", "tokenizer", "session", "health", "wire"):
         numbers = {
             node.value
             for node in ast.walk(ast.parse((APP / f"{module}.py").read_text()))

@@ -111,6 +111,7 @@ BODIES = (
     {"prompt": "tell me a story", "response": "the cat read a book"},
     {"prompt": "cake", "fallback": "always"},
     {"prompt": ""},
+    {"prompt": "b o o k  a n d  c a k e"},
     {"prompt": "garden"},  # for which the model fails
     {"inputs": [{"prompt": "read a book " * 30}] * 5},  # five of these overfill the queue
 )
@@ -158,6 +159,9 @@ def _faulty(start_faulty_server: StartServer, upstream_url: str) -> ServerProces
     process = start_faulty_server(
         {"delay_s": 0.05, "raise_word": "garden"},
         upstream_url=upstream_url,
+        teacher_url="http://127.0.0.1:9",  # where nobody listens
+        teacher_kind="postern",
+        teacher_audit_share=1.0,
         max_queue_tokens=1024,
         max_exchange_tokens=512,
         max_batch_tokens=128,

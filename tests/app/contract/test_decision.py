@@ -98,7 +98,8 @@ def test_a_moved_band_keeps_its_width_in_log_odds() -> None:
         ("student", 0.3, True),  # below 0.75, but above `strict`
         ("student", 0.2, False),
         ("block", 0.0, True),
-        ("allow", 1.0, False),
+        ("allow", 0.85, False),  # the end of the band
+        ("allow", 0.9, True),
     ],
 )
 def test_the_policy_decides_where_the_teacher_gave_nothing(

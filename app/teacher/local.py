@@ -1,0 +1,163 @@
+"""A teacher in this process: one bigger student, or several averaged, in a lane of their own.
+
+The lane has one thread, which the system lets run only where the student's leave a core free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from app.batcher import Batcher, BatchLimits, Logits, RunWindows, Scored
+from app.contract.decision import Policy
+from app.contract.errors import (
+    DeadlineExceeded,
+    ExchangeTooLong,
+    InvalidExchange,
+    Overloaded,
+    PosternError,
+)
+from app.contract.exchange import Exchange, Slice
+from app.contract.probability import harmful_margin
+from app.contract.text import segments
+from app.contract.windows import Encoding, Window
+from app.metrics import Metrics
+from app.session import Session
+from app.teacher.opinion import Opinion
+from app.tokenizer import Tokenizer
+
+_NICENESS: Final = 19
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def yield_to_others() -> None:
+    """Makes the calling thread, and those that it starts, the last to get a core.
+
+    Only Linux has priorities of single threads; elsewhere the call would slow the whole process.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+
+
+def made_in_the_lane(make: Callable[[Given], Made], given: Iterable[Given]) -> tuple[Made, ...]:
+    """`make` of each, in a thread that yields: an engine's own threads inherit that."""
+    with ThreadPoolExecutor(1, initializer=yield_to_others) as executor:
+        return tuple(executor.map(make, given))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A student that teaches."""
+
+    name: str
+    policy: Policy
+    tokenizer: Tokenizer
+    session: Session
+
+
+class LocalTeacher:
+    """Members whose calibrated log-odds are averaged. limits: of each member's queue."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        *,
+        limits: BatchLimits,
+        max_tokens: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._members = members
+        self._max_tokens = max_tokens
+        self._clock = clock
+        one_at_a_time = threading.Lock()
+        # Figures of their own, which nobody scrapes: the student's must not mix with them.
+        self._batchers = [
+            Batcher(
+                _in_the_lane(member.session.run, one_at_a_time),
+                limits=limits,
+                workers=1,
+                metrics=Metrics(),
+                clock=clock,
+            )
+            for member in members
+        ]
+        self._reader: ThreadPoolExecutor | None = None
+
+    @property
+    def left_behind(self) -> bool:
+        """Closed while a thread was inside a model, which may never return."""
+        return any(batcher.left_behind for batcher in self._batchers)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {"kind": "artifact", "artifacts": [member.name for member in self._members]}
+
+    def start(self) -> None:
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="teacher-reader")
+        for batcher in self._batchers:
+            batcher.start()
+
+    async def close(self) -> None:
+        for batcher in self._batchers:
+            await batcher.close()
+        if self._reader is not None:
+            self._reader.shutdown(wait=False, cancel_futures=True)
+
+    async def judge(self, exchange: Exchange, *, timeout_s: float) -> Opinion:
+        """The members' mean, the most harmful window of each counting."""
+        deadline = self._clock() + timeout_s
+        log_odds: list[float] = []
+        try:
+            for member, batcher in zip(self._members, self._batchers, strict=True):
+                encoding = await asyncio.get_running_loop().run_in_executor(
+                    self._reader, self._encode, member, exchange
+                )
+                (scored,) = await batcher.submit([encoding], deadline=deadline)
+                log_odds.append(_log_odds(scored, member.policy, exchange.slice))
+        except (Overloaded, DeadlineExceeded):
+            return Opinion("timeout")
+        except (ExchangeTooLong, InvalidExchange):
+            return Opinion("refused")
+        except PosternError:  # the model raised, or gave no numbers
+            return Opinion("failed")
+        return Opinion("answered", _sigmoid(sum(log_odds) / len(log_odds)))
+
+    def _encode(self, member: Member, exchange: Exchange) -> Encoding:
+        encoding = member.tokenizer.encode(segments(exchange), max_tokens=self._max_tokens)
+        if not encoding.prompt_tokens:
+            raise ExchangeTooLong(what="signs that this teacher cannot read", limit=0)
+        return encoding
+
+
+def _in_the_lane(run: RunWindows, one_at_a_time: threading.Lock) -> RunWindows:
+    """`run`, in a thread that yields to others; of all members, one at a time."""
+    yields = threading.local()
+
+    def run_in_lane(windows: Sequence[Window]) -> Logits:
+        if not getattr(yields, "done", False):
+            yield_to_others()
+            yields.done = True
+        with one_at_a_time:
+            return run(windows)
+
+    return run_in_lane
+
+
+def _log_odds(scored: Scored, policy: Policy, slice_: Slice) -> float:
+    calibration = policy.calibration[slice_]
+    margin = float(harmful_margin(scored.logits).max())
+    return margin / calibration.temperature + calibration.bias
+
+
+def _sigmoid(value: float) -> float:
+    small = math.exp(-abs(value))
+    return 1.0 / (1.0 + small) if value >= 0 else small / (1.0 + small)

@@ -1,0 +1,156 @@
+"""Settings -> the desk before the teacher, and the cascade behind the student."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from app.batcher import BatchLimits
+from app.cascade import Cascade, CascadeRules
+from app.chat_guard.upstream import Upstream, UpstreamLimits
+from app.contract.decision import Policy
+from app.contract.errors import SettingsInvalid
+from app.contract.teacher_text import TEMPLATES
+from app.http_request import now
+from app.metrics import Metrics
+from app.settings import Settings
+from app.teacher.breaker import Breaker
+from app.teacher.desk import DeskRules, TeacherDesk
+from app.teacher.local import LocalTeacher, Member
+from app.teacher.opinion import Teacher
+from app.teacher.remote import POSTERN_DIALECT, RemoteTeacher, openai_dialect
+from app.teacher.shares import NearestShare, RetryBudget, SlidingShare
+
+_MAX_REPLY_BYTES = 1 << 20
+
+
+def effective_policy(settings: Settings, policy: Policy) -> Policy:
+    """The artifact's, less what a setting overrides."""
+    if settings.teacher_on_failure is None:
+        return policy
+    return policy.model_copy(update={"on_teacher_failure": settings.teacher_on_failure})
+
+
+def build_desk(
+    settings: Settings, members: Callable[[], Sequence[Member]], metrics: Metrics
+) -> TeacherDesk | None:
+    """None where no teacher is set. members: loads those of `teacher_artifacts`.
+
+    Raises SettingsInvalid, and ArtifactInvalid for members.
+    """
+    if not settings.has_teacher:
+        return None
+    teacher = _remote(settings) if settings.teacher_url else _local(settings, members())
+    return TeacherDesk(
+        teacher,
+        rules=DeskRules(
+            timeout_s=settings.teacher_timeout_ms / 1000.0,
+            at_once=settings.teacher_concurrency,
+            may_wait=settings.teacher_queue,
+            max_chars=settings.teacher_max_chars,
+        ),
+        breaker=Breaker(
+            failures=settings.teacher_breaker_failures,
+            calls=settings.teacher_breaker_calls,
+            open_s=settings.teacher_breaker_open_ms / 1000.0,
+            clock=now,
+        ),
+        cap=SlidingShare(
+            share=settings.teacher_max_share,
+            window_s=settings.teacher_share_window_s,
+            at_least=settings.teacher_free_questions,
+            clock=now,
+        ),
+        retries=RetryBudget(settings.teacher_retry_share),
+        metrics=metrics,
+        clock=now,
+    )
+
+
+def build_cascade(
+    settings: Settings, policy: Policy, desk: TeacherDesk | None, metrics: Metrics
+) -> Cascade:
+    budget = settings.teacher_mode == "budget"
+    return Cascade(
+        policy,
+        desk,
+        metrics=metrics,
+        rules=CascadeRules(
+            NearestShare(settings.teacher_budget_share) if budget and desk else None,
+            settings.teacher_audit_share,
+        ),
+        clock=now,
+    )
+
+
+def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> dict[str, Any]:
+    """For `/info`: no secret, no path, no address."""
+    common = {"configured": desk is not None, "on_teacher_failure": policy.on_teacher_failure}
+    if desk is None:
+        return common
+    budget = settings.teacher_mode == "budget"
+    return common | {
+        **desk.described,
+        "mode": settings.teacher_mode,
+        **({"budget_share": settings.teacher_budget_share} if budget else {}),
+        "max_share": settings.teacher_max_share,
+        "audit_share": settings.teacher_audit_share,
+        "triggers": settings.teacher_triggers,
+        "timeout_ms": settings.teacher_timeout_ms,
+        "max_chars": settings.teacher_max_chars,
+        "fusion": {name: one.model_dump(mode="json") for name, one in policy.fusion.items()},
+    }
+
+
+def _local(settings: Settings, members: Sequence[Member]) -> Teacher:
+    return LocalTeacher(
+        members,
+        limits=BatchLimits(settings.max_batch_tokens, settings.max_queue_tokens),
+        max_tokens=settings.max_exchange_tokens,
+        clock=now,
+    )
+
+
+def _remote(settings: Settings) -> Teacher:
+    url, timeout_s = settings.teacher_url, settings.teacher_timeout_ms / 1000.0
+    assert url is not None  # noqa: S101 - for the type checker
+    limits = UpstreamLimits(
+        connect_s=min(timeout_s, settings.teacher_connect_timeout_ms / 1000.0),
+        idle_s=timeout_s,
+        total_s=timeout_s,
+        max_response_bytes=_MAX_REPLY_BYTES,
+        max_connections=settings.teacher_concurrency,
+    )
+    api_key = _api_key(settings)
+    try:
+        upstream = Upstream(
+            url,
+            api_key=api_key,
+            limits=limits,
+            ca_file=settings.teacher_ca_file,
+            clock=now,
+        )
+    except SettingsInvalid as exc:
+        raise SettingsInvalid("teacher_ca_file cannot be read") from exc
+    if settings.teacher_kind == "postern":
+        return RemoteTeacher(upstream, POSTERN_DIALECT)
+    dialect = openai_dialect(
+        TEMPLATES[settings.teacher_template],
+        model=settings.teacher_model or "",
+        chat=settings.teacher_endpoint == "chat",
+        temperature=settings.teacher_temperature,
+    )
+    return RemoteTeacher(upstream, dialect)
+
+
+def _api_key(settings: Settings) -> str | None:
+    """Raises SettingsInvalid: a key that is expected and not there is no key."""
+    if settings.teacher_api_key_file is None:
+        return None
+    try:
+        key = settings.teacher_api_key_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsInvalid("teacher_api_key_file cannot be read") from exc
+    if not key or not (key.isascii() and key.isprintable()) or " " in key:
+        raise SettingsInvalid("teacher_api_key_file must hold one line of printable ASCII")
+    return key
