@@ -26,6 +26,7 @@ from app.chat_guard.routes import router as chat_guard_router
 from app.contract.artifact import Artifact, read_artifact
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
+from app.cost_model import CostModel
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
 from app.health import Health
@@ -38,7 +39,7 @@ from app.routes import Services, router
 from app.session import OnnxSession, Session
 from app.settings import Settings
 from app.tokenizer import Tokenizer
-from app.warm_up import SELF_TEST, check_self_test, warm_up
+from app.warm_up import SELF_TEST, check_self_test, measured_cost, warm_up
 from app.wire import Identity, info_reply
 
 
@@ -49,6 +50,7 @@ class Student:
     artifact: Artifact
     tokenizer: Tokenizer
     session: Session
+    cost: CostModel
 
 
 def load_student(settings: Settings) -> Student:
@@ -63,7 +65,8 @@ def load_student(settings: Settings) -> Student:
     threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
     session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
     check_self_test(manifest, warm_up(tokenizer, session))
-    return Student(artifact, tokenizer, session)
+    cost = measured_cost(tokenizer, session, max_batch_tokens=settings.max_batch_tokens)
+    return Student(artifact, tokenizer, session, cost)
 
 
 def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
@@ -78,6 +81,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         workers=settings.workers,
         metrics=metrics,
         clock=now,
+        cost=student.cost,
     )
     limits = {
         "max_body_bytes": settings.max_body_bytes,

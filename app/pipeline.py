@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.batcher import Batcher, Scored
+from app.callers import current_caller
 from app.contract.decision import (
     FallbackMode,
     OperatingPoint,
@@ -77,7 +78,7 @@ class Pipeline:
         points = [self._point(exchange.slice, options) for exchange in exchanges]
         encodings = await self._encode(exchanges, reject_long=options.reject_long)
         self._metrics.stage_duration.labels("tokenize").observe(self._clock() - started)
-        scored = await self._batcher.submit(encodings, deadline=deadline)
+        scored = await self._batcher.submit(encodings, deadline=deadline, caller=current_caller())
         judged = tuple(
             self._judge(exchange.slice, point, encoding, scores, options.fallback)
             for exchange, point, encoding, scores in zip(

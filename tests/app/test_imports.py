@@ -38,14 +38,23 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "logs": (set(), {"fastapi", "onnxruntime"}),
     "tokenizer": (set(), {"asyncio", "fastapi", "onnxruntime"}),
     "session": (set(), {"asyncio", "fastapi", "tokenizers"}),
-    "batcher": ({"metrics"}, {"onnxruntime", "fastapi", "tokenizers"}),
-    "pipeline": ({"batcher", "metrics", "tokenizer"}, {"fastapi", "starlette", "onnxruntime"}),
-    "warm_up": ({"session", "tokenizer"}, {"asyncio", "fastapi", "onnxruntime"}),
+    "batch_queue": (set(), {"asyncio", "threading", "time", *_IO}),
+    "cost_model": (set(), {"asyncio", "threading", "time", *_IO}),
+    "callers": (set(), _IO),
+    "batcher": (
+        {"batch_queue", "cost_model", "metrics"},
+        {"onnxruntime", "fastapi", "tokenizers"},
+    ),
+    "pipeline": (
+        {"batcher", "callers", "metrics", "tokenizer"},
+        {"fastapi", "starlette", "onnxruntime"},
+    ),
+    "warm_up": ({"cost_model", "session", "tokenizer"}, {"asyncio", "fastapi", "onnxruntime"}),
     "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
     "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
     "http_errors": (set(), {"onnxruntime", "tokenizers"}),
     "http_protocol": (set(), {"onnxruntime", "tokenizers"}),
-    "http_request": (set(), {"onnxruntime", "tokenizers"}),
+    "http_request": ({"callers"}, {"onnxruntime", "tokenizers"}),
     "observe": (
         {
             *("dialects.error_shapes", "health", "http_errors", "http_protocol", "http_request"),
