@@ -34,8 +34,9 @@ from app.http_protocol import bounded_protocol
 from app.http_request import Keys, now
 from app.metrics import Metrics
 from app.observe import Observed
-from app.pipeline import InputLimits, Pipeline
+from app.pipeline import InputLimits, Pipeline, worth_keeping
 from app.routes import Services, router
+from app.score_cache import ScoreCache
 from app.session import OnnxSession, Session
 from app.settings import Settings
 from app.tokenizer import Tokenizer
@@ -63,7 +64,12 @@ def load_student(settings: Settings) -> Student:
         overlap_tokens=manifest.overlap_tokens,
     )
     threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
-    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
+    session = OnnxSession(
+        artifact.model,
+        pad_id=manifest.pad_id,
+        intra_op_threads=threads,
+        device=settings.device,
+    )
     check_self_test(manifest, warm_up(tokenizer, session))
     cost = measured_cost(tokenizer, session, max_batch_tokens=settings.max_batch_tokens)
     return Student(artifact, tokenizer, session, cost)
@@ -99,6 +105,14 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         ),
         metrics=metrics,
         clock=now,
+        cache=ScoreCache(
+            entries=settings.cache_entries,
+            artifact_sha256=artifact.sha256,
+            metrics=metrics,
+            kept=worth_keeping,
+        )
+        if settings.cache_entries
+        else None,
     )
     services = Services(
         settings=settings,

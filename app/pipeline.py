@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from app.batcher import Batcher, Scored
 from app.callers import current_caller
@@ -29,8 +31,9 @@ from app.contract.moderation import (
 )
 from app.contract.probability import harmful_margin, harmful_probability
 from app.contract.text import segments
-from app.contract.windows import Encoding
+from app.contract.windows import Encoding, Window
 from app.metrics import Metrics
+from app.score_cache import ScoreCache
 from app.tokenizer import Tokenizer
 
 # Below this many characters tokenizing is quicker than the hop to a thread and back.
@@ -46,6 +49,15 @@ class InputLimits:
     max_exchange_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the student made of one exchange, before any policy."""
+
+    encoding: Encoding
+    scored: Scored
+    tokenize_s: float
+
+
 class Pipeline:
     """Moderates exchanges with one student."""
 
@@ -58,6 +70,7 @@ class Pipeline:
         limits: InputLimits,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        cache: ScoreCache[Score] | None = None,
     ) -> None:
         self.policy = policy
         self._tokenizer = tokenizer
@@ -65,6 +78,7 @@ class Pipeline:
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
+        self._cache = cache
 
     async def moderate(
         self, exchanges: Sequence[Exchange], options: Options, *, deadline: float
@@ -76,9 +90,8 @@ class Pipeline:
         """
         started = self._clock()
         points = [self._point(exchange.slice, options) for exchange in exchanges]
-        encodings = await self._encode(exchanges, reject_long=options.reject_long)
-        self._metrics.stage_duration.labels("tokenize").observe(self._clock() - started)
-        scored = await self._batcher.submit(encodings, deadline=deadline, caller=current_caller())
+        scores = await self._score(exchanges, reject_long=options.reject_long, deadline=deadline)
+        encodings, scored = [one.encoding for one in scores], [one.scored for one in scores]
         judged = tuple(
             self._judge(exchange.slice, point, encoding, scores, options.fallback)
             for exchange, point, encoding, scores in zip(
@@ -90,6 +103,7 @@ class Pipeline:
             inference_s=max(scores.inference_s for scores in scored),
             teacher_s=0.0,
             total_s=self._clock() - started,
+            tokenize_s=max(one.tokenize_s for one in scores),
         )
         self._metrics.stage_duration.labels("queue").observe(timings.queue_s)
         self._metrics.stage_duration.labels("infer").observe(timings.inference_s)
@@ -101,9 +115,33 @@ class Pipeline:
             slice_, operating_point=options.operating_point, threshold=options.threshold
         )
 
-    async def _encode(self, exchanges: Sequence[Exchange], *, reject_long: bool) -> list[Encoding]:
+    async def _score(
+        self, exchanges: Sequence[Exchange], *, reject_long: bool, deadline: float
+    ) -> Sequence[Score]:
+        """The student's logits for each exchange, of the cache where it holds them."""
         if len(exchanges) > self._limits.max_items:
             raise ExchangeTooLong(what="exchanges", limit=self._limits.max_items)
+
+        async def compute(places: Sequence[int]) -> Sequence[Score]:
+            started = self._clock()
+            encodings = await self._encode(
+                [exchanges[place] for place in places], reject_long=reject_long
+            )
+            tokenize_s = self._clock() - started
+            self._metrics.stage_duration.labels("tokenize").observe(tokenize_s)
+            scored = await self._batcher.submit(
+                encodings, deadline=deadline, caller=current_caller()
+            )
+            return [Score(*pair, tokenize_s) for pair in zip(encodings, scored, strict=True)]
+
+        # Whether long text is refused is the request's own choice, so such a request looks nothing
+        # up: a score of several windows would be an answer that it did not ask for.
+        if self._cache is None or reject_long:
+            return await compute(range(len(exchanges)))
+        keys = [self._cache.key(one, caller=current_caller()) for one in exchanges]
+        return await self._cache.scores(keys, compute, timeout_s=deadline - self._clock())
+
+    async def _encode(self, exchanges: Sequence[Exchange], *, reject_long: bool) -> list[Encoding]:
         sizes = [len(e.prompt) + len(e.response or "") for e in exchanges]
         for index, size in enumerate(sizes):
             if size > self._limits.max_exchange_chars:
@@ -156,6 +194,15 @@ class Pipeline:
         self._metrics.probability.labels(slice_).observe(probability)
         worst = worst_window(scored, encoding)
         return Judged(verdict, encoding.tokens, len(encoding.windows), worst)
+
+
+def worth_keeping(score: Score) -> Score:
+    """Of a score that may be asked for again: no token ids, and no time that it took."""
+    nothing = np.zeros(0, dtype=np.int64)
+    windows = (Window(nothing, nothing),) * len(score.encoding.windows)
+    return Score(
+        replace(score.encoding, windows=windows), Scored(score.scored.logits, 0.0, 0.0), 0.0
+    )
 
 
 def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> float:

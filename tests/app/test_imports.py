@@ -45,8 +45,9 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"batch_queue", "cost_model", "metrics"},
         {"onnxruntime", "fastapi", "tokenizers"},
     ),
+    "score_cache": ({"metrics"}, {"time", "threading", *_IO}),
     "pipeline": (
-        {"batcher", "callers", "metrics", "tokenizer"},
+        {"batcher", "callers", "metrics", "score_cache", "tokenizer"},
         {"fastapi", "starlette", "onnxruntime"},
     ),
     "warm_up": ({"cost_model", "session", "tokenizer"}, {"asyncio", "fastapi", "onnxruntime"}),
