@@ -1,8 +1,8 @@
 """Entries -> batches -> futures. Work-conserving: a free worker takes what waits, at once.
 
 Laws, held by property tests: no entry is lost, duplicated or answered with another's logits; a
-failure answers its own entry alone; the oldest entry is always in the next batch; an entry whose
-caller has left, or whose deadline has passed, does not reach the model.
+failure answers its own entry alone; an entry whose caller has left, or whose deadline has passed,
+does not reach the model. What goes first is decided in `app/batch_queue.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.batch_queue import BatchQueue, Sums, Waiting
 from app.contract.errors import (
     DeadlineExceeded,
     DeadlineUnreachable,
@@ -25,16 +26,15 @@ from app.contract.errors import (
     NotReady,
     QueueFull,
 )
-from app.contract.windows import Encoding, Window
+from app.contract.windows import Encoding, Window, padded_length
+from app.cost_model import CostModel
 from app.metrics import Metrics
 
 Logits = npt.NDArray[np.float32]
 RunWindows = Callable[[Sequence[Window]], Logits]
 
-# How many waiting entries are considered for one batch: sorting more costs more than it saves.
-_LOOK_AHEAD = 512
-# Weight of the newest batch in the running cost of a token.
-_COST_SMOOTHING = 0.1
+# "Come back at once" would come back too early.
+_SHORTEST_RETRY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,19 @@ class Scored:
     inference_s: float
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    window: Window
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Entry(Waiting):
     future: asyncio.Future[Logits]
     deadline: float
     arrived: float
     started: float = math.nan
     finished: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    started: float
+    predicted_s: float
 
 
 class Batcher:
@@ -79,24 +84,24 @@ class Batcher:
         workers: int,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        cost: CostModel | None = None,
     ) -> None:
         self._run = run
         self._limits = limits
         self._n_workers = workers
         self._metrics = metrics
         self._clock = clock
-        self._waiting: dict[_Entry, None] = {}  # in order of arrival; removal anywhere is O(1)
-        self._waiting_tokens = 0
-        self._running: dict[int, tuple[float, int]] = {}  # worker -> (started, tokens)
+        self._queue: BatchQueue[_Entry] = BatchQueue(max_batch_tokens=limits.max_batch_tokens)
+        self._running: dict[int, _Running] = {}  # by worker
         self._work_came = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._executor: ThreadPoolExecutor | None = None
         self._closed = False
-        self._s_per_token = 0.0
+        self._cost = cost or CostModel()
         self.last_success = -math.inf
         self.left_behind = False
         """Closed while a thread was inside the model, which may never return."""
-        metrics.watch_queue(lambda: self._waiting_tokens, self._oldest_s)
+        metrics.watch_queue(lambda: self._queue.tokens, self._oldest_s)
 
     def start(self) -> None:
         """Starts the workers; to be called on the event loop."""
@@ -109,8 +114,8 @@ class Batcher:
     async def close(self) -> None:
         """Answers what waits with NotReady and stops. A thread that hangs is left behind."""
         self._closed = True
-        for entry in list(self._waiting):
-            self._remove(entry)
+        for entry in list(self._queue):
+            self._queue.remove(entry)
             _fail(entry, NotReady("the server is shutting down"))
         self.left_behind = bool(self._running)
         for task in self._tasks:
@@ -122,23 +127,26 @@ class Batcher:
     def stalled_s(self) -> float:
         """Seconds that the longest running batch has taken so far; 0 when none runs."""
         now = self._clock()
-        return max((now - started for started, _ in self._running.values()), default=0.0)
+        return max((now - batch.started for batch in self._running.values()), default=0.0)
 
-    async def submit(self, encodings: Sequence[Encoding], *, deadline: float) -> list[Scored]:
+    async def submit(
+        self, encodings: Sequence[Encoding], *, deadline: float, caller: int = 0
+    ) -> list[Scored]:
         """Scores all windows of all encodings; accepted or refused as a whole.
 
-        deadline: absolute, on the clock. Raises ExchangeTooLong, QueueFull, DeadlineUnreachable,
-        DeadlineExceeded, InferenceFailed, NotReady. Whatever is raised, cancellation included,
-        nothing stays queued.
+        deadline: absolute, on the clock. caller: whom the work is for; callers share fairly.
+        Raises ExchangeTooLong, QueueFull, DeadlineUnreachable, DeadlineExceeded, InferenceFailed,
+        NotReady. Whatever is raised, cancellation included, nothing stays queued.
         """
         windows = [window for encoding in encodings for window in encoding.windows]
-        self._admit(sum(window.length for window in windows), deadline)
+        self._admit(windows, deadline, caller)
         loop = asyncio.get_running_loop()
         now = self._clock()
-        entries = [_Entry(w, loop.create_future(), deadline, now) for w in windows]
-        for entry in entries:
-            self._waiting[entry] = None
-            self._waiting_tokens += entry.window.length
+        entries = [
+            _Entry(window=w, future=loop.create_future(), deadline=deadline, arrived=now)
+            for w in windows
+        ]
+        self._queue.add(entries, caller=caller)
         self._work_came.set()
         try:
             async with asyncio.timeout(max(0.0, deadline - now)):
@@ -154,25 +162,45 @@ class Batcher:
                 self._abandon(entry)
         return _gather(encodings, entries, rows)
 
-    def _admit(self, tokens: int, deadline: float) -> None:
+    def _admit(self, windows: Sequence[Window], deadline: float, caller: int) -> None:
+        """Refuses at once what cannot be taken or cannot be finished in time."""
         if self._closed:
             raise NotReady("the server is shutting down")
+        tokens = sum(window.length for window in windows)
         if tokens > self._limits.max_queue_tokens:  # could never be accepted
             raise ExchangeTooLong(what="tokens in all", limit=self._limits.max_queue_tokens)
-        backlog = self._waiting_tokens + sum(size for _, size in self._running.values())
-        backlog_s = backlog * self._s_per_token / self._n_workers
-        if self._waiting_tokens + tokens > self._limits.max_queue_tokens:
-            raise QueueFull(
-                waiting_tokens=self._waiting_tokens, retry_after_s=max(0.05, backlog_s / 2)
-            )
-        predicted_s = backlog_s + tokens * self._s_per_token / self._n_workers
-        remaining_s = deadline - self._clock()
-        # An idle server tries whatever it is asked: the running cost may be an outlier's, and only
+        waiting = self._queue.tokens
+        over = waiting + tokens - self._limits.max_queue_tokens
+        if over > 0:
+            free_s = self._seconds(Sums(over, over * max(window.length for window in windows)))
+            raise QueueFull(waiting_tokens=waiting, retry_after_s=max(_SHORTEST_RETRY_S, free_s))
+        # An idle server tries whatever it is asked: the prediction may be an outlier's, and only
         # new work can correct it.
-        if backlog and predicted_s > remaining_s:
+        if not (waiting or self._running):
+            return
+        ahead = self._queue.ahead_of(tokens, caller=caller, is_long=len(windows) > 1)
+        ahead.tokens += tokens
+        ahead.squares += sum(window.length**2 for window in windows)
+        predicted_s = self._seconds(ahead) + self._running_s() / self._n_workers
+        remaining_s = deadline - self._clock()
+        if predicted_s > remaining_s:
+            late_s = predicted_s - remaining_s
             raise DeadlineUnreachable(
-                predicted_s=predicted_s, retry_after_s=max(0.05, predicted_s - remaining_s)
+                predicted_s=predicted_s, retry_after_s=max(_SHORTEST_RETRY_S, late_s)
             )
+
+    def _seconds(self, work: Sums) -> float:
+        """Until all workers together have done so much, with the usual error on top."""
+        batches = math.ceil(work.tokens / self._limits.max_batch_tokens)
+        alone = self._cost.predict(batches=batches, tokens=work.tokens, squares=work.squares)
+        return alone * (1.0 + min(0.5, self._cost.error)) / min(self._n_workers, batches)
+
+    def _running_s(self) -> float:
+        """What the batches inside the model still need, one after the other."""
+        now = self._clock()
+        return sum(
+            max(0.0, batch.predicted_s - (now - batch.started)) for batch in self._running.values()
+        )
 
     async def _work(self, worker: int) -> None:
         while True:
@@ -181,16 +209,21 @@ class Batcher:
                 self._work_came.clear()
                 await self._work_came.wait()
                 continue
-            padded = len(batch) * max(entry.window.length for entry in batch)
+            longest = padded_length(max(entry.length for entry in batch))
+            padded = len(batch) * longest
             started = self._clock()
-            self._running[worker] = (started, padded)
+            self._running[worker] = _Running(
+                started, self._cost.predict(batches=1, tokens=padded, squares=padded * longest)
+            )
             try:
-                await self._answer(batch, started)
+                succeeded = await self._answer(batch, started)
             finally:
                 del self._running[worker]
-            self._observe(batch, padded, self._clock() - started)
+            if succeeded:
+                self._observe(batch, longest, self._clock() - started)
 
-    async def _answer(self, batch: list[_Entry], started: float) -> None:
+    async def _answer(self, batch: list[_Entry], started: float) -> bool:
+        """Whether one run of the model answered them all."""
         for entry in batch:
             entry.started = started
         try:
@@ -199,14 +232,14 @@ class Batcher:
             if len(batch) == 1:
                 self._metrics.inference_failures.inc()
                 _fail(batch[0], InferenceFailed(type(exc.__cause__ or exc).__name__))
-                return
+                return False
             # Poison answers for itself alone: its batch-mates run again without it.
             for entry in batch:
                 if entry.deadline <= self._clock():
                     _fail(entry, DeadlineExceeded())
                 if not entry.future.done():
                     await self._answer([entry], started)
-            return
+            return False
         finished = self._clock()
         self.last_success = finished
         for entry, row in zip(batch, logits, strict=True):
@@ -216,6 +249,7 @@ class Batcher:
                 _fail(entry, InferenceFailed("the model gave numbers that are not finite"))
             elif not entry.future.done():
                 entry.future.set_result(row)
+        return True
 
     async def _infer(self, batch: list[_Entry]) -> Logits:
         windows = [entry.window for entry in batch]
@@ -226,56 +260,34 @@ class Batcher:
         return logits
 
     def _take(self) -> list[_Entry]:
-        """The oldest entry, joined by those nearest to it in length, within the token budget."""
+        """The next batch. Who expired while waiting is answered on the way."""
         now = self._clock()
-        candidates: list[_Entry] = []
-        for entry in list(self._waiting):
-            if entry.deadline <= now:
-                self._remove(entry)
-                _fail(entry, DeadlineExceeded())
-                continue
-            candidates.append(entry)
-            if len(candidates) == _LOOK_AHEAD:
-                break
-        if not candidates:
-            return []
-        lead = candidates[0].window.length
-        candidates[1:] = sorted(candidates[1:], key=lambda e: abs(e.window.length - lead))
-        batch: list[_Entry] = []
-        longest = 0
-        for entry in candidates:
-            longest = max(longest, entry.window.length)
-            if batch and longest * (len(batch) + 1) > self._limits.max_batch_tokens:
-                break
-            batch.append(entry)
-        for entry in batch:
-            self._remove(entry)
+        batch, expired = self._queue.take(
+            drop=lambda entry: entry.deadline <= now,
+            idle_workers=self._n_workers - len(self._running),
+        )
+        for entry in expired:
+            _fail(entry, DeadlineExceeded())
         return batch
 
-    def _remove(self, entry: _Entry) -> None:
-        del self._waiting[entry]
-        self._waiting_tokens -= entry.window.length
-
     def _abandon(self, entry: _Entry) -> None:
-        if entry in self._waiting:
-            self._remove(entry)
+        self._queue.remove(entry)
         if not entry.future.done():
             entry.future.cancel()
         elif not entry.future.cancelled():
             entry.future.exception()  # read, so that a sibling's failure is not reported as lost
 
-    def _observe(self, batch: list[_Entry], padded: int, elapsed_s: float) -> None:
-        tokens = sum(entry.window.length for entry in batch)
+    def _observe(self, batch: list[_Entry], longest: int, elapsed_s: float) -> None:
+        tokens = sum(entry.length for entry in batch)
+        padded = len(batch) * longest
         self._metrics.batch_windows.observe(len(batch))
         self._metrics.batch_tokens.observe(padded)
         self._metrics.padding_ratio.observe(1.0 - tokens / padded)
-        cost = elapsed_s / padded
-        weight = _COST_SMOOTHING if self._s_per_token else 1.0
-        self._s_per_token += weight * (cost - self._s_per_token)
+        self._cost.observe(longest, len(batch), elapsed_s)
 
     def _oldest_s(self) -> float:
-        oldest = next(iter(self._waiting), None)
-        return 0.0 if oldest is None else self._clock() - oldest.arrived
+        oldest = min((entry.arrived for entry in self._queue), default=math.inf)
+        return max(0.0, self._clock() - oldest)
 
 
 def _run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:

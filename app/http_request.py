@@ -15,6 +15,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
+from app.callers import set_caller
 from app.contract.errors import (
     BodyTooLarge,
     BodyTooSlow,
@@ -77,6 +78,7 @@ class Keys:
         matches = [hmac.compare_digest(digest, accepted) for accepted in self.digests]
         if given is None or not any(matches):
             raise Unauthorized
+        set_caller(1 + matches.index(True))
 
 
 def deadline_of(scope: Scope, *, timeout_ms: int) -> float:

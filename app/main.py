@@ -27,6 +27,7 @@ from app.chat_guard.routes import router as chat_guard_router
 from app.contract.artifact import Artifact, read_artifact
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
+from app.cost_model import CostModel
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
 from app.health import Health
@@ -34,14 +35,16 @@ from app.http_protocol import bounded_protocol
 from app.http_request import Keys, now
 from app.metrics import Metrics
 from app.observe import Observed
-from app.pipeline import InputLimits, Pipeline
+from app.pipeline import Pipeline
 from app.routes import Services, router
+from app.score_cache import ScoreCache
+from app.scorer import InputLimits, worth_keeping
 from app.session import OnnxSession, Session
 from app.settings import Settings
 from app.teacher import setup as teacher_setup
 from app.teacher.local import Member, made_in_the_lane
 from app.tokenizer import Tokenizer
-from app.warm_up import SELF_TEST, check_self_test, warm_up
+from app.warm_up import SELF_TEST, check_self_test, measured_cost, warm_up
 from app.wire import Identity, info_reply
 
 
@@ -52,6 +55,7 @@ class Student:
     artifact: Artifact
     tokenizer: Tokenizer
     session: Session
+    cost: CostModel
 
 
 def load_student(settings: Settings) -> Student:
@@ -64,9 +68,15 @@ def load_student(settings: Settings) -> Student:
         overlap_tokens=manifest.overlap_tokens,
     )
     threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
-    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
+    session = OnnxSession(
+        artifact.model,
+        pad_id=manifest.pad_id,
+        intra_op_threads=threads,
+        device=settings.device,
+    )
     check_self_test(manifest, warm_up(tokenizer, session))
-    return Student(artifact, tokenizer, session)
+    cost = measured_cost(tokenizer, session, max_batch_tokens=settings.max_batch_tokens)
+    return Student(artifact, tokenizer, session, cost)
 
 
 def load_teachers(settings: Settings) -> tuple[Member, ...]:
@@ -95,6 +105,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         workers=settings.workers,
         metrics=metrics,
         clock=now,
+        cost=student.cost,
     )
     limits = {
         "max_body_bytes": settings.max_body_bytes,
@@ -117,6 +128,14 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         cascade=cascade,
         triggers=settings.teacher_triggers,
         clock=now,
+        cache=ScoreCache(
+            entries=settings.cache_entries,
+            artifact_sha256=artifact.sha256,
+            metrics=metrics,
+            kept=worth_keeping,
+        )
+        if settings.cache_entries
+        else None,
     )
     services = Services(
         settings=settings,

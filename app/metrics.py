@@ -125,6 +125,12 @@ class Metrics:
         self.inference_failures = Counter(
             "postern_inference_failures", "Windows for which the model failed.", registry=r
         )
+        self.cache_lookups = Counter(
+            "postern_cache_lookups",
+            "Exchanges looked up in the cache: hit, miss, or joined to one being computed.",
+            ["outcome"],
+            registry=r,
+        )
         self.queue_tokens = Gauge(
             "postern_queue_tokens", "Tokens that wait for a batch.", registry=r
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,7 +14,7 @@ from app.contract.errors import NotReady, PosternError, TooManyConnections
 from app.dialects.error_shapes import error_shape_of
 from app.health import Health
 from app.http_protocol import CROWDED
-from app.http_request import ClientLeft, now, request_id_of
+from app.http_request import ClientLeft, header, now, request_id_of
 from app.logs import LOGGER, log
 from app.metrics import Metrics
 
@@ -20,6 +22,8 @@ _UNMATCHED = "unmatched"
 # Probes and scrapes go on while the server drains, and are not worth a line each.
 _OPERATORS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _CLIENT_CLOSED_REQUEST = 499
+_ASKS_FOR_TIMINGS = b"x-postern-timings"
+_STAGES = ("parse", "tokenize", "queue", "inference", "teacher")
 
 
 class Observed:
@@ -44,7 +48,10 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                if header(scope, _ASKS_FOR_TIMINGS) == "1":
+                    headers["Server-Timing"] = _server_timing(state["log"], now() - arrived)
             await send(message)
 
         try:
@@ -94,3 +101,11 @@ class Observed:
                 duration_ms=round(elapsed_s * 1000.0, 3),
                 **scope["state"]["log"],
             )
+
+
+def _server_timing(fields: Mapping[str, Any], total_s: float) -> str:
+    """The stages that a request went through, in milliseconds, for the header Server-Timing."""
+    stages = [(stage, fields[f"{stage}_ms"]) for stage in _STAGES if f"{stage}_ms" in fields]
+    return ", ".join(
+        f"{stage};dur={ms:.3f}" for stage, ms in [*stages, ("total", total_s * 1000.0)]
+    )

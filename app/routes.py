@@ -110,7 +110,8 @@ async def classify(request: Request) -> Response:
     )
     started = now()
     asked = parse_classify(body)
-    services.metrics.stage_duration.labels("parse").observe(now() - started)
+    parse_s = now() - started
+    services.metrics.stage_duration.labels("parse").observe(parse_s)
     moderation = await unless_client_leaves(
         request, services.pipeline.moderate(asked.exchanges, asked.options, deadline=deadline)
     )
@@ -121,6 +122,8 @@ async def classify(request: Request) -> Response:
         windows=sum(one.windows for one in moderation.judged),
         harmful=sum(one.verdict.harmful for one in moderation.judged),
         degraded=sum(one.verdict.degraded for one in moderation.judged),
+        parse_ms=round(parse_s * 1000.0, 3),
+        tokenize_ms=round(moderation.timings.tokenize_s * 1000.0, 3),
         queue_ms=round(moderation.timings.queue_s * 1000.0, 3),
         inference_ms=round(moderation.timings.inference_s * 1000.0, 3),
     )

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from app.contract.errors import ArtifactInvalid
+from app.contract.errors import ArtifactInvalid, SettingsInvalid
 from app.contract.windows import Window, pad
 
+Device = Literal["cpu", "cuda"]
 Logits = npt.NDArray[np.float32]
+
+# By device: what runs the graph. On a card, operators that it lacks run on the processor.
+_PROVIDERS: Final[dict[Device, list[Any]]] = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": [
+        # Memory as asked for, not in powers of two: shapes vary from batch to batch.
+        ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"}),
+        "CPUExecutionProvider",
+    ],
+}
 
 
 class Session(Protocol):
@@ -24,11 +35,22 @@ class Session(Protocol):
 
 
 class OnnxSession:
-    """A student graph in memory. Thread-safe. Raises ArtifactInvalid when it cannot be loaded."""
+    """A student graph in memory. Thread-safe.
+
+    Raises ArtifactInvalid when it cannot be loaded, SettingsInvalid when this machine or this
+    installation of ONNX Runtime does not offer the device: it never falls back to another.
+    """
 
     _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
-    def __init__(self, model: bytes, *, pad_id: int, intra_op_threads: int) -> None:
+    def __init__(
+        self, model: bytes, *, pad_id: int, intra_op_threads: int, device: Device = "cpu"
+    ) -> None:
+        if device == "cuda" and "CUDAExecutionProvider" not in ort.get_available_providers():
+            raise SettingsInvalid(
+                "device=cuda: this ONNX Runtime runs on the processor alone; install "
+                "onnxruntime-gpu in the place of onnxruntime (see docs/performance.md)"
+            )
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
@@ -41,10 +63,13 @@ class OnnxSession:
         options.log_severity_level = 4
         try:
             self._session = ort.InferenceSession(
-                model, sess_options=options, providers=["CPUExecutionProvider"]
+                model, sess_options=options, providers=_PROVIDERS[device]
             )
         except Exception as exc:  # the library raises classes of its own, without a common base
             raise ArtifactInvalid(f"the model cannot be loaded ({type(exc).__name__})") from exc
+        if device == "cuda" and self._session.get_providers()[0] != "CUDAExecutionProvider":
+            # The library only writes a line when the driver or a CUDA library is missing.
+            raise SettingsInvalid("device=cuda: the card, its driver or CUDA cannot be used")
         names = {node.name for node in self._session.get_inputs()}
         if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
             raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")

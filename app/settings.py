@@ -36,6 +36,9 @@ class Settings(TeacherSettings, BaseSettings):
         None,
         description="File with one accepted API key per line; lines that start with # are not.",
     )
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu", description="Where the student runs; cuda needs onnxruntime-gpu and a card."
+    )
     workers: int = Field(1, ge=1, le=64, description="Batches that run side by side.")
     intra_op_threads: int = Field(
         0, ge=0, le=256, description="Threads inside one batch; 0 takes every core once."
@@ -45,6 +48,9 @@ class Settings(TeacherSettings, BaseSettings):
     )
     max_queue_tokens: int = Field(
         131072, ge=1024, description="Tokens that may wait; beyond them requests get 429."
+    )
+    cache_entries: int = Field(
+        0, ge=0, description="Scores kept for exchanges that come again; 0 keeps none."
     )
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
     max_items: int = Field(128, ge=1, description="Exchanges that one request may hold.")

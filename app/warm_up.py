@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -10,6 +12,8 @@ from app.contract.artifact import Manifest
 from app.contract.errors import ArtifactInvalid
 from app.contract.exchange import Exchange
 from app.contract.text import segments
+from app.contract.windows import Window, padded_length
+from app.cost_model import CostModel
 from app.session import Logits, Session
 from app.tokenizer import Tokenizer
 
@@ -20,6 +24,7 @@ SELF_TEST: Final = (
 # Kernels of one graph agree far better; int8 products that overflow on a processor without VNNI
 # do not, and nobody would notice the wrong verdicts.
 _TOLERANCE: Final = 0.05
+_MEASURE_S: Final = 0.5
 
 
 def warm_up(tokenizer: Tokenizer, session: Session) -> Logits:
@@ -39,6 +44,36 @@ def warm_up(tokenizer: Tokenizer, session: Session) -> Logits:
     if batched.shape != alone.shape or not np.allclose(alone, batched, rtol=0.0, atol=1e-3):
         raise ArtifactInvalid("the model's logits depend on what they are batched with")
     return alone
+
+
+def measured_cost(
+    tokenizer: Tokenizer,
+    session: Session,
+    *,
+    max_batch_tokens: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> CostModel:
+    """What batches cost on this machine, from a few of them: the first guess of admission.
+
+    Takes a second at most, or two batches where one takes longer.
+    """
+    cost = CostModel()
+    window = tokenizer.encode(segments(SELF_TEST[1])).windows[0]
+    longest = tokenizer.window_tokens
+    started = clock()
+    for length in (16, longest // 2, longest):
+        ids = np.resize(window.ids, length)
+        same = Window(ids, np.zeros_like(ids))
+        for count in (1, max(1, min(8, max_batch_tokens // length))):
+            if cost.is_known and clock() - started > _MEASURE_S:
+                return cost
+            times = []
+            for _ in range(2):  # the first of a shape pays for its memory
+                before = clock()
+                session.run([same] * count)
+                times.append(clock() - before)
+            cost.observe(padded_length(length), count, min(times))
+    return cost
 
 
 def check_self_test(manifest: Manifest, logits: Logits) -> None:

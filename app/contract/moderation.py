@@ -64,6 +64,7 @@ class Timings:
     inference_s: float
     teacher_s: float
     total_s: float
+    tokenize_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

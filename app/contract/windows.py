@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +38,22 @@ class Encoding:
     """Of each window: what it holds of each segment. Empty where there is but one window."""
 
 
-def pad(windows: Sequence[Window], *, pad_id: int, multiple_of: int = 8) -> tuple[Ids, Ids, Ids]:
+_MULTIPLE_OF: Final = 8
+
+
+def padded_length(longest: int, *, multiple_of: int = _MULTIPLE_OF) -> int:
+    """Tokens that each window of a batch is computed as, where the longest has `longest`."""
+    return -(-longest // multiple_of) * multiple_of
+
+
+def pad(
+    windows: Sequence[Window], *, pad_id: int, multiple_of: int = _MULTIPLE_OF
+) -> tuple[Ids, Ids, Ids]:
     """(ids, attention_mask, type_ids), each (n, longest) int64, rounded up to `multiple_of`.
 
     Padding lies on the right under a zero mask.
     """
-    longest = -(-max(window.length for window in windows) // multiple_of) * multiple_of
+    longest = padded_length(max(window.length for window in windows), multiple_of=multiple_of)
     ids = np.full((len(windows), longest), pad_id, dtype=np.int64)
     mask = np.zeros_like(ids)
     types = np.zeros_like(ids)

@@ -45,7 +45,9 @@ def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]
     """What the dialect's own parser makes of the body; timed as a stage."""
     started = now()
     asked = parse(received.body)
-    services_of(request).metrics.stage_duration.labels("parse").observe(now() - started)
+    parse_s = now() - started
+    services_of(request).metrics.stage_duration.labels("parse").observe(parse_s)
+    request.state.log["parse_ms"] = round(parse_s * 1000.0, 3)
     return asked
 
 
@@ -68,6 +70,7 @@ async def judge(request: Request, received: Received, exchanges: Sequence[Exchan
         windows=sum(one.windows for one in moderation.judged),
         harmful=sum(one.verdict.harmful for one in moderation.judged),
         degraded=sum(one.verdict.degraded for one in moderation.judged),
+        tokenize_ms=round(timings.tokenize_s * 1000.0, 3),
         queue_ms=round(timings.queue_s * 1000.0, 3),
         inference_ms=round(timings.inference_s * 1000.0, 3),
     )

@@ -40,7 +40,15 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "logs": (set(), {"fastapi", "onnxruntime"}),
     "tokenizer": (set(), {"asyncio", "fastapi", "onnxruntime"}),
     "session": (set(), {"asyncio", "fastapi", "tokenizers"}),
-    "batcher": ({"metrics"}, {"onnxruntime", "fastapi", "tokenizers"}),
+    "batch_queue": (set(), {"asyncio", "threading", "time", *_IO}),
+    "cost_model": (set(), {"asyncio", "threading", "time", *_IO}),
+    "callers": (set(), _IO),
+    "batcher": (
+        {"batch_queue", "cost_model", "metrics"},
+        {"onnxruntime", "fastapi", "tokenizers"},
+    ),
+    "score_cache": ({"metrics"}, {"time", "threading", *_IO}),
+    "warm_up": ({"cost_model", "session", "tokenizer"}, {"asyncio", "fastapi", "onnxruntime"}),
     "disguises.encodings": (set(), _IO | {"asyncio"}),
     "disguises.ciphers": (set(), _IO | {"asyncio"}),
     "disguises.lettering": (set(), _IO | {"asyncio"}),
@@ -72,16 +80,19 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
     ),
     "cascade": ({"metrics", "teacher.desk", "teacher.opinion", "teacher.shares"}, _IO),
-    "pipeline": (
-        {"batcher", "cascade", "metrics", "tokenizer", "triggers"},
+    "scorer": (
+        {"batcher", "callers", "metrics", "score_cache", "tokenizer", "triggers"},
         {"fastapi", "starlette", "onnxruntime"},
     ),
-    "warm_up": ({"session", "tokenizer"}, {"asyncio", "fastapi", "onnxruntime"}),
+    "pipeline": (
+        {"batcher", "cascade", "metrics", "score_cache", "scorer", "tokenizer", "triggers"},
+        {"fastapi", "starlette", "onnxruntime"},
+    ),
     "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
     "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
     "http_errors": (set(), {"onnxruntime", "tokenizers"}),
     "http_protocol": (set(), {"onnxruntime", "tokenizers"}),
-    "http_request": (set(), {"onnxruntime", "tokenizers"}),
+    "http_request": ({"callers"}, {"onnxruntime", "tokenizers"}),
     "observe": (
         {
             *("dialects.error_shapes", "health", "http_errors", "http_protocol", "http_request"),

@@ -23,7 +23,8 @@ from app.contract.exchange import Exchange
 from app.contract.moderation import Moderation, Options, TextSpan, WorstWindow
 from app.contract.windows import Window
 from app.metrics import Metrics
-from app.pipeline import InputLimits, Pipeline, most_harmful_probability
+from app.pipeline import Pipeline, most_harmful_probability
+from app.scorer import InputLimits
 from app.tokenizer import Tokenizer
 from tests.fakes import FakeSession
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app import session as session_module
 from app.contract.artifact import Artifact
-from app.contract.errors import ArtifactInvalid
+from app.contract.errors import ArtifactInvalid, SettingsInvalid
 from app.contract.probability import harmful_margin, harmful_probability
 from app.contract.windows import Window
 from app.session import OnnxSession
+from model_training.config import DistilConfig
+from model_training.encoders import load_base
+from model_training.graph import Student, fp32_graph
+from tests.tiny_encoders import PAD_ID, deberta_v3
 
 relaxed = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -89,3 +95,39 @@ def test_a_failing_run_raises_and_writes_no_line_of_its_own(
 def test_what_is_no_graph_does_not_load(model: bytes) -> None:
     with pytest.raises(ArtifactInvalid):
         OnnxSession(model, pad_id=0, intra_op_threads=1)
+
+
+def test_a_device_that_is_missing_is_named_and_never_replaced(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"pad_id": artifact.manifest.pad_id, "intra_op_threads": 1}
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        with pytest.raises(SettingsInvalid, match="onnxruntime-gpu"):
+            OnnxSession(artifact.model, device="cuda", **options)
+    # An installation for cards on a machine without one: the library falls back without a word.
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setitem(session_module._PROVIDERS, "cuda", ["CPUExecutionProvider"])
+    with pytest.raises(SettingsInvalid, match="driver"):
+        OnnxSession(artifact.model, device="cuda", **options)
+
+
+@pytest.fixture(scope="module")
+def deberta(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A student shaped like DeBERTa-v3-large: two layers, random weights, float32."""
+    folder = tmp_path_factory.mktemp("deberta")
+    model = load_base(DistilConfig(base=str(deberta_v3(folder / "base")))).eval()
+    student = Student(model, pad_id=PAD_ID["deberta-v3"], takes_types=False)
+    return fp32_graph(student).SerializeToString()
+
+
+def test_a_student_of_the_shape_of_deberta_v3_goes_through_the_same_session(deberta: bytes) -> None:
+    session = OnnxSession(deberta, pad_id=0, intra_op_threads=1)
+    rng = np.random.default_rng(0)
+    batch = [
+        Window(rng.integers(4, 100, size=n), np.zeros(n, dtype=np.int64))
+        for n in (3, 60, 17, 8, 41, 17)
+    ]
+    together = session.run(batch)
+    alone = np.concatenate([session.run([window]) for window in batch])
+    assert together.shape == (6, 2)
+    np.testing.assert_allclose(together, alone, atol=1e-4)

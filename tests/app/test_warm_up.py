@@ -13,8 +13,8 @@ from app.contract.errors import ArtifactInvalid
 from app.contract.windows import Window
 from app.session import OnnxSession
 from app.tokenizer import Tokenizer
-from app.warm_up import check_self_test, warm_up
-from tests.fakes import FakeSession
+from app.warm_up import check_self_test, measured_cost, warm_up
+from tests.fakes import FakeSession, ManualClock, fingerprint
 
 
 def test_the_real_model_warms_up(artifact: Artifact, tokenizer: Tokenizer) -> None:
@@ -66,3 +66,30 @@ def test_logits_must_be_those_of_the_manifest(
     else:
         with pytest.raises(ArtifactInvalid, match="self-test"):
             check_self_test(manifest, logits)
+
+
+def test_the_first_cost_is_measured_on_batches_of_all_sizes(tokenizer: Tokenizer) -> None:
+    clock = ManualClock()
+
+    def work(windows: Sequence[Window]) -> Any:
+        clock.advance(0.001 + 0.0001 * sum(window.length for window in windows))
+        return fingerprint(windows)
+
+    session = FakeSession(work)
+    cost = measured_cost(tokenizer, session, max_batch_tokens=512, clock=clock)
+    assert {len(batch) for batch in session.seen} == {1, 8}
+    assert max(window.length for batch in session.seen for window in batch) == 64
+    predicted = cost.predict(batches=1, tokens=32 * 4, squares=32 * 32 * 4)
+    assert predicted == pytest.approx(0.001 + 0.0128, rel=0.05)
+
+
+def test_a_slow_model_is_not_measured_for_long(tokenizer: Tokenizer) -> None:
+    clock = ManualClock()
+
+    def work(windows: Sequence[Window]) -> Any:
+        clock.advance(2.0)
+        return fingerprint(windows)
+
+    session = FakeSession(work)
+    assert measured_cost(tokenizer, session, max_batch_tokens=512, clock=clock).is_known
+    assert len(session.seen) == 2

@@ -301,3 +301,25 @@ def test_logs_hold_no_text_and_are_json(
     failed = [line for line in broken.log_lines() if line.get("problem") == "inference-failed"]
     assert failed
     assert all(line["status"] == 500 and line["request_id"] for line in failed)
+
+
+def test_a_flood_with_one_key_does_not_delay_another(start_faulty_server: StartServer) -> None:
+    """Fair sharing from the header to the batch: thirty of one key wait, one of another comes."""
+    server = start_faulty_server(
+        {"delay_s": 0.1}, max_batch_tokens=64, request_timeout_ms=600_000, api_keys="key-a,key-b"
+    )
+    body = {"prompt": "a " * 58}
+
+    def scraped() -> str:
+        return server.get("/metrics", headers={"X-API-Key": "key-a"}).text
+
+    with ThreadPoolExecutor(30) as threads:
+        flood = [threads.submit(server.classify, body, X_API_Key="key-a") for _ in range(30)]
+        waiting = 0.0
+        while waiting < 900.0:  # half of them
+            assert not all(one.done() for one in flood)
+            waiting = float(scraped().partition("\npostern_queue_tokens ")[2].split()[0])
+        assert server.classify(body, X_API_Key="key-b").status_code == 200
+        assert not all(one.done() for one in flood)
+        assert all(one.result().status_code == 200 for one in flood)
+    assert "key-a" not in scraped()
