@@ -10,7 +10,7 @@ VENV ?= .venv
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: serve test check format lock train loadtest clean
+.PHONY: serve test check format lock train loadtest bench clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -49,6 +49,12 @@ train: $(VENV)/.installed
 loadtest: $(VENV)/.installed
 	$(VENV)/bin/python -m loadtests run --url $(URL) --scenario chatbot --rates 5 10 20 \
 		--seconds 10 --warm-up 3 --seeds 1 --output runs/loadtest.json --plot runs/loadtest.png
+
+# Parts of a request as ratios to a fixed computation; times are looked at, never asserted.
+bench: $(VENV)/.installed
+	mkdir -p runs
+	$(VENV)/bin/python -m pytest loadtests/micro --benchmark-columns=median,iqr,rounds \
+		--benchmark-sort=name --benchmark-json=runs/bench.json
 
 # Exact versions from pyproject.toml; needs pip-tools. The local tag of a torch build is not kept.
 LOCK = pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header

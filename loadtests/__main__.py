@@ -13,7 +13,6 @@ count latency from the scheduled time. `closed` is for throughput.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -28,7 +27,9 @@ from loadtests.scenarios import SCENARIOS, requests
 from loadtests.texts import texts
 from loadtests.watch import Watch, listener_pid
 
-_say = functools.partial(print, file=sys.stderr, flush=True)
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -46,8 +46,7 @@ def pair(texts: Texts, _: random.Random) -> Request:
 
 
 def batch(texts: Texts, rng: random.Random) -> Request:
-    size = rng.randint(*_BATCH_SIZE)
-    return classify({"inputs": [{"prompt": texts.prompt()} for _ in range(size)]}, size)
+    return batch_of(rng.randint(*_BATCH_SIZE))(texts, rng)
 
 
 def long(texts: Texts, rng: random.Random) -> Request:
@@ -94,6 +93,15 @@ def fixed(tokens: int) -> Make:
     return make
 
 
+def batch_of(size: int) -> Make:
+    """Real prompts, so many in each request."""
+
+    def make(texts: Texts, _: random.Random) -> Request:
+        return classify({"inputs": [{"prompt": texts.prompt()} for _ in range(size)]}, size)
+
+    return make
+
+
 SCENARIOS: dict[str, Make] = {
     "prompts": prompt,
     "pairs": pair,
@@ -105,6 +113,10 @@ SCENARIOS: dict[str, Make] = {
     "tokens-64": fixed(64),
     "tokens-128": fixed(128),
     "tokens-512": fixed(512),
+    "batch-1": batch_of(1),
+    "batch-8": batch_of(8),
+    "batch-32": batch_of(32),
+    "batch-128": batch_of(128),
 }
 
 

@@ -44,11 +44,12 @@ async def read_counts(client: Client) -> ServerCounts | None:
 
 
 def differences(
-    outcomes: Mapping[str, int], texts: int, server: ServerCounts
+    outcomes: Mapping[str, int], texts: int, server: ServerCounts, *, exact: bool = False
 ) -> dict[str, dict[str, int]]:
     """Where client and server disagree; empty where they do not.
 
     What broke off or went unanswered here may have any status there, so those are compared as sums.
+    exact: each of those must have reached the server.
     """
     lost = outcomes.get(BROKEN, 0) + outcomes.get(UNANSWERED, 0)
     found: dict[str, dict[str, int]] = {}
@@ -58,7 +59,7 @@ def differences(
         spare += max(0, there - here)
         if there < here or (there > here and not lost):
             found[status] = {"client": here, "server": there}
-    if spare > lost:
+    if spare > lost or (exact and spare != lost):
         found["lost"] = {"client": lost, "server": spare}
     if server.verdicts < texts or (server.verdicts > texts and not lost):
         found["verdicts"] = {"client": texts, "server": server.verdicts}
@@ -66,14 +67,19 @@ def differences(
 
 
 async def settled_differences(
-    client: Client, outcomes: Mapping[str, int], texts: int, before: ServerCounts
+    client: Client,
+    outcomes: Mapping[str, int],
+    texts: int,
+    before: ServerCounts,
+    *,
+    exact: bool = False,
 ) -> dict[str, dict[str, int]]:
     """`differences`, read again while there are any, for some seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PATIENCE_S
     while True:
         now = await read_counts(client)
-        found = differences(outcomes, texts, (now or ServerCounts()).since(before))
+        found = differences(outcomes, texts, (now or ServerCounts()).since(before), exact=exact)
         if not found or loop.time() > deadline:
             return found
         await asyncio.sleep(0.1)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # Fields of /proc/<pid>/stat after the name, which may itself hold spaces and brackets.
-_PARENT, _USER, _SYSTEM = 1, 11, 12
+_STATE, _PARENT, _USER, _SYSTEM = 0, 1, 11, 12
 _LISTENS = "0A"
 
 
@@ -66,6 +66,14 @@ def tree(pid: int) -> list[int]:
     for one in found:  # grows while it is read
         found += children.get(one, [])
     return found
+
+
+def lives(pid: int) -> bool:
+    """Whether it runs; one that has ended and waits to be collected does not."""
+    try:
+        return _stat(pid)[_STATE] != "Z"
+    except OSError:
+        return False
 
 
 def listener_pid(url: str) -> int | None:
