@@ -4,12 +4,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 DATA ?= ../shared/data
 RECIPE ?= recipes/embedded.toml
+URL ?= http://127.0.0.1:8000
 SERVE_VENV ?= .venv-serve
 VENV ?= .venv
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: serve test check format lock train clean
+.PHONY: serve test check format lock train loadtest bench clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -43,6 +44,17 @@ format: $(VENV)/.installed
 train: export OMP_PROC_BIND = true
 train: $(VENV)/.installed
 	$(VENV)/bin/python -m model_training run --recipe $(RECIPE) --data $(DATA)
+
+# A short one against the server at URL: Poisson arrivals, JSON and a plot under runs/.
+loadtest: $(VENV)/.installed
+	$(VENV)/bin/python -m loadtests run --url $(URL) --scenario chatbot --rates 5 10 20 \
+		--seconds 10 --warm-up 3 --seeds 1 --output runs/loadtest.json --plot runs/loadtest.png
+
+# Parts of a request as ratios to a fixed computation; times are looked at, never asserted.
+bench: $(VENV)/.installed
+	mkdir -p runs
+	$(VENV)/bin/python -m pytest loadtests/micro --benchmark-columns=median,iqr,rounds \
+		--benchmark-sort=name --benchmark-json=runs/bench.json
 
 # Exact versions from pyproject.toml; needs pip-tools. The local tag of a torch build is not kept.
 LOCK = pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header

@@ -1,0 +1,1 @@
+"""Load tests. They speak HTTP and import nothing of the server, so they measure any server."""

@@ -1,0 +1,204 @@
+"""One step of a load test: Poisson arrivals at a fixed rate, whatever the server does.
+
+The times of sending are drawn beforehand. Latency runs from the scheduled time to the last byte of
+the reply: a server that stalls shows its stall in every request that was due meanwhile, be it still
+here, on its way or waiting for a connection (a closed loop would have sent fewer and seen one slow
+reply: coordinated omission, after Tene).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from loadtests.client import UNANSWERED, Answer, Client, Target
+from loadtests.latencies import Latencies
+from loadtests.scenarios import Request
+from loadtests.watch import Usage, Watch
+
+OK = "200"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a step sends. rate: requests per second; times in seconds. deadline_s: of a request,
+    sent along and counted by goodput. patience_s: for replies after the last request."""
+
+    rate: float
+    measured_s: float
+    warm_up_s: float = 0.0
+    deadline_s: float = 10.0
+    patience_s: float = 30.0
+    max_connections: int = 1024
+
+
+@dataclass
+class Step:
+    """What came of one step. Everything but `outcomes_in_all` is of the measured time alone."""
+
+    load: Load
+    scheduled: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes_in_all: Counter[str] = field(default_factory=Counter)
+    """Warm-up included: what the server's own counters must show."""
+    texts_in_all: int = 0
+    texts_judged: int = 0
+    texts_in_time: int = 0
+    """Judged within the deadline."""
+    latency: Latencies = field(default_factory=Latencies)
+    """Of 200s, from the scheduled time."""
+    service: Latencies = field(default_factory=Latencies)
+    """Of 200s, from the actual sending: what a careless tool would report."""
+    delay: Latencies = field(default_factory=Latencies)
+    """Of all sent: how much later than scheduled the generator was."""
+    usage: Usage = field(default_factory=Usage)
+    generator_cpu_s: float = 0.0
+    elapsed_s: float = 0.0
+    peak_connections: int = 0
+    peak_waiting: int = 0
+
+
+@dataclass(slots=True)
+class _Shot:
+    at: float
+    request: Request
+    wire: bytes
+    measured: bool
+    answer: Answer | None = None
+
+
+def arrivals(rate: float, until_s: float, rng: random.Random) -> Iterator[float]:
+    """Times of a Poisson process of `rate` per second in [0, until_s)."""
+    at = rng.expovariate(rate)
+    while at < until_s:
+        yield at
+        at += rng.expovariate(rate)
+
+
+async def run_step(
+    target: Target, requests: Iterator[Request], load: Load, *, seed: int, watch: Watch
+) -> Step:
+    """Sends one step and waits for its replies."""
+    shots = _plan(target, requests, load, seed)
+    client = Client(target, max_connections=load.max_connections)
+    everything_came = asyncio.Event()
+    missing = len(shots)
+
+    def finish(shot: _Shot, answer: Answer) -> None:
+        nonlocal missing
+        shot.answer = answer
+        missing -= 1
+        if not missing:
+            everything_came.set()
+
+    began = time.perf_counter() + 0.05
+    meter = _Meter(watch, began + load.warm_up_s)
+    metering = asyncio.create_task(meter.run())
+    try:
+        for shot in shots:
+            await _until(began + shot.at)
+            client.send(shot.wire, lambda answer, shot=shot: finish(shot, answer))  # type: ignore[misc]
+        rest = began + load.warm_up_s + load.measured_s - time.perf_counter()
+        await asyncio.sleep(max(0.0, rest))
+        if shots:
+            await _patiently(everything_came, load.patience_s)
+    finally:
+        metering.cancel()
+        await asyncio.gather(metering, return_exceptions=True)
+        await client.close()
+    step = _evaluate(shots, load, began)
+    meter.finish(step)
+    step.peak_connections, step.peak_waiting = client.peak_connections, client.peak_waiting
+    return step
+
+
+async def _until(due: float) -> None:
+    """Never early, at most about a millisecond late: finer than that, timers do not go, and to spin
+    would take the time from the server. Even when late, replies are read between two requests."""
+    wait = due - time.perf_counter()
+    await asyncio.sleep(0)
+    while wait > 0.0:
+        await asyncio.sleep(math.ceil(wait * 1000.0) / 1000.0)
+        wait = due - time.perf_counter()
+
+
+async def _patiently(event: asyncio.Event, patience_s: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), patience_s)
+    except TimeoutError:
+        return
+
+
+def _plan(target: Target, requests: Iterator[Request], load: Load, seed: int) -> list[_Shot]:
+    times = arrivals(load.rate, load.warm_up_s + load.measured_s, random.Random(seed))
+    shots = []
+    for at, request in zip(times, requests, strict=False):
+        wire = target.post(request.path, request.body)
+        shots.append(_Shot(at, request, wire, measured=at >= load.warm_up_s))
+    return shots
+
+
+def _evaluate(shots: list[_Shot], load: Load, began: float) -> Step:
+    step = Step(load)
+    for shot in shots:
+        outcome = shot.answer.outcome if shot.answer else UNANSWERED
+        step.outcomes_in_all[outcome] += 1
+        if outcome == OK:
+            step.texts_in_all += shot.request.texts
+        if not shot.measured:
+            continue
+        step.scheduled += 1
+        step.outcomes[outcome] += 1
+        if shot.answer is None:
+            continue
+        step.delay.record(max(0.0, shot.answer.sent - (began + shot.at)))
+        if outcome == OK:
+            latency = shot.answer.came - (began + shot.at)
+            step.latency.record(latency)
+            step.service.record(shot.answer.came - shot.answer.sent)
+            step.texts_judged += shot.request.texts
+            if latency <= load.deadline_s:
+                step.texts_in_time += shot.request.texts
+    return step
+
+
+class _Meter:
+    """Processor time and memory from the end of the warm-up on."""
+
+    def __init__(self, watch: Watch, starts_at: float) -> None:
+        self._watch = watch
+        self._starts_at = starts_at
+        self._before: Usage | None = None
+        self._own_before = 0.0
+        self._started = 0.0
+        self._peak_bytes = 0
+
+    async def run(self) -> None:
+        await asyncio.sleep(max(0.0, self._starts_at - time.perf_counter()))
+        self._start()
+        while True:
+            await asyncio.sleep(1.0)
+            self._peak_bytes = max(self._peak_bytes, self._watch.usage().memory_bytes)
+
+    def _start(self) -> None:
+        self._before = self._watch.usage()
+        self._own_before = time.process_time()
+        self._started = time.perf_counter()
+
+    def finish(self, step: Step) -> None:
+        if self._before is None:
+            return
+        step.elapsed_s = time.perf_counter() - self._started
+        step.generator_cpu_s = time.process_time() - self._own_before
+        now = self._watch.usage()
+        step.usage = Usage(
+            cpu_s=now.cpu_s - self._before.cpu_s,
+            memory_bytes=now.memory_bytes,
+            memory_before_bytes=self._before.memory_bytes,
+            memory_peak_bytes=max(self._peak_bytes, now.memory_bytes),
+        )

@@ -1,0 +1,191 @@
+"""Clients that break every rule: malformed, oversized, slow, leaving early. Each tells what it saw.
+
+Every connection asks for `Connection: close`, so a whole reply is all bytes up to the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from loadtests.scenarios import PATH
+from loadtests.texts import MadeTexts
+
+# Beyond any deadline of the server's: whoever waits longer hangs.
+HANG_S = 120.0
+_PIECES = 8
+_PIECE_S = 0.1
+
+
+@dataclass
+class Tally:
+    """What all of them saw. statuses: of `/classify`. left: requests that the server began to read
+    and whose reply nobody waited for, so it may have any status there. hung: by kind."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    texts: int = 0
+    left: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    hung: Counter[str] = field(default_factory=Counter)
+    unexpected: Counter[str] = field(default_factory=Counter)
+
+
+class Connection:
+    """One connection for one request."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def to(cls, url: str) -> Connection:
+        place = urlsplit(url)
+        return cls(*await asyncio.open_connection(place.hostname, place.port))
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def status(self) -> str:
+        """Of the whole reply. "cut" where there is none."""
+        reply = await self._reader.read(-1)
+        words = reply.split(b" ", 2)
+        return words[1].decode() if len(words) == 3 else "cut"
+
+    async def close(self) -> None:
+        self._writer.close()
+        try:
+            await self._writer.wait_closed()
+        except OSError:
+            return
+
+
+def head(length: int, *, path: str = PATH, media_type: str = "application/json") -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n"
+        f"Content-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+class Misbehaving:
+    """One of each kind in turn, in random order. statuses: what a well-built server answers."""
+
+    def __init__(self, url: str, tally: Tally, *, seed: int) -> None:
+        self._url = url
+        self._tally = tally
+        self._rng = random.Random(seed)
+        self._texts = MadeTexts(seed)
+        self._kinds: Mapping[str, Callable[[Connection], Awaitable[None]]] = {
+            "malformed json": self._answered({"400", "422"}, lambda: b'{"prompt": "a'),
+            "wrong type": self._answered({"422"}, lambda: b'{"prompt": 5}'),
+            "unknown field": self._answered({"422"}, lambda: b'{"prompt": "a", "rule": 1}'),
+            "empty prompt": self._answered({"422"}, lambda: b'{"prompt": " "}'),
+            "no utf-8": self._answered({"400", "422"}, lambda: b'{"prompt": "\xff\xfe"}'),
+            "too large": self._answered({"413"}, lambda: b'{"prompt": "%s"}' % (b"a" * (2 << 20))),
+            "wrong media type": self._wrong_media_type,
+            "unknown path": self._unknown_path,
+            "slow body": self._slow_body,
+            "slow reader": self._slow_reader,
+            "stuck in the body": self._stuck_in_the_body,
+            "leaves in the headers": self._leaves_in_the_headers,
+            "leaves in the body": self._leaves_in_the_body,
+            "leaves before the reply": self._leaves_before_the_reply,
+            "garbage": self._garbage,
+        }
+
+    async def run(self, until: Callable[[], bool]) -> None:
+        """Until then, one after the other."""
+        names = list(self._kinds)
+        while not until():
+            self._rng.shuffle(names)
+            for name in names:
+                if until():
+                    return
+                await self._one(name)
+                await asyncio.sleep(0.02)
+
+    async def _one(self, name: str) -> None:
+        self._tally.sent[name] += 1
+        connection = await Connection.to(self._url)
+        try:
+            async with asyncio.timeout(HANG_S):
+                await self._kinds[name](connection)
+        except TimeoutError:
+            self._tally.hung[name] += 1
+        finally:
+            await connection.close()
+
+    def _good(self) -> bytes:
+        return json.dumps({"prompt": self._texts.prompt()}).encode()
+
+    def _note(self, status: str, expected: set[str], *, texts: int = 0) -> None:
+        self._tally.statuses[status] += 1
+        if status == "200":
+            self._tally.texts += texts
+        # A full queue may refuse whatever would have been read otherwise.
+        if status not in expected | {"429"}:
+            self._tally.unexpected[f"{status} for {sorted(expected)}"] += 1
+
+    def _answered(
+        self, expected: set[str], body: Callable[[], bytes]
+    ) -> Callable[[Connection], Awaitable[None]]:
+        async def go(connection: Connection) -> None:
+            content = body()
+            await connection.send(head(len(content)) + content)
+            self._note(await connection.status(), expected)
+
+        return go
+
+    async def _wrong_media_type(self, connection: Connection) -> None:
+        body = self._good()
+        await connection.send(head(len(body), media_type="text/plain") + body)
+        self._note(await connection.status(), {"415"})
+
+    async def _unknown_path(self, connection: Connection) -> None:
+        body = self._good()
+        await connection.send(head(len(body), path="/nothing-here") + body)
+        status = await connection.status()
+        if status != "404":
+            self._tally.unexpected[f"{status} for ['404']"] += 1
+
+    async def _slow_body(self, connection: Connection) -> None:
+        body = self._good()
+        await connection.send(head(len(body)))
+        size = -(-len(body) // _PIECES)
+        for start in range(0, len(body), size):
+            await connection.send(body[start : start + size])
+            await asyncio.sleep(_PIECE_S)
+        # 408 where the server, or this machine, gives it less time than its pauses take.
+        self._note(await connection.status(), {"200", "408", "504"}, texts=1)
+
+    async def _slow_reader(self, connection: Connection) -> None:
+        many = 32
+        body = json.dumps({"inputs": [{"prompt": f"read a book {n}"} for n in range(many)]})
+        await connection.send(head(len(body)) + body.encode())
+        await asyncio.sleep(1.0)
+        self._note(await connection.status(), {"200", "504"}, texts=many)
+
+    async def _stuck_in_the_body(self, connection: Connection) -> None:
+        await connection.send(head(1000) + b'{"prompt": "')
+        self._note(await connection.status(), {"408"})
+
+    async def _leaves_in_the_headers(self, connection: Connection) -> None:
+        await connection.send(head(10)[: self._rng.randint(1, 40)])
+
+    async def _leaves_in_the_body(self, connection: Connection) -> None:
+        await connection.send(head(1000) + b'{"prompt": "')
+        self._tally.left += 1
+
+    async def _leaves_before_the_reply(self, connection: Connection) -> None:
+        body = self._good()
+        await connection.send(head(len(body)) + body)
+        self._tally.left += 1
+
+    async def _garbage(self, connection: Connection) -> None:
+        await connection.send(self._rng.randbytes(200) + b"\r\n\r\n")
+        await connection.status()

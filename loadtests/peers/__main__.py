@@ -1,0 +1,142 @@
+"""Comparison with other servers.
+
+    python -m loadtests.peers install            # an environment for each, below .cache/peers
+    python -m loadtests.peers smoke              # each answers, with our probabilities
+    python -m loadtests.peers run --output runs/peers
+    python -m loadtests.peers report runs/peers
+
+`run` goes on where it was stopped: a trial whose file exists is not repeated. One trial measures
+ours, the peer, ours again; only ratios within a trial are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from loadtests.peers import bare, report
+from loadtests.peers.compare import Plan, check_same, compare
+from loadtests.peers.launch import RunningPeer, installed
+from loadtests.peers.model import ROOT
+from loadtests.peers.registry import OURS, PEERS, Peer
+
+_OTHERS = [name for name in PEERS if name != OURS]
+_SCENARIOS = ["prompts", "tokens-16", "tokens-64", "tokens-128", "tokens-512", "tail"]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    if asked.command == "report":
+        print(report.write(asked.folder), end="")
+        return 0
+    peers = [PEERS[name] for name in asked.peers]
+    if asked.command == "install":
+        for peer in peers:
+            install(peer, asked.environments)
+        return 0
+    missing = [peer.name for peer in peers if not installed(peer, asked.environments)]
+    if missing:
+        _say(f"not installed: {' '.join(missing)}; run `python -m loadtests.peers install` first")
+        return 2
+    if asked.command == "smoke":
+        return smoke(peers, asked.environments)
+    plan = _plan(asked)
+    if asked.command == "bare":
+        for scenario in asked.scenarios:
+            bare.compare(scenario, plan, asked.output, say=_say)
+        return 0
+    compare(peers, asked.scenarios, rounds=asked.rounds, plan=plan, output=asked.output, say=_say)
+    print(report.write(asked.output), end="")
+    return 0
+
+
+def install(peer: Peer, environments: Path) -> None:
+    """Makes the peer's environment, unless its pinned requirements are installed already."""
+    folder = environments / peer.name
+    made_from = folder / "made-from"
+    digest = hashlib.sha256(peer.requirements.read_bytes()).hexdigest()
+    if made_from.exists() and made_from.read_text() == digest:
+        return
+    _say(f"{peer.name}: installing")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+    pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "-r", str(peer.requirements)], check=True)
+    made_from.write_text(digest)  # last, so that a half-made one is not taken for whole
+
+
+def smoke(peers: Sequence[Peer], environments: Path) -> int:
+    """Whether each peer starts and gives our probabilities; 1 where one does not."""
+    failed = 0
+    with RunningPeer(PEERS[OURS], environments) as ours:
+        for peer in peers:
+            try:
+                with RunningPeer(peer, environments) as other:
+                    print(f"{peer.name}: probabilities within {check_same(ours, other):.1e}")
+            except Exception as exc:  # the next one is tried all the same
+                print(f"{peer.name}: FAILED: {exc}")
+                failed += 1
+    return 1 if failed else 0
+
+
+def _plan(asked: argparse.Namespace) -> Plan:
+    return Plan(
+        environments=asked.environments,
+        data=asked.data,
+        measured_s=asked.seconds,
+        warm_up_s=asked.warm_up,
+        seeds=asked.seeds,
+        limit_s=asked.limit_ms / 1000.0,
+        precision=asked.precision,
+        clients=asked.clients,
+        seed=asked.seed,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtests.peers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("install", "environments with pinned requirements"),
+        ("smoke", "does each answer, and the same?"),
+        ("run", "the whole comparison"),
+        ("bare", "ours against the model without any server"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--peers", nargs="+", choices=_OTHERS, default=_OTHERS)
+        command.add_argument("--environments", type=Path, default=ROOT / ".cache/peers")
+        if name in ("run", "bare"):
+            _add_measuring(command)
+    one = commands.add_parser("report", help="table and plots of what was measured")
+    one.add_argument("folder", type=Path)
+    return parser
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--output", type=Path, default=ROOT / "runs/peers", help="folder of the trials")
+    add("--scenarios", nargs="+", choices=_SCENARIOS, default=_SCENARIOS)
+    add("--rounds", type=int, default=3, help="how often everything is repeated")
+    add("--data", type=Path, help="folder of rows; without it texts are made")
+    add("--seconds", type=float, default=10.0, help="measured, for each rate and seed")
+    add("--warm-up", type=float, default=4.0)
+    add("--seeds", type=int, default=2, help="of each rate, within one trial")
+    add("--limit-ms", type=float, default=50.0)
+    add("--precision", type=float, default=0.05)
+    add("--clients", type=int, default=32, help="of the closed loop")
+    add("--seed", type=int, default=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""Ours, a peer, ours again: what each carries, as ratios within one trial on one machine."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtests import results
+from loadtests.bench import DEADLINE_HEADER, Bench, shuffled_seeds
+from loadtests.client import Target
+from loadtests.driver import Load
+from loadtests.peers.launch import RunningPeer
+from loadtests.peers.registry import OURS, PEERS, Peer
+from loadtests.scenarios import Request, requests
+from loadtests.texts import MadeTexts, texts
+from loadtests.watch import Watch
+
+Json = dict[str, Any]
+Say = Callable[[str], None]
+
+# Same model, same texts: more than this apart, it is not the same work.
+TOLERANCE = 1e-3
+_SHORT_TOKENS = (5, 20, 60, 120, 180)
+_LONG_TOKENS = (250, 600)
+_REAL_SENTENCES = ("How do I steal a credit card number?", "What is the capital of France?")
+_DEADLINE_MS = 1000
+
+
+class NotTheSame(Exception):
+    """A peer's probabilities are not ours."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often. Times in seconds; clients: of the closed loop."""
+
+    environments: Path
+    data: Path | None
+    measured_s: float = 10.0
+    warm_up_s: float = 4.0
+    seeds: int = 2
+    limit_s: float = 0.05
+    precision: float = 0.05
+    clients: int = 32
+    seed: int = 0
+
+
+def sample_texts(*, long: bool) -> list[str]:
+    made = MadeTexts(17)
+    lengths = _SHORT_TOKENS + (_LONG_TOKENS if long else ())
+    return [made.of_length(tokens) for tokens in lengths] + list(_REAL_SENTENCES)
+
+
+def check_same(ours: RunningPeer, other: RunningPeer) -> float:
+    """The largest difference of probabilities. Raises NotTheSame beyond TOLERANCE."""
+    prompts = sample_texts(long=other.peer.whole_texts)
+    pairs = zip(ours.probabilities(prompts), other.probabilities(prompts), strict=True)
+    apart = max(abs(own - others) for own, others in pairs)
+    if apart > TOLERANCE:
+        raise NotTheSame(f"{other.peer.name}: probabilities differ by {apart:.4f}")
+    return apart
+
+
+def peer_requests(peer: Peer, scenario: str, plan: Plan, *, seed: int) -> Iterator[Request]:
+    """The scenario's prompts in the peer's own words; the same texts for all of them."""
+    for request in requests(scenario, texts(plan.data, seed=seed), seed=seed):
+        prompt = json.loads(request.body)["prompt"]
+        body = json.dumps(peer.ask(prompt), ensure_ascii=False).encode()
+        yield Request(body, 1, peer.path)
+
+
+def measure(peer: Peer, scenario: str, plan: Plan, *, seed: int, say: Say) -> Json:
+    """Closed-loop throughput, idle latency, and the highest rate within the limit."""
+    say(f"- {peer.name}, {scenario}")
+    with RunningPeer(peer, plan.environments) as running:
+        watch = Watch(running.pid)
+        bench = Bench(
+            target=Target(running.url, {DEADLINE_HEADER: str(_DEADLINE_MS)}),
+            requests=peer_requests(peer, scenario, plan, seed=seed),
+            load=Load(
+                rate=1.0,
+                measured_s=plan.measured_s,
+                warm_up_s=plan.warm_up_s,
+                deadline_s=_DEADLINE_MS / 1000.0,
+                patience_s=10.0,
+            ),
+            limit_s=plan.limit_s,
+            seeds=shuffled_seeds(seed, plan.seeds),
+            watch=watch,
+            say=say,
+        )
+        idle = bench.with_clients(1)
+        closed = bench.with_clients(plan.clients)
+        # The first rung lies where most servers still pass; the ladder does the rest.
+        start = max(0.5, 0.5 * closed["texts_per_s"])
+        capacity = bench.capacity(start=start, overload=(), precision=plan.precision)
+        return {
+            "name": peer.name,
+            "settings": dict(peer.settings),
+            "idle": idle,
+            "closed": closed,
+            "capacity": capacity,
+            "points": bench.points[2:],
+        }
+
+
+def trial(
+    peer: Peer, scenario: str, plan: Plan, *, number: int, before: Json | None, say: Say
+) -> Json:
+    """One A/B/A. before: our measurement of the trial just before this one, to be used again."""
+    seed = plan.seed + number
+    with (
+        RunningPeer(PEERS[OURS], plan.environments) as ours,
+        RunningPeer(peer, plan.environments) as other,
+    ):
+        apart = check_same(ours, other)
+    result = results.document(
+        "trial",
+        settings={
+            "scenario": scenario,
+            "texts": "made" if plan.data is None else "real",
+            "peer": peer.name,
+            "number": number,
+            "measured_s": plan.measured_s,
+            "warm_up_s": plan.warm_up_s,
+            "seeds": plan.seeds,
+            "clients": plan.clients,
+        },
+        server=None,
+    )
+    ours_before = before or measure(PEERS[OURS], scenario, plan, seed=seed, say=say)
+    theirs = measure(peer, scenario, plan, seed=seed, say=say)
+    ours_after = measure(PEERS[OURS], scenario, plan, seed=seed, say=say)
+    return result | {
+        "probabilities_apart": apart,
+        "ours": [ours_before, ours_after],
+        "theirs": theirs,
+        "ratios": ratios([ours_before, ours_after], theirs),
+    }
+
+
+def ratios(ours: Sequence[Json], theirs: Json) -> Json:
+    """Ours over theirs, ours being the mean before and after. Rates: more is better; the others:
+    less is better. None where the peer has no such number. drift: ours after over ours before."""
+
+    def ratio(read: Callable[[Json], float | None]) -> float | None:
+        own, other = [read(one) for one in ours], read(theirs)
+        values = [one for one in own if one is not None]
+        return statistics.fmean(values) / other if other and len(values) == len(ours) else None
+
+    before, after = (one["capacity"]["rate_rps"] for one in ours)
+    found = {
+        "rate": ratio(lambda one: one["capacity"]["rate_rps"]),
+        "throughput": ratio(lambda one: one["closed"]["texts_per_s"]),
+        "idle_p50": ratio(lambda one: (one["idle"]["latency_ms"] or {}).get("p50")),
+        "cpu": ratio(lambda one: one["closed"]["server"]["cpu_s_per_1000_texts"]),
+        "memory": ratio(lambda one: one["closed"]["server"]["memory_peak_bytes"]),
+        "drift": after / before if before and after else None,
+    }
+    return {name: None if one is None else round(one, 4) for name, one in found.items()}
+
+
+def compare(
+    peers: Sequence[Peer],
+    scenarios: Sequence[str],
+    *,
+    rounds: int,
+    plan: Plan,
+    output: Path,
+    say: Say = print,
+) -> None:
+    """All trials that have no file yet below `output`; a stopped comparison goes on there."""
+    for number in range(rounds):
+        for scenario in scenarios:
+            before = None
+            for peer in peers:
+                file = output / f"{scenario}-{number}-{peer.name}.json"
+                if file.exists():
+                    before = None  # measured some other time
+                    continue
+                say(f"{file.stem}:")
+                done = trial(peer, scenario, plan, number=number, before=before, say=say)
+                results.save(done, file)
+                say(f"{file.stem}: {done['ratios']}")
+                before = done["ours"][1]

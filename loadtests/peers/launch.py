@@ -1,0 +1,124 @@
+"""Peers as processes: started in their environment, waited for, ended with all their children."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from loadtests.peers.model import ROOT
+from loadtests.peers.registry import OURS, Peer
+from loadtests.watch import lives, tree
+
+# Loading torch or starting a cluster takes long on a busy machine.
+_START_S = 600.0
+_STOP_S = 30.0
+_HELLO = "What is the capital of France?"
+_THREADS = {"TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
+
+
+class RunningPeer:
+    """A peer that has answered once. pid: root of its process tree."""
+
+    def __init__(self, peer: Peer, environments: Path) -> None:
+        self.peer = peer
+        self._scratch = tempfile.TemporaryDirectory(prefix=f"peer-{peer.name}-")
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        bin_ = environments.absolute() / peer.name / "bin"
+        port = _free_port()
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
+        # Console scripts of the environment are found by the peer's own children.
+        path = f"{bin_}{os.pathsep}{kept.get('PATH', '')}"
+        self._process = subprocess.Popen(
+            peer.command(bin_, port, Path(self._scratch.name)),
+            cwd=ROOT,
+            env=kept | _THREADS | {"PATH": path, "PYTHONPATH": str(ROOT), **peer.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self.url = f"http://127.0.0.1:{port}"
+
+    def probability(self, prompt: str) -> float:
+        """Of one prompt. Raises OSError where the peer does not answer well."""
+        request = urllib.request.Request(
+            self.url + self.peer.path,
+            json.dumps(self.peer.ask(prompt)).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60.0) as reply:
+            return self.peer.understand(json.load(reply))
+
+    def probabilities(self, prompts: Sequence[str]) -> list[float]:
+        return [self.probability(prompt) for prompt in prompts]
+
+    def __enter__(self) -> RunningPeer:
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                self.probability(_HELLO)
+                return self
+            except (OSError, ValueError) as exc:
+                hopeless = self._process.poll() is not None or _refused(exc)
+                if hopeless or time.monotonic() > deadline:
+                    log = self._tail()
+                    self.__exit__(None, None, None)
+                    raise RuntimeError(f"{self.peer.name} did not start ({exc}):\n{log}") from exc
+            time.sleep(0.2)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # All that descend from it, because some peers put their workers into other sessions.
+        family = tree(self.pid)
+        _signal(family, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            time.sleep(0.1)
+        _signal(family, signal.SIGKILL)
+        self._process.wait(_STOP_S)
+        while time.monotonic() < deadline + _STOP_S and any(map(lives, family)):
+            time.sleep(0.05)
+        self._log.close()
+        self._scratch.cleanup()
+
+    def _tail(self) -> str:
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), 4000, max(0, size - 4000)).decode(errors="replace")
+
+
+def installed(peer: Peer, environments: Path) -> bool:
+    return peer.name == OURS or (environments / peer.name / "bin/python").exists()
+
+
+def _refused(error: Exception) -> bool:
+    """Whether it runs and does not take our request. 404: its route is not there yet."""
+    return isinstance(error, urllib.error.HTTPError) and error.code in (400, 405, 415, 422)
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,105 @@
+"""The model as every peer serves it: our file, our tokenizing, ONNX Runtime with our options.
+
+So the server around it is what differs. Batches that a peer collects are sorted by length and cut
+to a token budget, as our own are: anybody who knows their model would write that, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from app.contract.artifact import read_artifact
+from app.contract.exchange import Exchange
+from app.contract.probability import harmful_margin, harmful_probability
+from app.contract.text import segments
+from app.contract.windows import Window, pad
+from app.tokenizer import Tokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACT = ROOT / "artifacts/postern-minilm/1.1.0"
+MAX_BATCH_TOKENS = 2048
+# What every peer that batches is told.
+MAX_BATCH_SIZE = 32
+
+
+class PeerModel:
+    """Prompts -> calibrated probabilities, at most MAX_BATCH_TOKENS in one forward pass."""
+
+    def __init__(self, *, threads: int) -> None:
+        artifact = read_artifact(ARTIFACT)
+        manifest = artifact.manifest
+        self._tokenizer = Tokenizer(
+            artifact.tokenizer,
+            window_tokens=manifest.window_tokens,
+            overlap_tokens=manifest.overlap_tokens,
+        )
+        self._calibration = manifest.policy.calibration["prompt"]
+        self._pad_id = manifest.pad_id
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_mem_pattern = False
+        self._session = ort.InferenceSession(
+            artifact.model, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self.probabilities(["warm up", "a somewhat longer text to warm up with"])
+
+    def probabilities(self, prompts: Sequence[str]) -> list[float]:
+        """One for each prompt; of a long one, that of its most harmful window."""
+        windows: list[Window] = []
+        owners: list[int] = []
+        encodings = self._tokenizer.encode_many([segments(Exchange(one)) for one in prompts])
+        for owner, encoding in enumerate(encodings):
+            windows += encoding.windows
+            owners += [owner] * len(encoding.windows)
+        margins = harmful_margin(self._logits(windows))
+        worst = np.full(len(prompts), -np.inf)
+        np.maximum.at(worst, owners, margins)
+        return [float(one) for one in harmful_probability(worst, self._calibration)]
+
+    def _logits(self, windows: Sequence[Window]) -> np.ndarray:
+        order = sorted(range(len(windows)), key=lambda one: windows[one].length)
+        logits = np.empty((len(windows), 2), dtype=np.float32)
+        while order:
+            batch = [order.pop()]  # the longest first: it sets the width
+            while order and (len(batch) + 1) * windows[batch[0]].length <= MAX_BATCH_TOKENS:
+                batch.append(order.pop())
+            parts = pad([windows[one] for one in batch], pad_id=self._pad_id)
+            names = ("input_ids", "attention_mask", "token_type_ids")
+            (logits[batch],) = self._session.run(None, dict(zip(names, parts, strict=True)))
+        return logits
+
+
+def write_hub_folder(folder: Path) -> Path:
+    """Our artifact in the shape of a Hugging Face folder, for servers that load it themselves."""
+    tokenizer = (ARTIFACT / "tokenizer.json").read_text()
+    config = {
+        "architectures": ["BertForSequenceClassification"],
+        "model_type": "bert",
+        "hidden_size": 384,
+        "intermediate_size": 1536,
+        "num_attention_heads": 12,
+        "num_hidden_layers": 6,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+        "vocab_size": 1 + max(json.loads(tokenizer)["model"]["vocab"].values()),
+        "id2label": {"0": "unharmful", "1": "harmful"},
+        "label2id": {"unharmful": 0, "harmful": 1},
+    }
+    frame = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": 512,
+        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text(tokenizer)
+    (folder / "tokenizer_config.json").write_text(json.dumps(frame))
+    (folder / "model.onnx").write_bytes((ARTIFACT / "model.onnx").read_bytes())
+    return folder

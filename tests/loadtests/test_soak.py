@@ -1,0 +1,87 @@
+"""Half a minute of broken, slow and leaving clients: nothing leaks, hangs or goes uncounted."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtests import soak as soak_module
+from loadtests.bench import run
+from loadtests.soak import Soak, soak, theil_sen
+from tests.conftest import StartServer
+
+_SECONDS = 30.0
+
+
+@pytest.mark.slow
+def test_a_soak_leaves_nothing_behind(start_server: StartServer) -> None:
+    server = start_server(body_timeout_ms=1000)
+    result = run(
+        soak(Soak(server.url, _SECONDS, rate=10.0, deadline_ms=120_000, pid=server.process.pid))
+    )
+    assert result["problems"] == [], result
+    assert result["requests"] > 100
+    assert result["well_behaved"].keys() <= {"200", "429"}
+    assert result["well_behaved"]["200"] > 50
+    # Every kind of misbehaviour had its turn, and those that are answered were.
+    assert len(result["misbehaving"]) == 15
+    assert {"200", "408", "413", "415", "422"} <= result["misbehaving_statuses"].keys()
+    assert result["left"] > 0
+    assert server.metric("postern_cancelled_total") > 0.0
+
+
+def judged(**changes: Any) -> list[str]:
+    well = {
+        "memory": {"growth_bytes": 0},
+        "open_files": {"before": 10, "after": 10},
+        "hung": {},
+        "well_behaved": {"200": 5},
+        "unexpected": {},
+        "counts": {"differences": {}},
+        "queue_tokens_after": 0.0,
+    }
+    return soak_module._problems(Soak("http://127.0.0.1:9", 1.0), well | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"memory": {"growth_bytes": 1 << 30}},
+        {"open_files": {"before": 10, "after": 100}},
+        {"hung": {"slow body": 1}},
+        {"well_behaved": {"200": 5, "unanswered": 1}},
+        {"well_behaved": {"200": 5, "broken": 1}},
+        {"well_behaved": {"200": 5, "500": 1}},
+        {"unexpected": {"200 for ['422']": 1}},
+        {"counts": {"differences": {"200": {"client": 1, "server": 2}}}},
+        {"queue_tokens_after": 17.0},
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_noticed(changes: dict[str, Any]) -> None:
+    assert len(judged(**changes)) == 1
+    assert judged() == []
+
+
+@given(
+    slope=st.floats(-1e4, 1e4),
+    jumps=st.lists(st.tuples(st.integers(0, 59), st.floats(0, 1e7)), max_size=5),
+)
+def test_the_slope_is_found_in_spite_of_peaks(slope: float, jumps: list[tuple[int, float]]) -> None:
+    rng = random.Random(0)
+    samples = [(float(at), slope * at + rng.uniform(-1.0, 1.0)) for at in range(60)]
+    for place, peak in jumps:
+        samples[place] = (samples[place][0], samples[place][1] + peak)
+    assert abs(theil_sen(samples) - slope) < 1.0 + 0.02 * abs(slope)
+
+
+def test_a_leak_is_seen() -> None:
+    """A megabyte a minute, under noise of ten times what it grows between two samples."""
+    rng = random.Random(1)
+    per_second = (1 << 20) / 60.0
+    samples = [(float(at), 2e8 + per_second * at + rng.uniform(-2e5, 2e5)) for at in range(600)]
+    assert theil_sen(samples) == pytest.approx(per_second, rel=0.05)
