@@ -83,6 +83,9 @@ class GenerateConfig(_Section):
     exemplars: Annotated[int, Field(ge=0)] = 5
     exemplar_sources: tuple[str, ...] = ()
     """Sources whose labelled harmful prompts serve as exemplars; none named: all of the recipe."""
+    categories: Literal["source", "families"] = "source"
+    """`source`: as each source names its own. `families`: coarse ones by the words of a prompt,
+    alike for all sources (`families.py`), as a generator trained here asks for."""
     longest_exemplar: Positive = 300
     """In characters: wrapped jailbreaks are no instructions to imitate."""
     harmful_prefixes: Annotated[tuple[str, ...], Field(min_length=1)] = (
@@ -102,6 +105,14 @@ class GenerateConfig(_Section):
     benign_template: str | None = None
     sampling: Sampling = Sampling()
     seed: int = 42
+
+
+_TEXT_SETTINGS = {"harmful_prefixes", "benign_prefixes", "harmful_template", "benign_template"}
+
+
+def text_settings(config: GenerateConfig) -> dict[str, Any]:
+    """What decides the text that a generator is asked with, and so is trained on."""
+    return config.model_dump(mode="json", include=_TEXT_SETTINGS)
 
 
 class FilterConfig(_Section):

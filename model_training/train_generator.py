@@ -1,0 +1,317 @@
+"""The generator's loop: prompts of the train split -> a small causal language model.
+
+A killed training, resumed, ends with the same weights: which example stands in which step is drawn
+before it begins, and dropout falls by the step alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from model_training import checkpoints
+from model_training.checkpoints import Progress
+from model_training.encoders import decay_groups
+from model_training.errors import DataInvalid, GateFailed
+from model_training.generator_config import GeneratorConfig
+from model_training.generator_text import (
+    Encoded,
+    Example,
+    encode,
+    examples_of,
+    hold_out,
+    train_tokenizer,
+)
+from model_training.rows import Row, dump_json, write_atomically
+from model_training.sampling import Batch, draw, pack
+from model_training.stage_config import GenerateConfig, text_settings
+
+GENERATOR: Final = "generator"
+CHECKPOINT: Final = "generator_checkpoint.safetensors"
+LOG: Final = "generator_log.jsonl"
+REPORT: Final = "generator.json"
+_SAVE_EVERY_S: Final = 120.0
+_LOG_EVERY: Final = 20
+_MULTIPLE: Final = 4
+_CHUNK_ROWS: Final = 4096
+_NOT_LEARNT: Final = -100
+
+
+def train_generator(
+    config: GeneratorConfig,
+    generate: GenerateConfig,
+    *,
+    train: Sequence[Row],
+    styles: Mapping[str, str],
+    run: Path,
+) -> Path:
+    """Trains tokenizer and model on the train split; returns the folder of both.
+
+    Goes on from `run`'s checkpoint where there is one. Raises RecipeInvalid when that checkpoint
+    belongs to another recipe or other rows, DataInvalid when there is nothing to learn from,
+    GateFailed when the loss is no number.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    learnt, held_out = hold_out(examples_of(train, styles, config), config.held_out_share)
+    tokenizer = train_tokenizer(learnt, config, generate)
+    encoded = [
+        [one for one in encode(part, tokenizer, generate, seed=config.seed)]
+        for part in (learnt, held_out)
+    ]
+    recipe = checkpoints.fingerprint(
+        config, train, text=json.dumps(text_settings(generate), sort_keys=True)
+    )
+    torch.manual_seed(config.seed)
+    trainer = _Trainer(
+        config,
+        model=_untrained(config, tokenizer),
+        examples=learnt,
+        encoded=encoded[0],
+        held_out=list(zip(held_out, encoded[1], strict=True)),
+        recipe=recipe,
+        run=run,
+    )
+    trainer.resume()
+    trainer.train()
+    report = _composition(learnt, encoded[0]) | trainer.report()
+    return _publish(trainer.model, tokenizer, report, run)
+
+
+def _untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
+    end = tokenizer.eos_token_id
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden,
+            intermediate_size=config.intermediate,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.heads,
+            max_position_embeddings=config.longest_tokens,
+            # Untied, as the checkpoint holds each tensor once.
+            tie_word_embeddings=False,
+            bos_token_id=None,
+            eos_token_id=end,
+            pad_token_id=tokenizer.pad_token_id,
+            attn_implementation="eager",
+        )
+    )
+
+
+class _Trainer:
+    def __init__(
+        self,
+        config: GeneratorConfig,
+        *,
+        model: Any,
+        examples: Sequence[Example],
+        encoded: Sequence[Encoded],
+        held_out: Sequence[tuple[Example, Encoded]],
+        recipe: str,
+        run: Path,
+    ) -> None:
+        self.config = config
+        self.model = model
+        self.run = run
+        fits = [i for i, one in enumerate(encoded) if len(one.ids) <= config.longest_tokens]
+        if not fits:
+            raise DataInvalid("no prompt of the train split fits `generator.longest_tokens`")
+        self.encoded = [encoded[index] for index in fits]
+        self.held_out = [pair for pair in held_out if len(pair[1].ids) <= config.longest_tokens]
+        self.steps = _steps([examples[index] for index in fits], self.encoded, config)
+        groups = decay_groups(model, config.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True
+        )
+        self.progress = Progress(recipe=recipe)
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint where there is one. Raises RecipeInvalid."""
+        path = self.run / CHECKPOINT
+        if path.exists():
+            recipe = self.progress.recipe
+            self.progress = checkpoints.load(path, self.model, self.optimizer, recipe=recipe)
+
+    def train(self) -> None:
+        n_steps, saved_at = len(self.steps), time.monotonic()
+        evaluate_every = max(1, n_steps // self.config.evaluations)
+        with tqdm(
+            desc=GENERATOR, unit="step", total=n_steps, initial=self.progress.step
+        ) as bar:
+            while self.progress.step < n_steps:
+                started = time.monotonic()
+                loss, n_tokens = self._step(self.steps[self.progress.step])
+                self.progress.step += 1
+                rate = int(n_tokens / (time.monotonic() - started))
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.3f}", tokens_per_s=rate)
+                if self.progress.step % _LOG_EVERY == 0:
+                    self._log(loss=round(loss, 5), tokens_per_s=rate)
+                measured = self.progress.step % evaluate_every == 0
+                if measured or self.progress.step == n_steps:
+                    self._log(**self.report())
+                if measured or time.monotonic() - saved_at > _SAVE_EVERY_S:
+                    self._save()
+                    saved_at = time.monotonic()
+        self._save()
+
+    def report(self) -> dict[str, Any]:
+        """Perplexity per token and bits per byte of the held-out prompts, by intent."""
+        found: dict[str, Any] = {}
+        for intent in ("harmful", "benign"):
+            pairs = [pair for pair in self.held_out if pair[0].intent == intent]
+            if not pairs:
+                continue
+            order = sorted(range(len(pairs)), key=lambda index: len(pairs[index][1].ids))
+            nats, n_tokens = 0.0, 0
+            self.model.eval()
+            with torch.no_grad():
+                for first in range(0, len(order), 64):
+                    chosen = [pairs[index][1] for index in order[first : first + 64]]
+                    loss, n = self._loss(chosen)
+                    nats, n_tokens = nats + loss.item(), n_tokens + n
+            n_bytes = sum(len(example.text.encode()) for example, _ in pairs)
+            found[intent] = {
+                "prompts": len(pairs),
+                "perplexity": round(math.exp(nats / n_tokens), 3),
+                "bits_per_byte": round(nats / math.log(2) / n_bytes, 4),
+            }
+        return {"held_out": found}
+
+    def _step(self, batch: Batch) -> tuple[float, int]:
+        """One step: mean loss in nats per token, tokens read. Raises GateFailed."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        torch.manual_seed(self.config.seed * 2**32 + self.progress.step)
+        self.model.train()
+        chosen = [self.encoded[index] for index in batch]
+        loss, n = self._loss(chosen)
+        mean = loss / n
+        if not math.isfinite(mean.item()):
+            raise GateFailed(
+                f"the loss of step {self.progress.step} is no number; lower "
+                "`generator.learning_rate`, or set `bf16 = false`"
+            )
+        mean.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return mean.item(), sum(len(one.ids) for one in chosen)
+
+    def _loss(self, chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
+        """Cross-entropy in nats, summed over the tokens after each prefix, and their number."""
+        ids, mask, wanted = _tensors(chosen)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.config.bf16):
+            embedded = self.model.get_input_embeddings()(ids)
+            embedded = torch.nn.functional.dropout(
+                embedded, self.config.dropout, training=self.model.training
+            )
+            hidden = self.model.model(inputs_embeds=embedded, attention_mask=mask)[0][:, :-1]
+            learnt = wanted[:, 1:] != _NOT_LEARNT
+            # The head costs as much as two layers: not for what is not learnt.
+            logits = self.model.lm_head(hidden[learnt])
+        loss = torch.nn.functional.cross_entropy(
+            logits.float(), wanted[:, 1:][learnt], reduction="sum"
+        )
+        return loss, int(learnt.sum())
+
+    def _learning_rate(self) -> float:
+        """Warm-up, then a cosine to nothing."""
+        n_steps, step = len(self.steps), self.progress.step
+        warmup = max(1, math.ceil(n_steps * self.config.warmup_share))
+        if step < warmup:
+            return self.config.learning_rate * (step + 1) / warmup
+        done = (step - warmup) / max(1, n_steps - warmup)
+        return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def _log(self, **values: object) -> None:
+        with (self.run / LOG).open("a") as file:
+            file.write(json.dumps({"step": self.progress.step, **values}) + "\n")
+
+    def _save(self) -> None:
+        checkpoints.save(
+            self.run / CHECKPOINT, self.model, self.progress, optimizer=self.optimizer
+        )
+
+
+def _steps(
+    examples: Sequence[Example], encoded: Sequence[Encoded], config: GeneratorConfig
+) -> list[Batch]:
+    """Which examples stand in which step: both intents alike often, sources by their size."""
+    rng = np.random.default_rng(config.seed)
+    draws = draw(
+        [("prompt", int(one.intent == "harmful"), one.source) for one in examples],
+        n_draws=config.n_draws,
+        pair_share=0.0,
+        source_exponent=config.source_exponent,
+        source_weights=config.source_weights,
+        rng=rng,
+    )
+    batches = pack(
+        draws,
+        np.array([len(one.ids) for one in encoded]),
+        batch_tokens=config.batch_tokens,
+        chunk_rows=_CHUNK_ROWS,
+        multiple_of=_MULTIPLE,
+        rng=rng,
+    )
+    # Full steps alone, in any order: a rest of two long texts would count as much as a hundred.
+    return batches
+
+
+def _tensors(chosen: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
+    """Ids, attention mask and what is to be learnt, (rows, longest) int64, padded on the right."""
+    longest = max(len(one.ids) for one in chosen)
+    longest = -(-longest // _MULTIPLE) * _MULTIPLE
+    ids = torch.zeros((len(chosen), longest), dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    wanted = torch.full_like(ids, _NOT_LEARNT)
+    for row, one in enumerate(chosen):
+        length = len(one.ids)
+        ids[row, :length] = torch.tensor(one.ids)
+        mask[row, :length] = 1
+        wanted[row, one.start : length] = torch.tensor(one.ids[one.start :])
+    return ids, mask, wanted
+
+
+def _composition(examples: Sequence[Example], encoded: Sequence[Encoded]) -> dict[str, Any]:
+    counts = Counter((one.intent, one.source) for one in examples)
+    families = Counter((one.intent, one.category or "none") for one in examples)
+    return {
+        "prompts": dict(Counter(one.intent for one in examples)),
+        "tokens": sum(len(one.ids) - one.start for one in encoded),
+        "sources": _nested(counts),
+        "categories": _nested(families),
+    }
+
+
+def _nested(counts: Counter[Any]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (outer, inner), count in sorted(counts.items()):
+        found.setdefault(outer, {})[inner] = count
+    return found
+
+
+def _publish(model: Any, tokenizer: Any, report: Mapping[str, Any], run: Path) -> Path:
+    """Writes beside the folder, then renames: no reader meets half a model."""
+    folder, partial = run / GENERATOR, run / f".{GENERATOR}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    model.eval().save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    parameters = sum(weights.numel() for weights in model.parameters())
+    write_atomically(partial / REPORT, dump_json({"parameters": parameters, **report}))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return folder
