@@ -92,9 +92,7 @@ def generate(run: Run) -> None:
     if _already(run, head):
         return
     train = frozenset(prompt_hash(row.prompt) for row in run.rows("train"))
-    kinds = stage.kinds_of(
-        _pool(run, sources), train=train, config=config, styles=_styles(sources)
-    )
+    kinds = stage.kinds_of(_pool(run, sources), train=train, config=config, styles=_styles(sources))
     with _journal(run, GENERATE) as journal:
         rows, report = stage.generate(kinds, config, open_backend(model), journal)
     _finish(run, head, rows, report)
@@ -118,18 +116,16 @@ def filter_(run: Run) -> None:
         train=run.rows("train"),
     )
     rows, report = stage.sift(instructions, known, config)
-    if config.diversity_rows:
-        from model_training.diversity import diversity_report  # torch
+    if config.diversity_rows or config.novelty_rows:
+        from model_training.variety import variety_report  # torch
 
-        groups = {
-            "harmful": [row.text for row in rows if row.intent == "harmful"],
-            "benign": [row.text for row in rows if row.intent == "benign"],
-            "labelled_harmful": [
-                row.prompt for row in known.train if row.harmful and row.response is None
-            ],
-        }
         base = config.diversity_base or run.config.distil.base
-        report["diversity"] = diversity_report(groups, base=base, config=config)
+        report |= variety_report(rows, known, base=base, config=config)
+    if report.get("novelty"):
+        from model_training.plots import plot_novelty
+
+        plot = run.folder / "augment" / "novelty.png"
+        write_atomically(plot, plot_novelty(report["novelty"]))
     _finish(run, head, rows, report)
 
 

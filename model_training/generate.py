@@ -77,8 +77,9 @@ def kinds_of(
 ) -> list[Kind]:
     """Groups of exemplars, from the train side of the pool alone.
 
-    train: prompt hashes of the train split. styles: of sources, for families. Categories with fewer prompts than a call shows are
-    merged with those of their source that have none. Raises DataInvalid where nothing is left.
+    train: prompt hashes of the train split. styles: of sources, for families. Categories with fewer
+    prompts than a call shows are merged with those of their source that have none. Raises
+    DataInvalid where nothing is left.
     """
     groups: defaultdict[tuple[str | None, str | None], dict[int, str]] = defaultdict(dict)
     for row in pool:

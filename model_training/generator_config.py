@@ -24,28 +24,27 @@ class GeneratorConfig(BaseModel):
     held_out_share: Share = 0.03
     """Of the train prompts, by hash: not trained on, for perplexity."""
     vocabulary: Annotated[int, Field(ge=300)] = 8192
-    hidden: Positive = 384
-    intermediate: Positive = 1024
+    hidden: Positive = 320
     layers: Positive = 6
-    heads: Positive = 6
+    heads: Positive = 5
     longest_tokens: Positive = 256
     """Of a training text, the request for it included; also the limit of what is generated."""
-    n_draws: Positive = 200_000
-    batch_tokens: Positive = 4096
+    n_draws: Positive = 100_000
+    batch_tokens: Positive = 2048
     """Padded tokens of one step."""
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1.5e-3
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.1
     warmup_share: Share = 0.05
     gradient_clip: Annotated[float, Field(gt=0.0)] = 1.0
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     """Of the word embeddings that are read."""
-    evaluations: Positive = 8
+    evaluations: Positive = 4
     bf16: bool = True
-    """Compute in bfloat16; weights and optimizer stay float32."""
+    """Compute with a copy of the weights in bfloat16; they and the optimizer stay float32."""
     seed: int = 42
 
     @model_validator(mode="after")
     def _heads_fit(self) -> GeneratorConfig:
-        if self.hidden % (2 * self.heads):
-            raise ValueError("hidden must be a multiple of twice the heads")
+        if self.hidden % self.heads:
+            raise ValueError("hidden must be a multiple of heads")
         return self

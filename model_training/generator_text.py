@@ -86,9 +86,7 @@ def _is_instruction(text: str, config: GeneratorConfig) -> bool:
     )
 
 
-def hold_out(
-    examples: Sequence[Example], share: float
-) -> tuple[list[Example], list[Example]]:
+def hold_out(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
     """Those to train on, and those for perplexity, by a hash of the text."""
     held = [prompt_hash(example.text) // 7919 % _BUCKETS < share * _BUCKETS for example in examples]
     pairs = list(zip(examples, held, strict=True))
@@ -154,9 +152,7 @@ def encode(
                 *request(example.intent, example.category, generate),
                 {"role": "assistant", "content": prefix},
             ]
-            text = tokenizer.apply_chat_template(
-                begun, tokenize=False, continue_final_message=True
-            )
+            text = tokenizer.apply_chat_template(begun, tokenize=False, continue_final_message=True)
             starts[key] = len(tokenizer(text, add_special_tokens=False)["input_ids"])
         whole = tokenizer.apply_chat_template(chat(example, prefix, generate), tokenize=False)
         ids = tokenizer(whole, add_special_tokens=False)["input_ids"]

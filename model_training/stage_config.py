@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
+from model_training.families import FAMILIES_VERSION
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -112,7 +114,8 @@ _TEXT_SETTINGS = {"harmful_prefixes", "benign_prefixes", "harmful_template", "be
 
 def text_settings(config: GenerateConfig) -> dict[str, Any]:
     """What decides the text that a generator is asked with, and so is trained on."""
-    return config.model_dump(mode="json", include=_TEXT_SETTINGS)
+    found: dict[str, Any] = config.model_dump(mode="json", include=_TEXT_SETTINGS)
+    return found | {"families": FAMILIES_VERSION}
 
 
 class FilterConfig(_Section):
@@ -132,6 +135,13 @@ class FilterConfig(_Section):
     """Instructions of each kind that the diversity report embeds; 0: no report."""
     diversity_base: ModelName | None = None
     """Encoder for it; none: the base of the student."""
+    novelty_rows: Annotated[int, Field(ge=0)] = 2000
+    """Instructions of each kind whose nearest training prompt is sought by the same encoder, for
+    the report; 0: no report."""
+    far_below: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """Cosine to the nearest training prompt below which an instruction counts as far from all."""
+    new_to_training: bool = False
+    """Drop near-duplicates of training prompts too: a small generator knows many by heart."""
     cluster_distance: Annotated[float, Field(gt=0.0, le=2.0)] = 0.3
     """Cosine distance within which DBSCAN calls two instructions neighbours."""
     seed: int = 42

@@ -6,20 +6,22 @@ before it begins, and dropout falls by the step alone.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from tqdm import tqdm
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from model_training import checkpoints
 from model_training.checkpoints import Progress
@@ -66,10 +68,7 @@ def train_generator(
     run.mkdir(parents=True, exist_ok=True)
     learnt, held_out = hold_out(examples_of(train, styles, config), config.held_out_share)
     tokenizer = train_tokenizer(learnt, config, generate)
-    encoded = [
-        [one for one in encode(part, tokenizer, generate, seed=config.seed)]
-        for part in (learnt, held_out)
-    ]
+    encoded = [encode(part, tokenizer, generate, seed=config.seed) for part in (learnt, held_out)]
     recipe = checkpoints.fingerprint(
         config, train, text=json.dumps(text_settings(generate), sort_keys=True)
     )
@@ -90,24 +89,27 @@ def train_generator(
 
 
 def _untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
-    end = tokenizer.eos_token_id
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=config.hidden,
-            intermediate_size=config.intermediate,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            num_key_value_heads=config.heads,
-            max_position_embeddings=config.longest_tokens,
-            # Untied, as the checkpoint holds each tensor once.
-            tie_word_embeddings=False,
-            bos_token_id=None,
-            eos_token_id=end,
-            pad_token_id=tokenizer.pad_token_id,
-            attn_implementation="eager",
-        )
+    # GPT-2's layers: one fused kernel each for norm, activation and attention, where those of
+    # newer models are many passes over memory, which on a CPU take longer than the products.
+    settings = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=config.longest_tokens,
+        n_embd=config.hidden,
+        n_layer=config.layers,
+        n_head=config.heads,
+        activation_function="gelu_pytorch_tanh",
+        embd_pdrop=config.dropout,
+        resid_pdrop=0.0,
+        attn_pdrop=0.0,
+        # Untied, as the checkpoint holds each tensor once.
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        # For texts this short, the fused kernel's backward pass takes longer than all products.
+        attn_implementation="eager",
     )
+    return GPT2LMHeadModel(settings)
 
 
 class _Trainer:
@@ -124,6 +126,8 @@ class _Trainer:
     ) -> None:
         self.config = config
         self.model = model
+        # What computes: a copy in bfloat16, as casting at each product costs as much as it saves.
+        self.working = copy.deepcopy(model).bfloat16() if config.bf16 else model
         self.run = run
         fits = [i for i, one in enumerate(encoded) if len(one.ids) <= config.longest_tokens]
         if not fits:
@@ -143,13 +147,12 @@ class _Trainer:
         if path.exists():
             recipe = self.progress.recipe
             self.progress = checkpoints.load(path, self.model, self.optimizer, recipe=recipe)
+        self._refresh()
 
     def train(self) -> None:
         n_steps, saved_at = len(self.steps), time.monotonic()
         evaluate_every = max(1, n_steps // self.config.evaluations)
-        with tqdm(
-            desc=GENERATOR, unit="step", total=n_steps, initial=self.progress.step
-        ) as bar:
+        with tqdm(desc=GENERATOR, unit="step", total=n_steps, initial=self.progress.step) as bar:
             while self.progress.step < n_steps:
                 started = time.monotonic()
                 loss, n_tokens = self._step(self.steps[self.progress.step])
@@ -176,7 +179,7 @@ class _Trainer:
                 continue
             order = sorted(range(len(pairs)), key=lambda index: len(pairs[index][1].ids))
             nats, n_tokens = 0.0, 0
-            self.model.eval()
+            self.working.eval()
             with torch.no_grad():
                 for first in range(0, len(order), 64):
                     chosen = [pairs[index][1] for index in order[first : first + 64]]
@@ -195,7 +198,7 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         torch.manual_seed(self.config.seed * 2**32 + self.progress.step)
-        self.model.train()
+        self.working.train()
         chosen = [self.encoded[index] for index in batch]
         loss, n = self._loss(chosen)
         mean = loss / n
@@ -205,23 +208,35 @@ class _Trainer:
                 "`generator.learning_rate`, or set `bf16 = false`"
             )
         mean.backward()  # type: ignore[no-untyped-call]
+        self._update()
+        return mean.item(), sum(len(one.ids) for one in chosen)
+
+    def _update(self) -> None:
+        for weights, working in self._pairs():
+            if weights is not working and working.grad is not None:
+                weights.grad, working.grad = working.grad.float(), None
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return mean.item(), sum(len(one.ids) for one in chosen)
+        self._refresh()
+
+    @torch.no_grad()
+    def _refresh(self) -> None:
+        for weights, working in self._pairs():
+            if weights is not working:
+                working.copy_(weights)
+
+    def _pairs(self) -> Iterator[tuple[Parameter, Parameter]]:
+        return zip(self.model.parameters(), self.working.parameters(), strict=True)
 
     def _loss(self, chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
         """Cross-entropy in nats, summed over the tokens after each prefix, and their number."""
-        ids, mask, wanted = _tensors(chosen)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.config.bf16):
-            embedded = self.model.get_input_embeddings()(ids)
-            embedded = torch.nn.functional.dropout(
-                embedded, self.config.dropout, training=self.model.training
-            )
-            hidden = self.model.model(inputs_embeds=embedded, attention_mask=mask)[0][:, :-1]
-            learnt = wanted[:, 1:] != _NOT_LEARNT
-            # The head costs as much as two layers: not for what is not learnt.
-            logits = self.model.lm_head(hidden[learnt])
+        ids, wanted = _tensors(chosen)
+        # No mask of the padding: it stands on the right, where nothing that is learnt looks.
+        hidden = self.working.transformer(input_ids=ids)[0][:, :-1]
+        learnt = wanted[:, 1:] != _NOT_LEARNT
+        # The head costs as much as two layers: not for what is not learnt.
+        logits = self.working.lm_head(hidden[learnt])
         loss = torch.nn.functional.cross_entropy(
             logits.float(), wanted[:, 1:][learnt], reduction="sum"
         )
@@ -241,9 +256,7 @@ class _Trainer:
             file.write(json.dumps({"step": self.progress.step, **values}) + "\n")
 
     def _save(self) -> None:
-        checkpoints.save(
-            self.run / CHECKPOINT, self.model, self.progress, optimizer=self.optimizer
-        )
+        checkpoints.save(self.run / CHECKPOINT, self.model, self.progress, optimizer=self.optimizer)
 
 
 def _steps(
@@ -259,7 +272,7 @@ def _steps(
         source_weights=config.source_weights,
         rng=rng,
     )
-    batches = pack(
+    return pack(
         draws,
         np.array([len(one.ids) for one in encoded]),
         batch_tokens=config.batch_tokens,
@@ -267,23 +280,18 @@ def _steps(
         multiple_of=_MULTIPLE,
         rng=rng,
     )
-    # Full steps alone, in any order: a rest of two long texts would count as much as a hundred.
-    return batches
 
 
-def _tensors(chosen: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids, attention mask and what is to be learnt, (rows, longest) int64, padded on the right."""
+def _tensors(chosen: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
+    """Ids and what is to be learnt, (rows, longest) int64, padded on the right."""
     longest = max(len(one.ids) for one in chosen)
-    longest = -(-longest // _MULTIPLE) * _MULTIPLE
     ids = torch.zeros((len(chosen), longest), dtype=torch.int64)
-    mask = torch.zeros_like(ids)
     wanted = torch.full_like(ids, _NOT_LEARNT)
     for row, one in enumerate(chosen):
         length = len(one.ids)
         ids[row, :length] = torch.tensor(one.ids)
-        mask[row, :length] = 1
         wanted[row, one.start : length] = torch.tensor(one.ids[one.start :])
-    return ids, mask, wanted
+    return ids, wanted
 
 
 def _composition(examples: Sequence[Example], encoded: Sequence[Encoded]) -> dict[str, Any]:
