@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from model_training.errors import RecipeInvalid
+from model_training.generator_config import GENERATOR
+from model_training.generator_stage import generator, model_of, styles_of
 from model_training.instructions import Instruction
 from model_training.journal import Journal
 from model_training.llm import open_backend
@@ -36,7 +38,7 @@ from model_training.rows import (
     read_sources,
     write_atomically,
 )
-from model_training.stage_config import GenerateConfig, LocalConfig, Model, made_by
+from model_training.stage_config import made_by
 from model_training.stage_files import (
     Header,
     header,
@@ -53,7 +55,6 @@ if TYPE_CHECKING:
     from model_training.stages import Run
 
 Section = TypeVar("Section", bound=BaseModel)
-GENERATOR = "generator"
 GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
 DISAGREEMENTS = "disagreements"
 _HELD_OUT = ("validation", "calibration")
@@ -63,28 +64,13 @@ def stage_file(run: Run, stage: str) -> Path:
     return run.folder / "augment" / f"{stage}.jsonl"
 
 
-def generator(run: Run) -> None:
-    """Trains a generator on prompts of the train split, or goes on where it was stopped."""
-    from model_training.train_generator import train_generator  # torch
-
-    config = _section(run, GENERATOR, run.config.generator)
-    folder = train_generator(
-        config,
-        _section(run, GENERATE, run.config.generate),
-        train=run.rows("train"),
-        styles=_styles(choose_sources(read_sources(run.data), run.config.data)),
-        run=run.folder,
-    )
-    logging.info("generator: %s", folder)
-
-
 def generate(run: Run) -> None:
     """Asks for harmful instructions and harmless counterparts."""
     from model_training import generate as stage
     from model_training.teachers import asked_of
 
     config = _section(run, GENERATE, run.config.generate)
-    model = _model_of(run, config)
+    model = model_of(run, config)
     sources = choose_sources(read_sources(run.data), run.config.data)
     inputs = {"train": run.rows_file("train"), **_files(run, sources)}
     settings = made_by(config) | {"asked": asked_of(model)}
@@ -92,7 +78,9 @@ def generate(run: Run) -> None:
     if _already(run, head):
         return
     train = frozenset(prompt_hash(row.prompt) for row in run.rows("train"))
-    kinds = stage.kinds_of(_pool(run, sources), train=train, config=config, styles=_styles(sources))
+    kinds = stage.kinds_of(
+        _pool(run, sources), train=train, config=config, styles=styles_of(sources)
+    )
     with _journal(run, GENERATE) as journal:
         rows, report = stage.generate(kinds, config, open_backend(model), journal)
     _finish(run, head, rows, report)
@@ -236,23 +224,6 @@ def _section(run: Run, name: str, section: Section | None) -> Section:
     if section is None:
         raise RecipeInvalid(f"the recipe {run.config.name} has no section [{name}]")
     return section
-
-
-def _styles(sources: Sequence[Source]) -> dict[str, str]:
-    return {source.name: source.style for source in sources}
-
-
-def _model_of(run: Run, config: GenerateConfig) -> Model:
-    """The model that generates: the local `generator` is the one that this run trained."""
-    model = config.model
-    if run.config.generator is None or not isinstance(model, LocalConfig):
-        return model
-    if model.model != GENERATOR:
-        return model
-    folder = run.folder / GENERATOR
-    if not folder.is_dir():
-        raise RecipeInvalid(f"{folder} is missing; run the stage generator first")
-    return model.model_copy(update={"model": str(folder)})
 
 
 def _files(run: Run, sources: Sequence[Source]) -> dict[str, Path]:

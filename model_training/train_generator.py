@@ -9,9 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,13 +19,20 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 from tqdm import tqdm
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from model_training import checkpoints
 from model_training.checkpoints import Progress
 from model_training.encoders import decay_groups
 from model_training.errors import DataInvalid, GateFailed
-from model_training.generator_config import GeneratorConfig
+from model_training.generator_config import GENERATOR, GeneratorConfig
+from model_training.generator_model import (
+    NOT_LEARNT,
+    composition,
+    is_published,
+    publish,
+    tensors,
+    untrained,
+)
 from model_training.generator_text import (
     Encoded,
     Example,
@@ -36,19 +41,16 @@ from model_training.generator_text import (
     hold_out,
     train_tokenizer,
 )
-from model_training.rows import Row, dump_json, write_atomically
+from model_training.rows import Row
 from model_training.sampling import Batch, draw, pack
 from model_training.stage_config import GenerateConfig, text_settings
 
-GENERATOR: Final = "generator"
 CHECKPOINT: Final = "generator_checkpoint.safetensors"
 LOG: Final = "generator_log.jsonl"
-REPORT: Final = "generator.json"
 _SAVE_EVERY_S: Final = 120.0
 _LOG_EVERY: Final = 20
 _MULTIPLE: Final = 4
 _CHUNK_ROWS: Final = 4096
-_NOT_LEARNT: Final = -100
 
 
 def train_generator(
@@ -66,16 +68,18 @@ def train_generator(
     GateFailed when the loss is no number.
     """
     run.mkdir(parents=True, exist_ok=True)
-    learnt, held_out = hold_out(examples_of(train, styles, config), config.held_out_share)
-    tokenizer = train_tokenizer(learnt, config, generate)
-    encoded = [encode(part, tokenizer, generate, seed=config.seed) for part in (learnt, held_out)]
     recipe = checkpoints.fingerprint(
         config, train, text=json.dumps(text_settings(generate), sort_keys=True)
     )
+    if is_published(run, recipe):
+        return run / GENERATOR
+    learnt, held_out = hold_out(examples_of(train, styles, config), config.held_out_share)
+    tokenizer = train_tokenizer(learnt, config, generate)
+    encoded = [encode(part, tokenizer, generate, seed=config.seed) for part in (learnt, held_out)]
     torch.manual_seed(config.seed)
     trainer = _Trainer(
         config,
-        model=_untrained(config, tokenizer),
+        model=untrained(config, tokenizer),
         examples=learnt,
         encoded=encoded[0],
         held_out=list(zip(held_out, encoded[1], strict=True)),
@@ -84,32 +88,8 @@ def train_generator(
     )
     trainer.resume()
     trainer.train()
-    report = _composition(learnt, encoded[0]) | trainer.report()
-    return _publish(trainer.model, tokenizer, report, run)
-
-
-def _untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
-    # GPT-2's layers: one fused kernel each for norm, activation and attention, where those of
-    # newer models are many passes over memory, which on a CPU take longer than the products.
-    settings = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_positions=config.longest_tokens,
-        n_embd=config.hidden,
-        n_layer=config.layers,
-        n_head=config.heads,
-        activation_function="gelu_pytorch_tanh",
-        embd_pdrop=config.dropout,
-        resid_pdrop=0.0,
-        attn_pdrop=0.0,
-        # Untied, as the checkpoint holds each tensor once.
-        tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        # For texts this short, the fused kernel's backward pass takes longer than all products.
-        attn_implementation="eager",
-    )
-    return GPT2LMHeadModel(settings)
+    report = {"recipe": recipe} | composition(learnt, encoded[0]) | trainer.report()
+    return publish(trainer.model, tokenizer, report, run)
 
 
 class _Trainer:
@@ -231,10 +211,10 @@ class _Trainer:
 
     def _loss(self, chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
         """Cross-entropy in nats, summed over the tokens after each prefix, and their number."""
-        ids, wanted = _tensors(chosen)
+        ids, wanted = tensors(chosen)
         # No mask of the padding: it stands on the right, where nothing that is learnt looks.
         hidden = self.working.transformer(input_ids=ids)[0][:, :-1]
-        learnt = wanted[:, 1:] != _NOT_LEARNT
+        learnt = wanted[:, 1:] != NOT_LEARNT
         # The head costs as much as two layers: not for what is not learnt.
         logits = self.working.lm_head(hidden[learnt])
         loss = torch.nn.functional.cross_entropy(
@@ -280,46 +260,3 @@ def _steps(
         multiple_of=_MULTIPLE,
         rng=rng,
     )
-
-
-def _tensors(chosen: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
-    """Ids and what is to be learnt, (rows, longest) int64, padded on the right."""
-    longest = max(len(one.ids) for one in chosen)
-    ids = torch.zeros((len(chosen), longest), dtype=torch.int64)
-    wanted = torch.full_like(ids, _NOT_LEARNT)
-    for row, one in enumerate(chosen):
-        length = len(one.ids)
-        ids[row, :length] = torch.tensor(one.ids)
-        wanted[row, one.start : length] = torch.tensor(one.ids[one.start :])
-    return ids, wanted
-
-
-def _composition(examples: Sequence[Example], encoded: Sequence[Encoded]) -> dict[str, Any]:
-    counts = Counter((one.intent, one.source) for one in examples)
-    families = Counter((one.intent, one.category or "none") for one in examples)
-    return {
-        "prompts": dict(Counter(one.intent for one in examples)),
-        "tokens": sum(len(one.ids) - one.start for one in encoded),
-        "sources": _nested(counts),
-        "categories": _nested(families),
-    }
-
-
-def _nested(counts: Counter[Any]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for (outer, inner), count in sorted(counts.items()):
-        found.setdefault(outer, {})[inner] = count
-    return found
-
-
-def _publish(model: Any, tokenizer: Any, report: Mapping[str, Any], run: Path) -> Path:
-    """Writes beside the folder, then renames: no reader meets half a model."""
-    folder, partial = run / GENERATOR, run / f".{GENERATOR}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    model.eval().save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    parameters = sum(weights.numel() for weights in model.parameters())
-    write_atomically(partial / REPORT, dump_json({"parameters": parameters, **report}))
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return folder
