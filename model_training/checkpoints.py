@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
-from model_training.config import DistilConfig
 from model_training.errors import RecipeInvalid
 from model_training.rows import Row
 
@@ -34,10 +34,14 @@ class Progress:
     finished: bool = False
 
 
-def fingerprint(settings: DistilConfig, rows: Sequence[Row]) -> str:
-    """What a checkpoint belongs to: the recipe of its training, and its rows."""
+def fingerprint(settings: BaseModel, rows: Sequence[Row], *, text: str = "") -> str:
+    """What a checkpoint belongs to: the recipe of its training, and its rows.
+
+    text: further settings that decide what is learnt.
+    """
     # Without defaults, so that a setting that is new to the program does not end a run under way.
     digest = hashlib.sha256(settings.model_dump_json(exclude_defaults=True).encode())
+    digest.update(text.encode())
     for row in rows:
         digest.update(row.model_dump_json(exclude_none=True).encode("utf-8", "replace"))
     return digest.hexdigest()

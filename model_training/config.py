@@ -7,9 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_training.errors import RecipeInvalid
+from model_training.generator_config import GeneratorConfig
 from model_training.stage_config import FilterConfig, GenerateConfig, LabelConfig, RespondConfig
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -153,10 +154,23 @@ class RunConfig(_Section):
     distil: DistilConfig
     export: ExportConfig = ExportConfig()
     imported: ImportConfig | None = None
+    generator: GeneratorConfig | None = None
     generate: GenerateConfig | None = None
     filter: FilterConfig | None = None
     respond: RespondConfig | None = None
     label: LabelConfig | None = None
+
+    @model_validator(mode="after")
+    def _generator_is_asked_as_it_was_trained(self) -> RunConfig:
+        if self.generator is None:
+            return self
+        asked = self.generate
+        if asked is None or asked.exemplars or asked.categories != "families":
+            raise ValueError(
+                '[generator] needs [generate] with exemplars = 0 and categories = "families": '
+                "it is trained on requests without exemplars"
+            )
+        return self
 
     @property
     def licence(self) -> str:

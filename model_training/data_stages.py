@@ -1,5 +1,6 @@
 """The stages that make rows: generate, filter, respond, label. They meet through files of the run.
 
+generator train split           -> generator/               a small language model of our own
 generate  train split           -> augment/generate.jsonl   instructions, as they were written
 filter    generate.jsonl        -> augment/filter.jsonl     those worth answering
 respond   filter.jsonl          -> augment/respond.jsonl    alone and with answers
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from model_training.errors import RecipeInvalid
+from model_training.generator_config import GENERATOR
+from model_training.generator_stage import generator, model_of, styles_of
 from model_training.instructions import Instruction
 from model_training.journal import Journal
 from model_training.llm import open_backend
@@ -67,16 +70,19 @@ def generate(run: Run) -> None:
     from model_training.teachers import asked_of
 
     config = _section(run, GENERATE, run.config.generate)
+    model = model_of(run, config)
     sources = choose_sources(read_sources(run.data), run.config.data)
     inputs = {"train": run.rows_file("train"), **_files(run, sources)}
-    settings = made_by(config) | {"asked": asked_of(config.model)}
+    settings = made_by(config) | {"asked": asked_of(model)}
     head = header(GENERATE, settings, inputs)
     if _already(run, head):
         return
     train = frozenset(prompt_hash(row.prompt) for row in run.rows("train"))
-    kinds = stage.kinds_of(_pool(run, sources), train=train, config=config)
+    kinds = stage.kinds_of(
+        _pool(run, sources), train=train, config=config, styles=styles_of(sources)
+    )
     with _journal(run, GENERATE) as journal:
-        rows, report = stage.generate(kinds, config, open_backend(config.model), journal)
+        rows, report = stage.generate(kinds, config, open_backend(model), journal)
     _finish(run, head, rows, report)
 
 
@@ -98,18 +104,16 @@ def filter_(run: Run) -> None:
         train=run.rows("train"),
     )
     rows, report = stage.sift(instructions, known, config)
-    if config.diversity_rows:
-        from model_training.diversity import diversity_report  # torch
+    if config.diversity_rows or config.novelty_rows:
+        from model_training.variety import variety_report  # torch
 
-        groups = {
-            "harmful": [row.text for row in rows if row.intent == "harmful"],
-            "benign": [row.text for row in rows if row.intent == "benign"],
-            "labelled_harmful": [
-                row.prompt for row in known.train if row.harmful and row.response is None
-            ],
-        }
         base = config.diversity_base or run.config.distil.base
-        report["diversity"] = diversity_report(groups, base=base, config=config)
+        report |= variety_report(rows, known, base=base, config=config)
+    if report.get("novelty"):
+        from model_training.plots import plot_novelty
+
+        plot = run.folder / "augment" / "novelty.png"
+        write_atomically(plot, plot_novelty(report["novelty"]))
     _finish(run, head, rows, report)
 
 
@@ -271,6 +275,7 @@ def _finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str,
 
 
 DATA_STAGES: dict[str, Callable[[Run], None]] = {
+    GENERATOR: generator,
     GENERATE: generate,
     FILTER: filter_,
     RESPOND: respond,

@@ -21,6 +21,7 @@ REASONS: Final = (
     *("refused_by_server", "empty", "refusal", "chatter"),
     *("cut_off", "too_short", "too_long", "language"),
     *("in_test", "like_test", "shares_words_with_test", "held_out", "in_training"),
+    "like_training",
     *("duplicate", "near_duplicate"),
 )
 
@@ -57,6 +58,9 @@ class _Sieve:
         self._like_test = NearDuplicates(config.near_duplicate)
         for number, prompt in enumerate(tqdm(prompts, desc="test sets", unit="row")):
             self._like_test.add(number, prompt)
+        self._like_train = NearDuplicates(config.near_duplicate)
+        if config.new_to_training:
+            self._remember_training(known.train)
         self._seen: set[str] = set()
         # A look-alike with another intent is what counterparts are for: compared within each.
         self._kept: dict[Intent, NearDuplicates] = {
@@ -64,6 +68,12 @@ class _Sieve:
             "benign": NearDuplicates(config.near_duplicate),
         }
         self._languages = _languages() if config.languages else None
+
+    def _remember_training(self, rows: Sequence[Row]) -> None:
+        longest = 2 * self._config.longest_characters  # longer ones cannot be near
+        prompts = sorted({row.prompt for row in rows if len(row.prompt) <= longest})
+        for number, prompt in enumerate(tqdm(prompts, desc="training prompts", unit="row")):
+            self._like_train.add(number, prompt)
 
     def reason(self, row: Instruction) -> str | None:
         """Why the instruction is dropped; None: it stays and is remembered."""
@@ -95,6 +105,8 @@ class _Sieve:
             return "held_out"
         if key in self._train_keys:
             return "in_training"
+        if self._like_train.find(row.text) is not None:
+            return "like_training"
         if key in self._seen:
             return "duplicate"
         kept = self._kept[row.intent]

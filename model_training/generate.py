@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
 from model_training.errors import DataInvalid
+from model_training.families import category_of
 from model_training.instructions import (
     Instruction,
     Intent,
@@ -45,9 +47,12 @@ _LONGEST_CATEGORY: Final = 60
 
 @dataclass(frozen=True)
 class Kind:
-    """Labelled harmful prompts of one source and category. category: in words, where known."""
+    """Labelled harmful prompts of one source and category. category: in words, where known.
 
-    source: str
+    source: None where the category is a family, which all sources share.
+    """
+
+    source: str | None
     category: str | None
     prompts: tuple[str, ...]
 
@@ -64,14 +69,19 @@ class Planned:
 
 
 def kinds_of(
-    pool: Iterable[PoolRow], *, train: frozenset[int], config: GenerateConfig
+    pool: Iterable[PoolRow],
+    *,
+    train: frozenset[int],
+    config: GenerateConfig,
+    styles: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Kind]:
     """Groups of exemplars, from the train side of the pool alone.
 
-    train: prompt hashes of the train split. Categories with fewer prompts than a call shows are
-    merged with those of their source that have none. Raises DataInvalid where nothing is left.
+    train: prompt hashes of the train split. styles: of sources, for families. Categories with fewer
+    prompts than a call shows are merged with those of their source that have none. Raises
+    DataInvalid where nothing is left.
     """
-    groups: defaultdict[tuple[str, str | None], dict[int, str]] = defaultdict(dict)
+    groups: defaultdict[tuple[str | None, str | None], dict[int, str]] = defaultdict(dict)
     for row in pool:
         if row.prompt_label != 1 or len(row.prompt) > config.longest_exemplar:
             continue
@@ -79,8 +89,8 @@ def kinds_of(
             continue
         key = prompt_hash(row.prompt)
         if key in train:
-            groups[row.source, in_words(row.category)].setdefault(key, row.prompt)
-    merged: defaultdict[tuple[str, str | None], list[str]] = defaultdict(list)
+            groups[_group_of(row, styles, config)].setdefault(key, row.prompt)
+    merged: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
     for (source, category), prompts in groups.items():
         enough = len(prompts) >= max(1, config.exemplars)
         merged[source, category if enough else None] += prompts.values()
@@ -89,9 +99,18 @@ def kinds_of(
     return [
         Kind(source, category, tuple(sorted(prompts)))
         for (source, category), prompts in sorted(
-            merged.items(), key=lambda item: (item[0][0], item[0][1] or "")
+            merged.items(), key=lambda item: (item[0][0] or "", item[0][1] or "")
         )
     ]
+
+
+def _group_of(
+    row: PoolRow, styles: Mapping[str, str], config: GenerateConfig
+) -> tuple[str | None, str | None]:
+    if config.categories == "families":
+        text = " ".join(row.prompt.split())
+        return None, category_of(text, style=styles.get(row.source, ""))
+    return row.source, in_words(row.category)
 
 
 def in_words(category: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
@@ -25,7 +26,20 @@ from model_training.stage_config import LocalConfig
 from model_training.weights import fingerprint
 
 _TOO_LONG: Final = 413  # as a server would say
+_SLICE_TOKENS: Final = 16
 _SETTINGS: Final = ("temperature", "top_p", "max_tokens", "logprobs")
+
+
+@dataclass
+class _Row:
+    """A call under way: the ids it begins with, and what was written since."""
+
+    call: Call
+    ids: list[int]
+    generator: torch.Generator
+    written: list[int] = field(default_factory=list)
+    tokens: list[tuple[str, dict[str, float]]] = field(default_factory=list)
+    finish: str | None = None
 
 
 class LocalBackend:
@@ -41,6 +55,8 @@ class LocalBackend:
         model = load(AutoModelForCausalLM, config.model, dtype=self._dtype())
         self._model = model.to(self._device).eval()
         self._longest = getattr(model.config, "max_position_embeddings", None) or math.inf
+        ends = model.generation_config.eos_token_id
+        self._ends = {ends} if isinstance(ends, int) else set(ends or ())
         self._asked = fingerprint(config.model)
 
     @property
@@ -61,8 +77,30 @@ class LocalBackend:
                 groups[tuple(call.body.get(name) for name in _SETTINGS)].append((call, ids))
         for group in groups.values():
             group.sort(key=lambda item: len(item[1]))
-            for start in range(0, len(group), self._config.batch_rows):
-                finished(dict(self._batch(group[start : start + self._config.batch_rows])))
+            self._write([_Row(call, ids, self._generator(call)) for call, ids in group], finished)
+
+    def _write(self, fresh: list[_Row], finished: Finished) -> None:
+        """Batches of rows, a slice of tokens at a time.
+
+        Rows that end leave their batch with the slice, and those that go on are put together:
+        a batch that waits for its longest row computes mostly padding.
+        """
+        going: list[_Row] = []
+        n_rows = self._config.batch_rows
+        while fresh or going:
+            if len(going) >= n_rows or not fresh:
+                going.sort(key=lambda row: len(row.ids) + len(row.written))
+                batch, going = going[-n_rows:], going[:-n_rows]
+            else:
+                batch, fresh = fresh[:n_rows], fresh[n_rows:]
+            self._slice(batch)
+            ended = {row.call.key: self._reply(row) for row in batch if row.finish is not None}
+            going += [row for row in batch if row.finish is None]
+            if ended:
+                finished(ended)
+
+    def _generator(self, call: Call) -> torch.Generator:
+        return torch.Generator(self._device).manual_seed(call.body.get("seed", 0))
 
     def _dtype(self) -> torch.dtype:
         if self._config.dtype == "auto":
@@ -87,42 +125,46 @@ class LocalBackend:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
-    def _batch(self, batch: Sequence[tuple[Call, list[int]]]) -> Iterator[tuple[str, Reply]]:
-        body = batch[0][0].body
+    def _slice(self, batch: Sequence[_Row]) -> None:
+        """Some tokens more for each row, at most as many as the one nearest its limit may have."""
+        body = batch[0].call.body
         padded = self._tokenizer.pad(
-            {"input_ids": [ids for _, ids in batch]}, return_tensors="pt"
+            {"input_ids": [row.ids + row.written for row in batch]}, return_tensors="pt"
         ).to(self._device)
-        seeds = [call.body.get("seed", 0) for call, _ in batch]
+        left = body["max_tokens"] - max(len(row.written) for row in batch)
         wants_logprobs = bool(body.get("logprobs"))
         out = self._model.generate(
             input_ids=padded["input_ids"],
             attention_mask=padded["attention_mask"],
-            max_new_tokens=body["max_tokens"],
+            max_new_tokens=min(_SLICE_TOKENS, left),
             do_sample=False,
             num_beams=1,
             pad_token_id=self._tokenizer.pad_token_id,
-            logits_processor=_drawing(body, seeds, self._device),
+            logits_processor=_drawing(body, [row.generator for row in batch]),
             return_dict_in_generate=True,
             output_logits=wants_logprobs,
         )
-        written = out.sequences[:, padded["input_ids"].shape[1] :]
-        for row, (call, _) in enumerate(batch):
-            ids, ended = self._until_end(written[row].tolist())
-            tokens = self._choices(out.logits, row, ids) if wants_logprobs else ()
-            yield (
-                call.key,
-                Reply(
-                    text=self._tokenizer.decode(ids, skip_special_tokens=True),
-                    finish="stop" if ended else "length",
-                    tokens=tuple(tokens),
-                ),
-            )
+        written = out.sequences[:, padded["input_ids"].shape[1] :].tolist()
+        for index, row in enumerate(batch):
+            ids, ended = self._until_end(written[index])
+            row.written += ids
+            if wants_logprobs:
+                row.tokens += self._choices(out.logits, index, ids)
+            if ended:
+                row.finish = "stop"
+            elif len(row.written) >= body["max_tokens"]:
+                row.finish = "length"
+
+    def _reply(self, row: _Row) -> Reply:
+        return Reply(
+            text=self._tokenizer.decode(row.written, skip_special_tokens=True),
+            finish=row.finish,
+            tokens=tuple(row.tokens),
+        )
 
     def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
-        ends = self._model.generation_config.eos_token_id
-        ends = {ends} if isinstance(ends, int) else set(ends or ())
         for index, token in enumerate(ids):
-            if token in ends:
+            if token in self._ends:
                 return ids[:index], True
         return ids, False
 
@@ -145,8 +187,8 @@ class _SeededDraw(LogitsProcessor):
     So a draw does not depend on what else is in the batch, nor on where a killed run stopped.
     """
 
-    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
-        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+    def __init__(self, generators: Sequence[torch.Generator]) -> None:
+        self._generators = generators
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         noise = torch.stack(
@@ -168,15 +210,13 @@ class _Divided(LogitsProcessor):
         return scores.float() / self._temperature
 
 
-def _drawing(
-    body: dict[str, Any], seeds: Sequence[int], device: torch.device
-) -> LogitsProcessorList:
+def _drawing(body: dict[str, Any], generators: Sequence[torch.Generator]) -> LogitsProcessorList:
     steps = LogitsProcessorList()
     if body.get("temperature", 0.0) > 0:
         steps.append(_Divided(body["temperature"]))
         if body.get("top_p", 1.0) < 1:
             steps.append(TopPLogitsWarper(body["top_p"]))
-        steps.append(_SeededDraw(seeds, device))
+        steps.append(_SeededDraw(generators))
     return steps
 
 

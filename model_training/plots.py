@@ -1,4 +1,4 @@
-"""Two small PNG plots of a report. Drawn without a display."""
+"""Small PNG plots of a report. Drawn without a display."""
 
 from __future__ import annotations
 
@@ -51,6 +51,25 @@ def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("observed share of harmful")
     figure.axes[0].legend(fontsize=7)
+    return _png(figure)
+
+
+def plot_novelty(report: Mapping[str, Any]) -> bytes:
+    """PNG: share of each group over the cosine to its nearest training prompt (`novelty.py`)."""
+    figure = Figure(figsize=(6, 4.0), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    for name, group in report.items():
+        if not isinstance(group, Mapping):
+            continue
+        counts = np.asarray(group["histogram"]) / group["rows"]
+        edges = np.linspace(0, 1, len(counts) + 1)
+        label = f"{name.replace('_', ' ')} ({group['far']:.0%} far)"
+        dashed = "dashed" if name.startswith("held_out") else "solid"
+        axes.stairs(counts, edges, label=label, linestyle=dashed, linewidth=1.4)
+    axes.axvline(report["far_below"], color="0.6", linewidth=0.8)
+    axes.set(xlabel="cosine to the nearest training prompt", ylabel="share", xlim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left")
     return _png(figure)
 
 

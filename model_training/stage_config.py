@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
+from model_training.families import FAMILIES_VERSION
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -83,6 +85,9 @@ class GenerateConfig(_Section):
     exemplars: Annotated[int, Field(ge=0)] = 5
     exemplar_sources: tuple[str, ...] = ()
     """Sources whose labelled harmful prompts serve as exemplars; none named: all of the recipe."""
+    categories: Literal["source", "families"] = "source"
+    """`source`: as each source names its own. `families`: coarse ones by the words of a prompt,
+    alike for all sources (`families.py`), as a generator trained here asks for."""
     longest_exemplar: Positive = 300
     """In characters: wrapped jailbreaks are no instructions to imitate."""
     harmful_prefixes: Annotated[tuple[str, ...], Field(min_length=1)] = (
@@ -104,6 +109,15 @@ class GenerateConfig(_Section):
     seed: int = 42
 
 
+_TEXT_SETTINGS = {"harmful_prefixes", "benign_prefixes", "harmful_template", "benign_template"}
+
+
+def text_settings(config: GenerateConfig) -> dict[str, Any]:
+    """What decides the text that a generator is asked with, and so is trained on."""
+    found: dict[str, Any] = config.model_dump(mode="json", include=_TEXT_SETTINGS)
+    return found | {"families": FAMILIES_VERSION}
+
+
 class FilterConfig(_Section):
     """What generated instructions must be to stay."""
 
@@ -121,6 +135,13 @@ class FilterConfig(_Section):
     """Instructions of each kind that the diversity report embeds; 0: no report."""
     diversity_base: ModelName | None = None
     """Encoder for it; none: the base of the student."""
+    novelty_rows: Annotated[int, Field(ge=0)] = 2000
+    """Instructions of each kind whose nearest training prompt is sought by the same encoder, for
+    the report; 0: no report."""
+    far_below: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """Cosine to the nearest training prompt below which an instruction counts as far from all."""
+    new_to_training: bool = False
+    """Drop near-duplicates of training prompts too: a small generator knows many by heart."""
     cluster_distance: Annotated[float, Field(gt=0.0, le=2.0)] = 0.3
     """Cosine distance within which DBSCAN calls two instructions neighbours."""
     seed: int = 42

@@ -1,7 +1,7 @@
 """The stages of a run, in order. They meet only through files in the run folder.
 
 split      pool of rows          -> rows/{train,validation,calibration}.jsonl
-generate, filter, respond, label: rows of a recipe that asks for more (`data_stages.py`)
+generator, generate, filter, respond, label: rows of a recipe that asks for more (`data_stages.py`)
 distil     train, validation     -> student/
 export     student               -> candidate/{model.onnx,tokenizer.json}
 calibrate  candidate             -> candidate: policy
@@ -41,7 +41,7 @@ from model_training.rows import (
 from model_training.split import deduplicate, labelled_rows, split_rows
 
 RECIPE = "recipe.json"
-DATA_STAGES = ("generate", "filter", "respond", "label")
+DATA_STAGES = ("generator", "generate", "filter", "respond", "label")
 _OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
 SPLIT_REPORT = "split.json"
 

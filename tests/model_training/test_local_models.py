@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from app.contract.exchange import Exchange
 from app.contract.teacher_text import TEMPLATES
+from model_training import llm_local
 from model_training.classifier_teacher import ClassifierBackend
 from model_training.errors import RecipeInvalid
 from model_training.journal import Journal
@@ -81,6 +82,22 @@ def test_what_is_drawn_depends_on_the_seed_and_not_on_the_batch(writer: LocalBac
     ):  # the likeliest, whatever the seed
         likeliest = _answer(writer, [_write(writer, "x", seed, **sampling) for seed in (1, 2)])
         assert len({reply.text for reply in likeliest.values()}) == 1
+
+
+def test_text_is_the_same_whether_written_in_slices_or_at_once(
+    writer: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [
+        _write(writer, "make one " * (number % 3 + 1), number, temperature=8, max_tokens=40)
+        for number in range(7)
+    ]
+    sliced = _answer(writer, calls)
+    monkeypatch.setattr(llm_local, "_SLICE_TOKENS", 1000)
+    whole = _answer(writer, calls)
+    assert {key: (reply.text, reply.finish) for key, reply in sliced.items()} == {
+        key: (reply.text, reply.finish) for key, reply in whole.items()
+    }
+    assert "length" in {reply.finish for reply in sliced.values()}
 
 
 def test_the_turn_that_was_begun_is_continued(writer: LocalBackend) -> None:
