@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model_training.ensemble_config import EnsembleConfig
 from model_training.errors import RecipeInvalid
 from model_training.stage_config import FilterConfig, GenerateConfig, LabelConfig, RespondConfig
 
@@ -157,6 +158,8 @@ class RunConfig(_Section):
     filter: FilterConfig | None = None
     respond: RespondConfig | None = None
     label: LabelConfig | None = None
+    ensemble: EnsembleConfig | None = None
+    """The teacher, where this repository trains it itself."""
 
     @property
     def licence(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_valida
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Precision = Literal["auto", "bf16", "fp32"]
 Temperature = Annotated[float, Field(ge=0.0, le=10.0)]
 
 
@@ -182,6 +183,17 @@ class ClassifierTeacher(_Section):
     batch_tokens: Positive = 8192
 
 
+class EnsembleTeacher(_Section):
+    """What `train-teacher` and `fit-ensemble` left: members of several kinds, with weights."""
+
+    kind: Literal["ensemble"]
+    folder: ModelName | None = None
+    """Where its `ensemble.json` lies; none: in the `teacher/` of this run."""
+    batch_tokens: Positive = 8192
+    precision: Precision = "auto"
+    """`auto`: bfloat16 where the device computes in it, two and a half times as fast (LOG.md)."""
+
+
 class PosternTeacher(_Http):
     """Another Postern server; its probabilities are calibrated."""
 
@@ -189,7 +201,8 @@ class PosternTeacher(_Http):
 
 
 TeacherConfig = Annotated[
-    GuardServer | GuardLocal | ClassifierTeacher | PosternTeacher, Field(discriminator="kind")
+    GuardServer | GuardLocal | ClassifierTeacher | EnsembleTeacher | PosternTeacher,
+    Field(discriminator="kind"),
 ]
 
 

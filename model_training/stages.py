@@ -2,6 +2,7 @@
 
 split      pool of rows          -> rows/{train,validation,calibration}.jsonl
 generate, filter, respond, label: rows of a recipe that asks for more (`data_stages.py`)
+train-teacher, fit-ensemble: a teacher that is trained here (`teacher_stages.py`)
 distil     train, validation     -> student/
 export     student               -> candidate/{model.onnx,tokenizer.json}
 calibrate  candidate             -> candidate: policy
@@ -42,6 +43,7 @@ from model_training.split import deduplicate, labelled_rows, split_rows
 
 RECIPE = "recipe.json"
 DATA_STAGES = ("generate", "filter", "respond", "label")
+TEACHER_STAGES = ("train-teacher", "fit-ensemble")
 _OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
 SPLIT_REPORT = "split.json"
 
@@ -55,6 +57,13 @@ class Run:
     folder: Path
     artifacts: Path
     threads: int | None
+    recipes: Path = Path("recipes")
+    """The folder of the recipe, where those that it names lie."""
+
+    @property
+    def teacher(self) -> Path:
+        """Members that were trained here, and `ensemble.json`."""
+        return self.folder / "teacher"
 
     @property
     def candidate(self) -> Path:
@@ -164,6 +173,15 @@ def _data_stage(name: str) -> Callable[[Run], None]:
     return stage
 
 
+def _teacher_stage(name: str) -> Callable[[Run], None]:
+    def stage(run: Run) -> None:
+        from model_training.teacher_stages import TEACHER_STAGES  # likewise
+
+        TEACHER_STAGES[name](run)
+
+    return stage
+
+
 def distil(run: Run) -> None:
     """Trains the student, or goes on where it was stopped; takes over an imported classifier."""
     if run.config.imported is not None:
@@ -244,12 +262,17 @@ def publish(run: Run) -> None:
 
 def stages_of(config: RunConfig) -> list[str]:
     """The stages that a whole run of a recipe has: data stages where it has their sections."""
-    return [name for name in STAGES if name not in DATA_STAGES or getattr(config, name) is not None]
+    section = {name: name for name in DATA_STAGES} | dict.fromkeys(TEACHER_STAGES, "ensemble")
+    return [
+        name for name in STAGES if name not in section or getattr(config, section[name]) is not None
+    ]
 
 
 STAGES: dict[str, Callable[[Run], None]] = {
     "split": split,
-    **{name: _data_stage(name) for name in DATA_STAGES},
+    **{name: _data_stage(name) for name in DATA_STAGES if name != "label"},
+    **{name: _teacher_stage(name) for name in TEACHER_STAGES},
+    "label": _data_stage("label"),
     "distil": distil,
     "export": export,
     "calibrate": calibrate,
