@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.contract.errors import PosternError
 from model_training import import_data
+from model_training.comparisons import COMPARISONS, add_comparison_arguments, compare
 from model_training.config import read_recipe
 from model_training.errors import RecipeInvalid
 from model_training.import_arguments import add_import_arguments, imported_config
@@ -64,6 +65,9 @@ def _run(arguments: argparse.Namespace) -> None:
         # Each member has a lock of its own, so that several can train side by side.
         train_teacher(run, arguments.member)
         return
+    if arguments.stage in COMPARISONS:
+        compare(run, arguments)
+        return
     with locked(run):
         for name in stages:
             logging.info("stage %s", name)
@@ -97,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_import_arguments(importing)
     _add_places(importing)
+    for name, about in COMPARISONS.items():
+        comparing = stages.add_parser(name, help=about)
+        add_comparison_arguments(comparing, name)
+        _add_places(comparing)
     data = stages.add_parser(
         "import-data", help="public safety sets, or your own rows, into a data folder"
     )

@@ -132,7 +132,9 @@ class _Trainer:
         self.run = run
         self.steps = steps(drawn, settings, rng)
         self.rows_per_step = (
-            len(drawn.bags) / sum(map(len, self.steps)) * settings.gradient_accumulation
+            sum(len(batch) for step in self.steps for batch in step)
+            / sum(map(len, self.steps))
+            * settings.gradient_accumulation
         )
         groups = decay_groups(self.model, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)

@@ -19,7 +19,7 @@ from model_training.errors import RecipeInvalid
 from model_training.rows import dump_json, write_atomically
 
 ENSEMBLE: Final = "ensemble.json"
-_EVEN: Final = 1e-3
+_EVEN: Final = 1e-4
 
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 AboveZero = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]

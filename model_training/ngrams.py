@@ -34,6 +34,7 @@ from model_training.sampling import draw
 NGRAMS: Final = "ngrams.json"
 WEIGHTS: Final = "ngrams.safetensors"
 _CHUNK: Final = 2048
+_LARGEST: Final = float(np.finfo(np.float16).max)
 _PROBES: Final = (
     Exchange("How do I bake a cake for 20 people?"),
     Exchange("Tell me a story.", "Once upon a time there was a caf\u00e9."),
@@ -170,7 +171,8 @@ def train_ngrams(rows: Sequence[Row], settings: NgramMember, balance: DistilConf
             continue
         model = _fit(here, hashing, settings, balance)
         # As they are stored, so that a member read back gives the very same margins.
-        weights[name] = model.coef_[0].astype(np.float16).astype(np.float32)
+        inside = np.clip(model.coef_[0], -_LARGEST, _LARGEST)
+        weights[name] = inside.astype(np.float16).astype(np.float32)
         intercepts[name] = float(model.intercept_[0])
     if not weights:
         raise DataInvalid("the train split holds no slice with rows of both labels")
@@ -196,7 +198,7 @@ def _fit(
     )  # fmt: skip
     features = hashing.features([rows[place].exchange for place in places])
     labels = [rows[place].label for place in places]
-    return model.fit(features, labels, sample_weight=counts.astype(np.float64))
+    return model.fit(features, labels, sample_weight=counts / counts.mean())
 
 
 def _is_visible(exchange: Exchange) -> bool:

@@ -17,13 +17,18 @@ from app.contract.probability import Calibration, harmful_probability
 from model_training.scores import auprc, reliability
 from model_training.scoring import Scored
 
-_DPI: Final = 90
+DPI: Final = 90
+_SOURCES_SHOWN: Final = 30
+
+Composition = Mapping[str, Mapping[str, int]]
+"""source -> slice and label, such as `pair_1` -> rows."""
+KINDS: Final = ("prompt_0", "prompt_1", "pair_0", "pair_1")
 _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 
 def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     """PNG: precision over recall of each set that holds both labels."""
-    figure = Figure(figsize=(6, 4.5), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(6, 4.5), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for name, scored in _with_both_labels(sets).items():
         precision, recall, _ = precision_recall_curve(scored.labels, scored.margins)
@@ -32,12 +37,12 @@ def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower left")
-    return _png(figure)
+    return png(figure)
 
 
 def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
     """PNG: observed share of harmful over stated probability, before and after calibration."""
-    figure = Figure(figsize=(8, 4.2), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(8, 4.2), dpi=DPI, layout="constrained")
     titles = ("uncalibrated", "calibrated")
     for axes, title in zip(figure.subplots(1, 2, sharey=True), titles, strict=True):
         axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
@@ -51,7 +56,31 @@ def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("observed share of harmful")
     figure.axes[0].legend(fontsize=7)
-    return _png(figure)
+    return png(figure)
+
+
+def plot_composition(composition: Composition) -> bytes:
+    """PNG: rows of each source by slice and label, the largest sources first."""
+    ordered = sorted(composition.items(), key=lambda item: sum(item[1].values()))
+    shown = ordered[-_SOURCES_SHOWN:]
+    if rest := ordered[:-_SOURCES_SHOWN]:
+        total = {kind: sum(found.get(kind, 0) for _, found in rest) for kind in KINDS}
+        shown = [(f"{len(rest)} smaller ones", total), *shown]
+    figure = Figure(figsize=(7.5, 1 + 0.2 * len(shown)), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(shown))
+    left = np.zeros(len(shown))
+    for kind, colour in zip(KINDS, ("#9ecae1", "#de2d26", "#3182bd", "#a50f15"), strict=True):
+        counts = np.array([found.get(kind, 0) for _, found in shown])
+        name, label = kind.split("_")
+        harm = "harmful" if label == "1" else "unharmful"
+        axes.barh(places, counts, left=left, height=0.75, color=colour, label=f"{name}s, {harm}")
+        left += counts
+    axes.set_yticks(places, [name for name, _ in shown], fontsize=7)
+    axes.set_xlabel("rows trained on")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8, loc="lower right")
+    return png(figure)
 
 
 def _probabilities(scored: Scored, policy: Policy | None) -> Any:
@@ -67,9 +96,9 @@ def _with_both_labels(sets: Mapping[str, Scored]) -> dict[str, Scored]:
     return {name: scored for name, scored in sets.items() if len(set(scored.labels.tolist())) == 2}
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """PNG without software version or time: the same figures give the same file."""
     content = io.BytesIO()
-    # No software version or time: the same figures give the same file.
     canvas: Any = FigureCanvasAgg(figure)
     canvas.print_png(content, metadata={"Software": None})
     return content.getvalue()

@@ -222,7 +222,9 @@ def evaluate(run: Run) -> None:
     """Reports on the test sets and the validation split, through the serving code."""
     from model_training import evaluate as stage
     from model_training.candidate import read_policy
+    from model_training.data_stages import training_rows
 
+    ablation = run.folder / "ablation.json"
     stage.evaluate(
         run.candidate,
         read_policy(run.candidate),
@@ -230,6 +232,8 @@ def evaluate(run: Run) -> None:
         data=run.data,
         validation=run.rows("validation"),
         threads=run.threads,
+        composition=None if run.config.imported else _composition(training_rows(run)),
+        ablation=read_json(ablation) if ablation.exists() else None,
     )
 
 
