@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -164,20 +165,12 @@ def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source
     return chosen
 
 
-def _data_stage(name: str) -> Callable[[Run], None]:
+def _late(module: str, name: str) -> Callable[[Run], None]:
+    """A stage of a module that needs what stands here."""
+
     def stage(run: Run) -> None:
-        from model_training.data_stages import DATA_STAGES  # it needs what stands here
-
-        DATA_STAGES[name](run)
-
-    return stage
-
-
-def _teacher_stage(name: str) -> Callable[[Run], None]:
-    def stage(run: Run) -> None:
-        from model_training.teacher_stages import TEACHER_STAGES  # likewise
-
-        TEACHER_STAGES[name](run)
+        stages = import_module(f"model_training.{module}")
+        getattr(stages, module.upper())[name](run)
 
     return stage
 
@@ -274,9 +267,9 @@ def stages_of(config: RunConfig) -> list[str]:
 
 STAGES: dict[str, Callable[[Run], None]] = {
     "split": split,
-    **{name: _data_stage(name) for name in DATA_STAGES if name != "label"},
-    **{name: _teacher_stage(name) for name in TEACHER_STAGES},
-    "label": _data_stage("label"),
+    **{name: _late("data_stages", name) for name in DATA_STAGES if name != "label"},
+    **{name: _late("teacher_stages", name) for name in TEACHER_STAGES},
+    "label": _late("data_stages", "label"),
     "distil": distil,
     "export": export,
     "calibrate": calibrate,
