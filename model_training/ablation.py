@@ -84,7 +84,7 @@ def ablate(run: Run, of: Path, *, arm: str | None = None) -> None:
     from model_training.trial import measuring_sets  # onnxruntime
 
     run.folder.mkdir(parents=True, exist_ok=True)
-    material = read_material(of)
+    material = read_material(of, longest_text=config.longest_text)
     _check_arms(arms, material)
     if any(one.eda for one in arms):
         material = _with_eda(run, of, material, config)
@@ -103,12 +103,17 @@ def ablate(run: Run, of: Path, *, arm: str | None = None) -> None:
         _LOG.info("ablate: %d trainings are under way in other processes", busy)
 
 
-def read_material(of: Path) -> Material:
-    """Raises DataInvalid: no such run; RecipeInvalid: rows without labels, or changed since."""
+def read_material(of: Path, *, longest_text: int | None = None) -> Material:
+    """longest_text: in characters, of a row. Raises DataInvalid: no such run; RecipeInvalid: rows
+    without labels, or changed since."""
     train_file, label_file = of / "rows" / "train.jsonl", of / "augment" / "label.jsonl"
     head, rows = read_stage(label_file, _LABEL, Row)
     require_fresh(label_file, head, {"train": train_file})
-    found = {_key(row): row for row in rows}
+    found = {
+        _key(row): row
+        for row in rows
+        if longest_text is None or len(row.prompt) + len(row.response or "") <= longest_text
+    }
     labelled = [found.pop(_key(row)) for row in read_rows(train_file) if _key(row) in found]
     if not labelled:
         raise RecipeInvalid(

@@ -46,6 +46,9 @@ class AblationConfig(_Section):
     """Of the words of a text, those that change."""
     wordnet: Path = Path("/usr/share/wordnet")
     """WordNet's data files; Debian's package wordnet-base puts them there."""
+    longest_text: Positive | None = None
+    """Characters of prompt and response together: longer rows are in no arm, as choosing among
+    their windows costs as much as training does."""
     measured_rows: Positive = 2400
     """Of the calibration and of the validation split, half of them pairs; test sets are whole."""
     keep_students: bool = False

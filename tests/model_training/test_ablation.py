@@ -304,6 +304,13 @@ def test_a_smaller_arm_holds_part_of_a_larger_one_with_its_answers(material: Mat
     assert {row.source for row in harmful} == {"generated_harmful"}
 
 
+def test_long_rows_are_in_no_arm(material: Material, finished: Place) -> None:
+    short = read_material(finished.of, longest_text=60)
+    assert 0 < len(short.labelled) < len(material.labelled)
+    kept = [*short.labelled, *short.generated["harmful"], *short.generated["benign"]]
+    assert max(len(row.prompt) + len(row.response or "") for row in kept) <= 60
+
+
 def _record(arm: str, seed: int, auprc: float) -> dict[str, Any]:
     figures = {"auprc": auprc, "ece_15": 0.1, "at": {"balanced": {"f1": 0.5}}}
     return {

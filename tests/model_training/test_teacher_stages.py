@@ -34,8 +34,8 @@ overlap_tokens = 8
 n_draws = {draws}
 batch_tokens = 1024
 learning_rate = 3e-3
-evaluations = 2
-evaluation_rows = 100
+evaluations = 5
+evaluation_rows = 40
 precision = "fp32"
 """
 _ENSEMBLE = """
@@ -75,12 +75,16 @@ class TeacherRun:
         """In this process: the exit code, and what was logged or printed as an error."""
         errors, log = io.StringIO(), io.StringIO()
         handler = logging.StreamHandler(log)
-        logging.getLogger().addHandler(handler)
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel("INFO")
         try:
             with contextlib.redirect_stderr(errors):
                 code = main([stage, *self.options, *more])
         finally:
-            logging.getLogger().removeHandler(handler)
+            root.removeHandler(handler)
+            root.setLevel(level)
         return code, log.getvalue() + errors.getvalue()
 
     def check(self, stage: str, *more: str) -> str:
@@ -100,7 +104,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> TeacherRun:
     build_tiny_data(folder / "data", rows_per_source=100)
     base = build_untrained_base(folder / "base")
     for name, window in (("short", 48), ("long", 64)):
-        text = _DATA.format(name=name, base=base, window=window, draws=3000)
+        text = _DATA.format(name=name, base=base, window=window, draws=2000)
         (folder / f"{name}.toml").write_text(text)
     text = _DATA.format(name="teacher", base=base, window=64, draws=100)
     (folder / "teacher.toml").write_text(text + _ENSEMBLE.format())
