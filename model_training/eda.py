@@ -90,8 +90,9 @@ def replace(words: Words, count: int, synonyms: Synonyms, rng: np.random.Generat
     for place in rng.permutation(places)[:count].astype(int):
         options = _options(words[place], synonyms)
         synonym = options[int(rng.integers(len(options)))]
-        # What clings to the word, such as a comma, stays.
-        changed[place] = _WORD.sub(lambda _, new=synonym: new, words[place], count=1)
+        found = _WORD.search(words[place])
+        if found:  # what clings to the word, such as a comma, stays
+            changed[place] = words[place].replace(found[0], synonym, 1)
     return changed
 
 

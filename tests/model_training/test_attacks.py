@@ -8,7 +8,7 @@ import string
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_training.attacks import Attack, attacked, disguise
@@ -24,6 +24,7 @@ def test_each_attack_can_be_read_back() -> None:
     assert disguise(None, seed=0)(text) == text
 
 
+@settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 50))
 def test_a_substitution_is_one_alphabet_for_all_texts(seed: int) -> None:
     change = disguise("substitution", seed=seed)

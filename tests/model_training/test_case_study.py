@@ -11,6 +11,7 @@ import pytest
 
 from model_training.__main__ import main
 from model_training.config import RunConfig, read_recipe
+from model_training.rows import read_rows
 from model_training.stages import Run, split
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
@@ -98,25 +99,22 @@ def test_attacked_prompts_are_half_of_the_prompts_drawn(finished: Study) -> None
     recorded = json.loads((finished.run / "recipe.json").read_text())
     weights = recorded["distil"]["source_weights"]
     assert set(weights) == {"attack_harmful", "attack_unharmful"}
-    train = [json.loads(line) for line in (finished.folder / "of/rows/train.jsonl").open()]
+    train = read_rows(finished.folder / "of" / "rows" / "train.jsonl")
     for label, name in ((0, "attack_unharmful"), (1, "attack_harmful")):
         sizes: dict[str, int] = {}
         for row in train:
-            if row["label"] == label and row["response"] is None:
-                sizes[row["source"]] = sizes.get(row["source"], 0) + 1
+            if row.label == label and row.response is None:
+                sizes[row.source] = sizes.get(row.source, 0) + 1
         old = sum(size**0.5 for size in sizes.values())
         assert weights[name] * 40**0.5 == pytest.approx(old)
 
 
 def test_no_attacked_prompt_of_the_test_was_trained_on(finished: Study) -> None:
-    splits = {
-        name: {
-            json.loads(line)["prompt"]
-            for line in (finished.folder / f"of/rows/{name}.jsonl").open()
-        }
+    splits = [
+        {row.prompt for row in read_rows(finished.folder / "of" / "rows" / f"{name}.jsonl")}
         for name in ("train", "validation")
-    }
-    assert splits["validation"].isdisjoint(splits["train"])
+    ]
+    assert splits[0].isdisjoint(splits[1])
 
 
 def test_a_study_that_is_repeated_measures_and_trains_nothing(

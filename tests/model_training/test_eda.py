@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_training.eda import augmented, delete, insert, read_wordnet, replace, swap
@@ -73,6 +73,7 @@ def test_function_words_have_no_synonyms() -> None:
     assert replace(words, 2, {"a": ["angstrom"]}, np.random.default_rng(0)) == words
 
 
+@settings(deadline=None, max_examples=40)
 @given(text=st.text(max_size=60), seed=st.integers(0, 99))
 def test_no_text_breaks_it_and_none_becomes_empty(text: str, seed: int) -> None:
     found = augmented(text, SYNONYMS, np.random.default_rng(seed))
