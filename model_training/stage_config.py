@@ -215,6 +215,8 @@ class LabelConfig(_Section):
     rows: Annotated[tuple[Literal["generated", "unlabelled", "labelled"], ...], Field(min_length=1)]
     """`generated`: instructions and answers of this run. `unlabelled`: text of the pool without a
     label. `labelled`: the train split, for soft labels and for the list of disagreements."""
+    labelled_rows: Positive | None = None
+    """At most so many of `labelled`, those that training would draw first; none: all."""
     disagreement: Share = 0.9
     """Distance of a label by construction from the teacher's probability that puts a row on the
     list of disagreements."""
