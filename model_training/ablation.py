@@ -37,7 +37,7 @@ from model_training.errors import RecipeInvalid
 from model_training.instructions import SOURCES, Intent
 from model_training.journal import Journal
 from model_training.label import Candidate, label
-from model_training.rows import Row, prompt_hash, read_rows, write_atomically
+from model_training.rows import Row, dump_json, prompt_hash, read_rows, write_atomically
 from model_training.sampling import draw
 from model_training.stage_config import made_by
 from model_training.stage_files import header, is_done, read_stage, require_fresh, write_stage
@@ -274,7 +274,9 @@ def _write_report(run: Run, config: AblationConfig) -> None:
             path = run.folder / f"{arm.name}-{seed}" / FIGURES
             if path.exists():
                 records.append(read_json(path))
-    found = summary(config, records, run.config)
+    found = json.loads(dump_json(summary(config, records, run.config)))
+    if (run.folder / ABLATION).exists() and read_json(run.folder / ABLATION) == found:
+        return
     write_atomically(run.folder / ABLATION_TEXT, ablation_markdown(found).encode())
     write_atomically(run.folder / ABLATION_PLOT, plot_arms(found))
     if len(found.get("curve", [])) > 1:

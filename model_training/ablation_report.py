@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from model_training.ablation_config import AblationConfig
 from model_training.config import RunConfig
-from model_training.plots import DPI, png
+from model_training.png import DPI, png
 from model_training.report_sections import ablation_section
 
 ABLATION: Final = "ablation.json"

@@ -40,6 +40,7 @@ def case_study(run: Run, of: Path, *, student: Path) -> None:
     config = run.config.case_study
     if config is None:
         raise RecipeInvalid(f"the recipe {run.config.name} has no section [case_study]")
+    student = student.resolve()  # the run is known by its base, however that was written
     if not (student / "tokenizer.json").exists():
         raise RecipeInvalid(f"{student}: holds no student; name one with --student")
     from model_training.distil import distil  # torch

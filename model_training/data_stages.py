@@ -16,10 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from pydantic import BaseModel
 
-from model_training.config import DistilConfig
 from model_training.errors import RecipeInvalid
 from model_training.instructions import Instruction
 from model_training.journal import Journal
@@ -37,7 +35,6 @@ from model_training.rows import (
     read_sources,
     write_atomically,
 )
-from model_training.sampling import draw
 from model_training.stage_config import made_by
 from model_training.stage_files import (
     Header,
@@ -164,7 +161,7 @@ def label(run: Run) -> None:
             test_keys={normalized_key(row.prompt) for row in _pool(run, tests)},
         )
     if "labelled" in config.rows:
-        some = _likeliest(train, config.labelled_rows, run.config.distil)
+        some = stage.likeliest(train, config.labelled_rows, run.config.distil)
         candidates += stage.labelled(some, {one.name: one.label_kind for one in sources})
     teacher = open_teacher(asked_whom, temperature=config.temperature)
     with _journal(run, LABEL) as journal:
@@ -212,22 +209,6 @@ def teacher_of(run: Run) -> str | None:
         return None
     head, _ = read_stage(stage_file(run, LABEL), LABEL, Row)
     return str(head.settings["asked"])
-
-
-def _likeliest(rows: list[Row], count: int | None, settings: DistilConfig) -> list[Row]:
-    """At most `count` rows, balanced as training draws them, in the order of the split."""
-    if count is None or count >= len(rows):
-        return rows
-    draws = draw(
-        [(row.slice, row.label, row.source) for row in rows],
-        n_draws=8 * count,  # as rows of small sources come again and again
-        pair_share=settings.pair_share,
-        source_exponent=settings.source_exponent,
-        source_weights=settings.source_weights,
-        rng=np.random.default_rng(settings.seed),
-    )
-    first = list(dict.fromkeys(draws.tolist()))[:count]
-    return [rows[place] for place in sorted(first)]
 
 
 def _exchanges(run: Run, made: str) -> list[Exchanged]:

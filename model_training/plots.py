@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
 from app.contract.decision import Policy
 from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, harmful_probability
+from model_training.png import DPI as _DPI
+from model_training.png import png as _png
 from model_training.scores import auprc, reliability
 from model_training.scoring import Scored
 
-DPI: Final = 90
 _SOURCES_SHOWN: Final = 30
 
 Composition = Mapping[str, Mapping[str, int]]
@@ -28,7 +27,7 @@ _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     """PNG: precision over recall of each set that holds both labels."""
-    figure = Figure(figsize=(6, 4.5), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6, 4.5), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     for name, scored in _with_both_labels(sets).items():
         precision, recall, _ = precision_recall_curve(scored.labels, scored.margins)
@@ -37,12 +36,12 @@ def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower left")
-    return png(figure)
+    return _png(figure)
 
 
 def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
     """PNG: observed share of harmful over stated probability, before and after calibration."""
-    figure = Figure(figsize=(8, 4.2), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(8, 4.2), dpi=_DPI, layout="constrained")
     titles = ("uncalibrated", "calibrated")
     for axes, title in zip(figure.subplots(1, 2, sharey=True), titles, strict=True):
         axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
@@ -56,7 +55,7 @@ def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("observed share of harmful")
     figure.axes[0].legend(fontsize=7)
-    return png(figure)
+    return _png(figure)
 
 
 def plot_composition(composition: Composition) -> bytes:
@@ -66,7 +65,7 @@ def plot_composition(composition: Composition) -> bytes:
     if rest := ordered[:-_SOURCES_SHOWN]:
         total = {kind: sum(found.get(kind, 0) for _, found in rest) for kind in KINDS}
         shown = [(f"{len(rest)} smaller ones", total), *shown]
-    figure = Figure(figsize=(7.5, 1 + 0.2 * len(shown)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(7.5, 1 + 0.2 * len(shown)), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(shown))
     left = np.zeros(len(shown))
@@ -80,7 +79,7 @@ def plot_composition(composition: Composition) -> bytes:
     axes.set_xlabel("rows trained on")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
-    return png(figure)
+    return _png(figure)
 
 
 def _probabilities(scored: Scored, policy: Policy | None) -> Any:
@@ -94,11 +93,3 @@ def _probabilities(scored: Scored, policy: Policy | None) -> Any:
 
 def _with_both_labels(sets: Mapping[str, Scored]) -> dict[str, Scored]:
     return {name: scored for name, scored in sets.items() if len(set(scored.labels.tolist())) == 2}
-
-
-def png(figure: Figure) -> bytes:
-    """PNG without software version or time: the same figures give the same file."""
-    content = io.BytesIO()
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(content, metadata={"Software": None})
-    return content.getvalue()

@@ -43,13 +43,13 @@ instruction = "read"
 
 
 class Study:
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.run = folder, folder / "run"
+    def __init__(self, folder: Path, of: Path) -> None:
+        self.folder, self.of, self.run = folder, of, folder / "run"
 
     def call(self, *more: str) -> int:
-        places = {"--recipe": "recipe.toml", "--data": "data", "--run": "run", "--of": "of"}
+        places = {"--recipe": "recipe.toml", "--data": "data", "--run": "run"}
         options = [part for k, v in places.items() for part in (k, str(self.folder / v))]
-        return main(["case-study", *options, "--threads", "1", *more])
+        return main(["case-study", *options, "--of", str(self.of), "--threads", "1", *more])
 
     def report(self) -> dict[str, Any]:
         return dict(json.loads((self.run / "case_study.json").read_text()))
@@ -66,14 +66,15 @@ def finished(tiny_student: Path, tmp_path_factory: pytest.TempPathFactory) -> St
     split(Run(config, folder / "data", folder / "of", folder, None))
     shutil.copytree(tiny_student, folder / "of" / "student")
     (folder / "recipe.toml").write_text(_RECIPE)
-    study = Study(folder)
+    study = Study(folder, folder / "of")
     assert study.call() == 0
     return study
 
 
 @pytest.fixture
 def copied(finished: Study, tmp_path: Path) -> Study:
-    return Study(Path(shutil.copytree(finished.folder, tmp_path / "copy")))
+    """Its run in a copy, to break; the student that it began from stays where it was."""
+    return Study(Path(shutil.copytree(finished.folder, tmp_path / "copy")), finished.of)
 
 
 def test_everything_is_measured_before_and_after(finished: Study) -> None:
@@ -162,9 +163,11 @@ def test_what_cannot_be_studied_is_one_clear_line(
         case "no_section":
             recipe.write_text(text.split("[case_study]")[0])
         case "no_student":
-            shutil.rmtree(copied.folder / "of" / "student")
+            copied.of = copied.folder / "of"
+            shutil.rmtree(copied.of / "student")
         case "no_run":
-            (copied.folder / "of" / "rows" / "train.jsonl").unlink()
+            copied.of = copied.folder / "of"
+            (copied.of / "rows" / "train.jsonl").unlink()
         case "unknown_attack":
             recipe.write_text(text.replace("rot13", "rot14"))
         case "other_recipe":

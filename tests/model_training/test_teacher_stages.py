@@ -17,6 +17,9 @@ from pathlib import Path
 import pytest
 
 from model_training.__main__ import main
+from model_training.config import read_recipe
+from model_training.stages import Run
+from model_training.teacher_stages import member_run
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base
@@ -182,6 +185,16 @@ def test_the_teacher_labels_the_rows_of_its_run(copied: TeacherRun) -> None:
     assert json.loads(head)["header"]["settings"]["asked"].startswith("ensemble@")
     assert len(rows) > 100
     assert all(0 < json.loads(row)["soft_label"] < 1 for row in rows)
+
+
+def test_the_members_of_the_shipped_recipe_share_its_split(tmp_path: Path) -> None:
+    config = read_recipe(ROOT / "recipes" / "teacher.toml")
+    assert config.ensemble is not None
+    run = Run(config, tmp_path, tmp_path, tmp_path, None, recipes=ROOT / "recipes")
+    encoders = [one for one in config.ensemble.members if one.kind == "encoder"]
+    assert len(encoders) >= 4
+    seeds = {(one.recipe, member_run(run, one).config.distil.seed) for one in encoders}
+    assert len(seeds) == len(encoders)
 
 
 @pytest.mark.parametrize(
