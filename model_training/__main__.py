@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.contract.errors import PosternError
 from model_training import import_data
+from model_training.comparisons import COMPARISONS, add_comparison_arguments, compare
 from model_training.config import read_recipe
 from model_training.errors import RecipeInvalid
 from model_training.import_arguments import add_import_arguments, imported_config
@@ -41,11 +42,12 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "import-data":
         import_data.import_data(arguments)
         return
+    recipes = Path()
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
         stages = stages_of(config)
     else:
-        config = read_recipe(arguments.recipe)
+        config, recipes = read_recipe(arguments.recipe), arguments.recipe.parent
         stages = stages_of(config) if arguments.stage == "run" else [arguments.stage]
     if stages != ["distil"] and read_place().count > 1:
         raise RecipeInvalid("several processes can share the stage distil alone")
@@ -55,7 +57,17 @@ def _run(arguments: argparse.Namespace) -> None:
         folder=arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
         artifacts=arguments.artifacts,
         threads=arguments.threads,
+        recipes=recipes,
     )
+    if arguments.stage == "train-teacher":
+        from model_training.teacher_stages import train_teacher
+
+        # Each member has a lock of its own, so that several can train side by side.
+        train_teacher(run, arguments.member)
+        return
+    if arguments.stage in COMPARISONS:
+        compare(run, arguments)
+        return
     with locked(run):
         for name in stages:
             logging.info("stage %s", name)
@@ -81,6 +93,8 @@ def training_parser() -> argparse.ArgumentParser:
             help="recipe to follow (default: recipes/embedded.toml)",
         )
         _add_places(stage)
+        if name == "train-teacher":
+            stage.add_argument("--member", help="train this one alone (default: one by one)")
     importing = stages.add_parser(
         "import-classifier",
         help="an existing Hugging Face sequence classifier instead of training: exported, "
@@ -88,6 +102,10 @@ def training_parser() -> argparse.ArgumentParser:
     )
     add_import_arguments(importing)
     _add_places(importing)
+    for name, about in COMPARISONS.items():
+        comparing = stages.add_parser(name, help=about)
+        add_comparison_arguments(comparing, name)
+        _add_places(comparing)
     data = stages.add_parser(
         "import-data", help="public safety sets, or your own rows, into a data folder"
     )

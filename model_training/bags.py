@@ -82,7 +82,10 @@ def draw_bags(
 
 
 def steps(drawn: Drawn, settings: DistilConfig, rng: np.random.Generator) -> list[list[Batch]]:
-    """The batches of each step of the optimizer; they depend on the recipe alone."""
+    """The batches of each step of the optimizer; they depend on the recipe alone.
+
+    Raises RecipeInvalid where there are fewer than `n_steps`.
+    """
     batches = pack(
         np.arange(len(drawn.bags), dtype=np.int64),
         drawn.lengths,
@@ -92,7 +95,14 @@ def steps(drawn: Drawn, settings: DistilConfig, rng: np.random.Generator) -> lis
         rng=rng,
     )
     size = settings.gradient_accumulation
-    return [batches[at : at + size] for at in range(0, len(batches), size)]
+    found = [batches[at : at + size] for at in range(0, len(batches), size)]
+    if settings.n_steps is None:
+        return found
+    if len(found) < settings.n_steps:
+        raise RecipeInvalid(
+            f"the draws are enough for {len(found)} steps, not {settings.n_steps}; raise `n_draws`"
+        )
+    return found[: settings.n_steps]
 
 
 def _draws(

@@ -20,6 +20,8 @@ REPORT_TEXT: Final = "report.md"
 MODEL_CARD: Final = "MODEL_CARD.md"
 PRECISION_RECALL_PLOT: Final = "precision_recall.png"
 RELIABILITY_PLOT: Final = "reliability.png"
+COMPOSITION_PLOT: Final = "composition.png"
+ABLATION_PLOT: Final = "ablation.png"
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -13,14 +13,17 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from app.contract.errors import EmptyPrompt
 from app.contract.exchange import Exchange
+from app.contract.probability import Floats
 from app.contract.text import segments
 from app.contract.windows import Window, pad
 from app.tokenizer import Tokenizer
+from model_training.config import WindowConfig
+from model_training.encoders import computes_in_bf16
 from model_training.errors import RecipeInvalid
 from model_training.journal import Journal
 from model_training.llm import Call, Finished, Reply
 from model_training.llm_local import load
-from model_training.stage_config import ClassifierTeacher
+from model_training.stage_config import ClassifierTeacher, Precision
 from model_training.weights import fingerprint
 
 _NOTHING_TO_READ = 422  # as a server would say
@@ -32,12 +35,11 @@ class _Encoder(Protocol):
         """At least one window. Raises EmptyPrompt."""
 
 
-class ClassifierBackend:
-    """Each call's margin: the mean over the members of their most harmful window's."""
+class MarginBackend:
+    """Answers with margins. margins: (n,) of n exchanges, NaN where there is nothing to read."""
 
-    def __init__(self, config: ClassifierTeacher) -> None:
-        self._members = [_Member(folder, config) for folder in config.folders]
-        self._asked = " + ".join(fingerprint(folder) for folder in config.folders)
+    def __init__(self, asked: str, margins: Callable[[Sequence[Exchange]], Floats]) -> None:
+        self._asked, self._margins = asked, margins
 
     @property
     def asked(self) -> str:
@@ -53,7 +55,7 @@ class ClassifierBackend:
         for start in range(0, len(ordered), _CALLS_AT_ONCE):
             some = ordered[start : start + _CALLS_AT_ONCE]
             exchanges = [Exchange(call.body["prompt"], call.body.get("response")) for call in some]
-            margins = np.mean([member.margins(exchanges) for member in self._members], axis=0)
+            margins = self._margins(exchanges)
             finished(
                 {
                     call.key: Reply(refused=_NOTHING_TO_READ)
@@ -64,24 +66,54 @@ class ClassifierBackend:
             )
 
 
-class _Member:
-    def __init__(self, folder: str, config: ClassifierTeacher) -> None:
-        self._batch_tokens = config.batch_tokens
+class ClassifierBackend(MarginBackend):
+    """Each call's margin: the mean over the members of their most harmful window's."""
+
+    def __init__(self, config: ClassifierTeacher) -> None:
+        windows = WindowConfig(
+            window_tokens=config.window_tokens, overlap_tokens=config.overlap_tokens
+        )
+        members = [
+            ClassifierMember(
+                folder, windows, format=config.format, batch_tokens=config.batch_tokens
+            )
+            for folder in config.folders
+        ]
+        super().__init__(
+            " + ".join(fingerprint(folder) for folder in config.folders),
+            lambda exchanges: np.mean([one.margins(exchanges) for one in members], axis=0),
+        )
+
+
+class ClassifierMember:
+    """One classifier, read in windows of its own. precision: that of the forward pass."""
+
+    def __init__(
+        self,
+        folder: str,
+        windows: WindowConfig,
+        *,
+        format: Literal["pair", "student"],
+        batch_tokens: int,
+        precision: Precision = "fp32",
+    ) -> None:
+        self._batch_tokens = batch_tokens
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._bf16 = computes_in_bf16(precision, self._device)
         model = load(AutoModelForSequenceClassification, folder)
         if model.config.num_labels != 2:
             raise RecipeInvalid(f"{folder}: has {model.config.num_labels} labels, not two")
-        # In single precision: DeBERTa has given NaN in half.
+        # Weights in single precision: DeBERTa has given NaN in half.
         self._model = model.float().to(self._device).eval()
         self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
         self._pad_id = model.config.pad_token_id or 0
         self._encoder: _Encoder = (
-            _StudentEncoder(Path(folder), config)
-            if config.format == "student"
-            else _PairEncoder(folder, config.window_tokens)
+            _StudentEncoder(Path(folder), windows)
+            if format == "student"
+            else _PairEncoder(folder, windows.window_tokens)
         )
 
-    def margins(self, exchanges: Sequence[Exchange]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def margins(self, exchanges: Sequence[Exchange]) -> Floats:
         """(n,) harmful minus unharmful logit; NaN where there is nothing to read.
 
         Raises RecipeInvalid where the model itself gives no finite number.
@@ -112,29 +144,28 @@ class _Member:
             yield batch
 
     @torch.inference_mode()
-    def _forward(self, windows: Sequence[Window]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def _forward(self, windows: Sequence[Window]) -> Floats:
         ids, mask, types = (
             torch.from_numpy(part).to(self._device) for part in pad(windows, pad_id=self._pad_id)
         )
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self._takes_types:
             inputs["token_type_ids"] = types
-        logits = self._model(**inputs).logits.double().cpu().numpy()
-        margins: np.ndarray[Any, np.dtype[np.float64]] = logits[:, 1] - logits[:, 0]
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
+            logits = self._model(**inputs).logits.double().cpu().numpy()
+        margins: Floats = logits[:, 1] - logits[:, 0]
         return margins
 
 
 class _StudentEncoder:
     """Text and windows as our own students are trained and served."""
 
-    def __init__(self, folder: Path, config: ClassifierTeacher) -> None:
+    def __init__(self, folder: Path, windows: WindowConfig) -> None:
         try:
             content = (folder / "tokenizer.json").read_bytes()
         except OSError as exc:
             raise RecipeInvalid(f"{folder}: has no tokenizer.json") from exc
-        self._tokenizer = Tokenizer(
-            content, window_tokens=config.window_tokens, overlap_tokens=config.overlap_tokens
-        )
+        self._tokenizer = Tokenizer(content, **windows.model_dump())
 
     def windows(self, exchange: Exchange) -> tuple[Window, ...]:
         return self._tokenizer.encode(segments(exchange)).windows

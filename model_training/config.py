@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from model_training.ablation_config import AblationConfig, CaseStudyConfig
+from model_training.ensemble_config import EnsembleConfig
 from model_training.errors import RecipeInvalid
 from model_training.generator_config import GeneratorConfig
 from model_training.stage_config import FilterConfig, GenerateConfig, LabelConfig, RespondConfig
@@ -69,6 +71,9 @@ class DistilConfig(_Section):
     n_draws: Positive = 300_000
     epochs: Annotated[float, Field(gt=0.0)] | None = None
     """In place of `n_draws` where given: as many draws as so many passes over the rows have."""
+    n_steps: Positive | None = None
+    """Stop after so many steps, to compare runs at equal cost: steps of like rows are not alike in
+    number, as batches are counted in tokens. The draws must be enough for them."""
     batch_tokens: Positive = 4096
     """Padded tokens of one forward pass."""
     gradient_accumulation: Positive = 1
@@ -159,6 +164,10 @@ class RunConfig(_Section):
     filter: FilterConfig | None = None
     respond: RespondConfig | None = None
     label: LabelConfig | None = None
+    ensemble: EnsembleConfig | None = None
+    """The teacher, where this repository trains it itself."""
+    ablation: AblationConfig | None = None
+    case_study: CaseStudyConfig | None = None
 
     @model_validator(mode="after")
     def _generator_is_asked_as_it_was_trained(self) -> RunConfig:

@@ -138,9 +138,10 @@ def respond(run: Run) -> None:
 def label(run: Run) -> None:
     """Has the teacher label what the recipe names, and lists where it disagrees."""
     from model_training import label as stage
-    from model_training.teachers import asked_of, open_teacher
+    from model_training.teachers import asked_of, at_home, open_teacher
 
     config = _section(run, LABEL, run.config.label)
+    asked_whom = at_home(config.teacher, run.teacher)
     sources = choose_sources(read_sources(run.data), run.config.data)
     tests = [source for source in read_sources(run.data) if source.split == "test"]
     splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
@@ -148,7 +149,7 @@ def label(run: Run) -> None:
     made = RESPOND if run.config.respond is not None else FILTER
     if "generated" in config.rows:
         inputs[made] = stage_file(run, made)
-    settings = made_by(config) | {"asked": asked_of(config.teacher)}
+    settings = made_by(config) | {"asked": asked_of(asked_whom)}
     head = header(LABEL, settings, inputs)
     if _already(run, head):
         return
@@ -164,8 +165,9 @@ def label(run: Run) -> None:
             test_keys={normalized_key(row.prompt) for row in _pool(run, tests)},
         )
     if "labelled" in config.rows:
-        candidates += stage.labelled(train, {one.name: one.label_kind for one in sources})
-    teacher = open_teacher(config.teacher, temperature=config.temperature)
+        some = stage.likeliest(train, config.labelled_rows, run.config.distil)
+        candidates += stage.labelled(some, {one.name: one.label_kind for one in sources})
+    teacher = open_teacher(asked_whom, temperature=config.temperature)
     with _journal(run, LABEL) as journal:
         rows, disputed, report = stage.label(
             candidates, teacher, journal, disagreement=config.disagreement

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import Module
 from tqdm import tqdm
 
+from app.contract.artifact import TOKENIZER
 from app.contract.windows import Encoding, Window, pad
 from model_training.bags import PAD_MULTIPLE, Drawn, Margins, draw_bags, most_harmful, steps
 from model_training.checkpoints import (
@@ -93,7 +94,8 @@ def distil(
         student = run / STUDENT
         if processes.is_first:
             trainer.save_best(student)
-            (student / "tokenizer.json").write_bytes(tokenizer_json)
+            # Last: it says that the folder is whole.
+            write_atomically(student / TOKENIZER, tokenizer_json)
     return student
 
 
@@ -130,7 +132,9 @@ class _Trainer:
         self.run = run
         self.steps = steps(drawn, settings, rng)
         self.rows_per_step = (
-            len(drawn.bags) / sum(map(len, self.steps)) * settings.gradient_accumulation
+            sum(len(batch) for step in self.steps for batch in step)
+            / sum(map(len, self.steps))
+            * settings.gradient_accumulation
         )
         groups = decay_groups(self.model, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)

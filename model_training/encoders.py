@@ -143,8 +143,13 @@ def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
 
 def use_bf16(settings: DistilConfig, device: torch.device) -> bool:
     """Whether the forward and backward passes compute in bfloat16; weights stay float32."""
-    if settings.precision != "auto":
-        return settings.precision == "bf16"
+    return computes_in_bf16(settings.precision, device)
+
+
+def computes_in_bf16(precision: str, device: torch.device) -> bool:
+    """precision: `bf16`, `fp32`, or `auto`: bfloat16 where the device has instructions for it."""
+    if precision != "auto":
+        return precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

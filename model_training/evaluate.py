@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +13,11 @@ from app.contract.decision import Policy
 from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, Floats, harmful_probability
 from model_training import scores
+from model_training.ablation_report import plot_arms
 from model_training.candidate import (
+    ABLATION_PLOT,
     CALIBRATION,
+    COMPOSITION_PLOT,
     EXPORT,
     PRECISION_RECALL_PLOT,
     RELIABILITY_PLOT,
@@ -24,7 +27,12 @@ from model_training.candidate import (
     write_json,
 )
 from model_training.config import RunConfig
-from model_training.plots import plot_precision_recall, plot_reliability
+from model_training.plots import (
+    Composition,
+    plot_composition,
+    plot_precision_recall,
+    plot_reliability,
+)
 from model_training.report import report_markdown
 from model_training.rows import Row, read_pool, read_sources, write_atomically
 from model_training.scores import Ints
@@ -48,11 +56,13 @@ def evaluate(
     validation: Sequence[Row],
     threads: int | None = None,
     n_resamples: int = 1000,
+    composition: Composition | None = None,
+    ablation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Writes `report.json`, `report.md` and two plots into the candidate; returns the report.
+    """Writes `report.json`, `report.md` and plots into the candidate; returns the report.
 
     data: the data folder, whose test sets are read here and nowhere else. Nothing of this feeds
-    back into a choice.
+    back into a choice. composition: of the rows trained on; ablation: what `ablate` wrote.
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
@@ -79,12 +89,21 @@ def evaluate(
         "validation": by_slice(held_out, policy, n_resamples=n_resamples),
         "validation_sources": by_source(held_out, policy),
         "look_alikes": look_alikes(held_out, policy),
+        **({"composition": composition} if composition else {}),
+        **({"ablation": ablation} if ablation else {}),
     }
     write_json(candidate / REPORT, report)
     write_atomically(candidate / REPORT_TEXT, report_markdown(report).encode())
     drawn = {**test, **_slices(held_out, prefix="validation, ")}
     write_atomically(candidate / PRECISION_RECALL_PLOT, plot_precision_recall(drawn))
     write_atomically(candidate / RELIABILITY_PLOT, plot_reliability(drawn, policy))
+    for name, plot, content in (
+        (COMPOSITION_PLOT, plot_composition, composition),
+        (ABLATION_PLOT, plot_arms, ablation),
+    ):
+        (candidate / name).unlink(missing_ok=True)  # of an evaluation before
+        if content:
+            write_atomically(candidate / name, plot(content))
     return report
 
 

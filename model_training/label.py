@@ -12,11 +12,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.contract.exchange import Exchange, Slice
+from model_training.config import DistilConfig
 from model_training.instructions import SOURCES
 from model_training.journal import Journal
 from model_training.llm import Reply, answer_all
 from model_training.respond import Exchanged
 from model_training.rows import BinaryLabel, PoolRow, Row, normalized_key, prompt_hash
+from model_training.sampling import draw
 from model_training.teachers import Teacher
 
 Origin = Literal["generated", "unlabelled", "labelled"]
@@ -77,6 +79,22 @@ def labelled(rows: Iterable[Row], label_kinds: Mapping[str, str]) -> list[Candid
         )
         for row in rows
     ]
+
+
+def likeliest(rows: Sequence[Row], count: int | None, settings: DistilConfig) -> list[Row]:
+    """At most `count` rows, balanced as training draws them, in the order of the split."""
+    if count is None or count >= len(rows):
+        return list(rows)
+    draws = draw(
+        [(row.slice, row.label, row.source) for row in rows],
+        n_draws=8 * count,  # as rows of small sources come again and again
+        pair_share=settings.pair_share,
+        source_exponent=settings.source_exponent,
+        source_weights=settings.source_weights,
+        rng=np.random.default_rng(settings.seed),
+    )
+    first = list(dict.fromkeys(draws.tolist()))[:count]
+    return [rows[place] for place in sorted(first)]
 
 
 def unlabelled(

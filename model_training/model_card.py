@@ -13,8 +13,8 @@ from model_training.candidate import MODEL_CARD, REPORT, read_json
 from model_training.config import DistilConfig, RunConfig
 from model_training.evaluate import LOOK_ALIKES
 from model_training.publish import base_name
-from model_training.report import number, table
 from model_training.rows import Row, Source, write_atomically
+from model_training.tables import number, table
 
 # Licences of the encoders that recipes name; another base is named without one.
 _BASES: Final = {

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
 from app.contract.decision import Policy
 from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, harmful_probability
+from model_training.png import DPI as _DPI
+from model_training.png import png as _png
 from model_training.scores import auprc, reliability
 from model_training.scoring import Scored
 
-_DPI: Final = 90
+_SOURCES_SHOWN: Final = 30
+
+Composition = Mapping[str, Mapping[str, int]]
+"""source -> slice and label, such as `pair_1` -> rows."""
+KINDS: Final = ("prompt_0", "prompt_1", "pair_0", "pair_1")
 _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 
@@ -73,6 +77,30 @@ def plot_novelty(report: Mapping[str, Any]) -> bytes:
     return _png(figure)
 
 
+def plot_composition(composition: Composition) -> bytes:
+    """PNG: rows of each source by slice and label, the largest sources first."""
+    ordered = sorted(composition.items(), key=lambda item: sum(item[1].values()))
+    shown = ordered[-_SOURCES_SHOWN:]
+    if rest := ordered[:-_SOURCES_SHOWN]:
+        total = {kind: sum(found.get(kind, 0) for _, found in rest) for kind in KINDS}
+        shown = [(f"{len(rest)} smaller ones", total), *shown]
+    figure = Figure(figsize=(7.5, 1 + 0.2 * len(shown)), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(shown))
+    left = np.zeros(len(shown))
+    for kind, colour in zip(KINDS, ("#9ecae1", "#de2d26", "#3182bd", "#a50f15"), strict=True):
+        counts = np.array([found.get(kind, 0) for _, found in shown])
+        name, label = kind.split("_")
+        harm = "harmful" if label == "1" else "unharmful"
+        axes.barh(places, counts, left=left, height=0.75, color=colour, label=f"{name}s, {harm}")
+        left += counts
+    axes.set_yticks(places, [name for name, _ in shown], fontsize=7)
+    axes.set_xlabel("rows trained on")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8, loc="lower right")
+    return _png(figure)
+
+
 def _probabilities(scored: Scored, policy: Policy | None) -> Any:
     found = np.empty(len(scored.rows), dtype=np.float64)
     for name in SLICES:
@@ -84,11 +112,3 @@ def _probabilities(scored: Scored, policy: Policy | None) -> Any:
 
 def _with_both_labels(sets: Mapping[str, Scored]) -> dict[str, Scored]:
     return {name: scored for name, scored in sets.items() if len(set(scored.labels.tolist())) == 2}
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    # No software version or time: the same figures give the same file.
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(content, metadata={"Software": None})
-    return content.getvalue()

@@ -30,7 +30,9 @@ from app.session import Logits, OnnxSession
 from app.tokenizer import Tokenizer
 from app.warm_up import check_self_test, warm_up
 from model_training.candidate import (
+    ABLATION_PLOT,
     CALIBRATION,
+    COMPOSITION_PLOT,
     EXPORT,
     MODEL_CARD,
     PRECISION_RECALL_PLOT,
@@ -43,7 +45,10 @@ from model_training.config import RunConfig
 from model_training.errors import GateFailed
 
 _REQUIRED: Final = (MODEL, TOKENIZER)
-_OPTIONAL: Final = (REPORT, REPORT_TEXT, MODEL_CARD, PRECISION_RECALL_PLOT, RELIABILITY_PLOT)
+_OPTIONAL: Final = (
+    *(REPORT, REPORT_TEXT, MODEL_CARD),
+    *(PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT, ABLATION_PLOT),
+)
 
 
 def publish(

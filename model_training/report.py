@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
+
+from model_training.report_sections import optional_sections
+from model_training.tables import number, table
 
 # From the HarmAug paper (arXiv 2410.01524v3), F1 / AUPRC; the sets of the same names.
 _PEERS: Final = (
@@ -71,21 +74,12 @@ def report_markdown(report: Mapping[str, Any]) -> str:
             _parity_text(report),
             "## Validation by source\n",
             _figures_table(report["validation_sources"]),
+            *optional_sections(report),
             "## Limits of these figures\n",
             _IMPORTED_LIMITS if report.get("imported") else "",
             _LIMITS,
         ]
     )
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _figures_table(sets: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from model_training.families import FAMILIES_VERSION
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Precision = Literal["auto", "bf16", "fp32"]
 Temperature = Annotated[float, Field(ge=0.0, le=10.0)]
 
 
@@ -203,6 +204,17 @@ class ClassifierTeacher(_Section):
     batch_tokens: Positive = 8192
 
 
+class EnsembleTeacher(_Section):
+    """What `train-teacher` and `fit-ensemble` left: members of several kinds, with weights."""
+
+    kind: Literal["ensemble"]
+    folder: ModelName | None = None
+    """Where its `ensemble.json` lies; none: in the `teacher/` of this run."""
+    batch_tokens: Positive = 8192
+    precision: Precision = "auto"
+    """`auto`: bfloat16 where the device computes in it, two and a half times as fast (LOG.md)."""
+
+
 class PosternTeacher(_Http):
     """Another Postern server; its probabilities are calibrated."""
 
@@ -210,7 +222,8 @@ class PosternTeacher(_Http):
 
 
 TeacherConfig = Annotated[
-    GuardServer | GuardLocal | ClassifierTeacher | PosternTeacher, Field(discriminator="kind")
+    GuardServer | GuardLocal | ClassifierTeacher | EnsembleTeacher | PosternTeacher,
+    Field(discriminator="kind"),
 ]
 
 
@@ -223,6 +236,8 @@ class LabelConfig(_Section):
     rows: Annotated[tuple[Literal["generated", "unlabelled", "labelled"], ...], Field(min_length=1)]
     """`generated`: instructions and answers of this run. `unlabelled`: text of the pool without a
     label. `labelled`: the train split, for soft labels and for the list of disagreements."""
+    labelled_rows: Positive | None = None
+    """At most so many of `labelled`, those that training would draw first; none: all."""
     disagreement: Share = 0.9
     """Distance of a label by construction from the teacher's probability that puts a row on the
     list of disagreements."""

@@ -2,6 +2,7 @@
 
 split      pool of rows          -> rows/{train,validation,calibration}.jsonl
 generator, generate, filter, respond, label: rows of a recipe that asks for more (`data_stages.py`)
+train-teacher, fit-ensemble: a teacher that is trained here (`teacher_stages.py`)
 distil     train, validation     -> student/
 export     student               -> candidate/{model.onnx,tokenizer.json}
 calibrate  candidate             -> candidate: policy
@@ -18,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,7 @@ from model_training.split import deduplicate, labelled_rows, split_rows
 
 RECIPE = "recipe.json"
 DATA_STAGES = ("generator", "generate", "filter", "respond", "label")
+TEACHER_STAGES = ("train-teacher", "fit-ensemble")
 _OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
 SPLIT_REPORT = "split.json"
 
@@ -55,6 +58,13 @@ class Run:
     folder: Path
     artifacts: Path
     threads: int | None
+    recipes: Path = Path("recipes")
+    """The folder of the recipe, where those that it names lie."""
+
+    @property
+    def teacher(self) -> Path:
+        """Members that were trained here, and `ensemble.json`."""
+        return self.folder / "teacher"
 
     @property
     def candidate(self) -> Path:
@@ -155,11 +165,12 @@ def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source
     return chosen
 
 
-def _data_stage(name: str) -> Callable[[Run], None]:
-    def stage(run: Run) -> None:
-        from model_training.data_stages import DATA_STAGES  # it needs what stands here
+def _late(module: str, name: str) -> Callable[[Run], None]:
+    """A stage of a module that needs what stands here."""
 
-        DATA_STAGES[name](run)
+    def stage(run: Run) -> None:
+        stages = import_module(f"model_training.{module}")
+        getattr(stages, module.upper())[name](run)
 
     return stage
 
@@ -204,7 +215,9 @@ def evaluate(run: Run) -> None:
     """Reports on the test sets and the validation split, through the serving code."""
     from model_training import evaluate as stage
     from model_training.candidate import read_policy
+    from model_training.data_stages import training_rows
 
+    ablation = run.folder / "ablation.json"
     stage.evaluate(
         run.candidate,
         read_policy(run.candidate),
@@ -212,6 +225,8 @@ def evaluate(run: Run) -> None:
         data=run.data,
         validation=run.rows("validation"),
         threads=run.threads,
+        composition=None if run.config.imported else _composition(training_rows(run)),
+        ablation=read_json(ablation) if ablation.exists() else None,
     )
 
 
@@ -244,12 +259,17 @@ def publish(run: Run) -> None:
 
 def stages_of(config: RunConfig) -> list[str]:
     """The stages that a whole run of a recipe has: data stages where it has their sections."""
-    return [name for name in STAGES if name not in DATA_STAGES or getattr(config, name) is not None]
+    section = {name: name for name in DATA_STAGES} | dict.fromkeys(TEACHER_STAGES, "ensemble")
+    return [
+        name for name in STAGES if name not in section or getattr(config, section[name]) is not None
+    ]
 
 
 STAGES: dict[str, Callable[[Run], None]] = {
     "split": split,
-    **{name: _data_stage(name) for name in DATA_STAGES},
+    **{name: _late("data_stages", name) for name in DATA_STAGES if name != "label"},
+    **{name: _late("teacher_stages", name) for name in TEACHER_STAGES},
+    "label": _late("data_stages", "label"),
     "distil": distil,
     "export": export,
     "calibrate": calibrate,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from app.contract.exchange import Exchange
 from app.contract.teacher_call import question
 from app.contract.teacher_text import TEMPLATES
+from model_training.ensemble_teacher import ensemble_asked, open_ensemble
 from model_training.errors import RecipeInvalid, ServerUnusable
 from model_training.llm import Backend, Call, Reply, ServerBackend, read_completion
 from model_training.stage_config import (
     ClassifierTeacher,
+    EnsembleTeacher,
     GuardLocal,
     GuardServer,
     PosternTeacher,
@@ -42,6 +45,8 @@ def open_teacher(config: TeacherConfig, *, temperature: float) -> Teacher:
             from model_training.classifier_teacher import ClassifierBackend  # torch
 
             backend: Backend = ClassifierBackend(config)
+        case EnsembleTeacher():
+            backend = _ensemble(config)
         case PosternTeacher():
             backend = ServerBackend(config, read=read_classify)
     return Teacher(backend, _classify(config, backend), _by_margin(temperature))
@@ -52,12 +57,35 @@ def asked_of(config: Any) -> str:
     match config:
         case ClassifierTeacher():
             return " + ".join(fingerprint(folder) for folder in config.folders)
+        case EnsembleTeacher():
+            return ensemble_asked(_folder_of(config))
         case PosternTeacher():
             return "postern"
         case _ if config.kind == "local":
             return fingerprint(config.model)
         case _:
             return str(config.model)
+
+
+def at_home(config: TeacherConfig, folder: Path) -> TeacherConfig:
+    """An ensemble that names no folder lies in `folder`."""
+    if isinstance(config, EnsembleTeacher) and config.folder is None:
+        return config.model_copy(update={"folder": str(folder)})
+    return config
+
+
+def _folder_of(config: EnsembleTeacher) -> Path:
+    if config.folder is None:
+        raise RecipeInvalid("label.teacher: an ensemble outside a run needs `folder`")
+    return Path(config.folder)
+
+
+def _ensemble(config: EnsembleTeacher) -> Backend:
+    from model_training.classifier_teacher import MarginBackend  # torch
+
+    folder = _folder_of(config)
+    judges = open_ensemble(folder, batch_tokens=config.batch_tokens, precision=config.precision)
+    return MarginBackend(ensemble_asked(folder), judges.margins)
 
 
 def _guard(config: GuardServer | GuardLocal, *, temperature: float) -> Teacher:
@@ -110,7 +138,7 @@ def read_classify(content: Any) -> Reply:
 
 
 def _classify(
-    config: ClassifierTeacher | PosternTeacher, backend: Backend
+    config: ClassifierTeacher | EnsembleTeacher | PosternTeacher, backend: Backend
 ) -> Callable[[Exchange], Call]:
     more = {"fallback": "never"} if isinstance(config, PosternTeacher) else {}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 _WEIGHTS: Final = (".safetensors", ".bin")
+_SETTINGS: Final = ("config.json", "tokenizer.json", "ngrams.json")
 
 
 def fingerprint(name: str) -> str:
@@ -16,7 +17,7 @@ def fingerprint(name: str) -> str:
         return name
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in _WEIGHTS or path.name in ("config.json", "tokenizer.json"):
+        if path.suffix in _WEIGHTS or path.name in _SETTINGS:
             digest.update(path.name.encode())
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -11,6 +11,8 @@ import pytest
 
 from model_training.calibrate import calibrate
 from model_training.candidate import (
+    ABLATION_PLOT,
+    COMPOSITION_PLOT,
     MODEL_CARD,
     PRECISION_RECALL_PLOT,
     RELIABILITY_PLOT,
@@ -50,6 +52,20 @@ def data(tmp_path: Path) -> Path:
         catalogue.append(source(name, file=file, split="test"))
     (folder / "sources.json").write_text(json.dumps(catalogue))
     return folder
+
+
+COMPOSITION = {"chat": {"prompt_0": 1200, "pair_1": 7}, "red": {"prompt_1": 30}}
+ABLATION = {
+    "recipe": "tiny 0.1", "seeds": [1, 2], "graph": ["none"], "steps": [12], "window_tokens": 64,
+    "arms": [
+        {
+            "name": "harmaug", "about": "+ HarmAug", "rows": 140, "runs": {"1": {}, "2": {}},
+            "mean": {"AUPRC, t": 0.812, "over-refusal": 0.04},
+            "sd": {"AUPRC, t": 0.02, "over-refusal": None},
+        }
+    ],
+    "curve": [],
+}  # fmt: skip
 
 
 def source(name: str, **changed: Any) -> dict[str, Any]:
@@ -108,8 +124,9 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
     policy = calibrate(tiny_candidate, tiny_rows(160, seed=5), config, threads=1).policy
     validation = tiny_rows(120, seed=6)
     report = evaluate(
-        tiny_candidate, policy, config, data=data, validation=validation, threads=1, n_resamples=50
-    )
+        tiny_candidate, policy, config, data=data, validation=validation, threads=1, n_resamples=50,
+        composition=COMPOSITION, ablation=ABLATION,
+    )  # fmt: skip
 
     assert report["test"]["openai_moderation"]["auprc"] > 0.95
     assert report["test"]["harmbench_eval"]["rows"] == 80
@@ -120,9 +137,16 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
     assert ".879" in text
     assert "## Limits" in text
 
-    plots = [tiny_candidate / name for name in (PRECISION_RECALL_PLOT, RELIABILITY_PLOT)]
-    assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
-    assert sum(plot.stat().st_size for plot in plots) < 150_000
+    assert "| chat | 1,200 | 0 | 0 | 7 |" in text
+    assert "| **all** | 1,200 | 30 | 0 | 7 |" in text
+    assert "| + HarmAug | 140 | 2 | 0.812 ± 0.020 | 0.040 |" in text
+
+    plots = [PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT, ABLATION_PLOT]
+    for name in plots:
+        assert (tiny_candidate / name).read_bytes().startswith(b"\x89PNG")
+        assert f"({name})" in text  # beside the report, not on the network
+    assert "http" not in text
+    assert sum((tiny_candidate / name).stat().st_size for name in plots) < 200_000
 
     sources = [Source.model_validate(source(f"tiny_{index}")) for index in range(3)]
     write_model_card(tiny_candidate, policy, config, sources=sources, train=tiny_rows(30, seed=1))

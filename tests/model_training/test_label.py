@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 
 from app.contract.exchange import Exchange
-from model_training.config import RunConfig
+from model_training.config import DistilConfig, RunConfig
 from model_training.data_stages import training_rows
 from model_training.journal import Journal
-from model_training.label import Candidate, generated, label, labelled, text_sha256, unlabelled
+from model_training.label import (
+    Candidate,
+    generated,
+    label,
+    labelled,
+    likeliest,
+    text_sha256,
+    unlabelled,
+)
 from model_training.llm import Call, Finished, Reply
 from model_training.respond import Exchanged
 from model_training.rows import PoolRow, Row, normalized_key, write_rows
@@ -151,6 +159,24 @@ def _run(tmp_path: Path, **changes: Any) -> Run:
         }
     )
     return Run(config, tmp_path, tmp_path / "run", tmp_path, None)
+
+
+def test_of_many_labelled_rows_those_are_asked_about_that_training_would_draw() -> None:
+    common = [Row(source="c", prompt=f"c{i}", response=None, label=i % 2) for i in range(900)]
+    rare = [Row(source="r", prompt=f"r{i}", response=None, label=i % 2) for i in range(16)]
+    never = [Row(source="n", prompt=f"n{i}", response=None, label=0) for i in range(50)]
+    rows = [*common, *rare, *never]
+    settings = DistilConfig(base="tiny", source_weights={"n": 0.0})
+    found = likeliest(rows, 100, settings)
+    assert len(found) == 100
+    assert found == likeliest(rows, 100, settings)
+    assert [rows.index(row) for row in found] == sorted(rows.index(row) for row in found)
+    counts = {name: sum(row.source == name for row in found) for name in "crn"}
+    assert counts["n"] == 0
+    assert counts["r"] > 4  # by size alone it would be two
+    assert 40 < sum(row.label for row in found) < 60
+    assert likeliest(rows, None, settings) == rows
+    assert len(likeliest(rows, 920, settings)) == 916  # those that can be drawn at all
 
 
 @pytest.mark.parametrize(("drop", "left"), [(False, ["a", "b", "new"]), (True, ["a", "new"])])

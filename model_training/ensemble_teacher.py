@@ -1,0 +1,84 @@
+"""The members that `train-teacher` made, weighed as `fit-ensemble` found best, as a teacher."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from app.contract.exchange import Exchange
+from app.contract.probability import Floats
+from model_training.config import WindowConfig
+from model_training.ensemble import Ensemble, FittedMember, read_ensemble
+from model_training.errors import RecipeInvalid
+from model_training.stage_config import Precision
+from model_training.weights import fingerprint
+
+
+class Judge(Protocol):
+    def margins(self, exchanges: Sequence[Exchange]) -> Floats:
+        """(n,) harmful minus unharmful logit; NaN where there is nothing to read."""
+
+
+def ensemble_asked(folder: Path) -> str:
+    """Who answers, down to members and weights. Raises RecipeInvalid."""
+    content = read_ensemble(folder).model_dump_json().encode()
+    return f"ensemble@{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def open_ensemble(folder: Path, *, batch_tokens: int, precision: Precision) -> _Judges:
+    """Raises RecipeInvalid: a member is missing, or is not the one whose weight was fitted."""
+    ensemble = read_ensemble(folder)
+    judges = [
+        open_member(folder, member, batch_tokens=batch_tokens, precision=precision)
+        for member in ensemble.members
+    ]
+    return _Judges(ensemble, judges)
+
+
+def open_member(
+    folder: Path, member: FittedMember, *, batch_tokens: int, precision: Precision
+) -> Judge:
+    """Raises RecipeInvalid."""
+    place = folder / member.folder
+    if not place.is_dir():
+        raise RecipeInvalid(f"{place}: the member {member.name!r} of the ensemble is missing")
+    if fingerprint(str(place)) != member.fingerprint:
+        raise RecipeInvalid(
+            f"{place}: holds other weights than those that `ensemble.json` weighs; "
+            "run stage 'fit-ensemble' again"
+        )
+    return open_judge(
+        member.kind, place, member.windows, batch_tokens=batch_tokens, precision=precision
+    )
+
+
+def open_judge(
+    kind: str, place: Path, windows: WindowConfig | None, *, batch_tokens: int, precision: Precision
+) -> Judge:
+    """An encoder or a member of n-grams. Raises RecipeInvalid."""
+    if kind == "ngrams":
+        from model_training.ngrams import read_ngrams
+
+        return read_ngrams(place)
+    from model_training.classifier_teacher import ClassifierMember  # torch
+
+    if windows is None:
+        raise RecipeInvalid(f"{place}: an encoder needs windows")
+    return ClassifierMember(
+        str(place), windows, format="student", batch_tokens=batch_tokens, precision=precision
+    )
+
+
+class _Judges:
+    def __init__(self, ensemble: Ensemble, judges: Sequence[Judge]) -> None:
+        self._ensemble, self._judges = ensemble, judges
+
+    def margins(self, exchanges: Sequence[Exchange]) -> Floats:
+        """(n,) margins of the ensemble; NaN where there is nothing to read."""
+        slices = np.array([one.slice for one in exchanges], dtype=np.str_)
+        each = np.stack([judge.margins(exchanges) for judge in self._judges])
+        return self._ensemble.combine(each, slices)
