@@ -31,6 +31,7 @@ CONTRACT = {
 DIALECTS_NEVER_SEE = {"fastapi", "starlette", "onnxruntime", "tokenizers"}
 # What the pure parts and the order of things must not see.
 _IO = {"fastapi", "starlette", "onnxruntime", "tokenizers", "httpx2", "ssl"}
+_PURE = _IO | {"asyncio", "scipy"}
 # module -> (other modules of app, libraries it must not see)
 APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "settings": (set(), {"fastapi", "onnxruntime"}),
@@ -82,6 +83,11 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers"},
     ),
+    "calibration.bounds": (set(), _PURE),
+    "calibration.figures": (set(), _PURE),
+    "calibration.fit": ({"calibration.figures", "calibration.logistic"}, _PURE),
+    "calibration.logistic": ({"calibration.figures"}, _PURE),
+    "calibration.operating_points": ({"calibration.figures"}, _PURE),
     "chat_guard.readable": (set(), _IO),
     "chat_guard.conversation": ({"chat_guard.readable"}, _IO),
     "chat_guard.sse": (set(), _IO),
@@ -144,7 +150,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
 # These put things together and may see all of app.
 ROOTS = {"app.main", "app.cli", "app.__main__"}
 CONTRACT_LIBRARIES = {"numpy", "pydantic"}
-NEVER = {"torch", "transformers", "model_training", "tests", "sklearn", "onnx"}
+NEVER = {"torch", "transformers", "model_training", "tests", "sklearn", "scipy", "onnx"}
 
 
 def imports(path: Path) -> set[str]:

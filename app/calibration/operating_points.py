@@ -6,14 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from app.contract.decision import OperatingPoint
-from model_training.scores import (
-    Floats,
+from app.calibration.figures import (
     Ints,
     threshold_at_best_f1,
     threshold_at_fpr,
     threshold_at_recall,
 )
+from app.contract.decision import OperatingPoint
+from app.contract.probability import Floats
 
 STRICT_RECALL: Final = 0.95
 PERMISSIVE_FPR: Final = 0.01
@@ -28,20 +28,24 @@ def operating_points(
     strict <= balanced <= permissive always holds: where a student is so good (or so poor) that the
     definitions cross, the outer points move onto `balanced`.
     """
-    balanced = threshold_at_best_f1(probabilities, labels, weights=weights)
-    at_recall = threshold_at_recall(probabilities, labels, rate=STRICT_RECALL, weights=weights)
-    at_fpr = threshold_at_fpr(probabilities, labels, rate=PERMISSIVE_FPR, weights=weights)
-    thresholds = {
-        "strict": min(at_recall, balanced),
-        "balanced": balanced,
-        "permissive": min(max(at_fpr, balanced), 1.0),
-    }
     return {
         name: OperatingPoint(
             threshold=threshold,
             deferral_band=deferral_band(probabilities, weights, threshold=threshold),
         )
-        for name, threshold in thresholds.items()
+        for name, threshold in thresholds(probabilities, labels, weights).items()
+    }
+
+
+def thresholds(probabilities: Floats, labels: Ints, weights: Floats) -> dict[str, float]:
+    """The thresholds of `operating_points`, from strict to permissive."""
+    balanced = threshold_at_best_f1(probabilities, labels, weights=weights)
+    at_recall = threshold_at_recall(probabilities, labels, rate=STRICT_RECALL, weights=weights)
+    at_fpr = threshold_at_fpr(probabilities, labels, rate=PERMISSIVE_FPR, weights=weights)
+    return {
+        "strict": min(at_recall, balanced),
+        "balanced": balanced,
+        "permissive": min(max(at_fpr, balanced), 1.0),
     }
 
 
