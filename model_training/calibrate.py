@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.calibration.fit import N_FOLDS, Sample, choose_calibration
-from app.calibration.operating_points import operating_points
+from app.calibration.operating_points import operating_points, point_figures
 from app.contract.decision import OperatingPoint, Policy
 from app.contract.exchange import SLICES, Slice
 from app.contract.probability import Calibration, Floats, harmful_probability
-from model_training.candidate import CALIBRATION, EXPORT, POLICY, read_json, write_json
+from app.contract.reference import reference_of
+from model_training.candidate import CALIBRATION, EXPORT, POLICY, REFERENCE, read_json, write_json
 from model_training.config import RunConfig
 from model_training.errors import DataInvalid
 from model_training.rows import Row, prompt_hash
@@ -53,11 +53,26 @@ def calibrate(
         candidate, config.windows, pad_id=int(exported["pad_id"]), threads=threads
     )
     scored = served.score(rows, what="calibrate")
-    result = fit_policy(samples(scored, config))
+    by_slice = samples(scored, config)
+    result = fit_policy(by_slice)
     metrics = {"model_sha256": exported["model_sha256"], "slices": result.metrics}
+    references = probability_references(by_slice, result.policy)
     write_json(candidate / POLICY, result.policy.model_dump(mode="json"))
-    write_json(candidate / CALIBRATION, metrics)
+    write_json(candidate / CALIBRATION, {**metrics, REFERENCE: references})
     return CalibrationResult(result.policy, metrics)
+
+
+def probability_references(
+    by_slice: Mapping[Slice, Sample], policy: Policy
+) -> dict[Slice, dict[str, Any]]:
+    """Where the probabilities of each slice lie; live traffic is compared with it."""
+    return {
+        name: reference_of(
+            harmful_probability(sample.margins, policy.calibration[name]), sample.weights
+        ).model_dump(mode="json")
+        for name, sample in by_slice.items()
+        if len(sample.labels)
+    }
 
 
 def samples(scored: Scored, config: RunConfig) -> dict[Slice, Sample]:
@@ -131,30 +146,7 @@ def _fit_slice(
     probabilities = harmful_probability(sample.margins, calibration)
     points = operating_points(probabilities, sample.labels, sample.weights)
     metrics["operating_points"] = {
-        name: _point_metrics(point, probabilities, sample) for name, point in points.items()
+        name: point_figures(point, probabilities, sample.labels, sample.weights)
+        for name, point in points.items()
     }
     return calibration, points, metrics
-
-
-def _point_metrics(
-    point: OperatingPoint, probabilities: Floats, sample: Sample
-) -> dict[str, float | tuple[float, float]]:
-    flagged = probabilities >= point.threshold
-    low, high = point.deferral_band
-    inside = (probabilities >= low) & (probabilities <= high)
-    wrong = flagged != (sample.labels == 1)
-
-    def share(what: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_]) -> float:
-        total = float(sample.weights[of].sum())
-        return float(sample.weights[what & of].sum()) / total if total else 0.0
-
-    everything = np.ones(len(flagged), dtype=np.bool_)
-    return {
-        "threshold": point.threshold,
-        "deferral_band": point.deferral_band,
-        "recall": share(flagged, sample.labels == 1),
-        "false_positive_rate": share(flagged, sample.labels == 0),
-        "precision": share(sample.labels == 1, flagged),
-        "deferred_share": share(inside, everything),
-        "errors_deferred_share": share(inside, wrong),
-    }

@@ -21,6 +21,9 @@ MODEL_CARD: Final = "MODEL_CARD.md"
 PRECISION_RECALL_PLOT: Final = "precision_recall.png"
 RELIABILITY_PLOT: Final = "reliability.png"
 
+REFERENCE: Final = "probability_reference"
+"""In `calibration.json`: where the probabilities of the calibration split lay, by slice."""
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """Raises DataInvalid where an earlier stage left nothing readable."""

@@ -32,7 +32,7 @@ def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower left")
-    return _png(figure)
+    return png(figure)
 
 
 def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
@@ -51,7 +51,7 @@ def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("observed share of harmful")
     figure.axes[0].legend(fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def _probabilities(scored: Scored, policy: Policy | None) -> Any:
@@ -67,7 +67,8 @@ def _with_both_labels(sets: Mapping[str, Scored]) -> dict[str, Scored]:
     return {name: scored for name, scored in sets.items() if len(set(scored.labels.tolist())) == 2}
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The file. Drawn without a display."""
     content = io.BytesIO()
     # No software version or time: the same figures give the same file.
     canvas: Any = FigureCanvasAgg(figure)

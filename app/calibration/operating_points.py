@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from app.calibration.figures import (
     Ints,
@@ -65,3 +66,28 @@ def deferral_band(
         if weights[inside].sum() <= share * weights.sum():
             return low, high
     return threshold, threshold
+
+
+def point_figures(
+    point: OperatingPoint, probabilities: Floats, labels: Ints, weights: Floats
+) -> dict[str, float | tuple[float, float]]:
+    """Weighted shares of what a point does: to the classes, to the errors, to the teacher."""
+    flagged = probabilities >= point.threshold
+    low, high = point.deferral_band
+    inside = (probabilities >= low) & (probabilities <= high)
+    wrong = flagged != (labels == 1)
+
+    def share(what: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_]) -> float:
+        total = float(weights[of].sum())
+        return float(weights[what & of].sum()) / total if total else 0.0
+
+    everything = np.ones(len(flagged), dtype=np.bool_)
+    return {
+        "threshold": point.threshold,
+        "deferral_band": point.deferral_band,
+        "recall": share(flagged, labels == 1),
+        "false_positive_rate": share(flagged, labels == 0),
+        "precision": share(labels == 1, flagged),
+        "deferred_share": share(inside, everything),
+        "errors_deferred_share": share(inside, wrong),
+    }
