@@ -28,6 +28,7 @@ from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
+from app.drift import Drift
 from app.health import Health
 from app.http_protocol import bounded_protocol
 from app.http_request import Keys, now
@@ -79,6 +80,8 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         metrics=metrics,
         clock=now,
     )
+    drift = Drift(manifest.probability_reference, clock=now)
+    metrics.watch_drift(drift.watched, drift.index)
     limits = {
         "max_body_bytes": settings.max_body_bytes,
         "max_items": settings.max_items,
@@ -94,6 +97,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
             settings.max_items, settings.max_exchange_chars, settings.max_exchange_tokens
         ),
         metrics=metrics,
+        drift=drift,
         clock=now,
     )
     services = Services(

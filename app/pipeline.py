@@ -29,6 +29,7 @@ from app.contract.moderation import (
 from app.contract.probability import harmful_margin, harmful_probability
 from app.contract.text import segments
 from app.contract.windows import Encoding
+from app.drift import Drift
 from app.metrics import Metrics
 from app.tokenizer import Tokenizer
 
@@ -56,6 +57,7 @@ class Pipeline:
         batcher: Batcher,
         limits: InputLimits,
         metrics: Metrics,
+        drift: Drift | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
@@ -63,6 +65,7 @@ class Pipeline:
         self._batcher = batcher
         self._limits = limits
         self._metrics = metrics
+        self._drift = drift or Drift({}, clock=clock)
         self._clock = clock
 
     async def moderate(
@@ -153,6 +156,7 @@ class Pipeline:
         outcome = "harmful" if verdict.harmful else "unharmful"
         self._metrics.verdicts.labels(outcome, verdict.decided_by).inc()
         self._metrics.probability.labels(slice_).observe(probability)
+        self._drift.observe(slice_, probability)
         worst = worst_window(scored, encoding)
         return Judged(verdict, encoding.tokens, len(encoding.windows), worst)
 
