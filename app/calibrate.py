@@ -76,7 +76,7 @@ def calibrate(data: LabelledData, job: Job) -> Calibrated:
     _refuse_early(by_slice, job.wanted)
     teachers = [read_artifact(folder) for folder in job.teachers]
     scored = {
-        name: _scored(rows, source, teachers, data, threads=job.threads)
+        name: _scored(rows, source, teachers, threads=job.threads)
         for name, rows in by_slice.items()
     }
     old = source.manifest.policy
@@ -169,14 +169,13 @@ def _scored(
     rows: Sequence[Labelled],
     source: Artifact,
     teachers: Sequence[Artifact],
-    data: LabelledData,
     *,
     threads: int,
 ) -> ScoredSlice:
     told = None
     if teachers:
         told = opinion(teachers, rows, threads=threads)
-    elif data.has_teacher:
+    elif any(row.teacher is not None for row in rows):
         told = np.array([np.nan if row.teacher is None else row.teacher for row in rows])
     return scored_slice(rows, score(source, rows, threads=threads), told)
 

@@ -28,7 +28,7 @@ def _lines(manifest: Manifest, certificate: Certificate) -> Iterator[str]:
         yield from ("", f"## {name}", "", f"- calibration: {method} scaling")
         yield _edge(found.low, "below", "harmful", "pass")
         yield _edge(found.high, "above", "unharmful", "are stopped")
-        yield from ("", *_table(found, deferred=certificate.teacher is not None))
+        yield from ("", *_table(found, fused=name in manifest.policy.fusion))
     yield from ("", "## Method", "", certificate.method)
     yield from ("", "## What it assumes", "", certificate.assumptions, "")
     yield f"- teacher: {_teacher(certificate)}"
@@ -46,8 +46,8 @@ def _edge(edge: CertifiedThreshold, side: str, kind: str, fate: str) -> str:
     )
 
 
-def _table(found: SliceCertificate, *, deferred: bool) -> Iterator[str]:
-    what = "fused with the teacher" if deferred else "student alone"
+def _table(found: SliceCertificate, *, fused: bool) -> Iterator[str]:
+    what = "fused with the teacher" if fused else "student alone"
     yield f"| {what} | misses | false alarms | in the band |"
     yield "| --- | --- | --- | --- |"
     for name, point in found.end_to_end.items():

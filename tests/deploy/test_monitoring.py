@@ -58,11 +58,16 @@ class Prometheus:
             stderr=self._log,
         )
         self.url = self._wait(self._address, "the address of Prometheus")
+        self._wait(self._is_ready, "Prometheus to be ready")
 
     def _address(self) -> str | None:
         self._log.seek(0)
         found = re.search(r'Listening on" address=(127\.0\.0\.1:[1-9]\d*)', self._log.read())
         return f"http://{found[1]}/api/v1" if found else None
+
+    def _is_ready(self) -> bool:
+        ready = self.url.replace("/api/v1", "/-/ready")
+        return httpx.get(ready, verify=False, timeout=WAIT_S).is_success
 
     def _wait(self, condition: Callable[[], Any], what: str) -> Any:
         deadline = time.monotonic() + WAIT_S
