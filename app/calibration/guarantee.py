@@ -12,8 +12,9 @@ from app.contract.certificate import Bound, CertifiedThreshold
 from app.contract.probability import Floats
 
 # Fixed before any row is seen: steps of 0.05 in log-odds.
-_STEPS: Final[Floats] = np.arange(-240, 241) * 0.05
-GRID: Final[Floats] = 1.0 / (1.0 + np.exp(-_STEPS))
+GRID: Final[Floats] = np.asarray(
+    1.0 / (1.0 + np.exp(-0.05 * np.arange(-240, 241))), dtype=np.float64
+)
 
 
 def lower_edge(harmful: Floats, *, alpha: float, delta: float) -> CertifiedThreshold:

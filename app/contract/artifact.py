@@ -65,7 +65,7 @@ class Manifest(BaseModel):
         default_factory=dict, exclude_if=lambda value: not value
     )
     """Where probabilities lay when the policy was fitted; live traffic is compared with it."""
-    certificate: Certificate | None = Field(None, exclude_if=lambda value: value is None)
+    certificate: Certificate | None = Field(default=None, exclude_if=lambda value: value is None)
     """What `postern calibrate` proved of the policy."""
 
 

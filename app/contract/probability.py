@@ -26,7 +26,7 @@ class Calibration(BaseModel):
     bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     # Left out where there is none, so that readers without beta calibration read what has none.
     temperature_unharmful: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = Field(
-        None, exclude_if=lambda value: value is None
+        default=None, exclude_if=lambda value: value is None
     )
 
 
