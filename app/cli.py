@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from app import __version__
+from app import __version__, calibrate_command
 from app.contract.errors import PosternError
 from app.contract.exchange import Exchange
 from app.contract.moderation import Options
@@ -98,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
         "info", help="show the artifact", description="Show the artifact and its figures as JSON."
     )
     _add_settings(info, ("artifact",))
+    calibrate = calibrate_command.add_to(commands)
+    _add_settings(calibrate, ("artifact", "intra_op_threads"))
+    calibrate.set_defaults(run=lambda given: calibrate_command.run(given, _settings(given)))
     info.set_defaults(run=_info)
     return parser
 

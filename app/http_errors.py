@@ -69,9 +69,16 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.UpstreamInvalid: Problem(502, "upstream-invalid", "The upstream's answer is unusable"),
     errors.UpstreamFailed: Problem(502, "upstream-failed", "The upstream failed"),
     errors.UpstreamTimeout: Problem(504, "upstream-timeout", "The upstream took too long"),
-    # These stop the start, so no client ever sees them; listed so that none is forgotten.
+    # These stop the start or a command, so no client ever sees them; listed so that none is
+    # forgotten.
     errors.ArtifactInvalid: Problem(500, "artifact-invalid", "The artifact is invalid"),
     errors.SettingsInvalid: Problem(500, "settings-invalid", "A setting is invalid"),
+    errors.LabelledDataInvalid: Problem(500, "data-invalid", "Labelled data are invalid"),
+    errors.TooFewRows: Problem(500, "too-few-rows", "There are too few labelled rows"),
+    errors.EmptyInput: Problem(500, "empty-input", "There are no rows to measure"),
+    errors.CalibrationImpossible: Problem(
+        500, "calibration-impossible", "The calibration is impossible"
+    ),
     PosternError: Problem(500, INTERNAL_SLUG, "Internal error"),
 }
 

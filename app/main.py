@@ -30,6 +30,7 @@ from app.contract.text import segments
 from app.cost_model import CostModel
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
+from app.drift import Drift
 from app.health import Health
 from app.http_protocol import bounded_protocol
 from app.http_request import Keys, now
@@ -107,6 +108,8 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         clock=now,
         cost=student.cost,
     )
+    drift = Drift(manifest.probability_reference, clock=now)
+    metrics.watch_drift(drift.watched, drift.index)
     limits = {
         "max_body_bytes": settings.max_body_bytes,
         "max_items": settings.max_items,
@@ -127,6 +130,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         metrics=metrics,
         cascade=cascade,
         triggers=settings.teacher_triggers,
+        drift=drift,
         clock=now,
         cache=ScoreCache(
             entries=settings.cache_entries,

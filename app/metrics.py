@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -98,6 +99,12 @@ class Metrics:
             buckets=_PROBABILITY_BUCKETS,
             registry=r,
         )
+        self.probability_psi = Gauge(
+            "postern_probability_psi",
+            "Population stability index of live probabilities against the calibration's.",
+            ["slice", "window"],
+            registry=r,
+        )
         self.proxied = Counter(
             "postern_proxied", "Chats through the guarded proxy.", ["outcome"], registry=r
         )
@@ -145,6 +152,14 @@ class Metrics:
         """Reads the two gauges of the queue when they are scraped."""
         self.queue_tokens.set_function(tokens)
         self.queue_oldest.set_function(oldest_s)
+
+    def watch_drift(
+        self, watched: Iterable[tuple[str, str]], index: Callable[[str, str], float]
+    ) -> None:
+        """Reads the index of each slice and window when it is scraped."""
+        for slice_, window in watched:
+            gauge = self.probability_psi.labels(slice_, window)
+            gauge.set_function(functools.partial(index, slice_, window))
 
     def render(self) -> bytes:
         """Prometheus text format 0.0.4."""

@@ -25,6 +25,7 @@ from app.contract.moderation import (
 from app.contract.probability import harmful_margin, harmful_probability
 from app.contract.text import segments
 from app.contract.windows import Encoding
+from app.drift import Drift
 from app.metrics import Metrics
 from app.score_cache import ScoreCache
 from app.scorer import InputLimits, Score, Scorer
@@ -45,6 +46,7 @@ class Pipeline:
         metrics: Metrics,
         cascade: Cascade | None = None,
         triggers: bool = True,
+        drift: Drift | None = None,
         clock: Callable[[], float] = time.monotonic,
         cache: ScoreCache[Score] | None = None,
     ) -> None:
@@ -61,6 +63,7 @@ class Pipeline:
             cache=cache,
         )
         self._metrics = metrics
+        self._drift = drift or Drift({}, clock=clock)
         self._clock = clock
 
     async def moderate(
@@ -155,6 +158,7 @@ class Pipeline:
             self._metrics.verdicts.labels(outcome, one.verdict.decided_by).inc()
             probability = one.verdict.student_probability
             self._metrics.probability.labels(exchange.slice).observe(probability)
+            self._drift.observe(exchange.slice, probability)
             for trigger in one.triggers:
                 self._metrics.triggers.labels(trigger).inc()
 

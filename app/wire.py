@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from app.contract.artifact import Manifest
+from app.contract.certificate import Certificate
 from app.contract.decision import DecidedBy, FallbackMode, Probability
 from app.contract.errors import BodyMismatch, MalformedBody, NothingToJudge, RequestRefused
 from app.contract.exchange import Exchange
@@ -377,6 +378,9 @@ class InfoOut(BaseModel):
     limits: dict[str, int]
     teacher: dict[str, Any]
     metrics: dict[str, Any] = Field(description="Figures of the artifact's report.")
+    certificate: Certificate | None = Field(
+        description="What `postern calibrate` proved of the policy, where it has run."
+    )
     server_version: str
 
 
@@ -403,5 +407,6 @@ def info_reply(
         limits=limits,
         teacher=teacher,
         metrics=manifest.metrics,
+        certificate=manifest.certificate,
         server_version=server_version,
     )

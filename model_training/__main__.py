@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.contract.errors import PosternError
-from model_training import import_data
+from model_training import cascade_report, coverage, import_data
 from model_training.comparisons import COMPARISONS, add_comparison_arguments, compare
 from model_training.config import read_recipe
 from model_training.errors import RecipeInvalid
@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "import-data":
         import_data.import_data(arguments)
+        return
+    if arguments.stage in ("cascade-report", "coverage"):
+        (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
         return
     recipes = Path()
     if arguments.stage == "import-classifier":
@@ -110,6 +113,12 @@ def training_parser() -> argparse.ArgumentParser:
         "import-data", help="public safety sets, or your own rows, into a data folder"
     )
     import_data.add_arguments(data)
+    cascade_report.add_arguments(
+        stages.add_parser("cascade-report", help="F1 over deferral rate of student and teacher")
+    )
+    coverage.add_arguments(
+        stages.add_parser("coverage", help="how often certificates hold, over many samples")
+    )
     return parser
 
 

@@ -13,48 +13,23 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import minimize
 
+from app.calibration.fit import N_FOLDS, Sample, choose_calibration
+from app.calibration.operating_points import operating_points, point_figures
 from app.contract.decision import OperatingPoint, Policy
 from app.contract.exchange import SLICES, Slice
 from app.contract.probability import Calibration, Floats, harmful_probability
-from model_training.candidate import CALIBRATION, EXPORT, POLICY, read_json, write_json
+from app.contract.reference import reference_of
+from model_training.candidate import CALIBRATION, EXPORT, POLICY, REFERENCE, read_json, write_json
 from model_training.config import RunConfig
 from model_training.errors import DataInvalid
-from model_training.operating_points import operating_points
 from model_training.rows import Row, prompt_hash
-from model_training.scores import Ints, expected_calibration_error, nll
 from model_training.scoring import Scored, open_candidate
 
 _LOG = logging.getLogger(__name__)
-
-_N_FOLDS: Final = 5
-_UNCALIBRATED: Final = Calibration(temperature=1.0)
-_LOG_TEMPERATURE_BOUNDS: Final = (-3.0, 3.0)
-_BIAS_BOUNDS: Final = (-10.0, 10.0)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One slice. margins: (n,) nats; labels: (n,) 0 or 1; weights: (n,) > 0; folds: (n,) of 5."""
-
-    margins: Floats
-    labels: Ints
-    weights: Floats
-    folds: Ints
-
-    def part(self, where: npt.NDArray[np.bool_]) -> Sample:
-        return Sample(
-            self.margins[where], self.labels[where], self.weights[where], self.folds[where]
-        )
-
-    @property
-    def has_both_labels(self) -> bool:
-        return len(set(self.labels.tolist())) == 2
 
 
 @dataclass(frozen=True)
@@ -78,16 +53,31 @@ def calibrate(
         candidate, config.windows, pad_id=int(exported["pad_id"]), threads=threads
     )
     scored = served.score(rows, what="calibrate")
-    result = fit_policy(samples(scored, config))
+    by_slice = samples(scored, config)
+    result = fit_policy(by_slice)
     metrics = {"model_sha256": exported["model_sha256"], "slices": result.metrics}
+    references = probability_references(by_slice, result.policy)
     write_json(candidate / POLICY, result.policy.model_dump(mode="json"))
-    write_json(candidate / CALIBRATION, metrics)
+    write_json(candidate / CALIBRATION, {**metrics, REFERENCE: references})
     return CalibrationResult(result.policy, metrics)
+
+
+def probability_references(
+    by_slice: Mapping[Slice, Sample], policy: Policy
+) -> dict[Slice, dict[str, Any]]:
+    """Where the probabilities of each slice lie; live traffic is compared with it."""
+    return {
+        name: reference_of(
+            harmful_probability(sample.margins, policy.calibration[name]), sample.weights
+        ).model_dump(mode="json")
+        for name, sample in by_slice.items()
+        if len(sample.labels)
+    }
 
 
 def samples(scored: Scored, config: RunConfig) -> dict[Slice, Sample]:
     """The slices with weights by source, and folds by prompt so that none is fitted and judged."""
-    folds = np.array([prompt_hash(row.prompt) % _N_FOLDS for row in scored.rows], dtype=np.int64)
+    folds = np.array([prompt_hash(row.prompt) % N_FOLDS for row in scored.rows], dtype=np.int64)
     whole = {
         "margins": scored.margins,
         "labels": scored.labels,
@@ -156,95 +146,7 @@ def _fit_slice(
     probabilities = harmful_probability(sample.margins, calibration)
     points = operating_points(probabilities, sample.labels, sample.weights)
     metrics["operating_points"] = {
-        name: _point_metrics(point, probabilities, sample) for name, point in points.items()
+        name: point_figures(point, probabilities, sample.labels, sample.weights)
+        for name, point in points.items()
     }
     return calibration, points, metrics
-
-
-def choose_calibration(sample: Sample) -> tuple[Calibration, dict[str, Any]]:
-    """Temperature alone, or temperature and bias (Platt): the one more likely on unseen folds."""
-    out_of_fold = {name: _out_of_fold(sample, with_bias=name == "platt") for name in _METHODS}
-    likelihood = {
-        name: nll(found, sample.labels, weights=sample.weights)
-        for name, found in out_of_fold.items()
-    }
-    method = min(_METHODS, key=lambda name: likelihood[name])
-    calibration = fit(sample, with_bias=method == "platt")
-    before = harmful_probability(sample.margins, _UNCALIBRATED)
-    after = out_of_fold[method]
-
-    def ece(probabilities: Floats) -> float:
-        return expected_calibration_error(probabilities, sample.labels, weights=sample.weights)
-
-    return calibration, {
-        "rows": len(sample.labels),
-        "harmful_rows": int(sample.labels.sum()),
-        "method": method,
-        "temperature": calibration.temperature,
-        "bias": calibration.bias,
-        "cross_validated_nll": likelihood,
-        "nll_before": nll(before, sample.labels, weights=sample.weights),
-        "nll_after": likelihood[method],
-        "ece_15_before": ece(before),
-        "ece_15_after": ece(after),
-    }
-
-
-_METHODS: Final = ("temperature", "platt")
-
-
-def fit(sample: Sample, *, with_bias: bool) -> Calibration:
-    """The most likely temperature (Guo et al. 2017), or temperature and bias (Platt 1999).
-
-    Bounded to temperatures of e^-3 to e^3, so that perfectly separated rows do not diverge.
-    """
-    signs = np.where(sample.labels == 1, 1.0, -1.0)
-    weights = sample.weights / sample.weights.sum()
-
-    def loss(parameters: Floats) -> float:
-        scaled = sample.margins * np.exp(-parameters[0])
-        bias = parameters[1] if with_bias else 0.0
-        return float(np.sum(weights * np.logaddexp(0.0, -signs * (scaled + bias))))
-
-    found = minimize(
-        loss,
-        x0=np.zeros(2),
-        method="L-BFGS-B",
-        bounds=[_LOG_TEMPERATURE_BOUNDS, _BIAS_BOUNDS if with_bias else (0.0, 0.0)],
-    )
-    return Calibration(temperature=float(np.exp(found.x[0])), bias=float(found.x[1]))
-
-
-def _out_of_fold(sample: Sample, *, with_bias: bool) -> Floats:
-    """(n,) probabilities, each from a fit that did not see the row's fold."""
-    probabilities = np.empty_like(sample.margins)
-    for fold in range(_N_FOLDS):
-        held_out = sample.folds == fold
-        rest = sample.part(~held_out)
-        calibration = fit(rest, with_bias=with_bias) if rest.has_both_labels else _UNCALIBRATED
-        probabilities[held_out] = harmful_probability(sample.margins[held_out], calibration)
-    return probabilities
-
-
-def _point_metrics(
-    point: OperatingPoint, probabilities: Floats, sample: Sample
-) -> dict[str, float | tuple[float, float]]:
-    flagged = probabilities >= point.threshold
-    low, high = point.deferral_band
-    inside = (probabilities >= low) & (probabilities <= high)
-    wrong = flagged != (sample.labels == 1)
-
-    def share(what: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_]) -> float:
-        total = float(sample.weights[of].sum())
-        return float(sample.weights[what & of].sum()) / total if total else 0.0
-
-    everything = np.ones(len(flagged), dtype=np.bool_)
-    return {
-        "threshold": point.threshold,
-        "deferral_band": point.deferral_band,
-        "recall": share(flagged, sample.labels == 1),
-        "false_positive_rate": share(flagged, sample.labels == 0),
-        "precision": share(sample.labels == 1, flagged),
-        "deferred_share": share(inside, everything),
-        "errors_deferred_share": share(inside, wrong),
-    }

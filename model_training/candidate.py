@@ -23,6 +23,9 @@ RELIABILITY_PLOT: Final = "reliability.png"
 COMPOSITION_PLOT: Final = "composition.png"
 ABLATION_PLOT: Final = "ablation.png"
 
+REFERENCE: Final = "probability_reference"
+"""In `calibration.json`: where the probabilities of the calibration split lay, by slice."""
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """Raises DataInvalid where an earlier stage left nothing readable."""

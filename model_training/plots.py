@@ -12,8 +12,7 @@ from sklearn.metrics import precision_recall_curve
 from app.contract.decision import Policy
 from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, harmful_probability
-from model_training.png import DPI as _DPI
-from model_training.png import png as _png
+from model_training.png import DPI, png
 from model_training.scores import auprc, reliability
 from model_training.scoring import Scored
 
@@ -27,7 +26,7 @@ _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     """PNG: precision over recall of each set that holds both labels."""
-    figure = Figure(figsize=(6, 4.5), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(6, 4.5), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for name, scored in _with_both_labels(sets).items():
         precision, recall, _ = precision_recall_curve(scored.labels, scored.margins)
@@ -36,12 +35,12 @@ def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower left")
-    return _png(figure)
+    return png(figure)
 
 
 def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
     """PNG: observed share of harmful over stated probability, before and after calibration."""
-    figure = Figure(figsize=(8, 4.2), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(8, 4.2), dpi=DPI, layout="constrained")
     titles = ("uncalibrated", "calibrated")
     for axes, title in zip(figure.subplots(1, 2, sharey=True), titles, strict=True):
         axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
@@ -55,12 +54,12 @@ def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("observed share of harmful")
     figure.axes[0].legend(fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_novelty(report: Mapping[str, Any]) -> bytes:
     """PNG: share of each group over the cosine to its nearest training prompt (`novelty.py`)."""
-    figure = Figure(figsize=(6, 4.0), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(6, 4.0), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for name, group in report.items():
         if not isinstance(group, Mapping):
@@ -74,7 +73,7 @@ def plot_novelty(report: Mapping[str, Any]) -> bytes:
     axes.set(xlabel="cosine to the nearest training prompt", ylabel="share", xlim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left")
-    return _png(figure)
+    return png(figure)
 
 
 def plot_composition(composition: Composition) -> bytes:
@@ -84,7 +83,7 @@ def plot_composition(composition: Composition) -> bytes:
     if rest := ordered[:-_SOURCES_SHOWN]:
         total = {kind: sum(found.get(kind, 0) for _, found in rest) for kind in KINDS}
         shown = [(f"{len(rest)} smaller ones", total), *shown]
-    figure = Figure(figsize=(7.5, 1 + 0.2 * len(shown)), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(7.5, 1 + 0.2 * len(shown)), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(shown))
     left = np.zeros(len(shown))
@@ -98,7 +97,7 @@ def plot_composition(composition: Composition) -> bytes:
     axes.set_xlabel("rows trained on")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
-    return _png(figure)
+    return png(figure)
 
 
 def _probabilities(scored: Scored, policy: Policy | None) -> Any:

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from app.contract.artifact import (
-    MANIFEST,
-    MODEL,
-    SCHEMA_VERSION,
-    TOKENIZER,
-    Manifest,
-    file_entries,
-    manifest_bytes,
-    read_artifact,
-    write_manifest,
-)
+from app.contract.artifact import MODEL, SCHEMA_VERSION, TOKENIZER, Manifest, file_entries
 from app.contract.decision import Policy
 from app.contract.errors import ArtifactInvalid
-from app.contract.exchange import LABEL_ORDER, Exchange
-from app.contract.text import TEXT_FORMAT, segments
-from app.session import Logits, OnnxSession
-from app.tokenizer import Tokenizer
-from app.warm_up import check_self_test, warm_up
+from app.contract.exchange import LABEL_ORDER
+from app.contract.reference import ProbabilityReference
+from app.contract.text import TEXT_FORMAT
+from app.publishing import self_test, write_durably, write_version
+from app.publishing import verify as verify
 from model_training.candidate import (
     ABLATION_PLOT,
     CALIBRATION,
@@ -36,6 +22,7 @@ from model_training.candidate import (
     EXPORT,
     MODEL_CARD,
     PRECISION_RECALL_PLOT,
+    REFERENCE,
     RELIABILITY_PLOT,
     REPORT,
     REPORT_TEXT,
@@ -69,12 +56,10 @@ def publish(
     """
     exported = _gated(candidate)
     target = artifacts / config.name / config.version
-    staging = target.with_name(f".{config.version}.{os.getpid()}")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
+
+    def fill(staging: Path) -> Manifest:
         _copy_files(candidate, staging)
-        manifest = _manifest(
+        return _manifest(
             staging,
             candidate,
             policy,
@@ -84,45 +69,9 @@ def publish(
             licence=licence,
             teacher=teacher,
         )
-        write_manifest(staging, manifest)
-        verify(staging)
-        _rename(staging, target, manifest)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+
+    write_version(target, fill)
     return target
-
-
-def verify(folder: Path) -> None:
-    """Reads the artifact as the server will, and runs its self-test. Raises ArtifactInvalid."""
-    artifact = read_artifact(folder)
-    manifest = artifact.manifest
-    logits = _self_test(
-        artifact.model,
-        artifact.tokenizer,
-        window_tokens=manifest.window_tokens,
-        overlap_tokens=manifest.overlap_tokens,
-        pad_id=manifest.pad_id,
-    )
-    check_self_test(manifest, logits)
-
-
-def _self_test(
-    model: bytes, tokenizer_json: bytes, *, window_tokens: int, overlap_tokens: int, pad_id: int
-) -> Logits:
-    """(2, 2) logits of the warm-up; a full window is run too."""
-    tokenizer = Tokenizer(
-        tokenizer_json, window_tokens=window_tokens, overlap_tokens=overlap_tokens
-    )
-    session = OnnxSession(model, pad_id=pad_id, intra_op_threads=1)
-    full = Exchange("word " * window_tokens, "word " * window_tokens)
-    windows = tokenizer.encode(segments(full)).windows
-    try:
-        logits = session.run(windows)
-    except Exception as exc:  # the library raises classes of its own, without a common base
-        raise ArtifactInvalid(f"{MODEL} cannot run a full window ({type(exc).__name__})") from exc
-    if logits.shape != (len(windows), 2) or not np.all(np.isfinite(logits)):
-        raise ArtifactInvalid(f"{MODEL} gives no finite logits of shape (windows, 2)")
-    return warm_up(tokenizer, session)
 
 
 def _gated(candidate: Path) -> Mapping[str, Any]:
@@ -143,11 +92,7 @@ def _copy_files(candidate: Path, staging: Path) -> None:
         if path.is_symlink():
             raise ArtifactInvalid(f"{name} must be a plain file")
         if name in _REQUIRED or path.exists():
-            content = path.read_bytes()
-            with (staging / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            write_durably(staging / name, path.read_bytes())
 
 
 def _manifest(
@@ -161,7 +106,7 @@ def _manifest(
     licence: str,
     teacher: str | None,
 ) -> Manifest:
-    self_test = _self_test(
+    expected = self_test(
         (staging / MODEL).read_bytes(),
         (staging / TOKENIZER).read_bytes(),
         window_tokens=config.windows.window_tokens,
@@ -179,13 +124,21 @@ def _manifest(
         pad_id=pad_id,
         files=file_entries(staging),
         policy=policy,
-        self_test=tuple((float(a), float(b)) for a, b in self_test),
+        self_test=tuple((float(a), float(b)) for a, b in expected),
         teacher=teacher,
         licence=licence,
         run_config=run_config(config),
         commit=commit,
         metrics=_metrics(candidate),
+        probability_reference=_reference(candidate),
     )
+
+
+def _reference(candidate: Path) -> dict[Any, ProbabilityReference]:
+    """Where the probabilities of the calibration split lay, where `calibrate` has run."""
+    path = candidate / CALIBRATION
+    found = read_json(path).get(REFERENCE, {}) if path.exists() else {}
+    return {name: ProbabilityReference.model_validate(one) for name, one in found.items()}
 
 
 def _metrics(candidate: Path) -> dict[str, Any]:
@@ -195,6 +148,7 @@ def _metrics(candidate: Path) -> dict[str, Any]:
         for path in (candidate / EXPORT, candidate / CALIBRATION)
         if path.exists()
     }
+    found.get("calibration", {}).pop(REFERENCE, None)  # it has a place of its own
     if (candidate / REPORT).exists():
         report = read_json(candidate / REPORT)
         found |= {key: report[key] for key in ("test", "validation", "look_alikes")}
@@ -211,21 +165,6 @@ def run_config(config: RunConfig) -> dict[str, Any]:
 def base_name(base: str) -> str:
     """A hub id or package name as it is; of a folder, the last part."""
     return Path(base).name if Path(base).is_dir() or Path(base).is_absolute() else base
-
-
-def _rename(staging: Path, target: Path, manifest: Manifest) -> None:
-    if target.exists():
-        found = target / MANIFEST
-        if found.exists() and found.read_bytes() == manifest_bytes(manifest):
-            verify(target)
-            return
-        raise ArtifactInvalid(
-            f"{target} exists with other content; a version never changes: raise `version`"
-        )
-    try:
-        staging.rename(target)
-    except OSError as exc:
-        raise ArtifactInvalid(f"{target}: cannot be published ({exc.strerror})") from exc
 
 
 def _sha256(path: Path) -> str:

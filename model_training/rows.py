@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from app.calibration.keys import normalized_key as normalized_key
+from app.calibration.keys import prompt_hash as prompt_hash
 from app.contract.exchange import Exchange, Label, Slice
 from model_training.errors import DataInvalid
 
@@ -74,19 +74,6 @@ class Row(BaseModel):
     @property
     def harmful(self) -> bool:
         return self.label == Label.HARMFUL
-
-
-def normalized_key(text: str) -> str:
-    """Text without case, punctuation and white space: what counts as the same prompt."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    key = "".join(char for char in folded if char.isalnum())
-    return key or folded  # emoji and punctuation alone must not all count as one prompt
-
-
-def prompt_hash(prompt: str) -> int:
-    """64 bits of a stable hash of the normalized prompt; the split depends on nothing else."""
-    digest = hashlib.sha256(normalized_key(prompt).encode("utf-8", "replace")).digest()
-    return int.from_bytes(digest[:8], "big")
 
 
 def read_sources(data: Path) -> list[Source]:

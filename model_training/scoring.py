@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from app.contract.artifact import MODEL, TOKENIZER
-from app.contract.probability import Floats, harmful_margin
-from app.contract.windows import Encoding, Window
+from app.contract.probability import Floats
+from app.scoring import Logits as Logits
+from app.scoring import margins as margins
 from app.session import OnnxSession
 from app.tokenizer import Tokenizer
 from model_training.config import WindowConfig
-from model_training.encoding import encode, numbered, token_groups
+from model_training.encoding import encode
 from model_training.rows import Row
-
-_BATCH_TOKENS: Final = 4096
-
-Logits = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -76,17 +71,3 @@ def open_candidate(
 
 def default_threads() -> int:
     return os.cpu_count() or 1
-
-
-def margins(
-    encodings: Sequence[Encoding], run: Callable[[Sequence[Window]], Logits], *, what: str
-) -> Floats:
-    """(n,) float64, in nats: the harmful margin of each exchange's most harmful window."""
-    flat = numbered(encodings)
-    highest = np.full(len(encodings), -np.inf, dtype=np.float64)
-    with tqdm(total=len(flat), desc=what, unit="window", disable=len(flat) < 500) as bar:
-        for group in token_groups(flat, _BATCH_TOKENS):
-            found = harmful_margin(run([window for _, window in group]))
-            np.maximum.at(highest, [index for index, _ in group], found)
-            bar.update(len(group))
-    return highest

@@ -84,6 +84,16 @@ def test_the_estimates_are_those_that_are_printed(tmp_path: Path) -> None:
     assert Runner(tmp_path, "http://127.0.0.1:9").run(found[place]) == found[place + 1].code
 
 
+def test_the_refusal_is_the_one_that_is_printed(tmp_path: Path) -> None:
+    """What the guide to calibrating shows is what the command says of the guide's own sample."""
+    found = blocks((ROOT / "docs/calibrating.md").read_text())
+    place = next(i for i, block in enumerate(found) if "then exit 1" in block.code)
+    runner = Runner(tmp_path, "http://127.0.0.1:9")
+    runner.run(found[0])
+    loud = found[place].code.replace("; then exit 1", " 2>&1; then exit 1")
+    assert runner.run(Block("sh", loud)) == found[place + 1].code
+
+
 # --- the machinery itself -----------------------------------------------------------------------
 
 

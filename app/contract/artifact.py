@@ -12,15 +12,18 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.contract.certificate import Certificate
 from app.contract.decision import Policy
 from app.contract.errors import ArtifactInvalid
-from app.contract.exchange import LABEL_ORDER
+from app.contract.exchange import LABEL_ORDER, Slice
+from app.contract.reference import ProbabilityReference
 from app.contract.text import TEXT_FORMAT
 
 SCHEMA_VERSION: Final = 1
 MODEL: Final = "model.onnx"
 TOKENIZER: Final = "tokenizer.json"
 MANIFEST: Final = "manifest.json"
+VERSION_PATTERN: Final = r"^[0-9][A-Za-z0-9._+-]*$"
 
 _MANIFEST_LIMIT_BYTES: Final = 4 << 20
 
@@ -41,7 +44,7 @@ class Manifest(BaseModel):
 
     schema_version: Literal[1]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    version: Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9._-]*$")]
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
     text_format: int
     label_order: tuple[str, ...]
     window_tokens: Annotated[int, Field(gt=0)]
@@ -57,6 +60,13 @@ class Manifest(BaseModel):
     run_config: dict[str, Any]
     commit: str
     metrics: dict[str, Any]
+    # These two are left out where empty, so that older readers still read what has neither.
+    probability_reference: dict[Slice, ProbabilityReference] = Field(
+        default_factory=dict, exclude_if=lambda value: not value
+    )
+    """Where probabilities lay when the policy was fitted; live traffic is compared with it."""
+    certificate: Certificate | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What `postern calibrate` proved of the policy."""
 
 
 @dataclass(frozen=True)

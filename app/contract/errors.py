@@ -29,7 +29,11 @@
     │   ├── UpstreamInvalid
     │   └── UpstreamTimeout
     ├── ArtifactInvalid        refuses to start
-    └── SettingsInvalid        refuses to start
+    ├── SettingsInvalid        refuses to start
+    └── CalibrationImpossible  `postern calibrate` cannot do what was asked
+        ├── LabelledDataInvalid
+        ├── TooFewRows
+        └── EmptyInput
 
 Messages never hold text of users. Status codes live in `app/http_errors.py` alone.
 """
@@ -234,3 +238,19 @@ class ArtifactInvalid(PosternError):
 
 class SettingsInvalid(PosternError):
     """A setting has a value that cannot be used."""
+
+
+class CalibrationImpossible(PosternError):
+    """A policy cannot be fitted or certified as it was asked for."""
+
+
+class LabelledDataInvalid(CalibrationImpossible):
+    """A file of labelled exchanges is not of the documented schema."""
+
+
+class TooFewRows(CalibrationImpossible):
+    """The labelled exchanges cannot support the asked-for guarantee."""
+
+
+class EmptyInput(CalibrationImpossible):
+    """A figure was asked for over no rows, or over rows without a class that it needs."""

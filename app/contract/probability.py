@@ -14,14 +14,20 @@ Floats = npt.NDArray[np.float64]
 class Calibration(BaseModel):
     """p = sigmoid(margin / temperature + bias), after Platt (1999) and Guo et al. (2017).
 
-    `bias` 0 is plain temperature scaling. Fitted on the served graph: quantization moves margins,
-    so the float model's values mislead.
+    `bias` 0 is plain temperature scaling. With `temperature_unharmful` it is beta calibration
+    (Kull et al. 2017): p = sigmoid(softplus(margin) / temperature
+    - softplus(-margin) / temperature_unharmful + bias), which is the same where both are equal.
+    Fitted on the served graph: quantization moves margins, so the float model's values mislead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
     bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    # Left out where there is none, so that readers without beta calibration read what has none.
+    temperature_unharmful: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
 
 def harmful_margin(logits: npt.NDArray[np.floating]) -> Floats:
@@ -32,7 +38,17 @@ def harmful_margin(logits: npt.NDArray[np.floating]) -> Floats:
 
 def harmful_probability(margins: Floats, calibration: Calibration) -> Floats:
     """(n,) float64 in [0, 1]; rises with the margin. margins: (n,) in nats."""
-    scaled = margins / calibration.temperature + calibration.bias
+    scaled = _scaled(margins, calibration)
     # Split by sign so that neither branch overflows.
     small = np.exp(-np.abs(scaled))
     return np.where(scaled >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
+
+
+def _scaled(margins: Floats, calibration: Calibration) -> Floats:
+    if calibration.temperature_unharmful is None:
+        return margins / calibration.temperature + calibration.bias
+    return (
+        np.logaddexp(0.0, margins) / calibration.temperature
+        - np.logaddexp(0.0, -margins) / calibration.temperature_unharmful
+        + calibration.bias
+    )

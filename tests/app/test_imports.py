@@ -24,14 +24,17 @@ CONTRACT = {
     "teacher_call": {"exchange", "teacher_text"},
     "probability": set(),
     "windows": set(),
+    "certificate": {"exchange"},
     "decision": {"errors", "exchange", "probability"},
+    "reference": {"probability"},
     "moderation": {"decision"},
-    "artifact": {"decision", "errors", "exchange", "text"},
+    "artifact": {"certificate", "decision", "errors", "exchange", "reference", "text"},
 }
 # A dialect's shapes are data: what reads requests and asks the pipeline is `door` and `routes`.
 DIALECTS_NEVER_SEE = {"fastapi", "starlette", "onnxruntime", "tokenizers"}
 # What the pure parts and the order of things must not see.
 _IO = {"fastapi", "starlette", "onnxruntime", "tokenizers", "httpx2", "ssl"}
+_PURE = _IO | {"asyncio", "scipy"}
 # module -> (other modules of app, libraries it must not see)
 APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "settings": ({"settings_teacher"}, {"fastapi", "onnxruntime"}),
@@ -85,9 +88,30 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"fastapi", "starlette", "onnxruntime"},
     ),
     "pipeline": (
-        {"batcher", "cascade", "metrics", "score_cache", "scorer", "tokenizer", "triggers"},
+        {
+            *("batcher", "cascade", "drift", "metrics", "score_cache", "scorer", "tokenizer"),
+            "triggers",
+        },
         {"fastapi", "starlette", "onnxruntime"},
     ),
+    "drift": (set(), _PURE),
+    "calibrate": (
+        {
+            *("calibration.certify", "calibration.fit", "calibration.labelled"),
+            *("calibration.parts", "calibration.report", "publishing", "scoring", "session"),
+            *("tokenizer", "warm_up"),
+        },
+        {"asyncio", "fastapi", "onnxruntime", "tokenizers"},
+    ),
+    "calibrate_command": (
+        {
+            *("calibrate", "calibration.labelled", "calibration.parts", "calibration.report"),
+            "settings",
+        },
+        _IO | {"asyncio"},
+    ),
+    "publishing": ({"session", "tokenizer", "warm_up"}, {"asyncio", "fastapi", "onnxruntime"}),
+    "scoring": (set(), _IO | {"asyncio"}),
     "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
     "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
     "http_errors": (set(), {"onnxruntime", "tokenizers"}),
@@ -129,6 +153,29 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers"},
     ),
+    "calibration.bounds": (set(), _PURE),
+    "calibration.certify": (
+        {
+            *("calibration.figures", "calibration.fit", "calibration.guarantee"),
+            *("calibration.operating_points", "calibration.parts"),
+        },
+        _PURE,
+    ),
+    "calibration.guarantee": ({"calibration.bounds"}, _PURE),
+    "calibration.keys": (set(), _PURE),
+    "calibration.report": (set(), _PURE),
+    "calibration.labelled": (set(), _PURE),
+    "calibration.parts": (
+        {
+            *("calibration.bounds", "calibration.figures", "calibration.fit"),
+            *("calibration.keys", "calibration.labelled"),
+        },
+        _PURE,
+    ),
+    "calibration.figures": (set(), _PURE),
+    "calibration.fit": ({"calibration.figures", "calibration.logistic"}, _PURE),
+    "calibration.logistic": ({"calibration.figures"}, _PURE),
+    "calibration.operating_points": ({"calibration.figures"}, _PURE),
     "chat_guard.readable": (set(), _IO),
     "chat_guard.conversation": ({"chat_guard.readable"}, _IO),
     "chat_guard.sse": (set(), _IO),
@@ -190,8 +237,10 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
 }
 # These put things together and may see all of app.
 ROOTS = {"app.main", "app.cli", "app.__main__"}
+# The teacher's lane sets the priority of its own threads.
+_MAY_USE_OS = {"app.main", "app.contract.artifact", "app.publishing", "app.teacher.local"}
 CONTRACT_LIBRARIES = {"numpy", "pydantic"}
-NEVER = {"torch", "transformers", "model_training", "tests", "sklearn", "onnx"}
+NEVER = {"torch", "transformers", "model_training", "tests", "sklearn", "scipy", "onnx"}
 
 
 def imports(path: Path) -> set[str]:
@@ -254,9 +303,7 @@ def test_settings_alone_reads_the_environment() -> None:
                 reads = (node.value.id, node.attr)
                 assert reads not in (("os", "environ"), ("os", "getenv"), ("os", "environb"))
                 if node.value.id == "os":
-                    # The teacher's lane sets the priority of its own threads.
-                    may = ("app.main", "app.contract.artifact", "app.teacher.local")
-                    assert module in may, f"{module}: {reads}"
+                    assert module in _MAY_USE_OS, f"{module}: {reads}"
         if module not in ("app.settings", "app.settings_teacher"):
             assert "pydantic_settings" not in libraries(imports(path))
 

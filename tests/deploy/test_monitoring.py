@@ -14,6 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.contract.artifact import MODEL, TOKENIZER, Manifest, file_entries, read_artifact
+from app.contract.exchange import SLICES
+from app.contract.reference import ProbabilityReference
+from app.publishing import write_durably, write_version
 from tests.conftest import StartServer
 from tests.scripted_upstream import StubUpstream, answer
 from tests.server_process import ROOT, ServerProcess
@@ -99,6 +103,9 @@ class Prometheus:
 
         self._wait(raised, f"the alert {name}")
 
+    def wait_until_pending(self, name: str) -> None:
+        self._wait(lambda: self.rules()[name]["state"] != "inactive", f"{name} to be pending")
+
     def close(self) -> None:
         self._process.terminate()
         self._process.wait(WAIT_S)
@@ -149,15 +156,33 @@ class Load:
 
 
 @pytest.fixture(scope="module")
-def server(start_faulty_server: StartServer) -> Iterator[ServerProcess]:
+def drifting_artifact(tiny_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny student with a reference that no traffic of this module looks like."""
+    source, target = read_artifact(tiny_artifact), tmp_path_factory.mktemp("drift") / "0.0.2"
+    reference = ProbabilityReference(edges=(0.45, 0.55), masses=(1.0, 1000.0, 1.0))
+
+    def fill(staging: Path) -> Manifest:
+        write_durably(staging / MODEL, source.model)
+        write_durably(staging / TOKENIZER, source.tokenizer)
+        references = {"probability_reference": dict.fromkeys(SLICES, reference)}
+        changes = {"version": "0.0.2", "files": file_entries(staging), **references}
+        return source.manifest.model_copy(update=changes)
+
+    write_version(target, fill)
+    return target
+
+
+@pytest.fixture(scope="module")
+def server(start_faulty_server: StartServer, drifting_artifact: Path) -> Iterator[ServerProcess]:
     require("prometheus", "promtool")
     with StubUpstream(lambda seen: answer("The cat read a book. It was long.")) as upstream:
-        yield _faulty(start_faulty_server, upstream.url)
+        yield _faulty(start_faulty_server, upstream.url, drifting_artifact)
 
 
-def _faulty(start_faulty_server: StartServer, upstream_url: str) -> ServerProcess:
+def _faulty(start_faulty_server: StartServer, upstream_url: str, artifact: Path) -> ServerProcess:
     process = start_faulty_server(
         {"delay_s": 0.05, "raise_word": "garden"},
+        artifact=artifact,
         upstream_url=upstream_url,
         teacher_url="http://127.0.0.1:9",  # where nobody listens
         teacher_kind="postern",
@@ -241,6 +266,8 @@ def test_every_alert_looks_at_something_and_those_provoked_are_raised(
     provoked = {"Failing", "Overloaded", "InferenceFailing", "Degraded"}
     for short in provoked:
         prometheus.wait_for_alert(f"Postern{short}")
+    for short in ("TrafficShifted", "Drifted"):  # which wait for longer than a test does
+        prometheus.wait_until_pending(f"Postern{short}")
     for name, rule in prometheus.rules().items():
         assert rule["health"] == "ok", (name, rule.get("lastError"))
         assert rule["annotations"]["summary"]

@@ -7,16 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.calibration.fit import Sample
 from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, harmful_probability
-from model_training.calibrate import (
-    Sample,
-    calibrate,
-    choose_calibration,
-    fit,
-    fit_policy,
-    row_weights,
-)
+from model_training.calibrate import calibrate, fit_policy, row_weights
 from model_training.candidate import CALIBRATION, read_json, read_policy
 from model_training.errors import DataInvalid
 from model_training.rows import Row
@@ -34,32 +28,6 @@ def known_sample(temperature: float, bias: float, *, size: int = 6000) -> Sample
         weights=np.ones(size),
         folds=rng.integers(0, 5, size),
     )
-
-
-def test_fit_finds_what_made_the_labels() -> None:
-    found = fit(known_sample(2.0, -1.0), with_bias=True)
-
-    assert found.temperature == pytest.approx(2.0, rel=0.1)
-    assert found.bias == pytest.approx(-1.0, abs=0.1)
-
-
-def test_bias_is_kept_only_where_unseen_folds_want_it() -> None:
-    shifted, metrics = choose_calibration(known_sample(2.0, -1.0))
-    assert metrics["method"] == "platt"
-    assert shifted.bias < -0.5
-    assert metrics["ece_15_after"] < metrics["ece_15_before"]
-    assert metrics["nll_after"] < metrics["nll_before"]
-
-
-def test_perfectly_separated_rows_give_a_finite_fit() -> None:
-    margins = np.linspace(-5, 5, 40)
-    sample = Sample(
-        margins, (margins > 0).astype(np.int64), np.ones(40), np.arange(40, dtype=np.int64) % 5
-    )
-    found = fit(sample, with_bias=True)
-
-    assert np.isfinite(found.bias)
-    assert 0.04 < found.temperature < 21.0
 
 
 def test_sources_weigh_by_the_root_of_their_size_and_classes_keep_their_mass() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from app import publishing
 from app.contract.artifact import MANIFEST, MODEL, TOKENIZER, read_artifact
 from app.contract.errors import ArtifactInvalid
-from model_training import publish as stage
 from model_training.config import RunConfig
 from model_training.errors import DataInvalid, GateFailed
 from model_training.publish import publish, verify
@@ -98,7 +98,7 @@ def test_a_failure_on_the_way_leaves_nothing(
         verify(folder)
         raise ArtifactInvalid("at the last moment")
 
-    monkeypatch.setattr(stage, "verify", fail)
+    monkeypatch.setattr(publishing, "verify", fail)
     with pytest.raises(ArtifactInvalid, match="last moment"):
         published(tiny_candidate, tmp_path)
     assert left_in(tmp_path) == []

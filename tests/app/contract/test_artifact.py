@@ -21,7 +21,7 @@ from app.contract.artifact import (
 )
 from app.contract.errors import ArtifactInvalid
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "manifest.json"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
 
 @pytest.fixture
@@ -52,9 +52,10 @@ def test_a_written_manifest_reads_back_the_same(folder: Path) -> None:
     assert read_artifact(folder).sha256 == second.sha256  # the same manifest is the same bytes
 
 
-def test_the_manifest_golden_reads_and_writes_as_it_was_frozen() -> None:
+@pytest.mark.parametrize("name", ["manifest.json", "manifest_calibrated.json"])
+def test_the_manifest_golden_reads_and_writes_as_it_was_frozen(name: str) -> None:
     """A change of the schema that this does not survive needs a new SCHEMA_VERSION."""
-    content = GOLDEN.read_bytes()
+    content = (GOLDEN / name).read_bytes()
     assert manifest_bytes(Manifest.model_validate_json(content)) == content
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from app.contract.decision import OperatingPoint
-from model_training.scores import (
-    Floats,
+from app.calibration.figures import (
     Ints,
     threshold_at_best_f1,
     threshold_at_fpr,
     threshold_at_recall,
 )
+from app.contract.decision import OperatingPoint
+from app.contract.probability import Floats
 
 STRICT_RECALL: Final = 0.95
 PERMISSIVE_FPR: Final = 0.01
@@ -28,20 +29,24 @@ def operating_points(
     strict <= balanced <= permissive always holds: where a student is so good (or so poor) that the
     definitions cross, the outer points move onto `balanced`.
     """
-    balanced = threshold_at_best_f1(probabilities, labels, weights=weights)
-    at_recall = threshold_at_recall(probabilities, labels, rate=STRICT_RECALL, weights=weights)
-    at_fpr = threshold_at_fpr(probabilities, labels, rate=PERMISSIVE_FPR, weights=weights)
-    thresholds = {
-        "strict": min(at_recall, balanced),
-        "balanced": balanced,
-        "permissive": min(max(at_fpr, balanced), 1.0),
-    }
     return {
         name: OperatingPoint(
             threshold=threshold,
             deferral_band=deferral_band(probabilities, weights, threshold=threshold),
         )
-        for name, threshold in thresholds.items()
+        for name, threshold in thresholds(probabilities, labels, weights).items()
+    }
+
+
+def thresholds(probabilities: Floats, labels: Ints, weights: Floats) -> dict[str, float]:
+    """The thresholds of `operating_points`, from strict to permissive."""
+    balanced = threshold_at_best_f1(probabilities, labels, weights=weights)
+    at_recall = threshold_at_recall(probabilities, labels, rate=STRICT_RECALL, weights=weights)
+    at_fpr = threshold_at_fpr(probabilities, labels, rate=PERMISSIVE_FPR, weights=weights)
+    return {
+        "strict": min(at_recall, balanced),
+        "balanced": balanced,
+        "permissive": min(max(at_fpr, balanced), 1.0),
     }
 
 
@@ -61,3 +66,28 @@ def deferral_band(
         if weights[inside].sum() <= share * weights.sum():
             return low, high
     return threshold, threshold
+
+
+def point_figures(
+    point: OperatingPoint, probabilities: Floats, labels: Ints, weights: Floats
+) -> dict[str, float | tuple[float, float]]:
+    """Weighted shares of what a point does: to the classes, to the errors, to the teacher."""
+    flagged = probabilities >= point.threshold
+    low, high = point.deferral_band
+    inside = (probabilities >= low) & (probabilities <= high)
+    wrong = flagged != (labels == 1)
+
+    def share(what: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_]) -> float:
+        total = float(weights[of].sum())
+        return float(weights[what & of].sum()) / total if total else 0.0
+
+    everything = np.ones(len(flagged), dtype=np.bool_)
+    return {
+        "threshold": point.threshold,
+        "deferral_band": point.deferral_band,
+        "recall": share(flagged, labels == 1),
+        "false_positive_rate": share(flagged, labels == 0),
+        "precision": share(labels == 1, flagged),
+        "deferred_share": share(inside, everything),
+        "errors_deferred_share": share(inside, wrong),
+    }

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_training.operating_points import deferral_band, operating_points
+from app.calibration.operating_points import deferral_band, operating_points
 
 PROBABILITY = st.floats(0.0, 1.0)
 

@@ -1,0 +1,233 @@
+"""A labelled sample and an artifact -> a new version of the artifact, with a certificate."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from app.calibration.certify import CertifiedSlice, certify_slice, new_policy
+from app.calibration.fit import calibrated, log_odds
+from app.calibration.labelled import Labelled, LabelledData
+from app.calibration.parts import ScoredSlice, Wanted, scored_slice, shortages
+from app.calibration.report import certificate_text
+from app.contract.artifact import (
+    MODEL,
+    TOKENIZER,
+    VERSION_PATTERN,
+    Artifact,
+    Manifest,
+    file_entries,
+    read_artifact,
+)
+from app.contract.certificate import ArtifactId, Certificate
+from app.contract.errors import CalibrationImpossible, LabelledDataInvalid, TooFewRows
+from app.contract.exchange import SLICES, Slice
+from app.contract.probability import Floats, harmful_probability
+from app.contract.reference import ProbabilityReference, reference_of
+from app.contract.text import segments
+from app.publishing import write_durably, write_version
+from app.scoring import margins
+from app.session import OnnxSession
+from app.tokenizer import Tokenizer
+from app.warm_up import check_self_test, warm_up
+
+CERTIFICATE = "CERTIFICATE.md"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is calibrated, and what is asked for.
+
+    teachers: artifact folders, whose calibrated log-odds are averaged; without any, the column
+    `teacher_probability` counts where the data have it. slices: None takes those in the data.
+    """
+
+    artifact: Path
+    teachers: tuple[Path, ...]
+    wanted: Wanted
+    slices: tuple[Slice, ...] | None
+    threads: int
+    today: date
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The manifest less its files, and what goes into it beside the model."""
+
+    source: Artifact
+    manifest: Manifest
+
+
+def calibrate(data: LabelledData, job: Job) -> Calibrated:
+    """Scores, fits and certifies; writes nothing.
+
+    Raises TooFewRows with all that is missing, ArtifactInvalid, CalibrationImpossible.
+    """
+    source = read_artifact(job.artifact)
+    version = _checked(job.version or version_of(source.manifest.version, job.today))
+    by_slice = _by_slice(data, job)
+    _refuse_early(by_slice, job.wanted)
+    teachers = [read_artifact(folder) for folder in job.teachers]
+    scored = {
+        name: _scored(rows, source, teachers, threads=job.threads)
+        for name, rows in by_slice.items()
+    }
+    old = source.manifest.policy
+    found = {
+        name: certify_slice(sample, name, job.wanted, old=old) for name, sample in scored.items()
+    }
+    manifest = _manifest(source, teachers, data, job, found, scored)
+    return Calibrated(source, manifest.model_copy(update={"version": version}))
+
+
+def write_calibrated(calibrated: Calibrated, target: Path) -> Manifest:
+    """Writes the new version into `target`; returns its manifest. Raises ArtifactInvalid."""
+    written = []
+
+    def fill(staging: Path) -> Manifest:
+        write_durably(staging / MODEL, calibrated.source.model)
+        write_durably(staging / TOKENIZER, calibrated.source.tokenizer)
+        write_durably(staging / CERTIFICATE, certificate_text(calibrated.manifest).encode())
+        written.append(calibrated.manifest.model_copy(update={"files": file_entries(staging)}))
+        return written[-1]
+
+    write_version(target, fill)
+    return written[-1]
+
+
+def version_of(version: str, today: date) -> str:
+    """The version of a calibration of that day: build metadata, as in semantic versioning."""
+    return f"{version.partition('+')[0]}+cal.{today:%Y%m%d}"
+
+
+def score(artifact: Artifact, rows: Sequence[Labelled], *, threads: int) -> Floats:
+    """(n,) margins in nats, as the server computes them: the most harmful window of each.
+
+    Raises ArtifactInvalid when this machine computes the graph wrongly.
+    """
+    manifest = artifact.manifest
+    tokenizer = Tokenizer(
+        artifact.tokenizer,
+        window_tokens=manifest.window_tokens,
+        overlap_tokens=manifest.overlap_tokens,
+    )
+    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
+    check_self_test(manifest, warm_up(tokenizer, session))
+    encodings = tokenizer.encode_many([segments(row.exchange) for row in rows])
+    found = margins(encodings, session.run, what=f"{manifest.name} {manifest.version}")
+    if not np.isfinite(found).all():
+        raise CalibrationImpossible(f"{manifest.name} gives numbers that are not finite")
+    return found
+
+
+def opinion(artifacts: Sequence[Artifact], rows: Sequence[Labelled], *, threads: int) -> Floats:
+    """(n,) harmful probability in [0, 1] of several artifacts: the mean of their log-odds."""
+    slices = np.array([row.exchange.slice for row in rows])
+    found = [
+        log_odds(
+            calibrated(
+                score(artifact, rows, threads=threads),
+                slices,
+                artifact.manifest.policy.calibration,
+            )
+        )
+        for artifact in artifacts
+    ]
+    return np.asarray(1.0 / (1.0 + np.exp(-np.mean(found, axis=0))), dtype=np.float64)
+
+
+def _by_slice(data: LabelledData, job: Job) -> dict[Slice, list[Labelled]]:
+    found: dict[Slice, list[Labelled]] = {
+        name: [row for row in data.rows if row.exchange.slice == name]
+        for name in job.slices or SLICES
+    }
+    empty = [name for name, rows in found.items() if not rows]
+    if job.slices and empty:
+        raise LabelledDataInvalid(f"the data hold no labelled exchange of slice {empty[0]}")
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def _refuse_early(by_slice: dict[Slice, list[Labelled]], wanted: Wanted) -> None:
+    """Counts before anything is scored, which may take long."""
+    lacking = [
+        problem
+        for name, rows in by_slice.items()
+        for problem in shortages(scored_slice(rows, np.zeros(len(rows)), None), name, wanted)
+    ]
+    if lacking:
+        raise TooFewRows("; ".join(lacking))
+
+
+def _scored(
+    rows: Sequence[Labelled],
+    source: Artifact,
+    teachers: Sequence[Artifact],
+    *,
+    threads: int,
+) -> ScoredSlice:
+    told = None
+    if teachers:
+        told = opinion(teachers, rows, threads=threads)
+    elif any(row.teacher is not None for row in rows):
+        told = np.array([np.nan if row.teacher is None else row.teacher for row in rows])
+    return scored_slice(rows, score(source, rows, threads=threads), told)
+
+
+def _manifest(
+    source: Artifact,
+    teachers: Sequence[Artifact],
+    data: LabelledData,
+    job: Job,
+    found: dict[Slice, CertifiedSlice],
+    scored: dict[Slice, ScoredSlice],
+) -> Manifest:
+    old = source.manifest
+    model_sha256 = hashlib.sha256(source.model).hexdigest()
+    certificate = Certificate(
+        date=job.today.isoformat(),
+        delta=job.wanted.delta,
+        slices={name: one.certificate for name, one in found.items()},
+        teacher=tuple(_id(one) for one in teachers) or ("column" if data.has_teacher else None),
+        source=_id(source),
+        model_sha256=model_sha256,
+        data_sha256=data.sha256,
+    )
+    figures = {name: {**one.metrics, "fitted_on": name} for name, one in found.items()}
+    kept = {key: value for key, value in old.metrics.items() if key == "export"}
+    return old.model_copy(
+        update={
+            "policy": new_policy(old.policy, found),
+            "metrics": {
+                **kept,
+                "calibration": {"model_sha256": model_sha256, "slices": figures},
+            },
+            "probability_reference": {
+                **old.probability_reference,
+                **{name: _reference(scored[name], one) for name, one in found.items()},
+            },
+            "certificate": certificate,
+        }
+    )
+
+
+def _checked(version: str) -> str:
+    """A version that a manifest may have: it names a folder, too. Raises CalibrationImpossible."""
+    if not re.fullmatch(VERSION_PATTERN, version):
+        raise CalibrationImpossible("the version must be a digit and then A-Z a-z 0-9 . _ + -")
+    return version
+
+
+def _reference(sample: ScoredSlice, found: CertifiedSlice) -> ProbabilityReference:
+    return reference_of(harmful_probability(sample.margins, found.calibration))
+
+
+def _id(artifact: Artifact) -> ArtifactId:
+    manifest = artifact.manifest
+    return ArtifactId(name=manifest.name, version=manifest.version, sha256=artifact.sha256)

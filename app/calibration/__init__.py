@@ -1,0 +1,1 @@
+"""Fitting and certifying a policy; training and `postern calibrate` share every part. Pure."""
