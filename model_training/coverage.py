@@ -25,7 +25,7 @@ from app.contract.exchange import SLICES, Slice
 from app.contract.probability import Calibration, Floats, harmful_probability
 from model_training.candidate import write_json
 from model_training.errors import DataInvalid
-from model_training.plots import png
+from model_training.png import png
 from model_training.rows import write_atomically
 from model_training.score_files import ScoreRow, read_scores
 
