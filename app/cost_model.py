@@ -11,11 +11,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
-
 # Of a batch that lies this many batches back, the weight is 1/e.
 _MEMORY: Final = 100.0
 # Relative errors beyond so many times the usual one count as much as that.
@@ -25,20 +20,25 @@ _BURN_IN: Final = 8
 _SMALLEST_ERROR: Final = 0.02
 # So many outliers in a row, all too slow or all too quick, are no outliers: the machine changed.
 _STREAK: Final = 3
-_UNITS: Final = np.array([1.0, 1e3, 1e5])  # so that the three columns are of like size
+_UNITS: Final = (1.0, 1e3, 1e5)  # so that the three columns are of like size
 _RIDGE: Final = 1e-6
+# Past the burn-in the system is solved once in so many batches: it takes as long as a small batch
+# of a small model, and moves little.
+_SOLVE_EVERY: Final = 8
 _SUBSETS: Final = tuple(
-    list(kept) for size in (3, 2, 1) for kept in itertools.combinations(range(3), size)
+    kept for size in (3, 2, 1) for kept in itertools.combinations(range(3), size)
 )
+# numpy takes ten times as long for matrices of three rows.
+Vector = list[float]
 
 
 class CostModel:
     """Knows nothing at first; then whatever was observed. Times in seconds."""
 
     def __init__(self) -> None:
-        self._left: Floats = np.zeros((3, 3))
-        self._right: Floats = np.zeros(3)
-        self._weights: Floats = np.zeros(3)
+        self._left: list[Vector] = [[0.0] * 3 for _ in range(3)]
+        self._right: Vector = [0.0] * 3
+        self._weights: Vector = [0.0] * 3
         self._observed = 0
         self._streak = 0  # outliers in a row, negative when quicker than predicted
         self.error = 0.0
@@ -48,27 +48,31 @@ class CostModel:
     def is_known(self) -> bool:
         return self._observed > 0
 
-    def observe(self, lengths_padded: int, count: int, seconds: float) -> None:
-        """A batch of `count` windows, each padded to `lengths_padded`, took so many seconds."""
-        row = _row(1.0, count * lengths_padded, count * lengths_padded**2)
-        predicted = float(row @ self._weights)
+    def observe(self, length: int, count: int, seconds: float) -> None:
+        """A batch of `count` windows, each padded to `length`, took so many seconds."""
+        row = _row(1.0, count * length, count * length**2)
+        predicted = _dot(row, self._weights)
         seconds = max(seconds, 1e-6)
         if self._observed:
             seconds = self._clipped(seconds, predicted)
-        scale = 1.0 / max(predicted, seconds, 1e-6)
-        keep = 0.5 if abs(self._streak) >= _STREAK else 1.0 - 1.0 / _MEMORY
-        self._left = keep * self._left + np.outer(row, row) * scale**2
-        self._right = keep * self._right + row * seconds * scale**2
+        weight = 1.0 / max(predicted, seconds, 1e-6) ** 2
+        changed = abs(self._streak) >= _STREAK
+        keep = 0.5 if changed else 1.0 - 1.0 / _MEMORY
+        for i in range(3):
+            self._right[i] = keep * self._right[i] + weight * row[i] * seconds
+            for j in range(3):
+                self._left[i][j] = keep * self._left[i][j] + weight * row[i] * row[j]
         self._observed += 1
-        self._weights = _solved(self._left, self._right)
+        if changed or self._observed <= 4 * _BURN_IN or self._observed % _SOLVE_EVERY == 0:
+            self._weights = _solved(self._left, self._right)
 
     def predict(self, *, batches: float, tokens: float, squares: float) -> float:
         """Seconds that so much work takes on one worker; 0 while nothing is known."""
-        return float(_row(batches, tokens, squares) @ self._weights)
+        return _dot(_row(batches, tokens, squares), self._weights)
 
     def coefficients(self) -> tuple[float, float, float]:
         """(a, b, c) in seconds, seconds per token, seconds per squared token."""
-        a, b, c = (self._weights / _UNITS).tolist()
+        a, b, c = (weight / unit for weight, unit in zip(self._weights, _UNITS, strict=True))
         return a, b, c
 
     def _clipped(self, seconds: float, predicted: float) -> float:
@@ -86,20 +90,23 @@ class CostModel:
         return max(predicted, 1e-6) * (1.0 + relative)
 
 
-def _row(batches: float, tokens: float, squares: float) -> Floats:
-    return np.array([batches, tokens, squares]) / _UNITS
+def _row(batches: float, tokens: float, squares: float) -> Vector:
+    return [batches / _UNITS[0], tokens / _UNITS[1], squares / _UNITS[2]]
 
 
-def _solved(left: Floats, right: Floats) -> Floats:
+def _dot(one: Vector, other: Vector) -> float:
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
+
+
+def _solved(left: list[Vector], right: Vector) -> Vector:
     """Non-negative least squares of three unknowns: the best of the seven subsets that are >= 0."""
-    best, best_loss = np.zeros(3), 0.0
-    ridge = _RIDGE * float(np.trace(left))
+    best, best_loss = [0.0] * 3, 0.0
+    ridge = _RIDGE * (left[0][0] + left[1][1] + left[2][2])
     for kept in _SUBSETS:
-        weights = np.zeros(3)
-        weights[kept] = _inner(left, right, kept, ridge)
-        if (weights < 0.0).any():
+        weights = _of_subset(left, right, kept, ridge)
+        if min(weights) < 0.0:
             continue
-        loss = float(weights @ left @ weights - 2.0 * right @ weights)
+        loss = _dot(weights, [_dot(row, weights) for row in left]) - 2.0 * _dot(right, weights)
         if loss < best_loss:
             best, best_loss = weights, loss
         if len(kept) == 3:
@@ -107,6 +114,17 @@ def _solved(left: Floats, right: Floats) -> Floats:
     return best
 
 
-def _inner(left: Floats, right: Floats, kept: Sequence[int], ridge: float) -> Floats:
-    block = left[np.ix_(kept, kept)] + ridge * np.eye(len(kept))
-    return np.asarray(np.linalg.solve(block, right[kept]), dtype=np.float64)
+def _of_subset(left: list[Vector], right: Vector, kept: Sequence[int], ridge: float) -> Vector:
+    """The minimum where only `kept` differ from zero, by Gaussian elimination."""
+    rows = [[left[i][j] + (ridge if i == j else 0.0) for j in kept] + [right[i]] for i in kept]
+    size = len(kept)
+    for pivot in range(size):
+        for below in range(pivot + 1, size):
+            factor = rows[below][pivot] / rows[pivot][pivot]
+            for column in range(pivot, size + 1):
+                rows[below][column] -= factor * rows[pivot][column]
+    weights = [0.0] * 3
+    for i in reversed(range(size)):
+        known = sum(rows[i][j] * weights[kept[j]] for j in range(i + 1, size))
+        weights[kept[i]] = (rows[i][size] - known) / rows[i][i]
+    return weights

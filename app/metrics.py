@@ -138,6 +138,8 @@ class Metrics:
             ["outcome"],
             registry=r,
         )
+        for outcome in ("hit", "miss", "joined"):
+            self.cache_lookups.labels(outcome)  # 0 rather than absent where the cache is off
         self.queue_tokens = Gauge(
             "postern_queue_tokens", "Tokens that wait for a batch.", registry=r
         )

@@ -1,0 +1,334 @@
+"""Engines and threads side by side on one student: speed as ratios, accuracy beside it.
+
+All candidates run in this one process (or in two, where processes are the candidate), one after
+the other in each round, in an order that changes from round to round; a candidate's speed is its
+ratio to the first candidate within the same round. So a machine that is busy or throttled slows
+all of them alike, and the spread shows how far to trust a figure.
+
+    python loadtests/engines.py --data ../shared/data/test/openai_moderation.jsonl.gz
+
+OpenVINO takes part where `openvino` is installed, in whatever environment this runs in.
+
+Accuracy: `to_float`, the largest move of a probability against the same weights with float32
+activations; `neighbours`, the largest move of a text's probability between standing alone and among
+others. What moves by more than 1e-3 among neighbours may not serve, however fast it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import multiprocessing
+import os
+import platform
+import random
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from app.contract.artifact import Artifact, read_artifact
+from app.contract.exchange import Exchange
+from app.contract.probability import harmful_margin, harmful_probability
+from app.contract.text import segments
+from app.contract.windows import Window, pad
+from app.session import OnnxSession
+from app.settings import DEFAULT_ARTIFACT
+from app.tokenizer import Tokenizer
+
+Run = Callable[[Sequence[Window]], np.ndarray]
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+NEIGHBOURS_AT_MOST = 1e-3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """engine: int8 as published, or float; by ONNX Runtime (ort) or OpenVINO (ov)."""
+
+    engine: str
+    workers: int
+    threads: int
+    batch_tokens: int
+    processes: int = 1
+
+    @property
+    def name(self) -> str:
+        inside = f"{self.workers}x{self.threads}"
+        outside = f"{self.processes} processes of " if self.processes > 1 else ""
+        return f"{self.engine}, {outside}{inside}, {self.batch_tokens}"
+
+
+def candidates(cores: int) -> list[Candidate]:
+    """The first is what the others are compared with: one pool over all cores."""
+    base = Candidate("ort-int8", 1, cores, 2048)
+    found = [base]
+    for budget in (256, 512, 1024, 2048):
+        found.append(Candidate("ort-int8", cores, 1, budget))
+    found.append(Candidate("ort-int8", 1, 1, 512, processes=cores))
+    found.append(Candidate("ort-float", cores, 1, 512))
+    try:
+        import openvino  # noqa: F401
+    except ImportError:
+        return found
+    return found + [Candidate(f"ov-{kind}", cores, 1, 512) for kind in ("int8", "f32", "bf16")]
+
+
+# --- engines ------------------------------------------------------------------------------------
+
+
+def float_graph(model: bytes) -> bytes:
+    """The published graph without the rounding of activations: weights as floats, no Q and DQ."""
+    graph = onnx.load_from_string(model)
+    constants = {one.name: numpy_helper.to_array(one) for one in graph.graph.initializer}
+    quantized = {n.output[0]: n.input[0] for n in graph.graph.node if n.op_type == "QuantizeLinear"}
+    renamed: dict[str, str] = {}
+    for node in list(graph.graph.node):
+        if node.op_type == "DequantizeLinear":
+            if node.input[0] in constants:
+                weight = constants[node.input[0]].astype(np.float32) * constants[node.input[1]]
+                graph.graph.initializer.append(numpy_helper.from_array(weight, node.output[0]))
+            else:
+                renamed[node.output[0]] = quantized[node.input[0]]
+        if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+            graph.graph.node.remove(node)
+    for node in graph.graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+    return graph.SerializeToString()
+
+
+def open_engine(candidate: Candidate, artifact: Artifact) -> Run:
+    pad_id = artifact.manifest.pad_id
+    model = artifact.model
+    if candidate.engine in ("ort-float", "ov-f32", "ov-bf16"):
+        model = float_graph(model)
+    if candidate.engine.startswith("ort"):
+        session = OnnxSession(model, pad_id=pad_id, intra_op_threads=candidate.threads)
+        return session.run
+    return _openvino(candidate, model, pad_id)
+
+
+def _openvino(candidate: Candidate, model: bytes, pad_id: int) -> Run:
+    import openvino
+
+    core = openvino.Core()
+    compiled = core.compile_model(
+        core.read_model(io.BytesIO(model)),
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": "bf16" if candidate.engine == "ov-bf16" else "f32",
+            # On by default for int8 weights: it rounds activations by what stands in the batch.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+            "INFERENCE_NUM_THREADS": candidate.workers * candidate.threads,
+            "NUM_STREAMS": candidate.workers,
+        },
+    )
+    own = threading.local()
+    names = {name for port in compiled.inputs for name in port.names}
+
+    def run(windows: Sequence[Window]) -> np.ndarray:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        given = dict(zip(INPUTS, pad(windows, pad_id=pad_id), strict=True))
+        found = own.request.infer({name: given[name] for name in names})
+        return np.array(next(iter(found.values())), dtype=np.float32)
+
+    return run
+
+
+# --- measuring ----------------------------------------------------------------------------------
+
+
+def planned(windows: Sequence[Window], batch_tokens: int) -> list[list[Window]]:
+    """All windows in batches of like length, as a long queue would make them."""
+    batches: list[list[Window]] = []
+    for window in sorted(windows, key=lambda one: one.length):
+        if batches and window.length * (len(batches[-1]) + 1) <= batch_tokens:
+            batches[-1].append(window)
+        else:
+            batches.append([window])
+    random.Random(0).shuffle(batches)
+    return batches
+
+
+def _worked_through(run: Run, batches: Sequence[Sequence[Window]], workers: int) -> float:
+    started = time.perf_counter()
+    with ThreadPoolExecutor(workers) as threads:
+        list(threads.map(run, batches))
+    return time.perf_counter() - started
+
+
+def _child(candidate: Candidate, artifact: Path, windows: list[Window], pipe: Any) -> None:
+    run = open_engine(candidate, read_artifact(artifact))
+    batches = planned(windows, candidate.batch_tokens)
+    _worked_through(run, batches, 1)
+    pipe.send("ready")
+    while pipe.recv():
+        pipe.send(_worked_through(run, batches, 1))
+
+
+class Contender:
+    """A candidate that is loaded and warm."""
+
+    def __init__(self, candidate: Candidate, artifact: Path, windows: list[Window]) -> None:
+        self.candidate = candidate
+        self.rates: list[float] = []
+        self.single_s: list[float] = []
+        self._pipes: list[Any] = []
+        self._windows = windows
+        if candidate.processes > 1:
+            self._start(artifact)
+        self.run = open_engine(candidate, read_artifact(artifact))
+        self._batches = planned(windows, candidate.batch_tokens)
+        _worked_through(self.run, self._batches, candidate.workers)
+
+    def measure(self) -> None:
+        """One round: all windows in batches, then single windows of the middle length."""
+        if self._pipes:
+            started = time.perf_counter()
+            for pipe in self._pipes:
+                pipe.send(True)
+            for pipe in self._pipes:
+                pipe.recv()
+            seconds = time.perf_counter() - started
+        else:
+            seconds = _worked_through(self.run, self._batches, self.candidate.workers)
+        self.rates.append(len(self._windows) / seconds)
+        middle = sorted(self._windows, key=lambda one: one.length)[len(self._windows) // 2]
+        times = []
+        for _ in range(9):
+            started = time.perf_counter()
+            self.run([middle])
+            times.append(time.perf_counter() - started)
+        self.single_s.append(statistics.median(times))
+
+    def stop(self) -> None:
+        for pipe in self._pipes:
+            pipe.send(False)
+
+    def _start(self, artifact: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        for index in range(self.candidate.processes):
+            pipe, other = context.Pipe()
+            share = self._windows[index :: self.candidate.processes]
+            context.Process(
+                target=_child, args=(self.candidate, artifact, share, other), daemon=True
+            ).start()
+            self._pipes.append(pipe)
+        for pipe in self._pipes:
+            pipe.recv()
+
+
+def accuracy(run: Run, reference: Run, artifact: Artifact, windows: list[Window]) -> dict[str, Any]:
+    calibration = artifact.manifest.policy.calibration["prompt"]
+
+    def probabilities(by: Run, batch: Sequence[Window]) -> np.ndarray:
+        return harmful_probability(harmful_margin(by(batch)), calibration)
+
+    exact = np.concatenate([probabilities(reference, [one]) for one in windows])
+    alone = np.concatenate([probabilities(run, [one]) for one in windows])
+    moved = 0.0
+    for seed in range(2):
+        order = np.random.default_rng(seed).permutation(len(windows))
+        for group in np.array_split(order, max(1, len(order) // (6 + 5 * seed))):
+            together = probabilities(run, [windows[index] for index in group])
+            moved = max(moved, float(np.abs(together - alone[group]).max()))
+    return {
+        "to_float": float(np.abs(alone - exact).max()),
+        "to_float_mean": float(np.abs(alone - exact).mean()),
+        "neighbours": moved,
+        "may_serve": moved <= NEIGHBOURS_AT_MOST,
+    }
+
+
+def read_windows(path: Path, artifact: Artifact, limit: int) -> list[Window]:
+    manifest = artifact.manifest
+    tokenizer = Tokenizer(
+        artifact.tokenizer,
+        window_tokens=manifest.window_tokens,
+        overlap_tokens=manifest.overlap_tokens,
+    )
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    prompts = [json.loads(line)["prompt"] for line in content.splitlines()]
+    random.Random(0).shuffle(prompts)
+    found = [tokenizer.encode(segments(Exchange(one))).windows for one in prompts if one.strip()]
+    return [window for windows in found for window in windows][:limit]
+
+
+def summary(contenders: Sequence[Contender], accuracies: Sequence[dict[str, Any]]) -> list[Any]:
+    base = contenders[0]
+    rows = []
+    for contender, exact in zip(contenders, accuracies, strict=True):
+        speed = [a / b for a, b in zip(contender.rates, base.rates, strict=True)]
+        single = [a / b for a, b in zip(contender.single_s, base.single_s, strict=True)]
+        rows.append(
+            {
+                "candidate": contender.candidate.name,
+                "texts_per_s": round(statistics.median(contender.rates), 1),
+                "speed_ratio": [round(statistics.median(speed), 2), *_spread(speed)],
+                "single_ms": round(statistics.median(contender.single_s) * 1000.0, 2),
+                "single_ratio": [round(statistics.median(single), 2), *_spread(single)],
+                **exact,
+            }
+        )
+    return rows
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float]:
+    return round(min(values), 2), round(max(values), 2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--data", type=Path, required=True, help="JSON lines with a `prompt` each")
+    parser.add_argument("--artifact", type=Path, default=DEFAULT_ARTIFACT)
+    parser.add_argument("--windows", type=int, default=600)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--accuracy-windows", type=int, default=300)
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", nargs="*", default=[""], help="engines whose name begins so")
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    artifact = read_artifact(arguments.artifact)
+    windows = read_windows(arguments.data, artifact, arguments.windows)
+    contenders = [
+        Contender(candidate, arguments.artifact, windows)
+        for candidate in candidates(arguments.cores)
+        if candidate.engine.startswith(tuple(arguments.only))
+    ]
+    for index in range(arguments.rounds):
+        for contender in random.Random(index).sample(contenders, len(contenders)):
+            contender.measure()
+    reference = open_engine(Candidate("ort-float", 1, 1, 512), artifact)
+    known: dict[str, dict[str, Any]] = {}
+    for contender in contenders:
+        if contender.candidate.engine not in known:
+            known[contender.candidate.engine] = accuracy(
+                contender.run, reference, artifact, windows[: arguments.accuracy_windows]
+            )
+        contender.stop()
+    result = {
+        "machine": {"processor": platform.processor(), "cores": arguments.cores},
+        "load_average": os.getloadavg(),
+        "windows": len(windows),
+        "rounds": arguments.rounds,
+        "rows": summary(contenders, [known[one.candidate.engine] for one in contenders]),
+    }
+    text = json.dumps(result, indent=2)
+    if arguments.output:
+        arguments.output.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
