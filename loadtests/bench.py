@@ -58,9 +58,25 @@ class Bench:
 
         return self._point(step, clients=clients)
 
-    def capacity(self, *, start: float, overload: Sequence[float], precision: float) -> Json:
-        """The highest rate within the limit, and what is left of the peak at multiples of it."""
-        rate, _ = highest_rate(self.at_rate, results.passes, start=start, precision=precision)
+    def capacity(
+        self,
+        *,
+        start: float,
+        overload: Sequence[float],
+        precision: float,
+        lowest_share: float = 1 / 16,
+    ) -> Json:
+        """The highest rate within the limit, and what is left of the peak at multiples of it.
+
+        lowest_share: of `start`; where less would be needed, the rate is None.
+        """
+        rate, _ = highest_rate(
+            self.at_rate,
+            results.passes,
+            start=start,
+            precision=precision,
+            lowest=start * lowest_share,
+        )
         peak = max((point["goodput_texts_per_s"] for point in self.points), default=0.0)
         found: Json = {
             "rate_rps": None if rate is None else round(rate, 3),

@@ -33,6 +33,8 @@ async def run_step(
                 step.texts_in_all += request.texts
             else:
                 await asyncio.sleep(0.01)  # no storm of requests that are refused at once
+            if answer.came >= starts and answer.outcome == OK:
+                step.texts_metered += request.texts
             if not starts <= answer.came < ends:
                 continue
             step.scheduled += 1
@@ -66,6 +68,7 @@ async def run_step(
 def _record(step: Step, took_s: float, texts: int) -> None:
     step.latency.record(took_s)
     step.service.record(took_s)
+    step.replies += 1
     step.texts_judged += texts
     if took_s <= step.load.deadline_s:
         step.texts_in_time += texts

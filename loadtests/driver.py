@@ -47,9 +47,14 @@ class Step:
     outcomes_in_all: Counter[str] = field(default_factory=Counter)
     """Warm-up included: what the server's own counters must show."""
     texts_in_all: int = 0
+    replies: int = 0
+    """200s that came within the measured time, whenever they were due: for throughput."""
     texts_judged: int = 0
+    """Of those replies."""
     texts_in_time: int = 0
-    """Judged within the deadline."""
+    """Of those replies, where they came within their deadline."""
+    texts_metered: int = 0
+    """Of 200s that came after the warm-up, as long as processor time was measured."""
     latency: Latencies = field(default_factory=Latencies)
     """Of 200s, from the scheduled time."""
     service: Latencies = field(default_factory=Latencies)
@@ -148,8 +153,8 @@ def _evaluate(shots: list[_Shot], load: Load, began: float) -> Step:
     for shot in shots:
         outcome = shot.answer.outcome if shot.answer else UNANSWERED
         step.outcomes_in_all[outcome] += 1
-        if outcome == OK:
-            step.texts_in_all += shot.request.texts
+        if shot.answer is not None and outcome == OK:
+            _count_reply(step, shot, shot.answer, began)
         if not shot.measured:
             continue
         step.scheduled += 1
@@ -158,13 +163,23 @@ def _evaluate(shots: list[_Shot], load: Load, began: float) -> Step:
             continue
         step.delay.record(max(0.0, shot.answer.sent - (began + shot.at)))
         if outcome == OK:
-            latency = shot.answer.came - (began + shot.at)
-            step.latency.record(latency)
+            step.latency.record(shot.answer.came - (began + shot.at))
             step.service.record(shot.answer.came - shot.answer.sent)
-            step.texts_judged += shot.request.texts
-            if latency <= load.deadline_s:
-                step.texts_in_time += shot.request.texts
     return step
+
+
+def _count_reply(step: Step, shot: _Shot, answer: Answer, began: float) -> None:
+    load, texts = step.load, shot.request.texts
+    came = answer.came - began
+    step.texts_in_all += texts
+    if came < load.warm_up_s:
+        return
+    step.texts_metered += texts
+    if came < load.warm_up_s + load.measured_s:
+        step.replies += 1
+        step.texts_judged += texts
+        if came - shot.at <= load.deadline_s:
+            step.texts_in_time += texts
 
 
 class _Meter:

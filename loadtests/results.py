@@ -73,7 +73,7 @@ def point(
         "limit_ms": round(limit_s * 1000.0, 3),
         "within_limit": round(in_time / scheduled, 5) if scheduled else None,
         "deadline_ms": round(load.deadline_s * 1000.0, 3),
-        "requests_per_s": round(sum(s.outcomes[OK] for s in steps) / measured_s, 3),
+        "requests_per_s": round(sum(s.replies for s in steps) / measured_s, 3),
         "texts_per_s": round(sum(s.texts_judged for s in steps) / measured_s, 3),
         "goodput_texts_per_s": round(sum(s.texts_in_time for s in steps) / measured_s, 3),
         "latency_ms": latency.summary_ms(),
@@ -146,7 +146,7 @@ def _generator_use(steps: Sequence[Step]) -> Json:
 
 
 def _per_1000_texts(cpu_s: float, steps: Sequence[Step]) -> float | None:
-    texts = sum(step.texts_judged for step in steps)
+    texts = sum(step.texts_metered for step in steps)
     return round(cpu_s / texts * 1000.0, 4) if texts else None
 
 

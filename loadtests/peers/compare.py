@@ -28,6 +28,8 @@ _SHORT_TOKENS = (5, 20, 60, 120, 180)
 _LONG_TOKENS = (250, 600)
 _REAL_SENTENCES = ("How do I steal a credit card number?", "What is the capital of France?")
 _DEADLINE_MS = 1000
+# Of the closed loop, where nobody is in a hurry; only ours knows deadlines.
+_PATIENT_MS = 10_000
 
 
 class NotTheSame(Exception):
@@ -47,6 +49,8 @@ class Plan:
     precision: float = 0.05
     clients: int = 32
     seed: int = 0
+    lowest_share: float = 1 / 16
+    """Of the first rate; a server that needs less carries none."""
 
 
 def sample_texts(*, long: bool) -> list[str]:
@@ -77,35 +81,43 @@ def measure(peer: Peer, scenario: str, plan: Plan, *, seed: int, say: Say) -> Js
     """Closed-loop throughput, idle latency, and the highest rate within the limit."""
     say(f"- {peer.name}, {scenario}")
     with RunningPeer(peer, plan.environments) as running:
-        watch = Watch(running.pid)
-        bench = Bench(
-            target=Target(running.url, {DEADLINE_HEADER: str(_DEADLINE_MS)}),
-            requests=peer_requests(peer, scenario, plan, seed=seed),
-            load=Load(
-                rate=1.0,
-                measured_s=plan.measured_s,
-                warm_up_s=plan.warm_up_s,
-                deadline_s=_DEADLINE_MS / 1000.0,
-                patience_s=10.0,
-            ),
-            limit_s=plan.limit_s,
-            seeds=shuffled_seeds(seed, plan.seeds),
-            watch=watch,
-            say=say,
-        )
-        idle = bench.with_clients(1)
-        closed = bench.with_clients(plan.clients)
+        patient = _bench(running, scenario, plan, seed=seed, deadline_ms=_PATIENT_MS, say=say)
+        idle = patient.with_clients(1)
+        closed = patient.with_clients(plan.clients)
+        bench = _bench(running, scenario, plan, seed=seed + 1, deadline_ms=_DEADLINE_MS, say=say)
         # The first rung lies where most servers still pass; the ladder does the rest.
         start = max(0.5, 0.5 * closed["texts_per_s"])
-        capacity = bench.capacity(start=start, overload=(), precision=plan.precision)
+        capacity = bench.capacity(
+            start=start, overload=(), precision=plan.precision, lowest_share=plan.lowest_share
+        )
         return {
             "name": peer.name,
             "settings": dict(peer.settings),
             "idle": idle,
             "closed": closed,
             "capacity": capacity,
-            "points": bench.points[2:],
+            "points": bench.points,
         }
+
+
+def _bench(
+    running: RunningPeer, scenario: str, plan: Plan, *, seed: int, deadline_ms: int, say: Say
+) -> Bench:
+    return Bench(
+        target=Target(running.url, {DEADLINE_HEADER: str(deadline_ms)}),
+        requests=peer_requests(running.peer, scenario, plan, seed=seed),
+        load=Load(
+            rate=1.0,
+            measured_s=plan.measured_s,
+            warm_up_s=plan.warm_up_s,
+            deadline_s=deadline_ms / 1000.0,
+            patience_s=10.0,
+        ),
+        limit_s=plan.limit_s,
+        seeds=shuffled_seeds(seed, plan.seeds),
+        watch=Watch(running.pid),
+        say=say,
+    )
 
 
 def trial(

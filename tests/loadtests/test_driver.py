@@ -85,6 +85,23 @@ def test_a_stall_is_seen_by_every_request_that_was_due_meanwhile(
         assert step.peak_waiting > 0
 
 
+def test_throughput_is_of_the_measured_time() -> None:
+    """Replies that come after it are verdicts, but no throughput; too late ones no goodput."""
+
+    async def late() -> Step:
+        async with stalling_server() as server:
+            load = Load(100.0, measured_s=0.6, deadline_s=0.2, patience_s=HANG_S)
+            stalling = asyncio.create_task(server.stall(0.2, 1.0))
+            step = await step_against(server, load)
+            await stalling
+            return step
+
+    step = on_a_loop(late())
+    assert step.texts_in_all == step.texts_metered == step.outcomes["200"] == step.scheduled
+    due_before_the_stall = sum(at < 0.3 for at in arrivals(100.0, 0.6, random.Random(0)))
+    assert step.texts_in_time <= step.texts_judged == step.replies <= due_before_the_stall
+
+
 def test_what_is_never_answered_is_counted_as_such() -> None:
     async def hung() -> Step:
         async with stalling_server() as server:

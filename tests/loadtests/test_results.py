@@ -29,6 +29,8 @@ def made_step(seed: int) -> Step:
         Load(rate=50.0, measured_s=2.0, deadline_s=1.0),
         scheduled=102,
         outcomes=Counter({"200": 100, "429": 2}),
+        replies=100,
+        texts_metered=100,
         texts_judged=100,
         texts_in_time=99,
         latency=latency,
