@@ -28,7 +28,7 @@ harmful and 0 for unharmful; perhaps "teacher_probability". Other columns are no
 
 def add_to(commands: Commands) -> argparse.ArgumentParser:
     """The command with its flags but for those that are settings."""
-    parser = commands.add_parser(
+    parser: argparse.ArgumentParser = commands.add_parser(
         "calibrate",
         help="fit and certify on your own labelled data",
         description=_ABOUT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from app.contract.reference import ProbabilityReference
 
@@ -71,9 +71,9 @@ class Drift:
     """Counts each slice that the artifact has a reference for; the others are not watched."""
 
     def __init__(
-        self, references: Mapping[str, ProbabilityReference], *, clock: Callable[[], float]
+        self, references: Mapping[Any, ProbabilityReference], *, clock: Callable[[], float]
     ) -> None:
-        self._references = dict(references)
+        self._references: dict[str, ProbabilityReference] = dict(references)
         self._windows = {
             (slice_, window): SlidingHistogram(
                 len(reference.masses), window_s=window_s, n_buckets=n_buckets, clock=clock

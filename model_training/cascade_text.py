@@ -12,7 +12,7 @@ from model_training.report import number, table
 
 _BAR_RATE: Final = "0.1"
 _BAR_SHARE: Final = 0.6
-_STYLES: Final = {
+_STYLES: Final[Mapping[str, dict[str, Any]]] = {
     "oracle": {"color": "#2e7d32", "linestyle": ":"},
     "band": {"color": "#1f4e99", "linewidth": 2.0},
     "override": {"color": "#8a6d3b", "linestyle": "-."},

@@ -8,7 +8,7 @@ calibrated and certified as `postern calibrate` does, and each bound is held aga
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +130,7 @@ def _summary(bounds: Floats, rates: Floats, delta: float) -> dict[str, Any]:
     }
 
 
-def plot(found: dict[str, dict[str, Any]]) -> bytes:
+def plot(found: Mapping[Any, dict[str, Any]]) -> bytes:
     """PNG: of each statement, how far the true rate lay from its bound; right of 0 it failed."""
     figure = Figure(figsize=(14, 2.8 * len(found)), dpi=90, layout="constrained")
     grid = figure.subplots(len(found), len(STATEMENTS), squeeze=False)
