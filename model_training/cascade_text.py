@@ -8,7 +8,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 
 from model_training.png import png
-from model_training.report import number, table
+from model_training.tables import number, table
 
 _BAR_RATE: Final = "0.1"
 _BAR_SHARE: Final = 0.6

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.optimize import minimize
 
+from app.calibration.fit import Sample, fit
 from app.contract.exchange import SLICES, Slice
 from app.contract.probability import Floats
-from model_training.calibrate import Sample, fit
 from model_training.config import WindowConfig
 from model_training.errors import RecipeInvalid
 from model_training.rows import dump_json, write_atomically
@@ -98,7 +98,7 @@ def fit_slice(margins: npt.NDArray[np.float64], sample: Sample) -> Fit:
     weights = _balanced(sample)
     temperatures = np.array(
         [
-            fit(Sample(one, sample.labels, weights, sample.folds), with_bias=False).temperature
+            fit(Sample(one, sample.labels, weights, sample.folds), "temperature").temperature
             for one in margins
         ]
     )

@@ -25,7 +25,8 @@ def untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
     """A small GPT-2 with random weights, for the tokenizer's vocabulary."""
     # GPT-2's layers: one fused kernel each for norm, activation and attention, where those of
     # newer models are many passes over memory, which on a CPU take longer than the products.
-    settings = GPT2Config(
+    make: Any = GPT2Config
+    settings = make(
         vocab_size=len(tokenizer),
         n_positions=config.longest_tokens,
         n_embd=config.hidden,

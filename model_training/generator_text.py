@@ -128,7 +128,8 @@ def train_tokenizer(
         for message in chat(example, prefixes_of(example.intent, generate)[0], generate)
     )
     hub.train_from_iterator(rendered, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=hub, pad_token=PAD, eos_token=END)
+    make: Any = PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerFast = make(tokenizer_object=hub, pad_token=PAD, eos_token=END)
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.padding_side = "left"
     return tokenizer

@@ -38,13 +38,14 @@ def harmful_margin(logits: npt.NDArray[np.floating]) -> Floats:
 
 def harmful_probability(margins: Floats, calibration: Calibration) -> Floats:
     """(n,) float64 in [0, 1]; rises with the margin. margins: (n,) in nats."""
-    scaled = _scaled(margins, calibration)
+    scaled = harmful_log_odds(margins, calibration)
     # Split by sign so that neither branch overflows.
     small = np.exp(-np.abs(scaled))
     return np.where(scaled >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
 
 
-def _scaled(margins: Floats, calibration: Calibration) -> Floats:
+def harmful_log_odds(margins: Floats, calibration: Calibration) -> Floats:
+    """(n,) nats: the calibrated probability before the sigmoid. margins: (n,) in nats."""
     if calibration.temperature_unharmful is None:
         return margins / calibration.temperature + calibration.bias
     return (

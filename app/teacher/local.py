@@ -25,7 +25,7 @@ from app.contract.errors import (
     PosternError,
 )
 from app.contract.exchange import Exchange, Slice
-from app.contract.probability import harmful_margin
+from app.contract.probability import harmful_log_odds, harmful_margin
 from app.contract.text import segments
 from app.contract.windows import Encoding, Window
 from app.metrics import Metrics
@@ -153,9 +153,8 @@ def _in_the_lane(run: RunWindows, one_at_a_time: threading.Lock) -> RunWindows:
 
 
 def _log_odds(scored: Scored, policy: Policy, slice_: Slice) -> float:
-    calibration = policy.calibration[slice_]
-    margin = float(harmful_margin(scored.logits).max())
-    return margin / calibration.temperature + calibration.bias
+    margin = harmful_margin(scored.logits).max(keepdims=True)
+    return float(harmful_log_odds(margin, policy.calibration[slice_])[0])
 
 
 def _sigmoid(value: float) -> float:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.calibration.fit import Sample
 from app.contract.exchange import Exchange
-from model_training.calibrate import Sample
 from model_training.config import DistilConfig, WindowConfig
 from model_training.ensemble import (
     ENSEMBLE,
