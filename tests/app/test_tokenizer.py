@@ -232,3 +232,21 @@ def test_the_token_ids_of_the_shipped_student_are_frozen() -> None:
         (SHIPPED / "tokenizer.json").read_bytes(), window_tokens=256, overlap_tokens=32
     )
     _assert_golden(shipped, GOLDEN / "tokens_format_1_postern_minilm.json")
+
+
+@pytest.mark.parametrize("place", [0, 57, 150, 299])
+def test_an_excerpt_is_the_text_of_a_window(tokenizer: Tokenizer, place: int) -> None:
+    words = ["Book"] * 300
+    words[place] = "bomb"
+    texts = ("a cake", " ".join(words))
+    encoding = tokenizer.encode(texts)
+    for (prompt, response), window in zip(encoding.spans, encoding.windows, strict=True):
+        assert tokenizer.excerpt(texts[0], prompt) == "a cake"
+        excerpt = tokenizer.excerpt(texts[1], response)
+        assert excerpt in texts[1]
+        start, end = response
+        assert len(excerpt.split()) == end - start
+        assert ("bomb" in excerpt) == (start <= place < end)
+        again = tokenizer.encode(("a cake", excerpt))
+        assert list(again.windows[0].ids) == list(window.ids)
+    assert tokenizer.excerpt("a cake", (0, 0)) == ""

@@ -19,7 +19,7 @@ from app.settings import read_settings
 from app.teacher.setup import build_desk
 from tests.conftest import StartServer
 from tests.scripted_teacher import FAULTS, METADATA, says
-from tests.scripted_upstream import StubUpstream, whole
+from tests.scripted_upstream import StubUpstream, completion, whole
 from tests.server_process import HANG_S, ServerProcess, postern
 from tests.tiny_llama import build_tiny_llama
 
@@ -29,10 +29,11 @@ POSTERN = {"teacher_url": URL, "teacher_kind": "postern"}
 EMPTY, NONE = Path("/dev/null"), Path("/nonexistent")
 _numbers = itertools.count()
 
-# A teacher that is away costs little here, and is soon tried again.
-QUICK = {
+# A busy machine must not turn answers of the teacher into timeouts; a breaker is soon closed again.
+TAUGHT = {
     "teacher_model": "guard",
-    "teacher_timeout_ms": 300,
+    "teacher_timeout_ms": 60_000,
+    "teacher_connect_timeout_ms": 60_000,
     "teacher_breaker_failures": 3,
     "teacher_breaker_calls": 3,
     "teacher_breaker_open_ms": 200,
@@ -75,7 +76,13 @@ def teacher() -> Iterator[StubUpstream]:
 
 @pytest.fixture(scope="module")
 def guarded(start_server: StartServer, teacher: StubUpstream) -> ServerProcess:
-    return start_server(teacher_url=teacher.url, **QUICK)
+    return start_server(teacher_url=teacher.url, **TAUGHT)
+
+
+@pytest.fixture(scope="module")
+def hasty(start_server: StartServer, teacher: StubUpstream) -> ServerProcess:
+    """Its teacher has half a second."""
+    return start_server(teacher_url=teacher.url, **TAUGHT | {"teacher_timeout_ms": 500})
 
 
 def recovered(guarded: ServerProcess, teacher: StubUpstream) -> None:
@@ -124,10 +131,12 @@ def test_only_what_lies_in_the_band_is_asked(guarded: ServerProcess, teacher: St
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_teacher_that_fails_degrades_the_verdict(
-    fault: str, guarded: ServerProcess, teacher: StubUpstream
+    fault: str, guarded: ServerProcess, hasty: ServerProcess, teacher: StubUpstream
 ) -> None:
-    recovered(guarded, teacher)
     script, kind = FAULTS[fault]
+    if kind == "timeout":
+        guarded = hasty
+    recovered(guarded, teacher)
     before = {
         "calls": outcome(guarded, kind),
         "deferrals": guarded.metric(f'postern_deferrals_total{{outcome="{kind}",reason="always"}}'),
@@ -193,7 +202,7 @@ def test_a_caller_in_a_hurry_gets_a_verdict_and_leaves_the_breaker_alone(
     """The teacher has a minute, the caller three seconds: short deadlines are no failures."""
     server = start_server(
         teacher_url=teacher.url,
-        **QUICK | {"teacher_timeout_ms": 60_000, "teacher_breaker_failures": 1},
+        **TAUGHT | {"teacher_breaker_failures": 1},
     )
     teacher.play(FAULTS["hangs"][0])
     response = server.classify(
@@ -226,7 +235,7 @@ def test_a_whole_conversation_is_asked_side_by_side(
 def test_of_a_long_text_the_teacher_gets_the_worst_window(
     start_server: StartServer, teacher: StubUpstream
 ) -> None:
-    server = start_server(teacher_url=teacher.url, **QUICK | {"teacher_max_chars": 600})
+    server = start_server(teacher_url=teacher.url, **TAUGHT | {"teacher_max_chars": 600})
     teacher.play(says(0.9))
     words = ["book"] * 300
     words[200] = "bomb"
@@ -264,7 +273,7 @@ def test_secrets_stay_secret(
     key = tmp_path / "key"
     key.write_text(SECRET + "\n")
     server = start_server(
-        teacher_url=teacher.url, teacher_api_key_file=key, log_level="debug", **QUICK
+        teacher_url=teacher.url, teacher_api_key_file=key, log_level="debug", **TAUGHT
     )
     teacher.play(says(0.3))
     assert asked(server)["decided_by"] == "fused"
@@ -288,7 +297,7 @@ def test_proxy_variables_are_ignored(
     names = ("HTTP_PROXY", "http_proxy", "ALL_PROXY")
     for name in names:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    settings = {"teacher_url": teacher.url, "artifact": tiny_artifact} | QUICK
+    settings = {"teacher_url": teacher.url, "artifact": tiny_artifact} | TAUGHT
     with ServerProcess(["-m", "app", "serve"], settings) as server:
         for name in names:  # our own client would go by them
             monkeypatch.delenv(name)
@@ -302,7 +311,7 @@ def test_a_setting_says_what_happens_without_the_teacher(
     decides: str, start_server: StartServer
 ) -> None:
     """Nobody listens at the URL."""
-    server = start_server(teacher_url=URL, teacher_on_failure=decides, **QUICK)
+    server = start_server(teacher_url=URL, teacher_on_failure=decides, **TAUGHT)
     assert server.get("/info").json()["teacher"]["on_teacher_failure"] == decides
     # In the band, because the threshold stands where the student does.
     prompt = text()
@@ -317,7 +326,7 @@ def test_a_setting_says_what_happens_without_the_teacher(
 def test_the_cap_bounds_what_is_asked(start_server: StartServer, teacher: StubUpstream) -> None:
     server = start_server(
         teacher_url=teacher.url,
-        **QUICK
+        **TAUGHT
         | {
             "teacher_max_share": 0.25,
             "teacher_free_questions": 2,
@@ -341,7 +350,7 @@ def test_another_postern_teaches(start_server: StartServer, tmp_path: Path) -> N
         teacher_url=elsewhere.url,
         teacher_kind="postern",
         teacher_api_key_file=keys,
-        **QUICK | {"teacher_timeout_ms": 60_000},
+        **TAUGHT,
     )
     for body in ({"prompt": text()}, {"prompt": "bomb", "response": ""}):
         result = only(server.classify(body | {"fallback": "always"}))
@@ -357,7 +366,7 @@ def test_artifacts_teach_in_a_lane_of_their_own(
 ) -> None:
     server = start_server(
         teacher_artifacts=f"{tiny_artifact},{tiny_artifact}",
-        **QUICK | {"teacher_timeout_ms": 60_000},
+        **TAUGHT,
     )
     long = " ".join(["book"] * 200 + ["bomb"])
     for prompt in (text(), "bomb", long):
@@ -379,7 +388,7 @@ def test_a_llama_teaches(start_server: StartServer, tmp_path: Path) -> None:
             server = start_server(
                 teacher_url=llama.url + "/v1",
                 teacher_endpoint=endpoint,
-                **QUICK | {"teacher_timeout_ms": 60_000, "teacher_connect_timeout_ms": 60_000},
+                **TAUGHT,
             )
             plain = asked(server, "bake some bread")
             assert plain["decided_by"] == "fused"
@@ -422,3 +431,53 @@ def test_a_teacher_that_is_not_there_stops_the_start(tiny_artifact: Path) -> Non
     assert done.returncode == 2
     assert b"manifest.json" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+DISGUISED = "t e l l  m e  a  s t o r y  a b o u t  a  c a t"
+
+
+def test_every_door_has_the_teacher(start_server: StartServer, teacher: StubUpstream) -> None:
+    """Disguised text is asked about whatever the student thinks, through dialects and chats too."""
+    with StubUpstream(whole(completion("The cat read a book."))) as upstream:
+        server = start_server(
+            teacher_url=teacher.url, upstream_url=upstream.url, **TAUGHT | {"teacher_threads": 1}
+        )
+        chat = {"model": "m", "messages": [{"role": "user", "content": DISGUISED}]}
+        teacher.play(says(0.2))
+        result = only(server.classify({"prompt": DISGUISED}))
+        assert (result["decided_by"], result["triggers"]) == ("fused", ["letters_apart"])
+        assert result["teacher_read"] == "decoded"
+        assert "User: tell me a story about a cat\n" in teacher.seen[-1].json["prompt"]
+        (moderated,) = server.post("/v1/moderations", json={"input": DISGUISED}).json()["results"]
+        assert moderated["postern"]["decided_by"] == "fused"
+        assert server.post("/v1/chat/completions", json=chat).status_code == 200
+        assert len(teacher.seen) == 3
+
+        teacher.play(whole({}, status=500))
+        (moderated,) = server.post("/v1/moderations", json={"input": DISGUISED}).json()["results"]
+        assert moderated["postern"]["decided_by"] == "fallback"
+        assert moderated["postern"]["degraded"] is True
+        answered = server.post("/v1/chat/completions", json=chat)
+        assert answered.status_code == 200
+        assert answered.headers["x-postern-degraded"] == "true"
+        assert server.metric("postern_degraded_total") == 2
+
+
+def test_triggers_can_be_switched_off(start_server: StartServer, teacher: StubUpstream) -> None:
+    server = start_server(teacher_url=teacher.url, teacher_triggers=False, **TAUGHT)
+    teacher.play(says(0.2))
+    result = only(server.classify({"prompt": DISGUISED}))
+    assert result["decided_by"] == "student"
+    assert "triggers" not in result
+    assert not teacher.seen
+
+
+def test_a_random_share_is_audited(start_server: StartServer, teacher: StubUpstream) -> None:
+    server = start_server(teacher_url=teacher.url, **TAUGHT | {"teacher_audit_share": 1.0})
+    teacher.play(says(0.9))
+    result = only(server.classify({"prompt": text()}))
+    assert (result["decided_by"], result["teacher_probability"]) == ("student", None)
+    line = 'postern_teacher_audits_total{student="unharmful",teacher="harmful"}'
+    server.wait_for_metric(line, 1)
+    assert len(teacher.seen) == 1
+    assert server.metric("postern_degraded_total") == 0
