@@ -43,9 +43,12 @@ class Known:
 
 
 class _Sieve:
-    """Tells why an instruction goes; remembers those that stayed."""
+    """Tells why an instruction goes; remembers those that stayed.
 
-    def __init__(self, known: Known, config: FilterConfig) -> None:
+    longest: characters of the longest instruction that will be shown.
+    """
+
+    def __init__(self, known: Known, config: FilterConfig, *, longest: int) -> None:
         if not known.test:
             raise DataInvalid("no test set to decontaminate against; sources.json must list them")
         self._config = config
@@ -60,7 +63,7 @@ class _Sieve:
             self._like_test.add(number, prompt)
         self._like_train = NearDuplicates(config.near_duplicate)
         if config.new_to_training:
-            self._remember_training(known.train)
+            self._remember_training(known.train, longest=longest)
         self._seen: set[str] = set()
         # A look-alike with another intent is what counterparts are for: compared within each.
         self._kept: dict[Intent, NearDuplicates] = {
@@ -69,9 +72,9 @@ class _Sieve:
         }
         self._languages = _languages() if config.languages else None
 
-    def _remember_training(self, rows: Sequence[Row]) -> None:
-        longest = 2 * self._config.longest_characters  # longer ones cannot be near
-        prompts = sorted({row.prompt for row in rows if len(row.prompt) <= longest})
+    def _remember_training(self, rows: Sequence[Row], *, longest: int) -> None:
+        # Text of more than twice the length of all instructions is near none of them.
+        prompts = sorted({row.prompt for row in rows if len(row.prompt) <= 2 * longest})
         for number, prompt in enumerate(tqdm(prompts, desc="training prompts", unit="row")):
             self._like_train.add(number, prompt)
 
@@ -124,7 +127,8 @@ def sift(
 
     Raises DataInvalid where there is no test set to keep clear of, or nothing stays.
     """
-    sieve = _Sieve(known, config)
+    longest = max((len(row.text) for row in rows), default=0)
+    sieve = _Sieve(known, config, longest=longest)
     kept: list[Instruction] = []
     dropped: dict[Intent, Counter[str]] = {"harmful": Counter(), "benign": Counter()}
     for row in tqdm(rows, desc="filter", unit="row", dynamic_ncols=True):

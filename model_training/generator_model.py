@@ -19,6 +19,8 @@ from model_training.rows import dump_json, write_atomically
 
 REPORT: Final = "generator.json"
 NOT_LEARNT: Final = -100
+# For texts this short, the fused kernel's backward pass takes longer than all products.
+_ATTENTION: Final[dict[str, Any]] = {"attn_implementation": "eager"}
 
 
 def untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
@@ -41,8 +43,7 @@ def untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        # For texts this short, the fused kernel's backward pass takes longer than all products.
-        attn_implementation="eager",
+        **_ATTENTION,
     )
     return GPT2LMHeadModel(settings)
 

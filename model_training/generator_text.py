@@ -111,7 +111,7 @@ def prefixes_of(intent: Intent, config: GenerateConfig) -> tuple[str, ...]:
 
 def train_tokenizer(
     examples: Sequence[Example], config: GeneratorConfig, generate: GenerateConfig
-) -> PreTrainedTokenizerFast:
+) -> Any:
     """A byte-level byte-pair tokenizer of the texts, with the chat template in it."""
     hub = Tokenizer(models.BPE())
     hub.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -128,8 +128,8 @@ def train_tokenizer(
         for message in chat(example, prefixes_of(example.intent, generate)[0], generate)
     )
     hub.train_from_iterator(rendered, trainer)
-    make: Any = PreTrainedTokenizerFast
-    tokenizer: PreTrainedTokenizerFast = make(tokenizer_object=hub, pad_token=PAD, eos_token=END)
+    made: Any = PreTrainedTokenizerFast  # the library's constructor has no types
+    tokenizer: PreTrainedTokenizerFast = made(tokenizer_object=hub, pad_token=PAD, eos_token=END)
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.padding_side = "left"
     return tokenizer

@@ -195,3 +195,13 @@ def test_the_report_compares_groups_of_one_size(tmp_path: Path) -> None:
     assert set(report) == {"base", "rows_of_each", "harmful", "benign"}
     assert -1 <= report["harmful"]["mean_self_similarity"] <= 1
     assert report == diversity_report(groups, base=str(base), config=config)
+
+
+def test_near_copies_of_training_prompts_stay_unless_the_recipe_says_so() -> None:
+    rows = [_instruction("Who carries the heavy baskets?"), FIRST]
+    kept, _ = sift(rows, KNOWN, FilterConfig())
+    assert kept == rows
+    kept, report = sift(rows, KNOWN, FilterConfig(new_to_training=True))
+    assert kept == [FIRST]
+    assert report["harmful"]["dropped"] == {"like_training": 1}
+    assert set(report["harmful"]["dropped"]) <= set(REASONS)
