@@ -451,7 +451,7 @@ def test_every_door_has_the_teacher(start_server: StartServer, teacher: StubUpst
         (moderated,) = server.post("/v1/moderations", json={"input": DISGUISED}).json()["results"]
         assert moderated["postern"]["decided_by"] == "fused"
         assert server.post("/v1/chat/completions", json=chat).status_code == 200
-        assert len(teacher.seen) == 3
+        assert len(teacher.seen) == 4  # the answer stands beside the same disguised prompt
 
         teacher.play(whole({}, status=500))
         (moderated,) = server.post("/v1/moderations", json={"input": DISGUISED}).json()["results"]
@@ -460,7 +460,7 @@ def test_every_door_has_the_teacher(start_server: StartServer, teacher: StubUpst
         answered = server.post("/v1/chat/completions", json=chat)
         assert answered.status_code == 200
         assert answered.headers["x-postern-degraded"] == "true"
-        assert server.metric("postern_degraded_total") == 2
+        assert server.metric("postern_degraded_total") == 3
 
 
 def test_triggers_can_be_switched_off(start_server: StartServer, teacher: StubUpstream) -> None:
