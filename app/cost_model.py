@@ -55,9 +55,11 @@ class CostModel:
         seconds = max(seconds, 1e-6)
         if self._observed:
             seconds = self._clipped(seconds, predicted)
-        weight = 1.0 / max(predicted, seconds, 1e-6) ** 2
+        weight = 1.0 / max(predicted, seconds / 100.0, 1e-6) ** 2
         changed = abs(self._streak) >= _STREAK
         keep = 0.5 if changed else 1.0 - 1.0 / _MEMORY
+        if 0 < self._observed <= _BURN_IN and seconds > 2.0 * predicted:
+            keep = 0.1  # the first batches of real work weigh more than those of the warm-up
         for i in range(3):
             self._right[i] = keep * self._right[i] + weight * row[i] * seconds
             for j in range(3):

@@ -1,9 +1,9 @@
 """Engines and threads side by side on one student: speed as ratios, accuracy beside it.
 
-All candidates run in this one process (or in two, where processes are the candidate), one after
-the other in each round, in an order that changes from round to round; a candidate's speed is its
-ratio to the first candidate within the same round. So a machine that is busy or throttled slows
-all of them alike, and the spread shows how far to trust a figure.
+All candidates run in this one process, one after the other in each round, in an order that changes
+from round to round; a candidate's speed is its ratio to the first candidate within the same round.
+So a machine that is busy or throttled slows all of them alike, and the spread shows how far to
+trust a figure.
 
     python loadtests/engines.py --data ../shared/data/test/openai_moderation.jsonl.gz
 
@@ -20,7 +20,6 @@ import argparse
 import gzip
 import io
 import json
-import multiprocessing
 import os
 import platform
 import random
@@ -59,13 +58,10 @@ class Candidate:
     workers: int
     threads: int
     batch_tokens: int
-    processes: int = 1
 
     @property
     def name(self) -> str:
-        inside = f"{self.workers}x{self.threads}"
-        outside = f"{self.processes} processes of " if self.processes > 1 else ""
-        return f"{self.engine}, {outside}{inside}, {self.batch_tokens}"
+        return f"{self.engine}, {self.workers}x{self.threads}, {self.batch_tokens}"
 
 
 def candidates(cores: int) -> list[Candidate]:
@@ -74,7 +70,6 @@ def candidates(cores: int) -> list[Candidate]:
     found = [base]
     for budget in (256, 512, 1024, 2048):
         found.append(Candidate("ort-int8", cores, 1, budget))
-    found.append(Candidate("ort-int8", 1, 1, 512, processes=cores))
     found.append(Candidate("ort-float", cores, 1, 512))
     try:
         import openvino  # noqa: F401
@@ -168,15 +163,6 @@ def _worked_through(run: Run, batches: Sequence[Sequence[Window]], workers: int)
     return time.perf_counter() - started
 
 
-def _child(candidate: Candidate, artifact: Path, windows: list[Window], pipe: Any) -> None:
-    run = open_engine(candidate, read_artifact(artifact))
-    batches = planned(windows, candidate.batch_tokens)
-    _worked_through(run, batches, 1)
-    pipe.send("ready")
-    while pipe.recv():
-        pipe.send(_worked_through(run, batches, 1))
-
-
 class Contender:
     """A candidate that is loaded and warm."""
 
@@ -184,25 +170,14 @@ class Contender:
         self.candidate = candidate
         self.rates: list[float] = []
         self.single_s: list[float] = []
-        self._pipes: list[Any] = []
         self._windows = windows
-        if candidate.processes > 1:
-            self._start(artifact)
         self.run = open_engine(candidate, read_artifact(artifact))
         self._batches = planned(windows, candidate.batch_tokens)
         _worked_through(self.run, self._batches, candidate.workers)
 
     def measure(self) -> None:
         """One round: all windows in batches, then single windows of the middle length."""
-        if self._pipes:
-            started = time.perf_counter()
-            for pipe in self._pipes:
-                pipe.send(True)
-            for pipe in self._pipes:
-                pipe.recv()
-            seconds = time.perf_counter() - started
-        else:
-            seconds = _worked_through(self.run, self._batches, self.candidate.workers)
+        seconds = _worked_through(self.run, self._batches, self.candidate.workers)
         self.rates.append(len(self._windows) / seconds)
         middle = sorted(self._windows, key=lambda one: one.length)[len(self._windows) // 2]
         times = []
@@ -211,22 +186,6 @@ class Contender:
             self.run([middle])
             times.append(time.perf_counter() - started)
         self.single_s.append(statistics.median(times))
-
-    def stop(self) -> None:
-        for pipe in self._pipes:
-            pipe.send(False)
-
-    def _start(self, artifact: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        for index in range(self.candidate.processes):
-            pipe, other = context.Pipe()
-            share = self._windows[index :: self.candidate.processes]
-            context.Process(
-                target=_child, args=(self.candidate, artifact, share, other), daemon=True
-            ).start()
-            self._pipes.append(pipe)
-        for pipe in self._pipes:
-            pipe.recv()
 
 
 def accuracy(run: Run, reference: Run, artifact: Artifact, windows: list[Window]) -> dict[str, Any]:
@@ -316,7 +275,6 @@ def main() -> None:
             known[contender.candidate.engine] = accuracy(
                 contender.run, reference, artifact, windows[: arguments.accuracy_windows]
             )
-        contender.stop()
     result = {
         "machine": {"processor": platform.processor(), "cores": arguments.cores},
         "load_average": os.getloadavg(),
