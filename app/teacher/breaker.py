@@ -1,6 +1,6 @@
 """A circuit breaker: a teacher that keeps failing is left alone, then tried by one question.
 
-Our own because the libraries for asyncio let several probes through at once, and are not kept.
+Our own because the libraries for asyncio are no longer kept (last releases of 2021 and 2024).
 """
 
 from __future__ import annotations
