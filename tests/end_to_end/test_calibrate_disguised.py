@@ -106,8 +106,8 @@ def test_the_more_harmful_reading_of_a_disguised_row_counts(
     )
     both = score(artifact, rows, disguises(rows), threads=1)
     assert both == pytest.approx(np.maximum(raw, decoded), abs=1e-4)
-    assert (both > raw + 0.01).any()
-    assert (both > decoded + 0.01).any()
+    assert (both > raw + 1e-3).any()
+    assert (both > decoded + 1e-3).any()
     # A teacher reads what it says, and that alone.
     told = opinion([artifact], rows, disguises(rows), threads=1)
     assert told == pytest.approx(opinion([artifact], plain, nothing, threads=1), abs=1e-4)
