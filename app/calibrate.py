@@ -27,7 +27,7 @@ from app.contract.artifact import (
 )
 from app.contract.certificate import ArtifactId, Certificate
 from app.contract.errors import CalibrationImpossible, LabelledDataInvalid, TooFewRows
-from app.contract.exchange import SLICES, Slice
+from app.contract.exchange import SLICES, Exchange, Slice
 from app.contract.probability import Floats, harmful_probability
 from app.contract.reference import ProbabilityReference, reference_of
 from app.contract.text import segments
@@ -35,6 +35,7 @@ from app.publishing import write_durably, write_version
 from app.scoring import margins
 from app.session import OnnxSession
 from app.tokenizer import Tokenizer
+from app.triggers import Disguise, readable_disguise, second_reading
 from app.warm_up import check_self_test, warm_up
 
 CERTIFICATE = "CERTIFICATE.md"
@@ -107,11 +108,61 @@ def version_of(version: str, today: date) -> str:
     return f"{version.partition('+')[0]}+cal.{today:%Y%m%d}"
 
 
-def score(artifact: Artifact, rows: Sequence[Labelled], *, threads: int) -> Floats:
+def disguises(rows: Sequence[Labelled]) -> list[Disguise | None]:
+    """How each row seems disguised, as a server finds it whose triggers are on."""
+    return [readable_disguise(row.exchange) for row in rows]
+
+
+def score(
+    artifact: Artifact, rows: Sequence[Labelled], hidden: Sequence[Disguise | None], *, threads: int
+) -> Floats:
     """(n,) margins in nats, as the server computes them: the most harmful window of each.
 
-    Raises ArtifactInvalid when this machine computes the graph wrongly.
+    hidden: of `disguises`; what is disguised is scored as it came and decoded, and the more harmful
+    counts. Raises ArtifactInvalid when this machine computes the graph wrongly.
     """
+    texts = [segments(row.exchange) for row in rows]
+    decoded = {
+        place: reading
+        for place, (text, disguise) in enumerate(zip(texts, hidden, strict=True))
+        if (reading := second_reading(text, disguise)) is not None
+    }
+    found = _margins(artifact, [*texts, *decoded.values()], threads=threads)
+    highest = found[: len(texts)].copy()
+    np.maximum.at(highest, np.array(list(decoded), dtype=np.int64), found[len(texts) :])
+    return highest
+
+
+def opinion(
+    artifacts: Sequence[Artifact],
+    rows: Sequence[Labelled],
+    hidden: Sequence[Disguise | None],
+    *,
+    threads: int,
+) -> Floats:
+    """(n,) harmful probability in [0, 1] of several artifacts: the mean of their log-odds.
+
+    hidden: of `disguises`; a teacher is shown the decoded text alone.
+    """
+    said: list[Exchange] = [
+        row.exchange if disguise is None else disguise.decoded
+        for row, disguise in zip(rows, hidden, strict=True)
+    ]
+    slices = np.array([exchange.slice for exchange in said])
+    found = [
+        log_odds(
+            calibrated(
+                _margins(artifact, [segments(exchange) for exchange in said], threads=threads),
+                slices,
+                artifact.manifest.policy.calibration,
+            )
+        )
+        for artifact in artifacts
+    ]
+    return np.asarray(1.0 / (1.0 + np.exp(-np.mean(found, axis=0))), dtype=np.float64)
+
+
+def _margins(artifact: Artifact, texts: Sequence[tuple[str, ...]], *, threads: int) -> Floats:
     manifest = artifact.manifest
     tokenizer = Tokenizer(
         artifact.tokenizer,
@@ -120,27 +171,11 @@ def score(artifact: Artifact, rows: Sequence[Labelled], *, threads: int) -> Floa
     )
     session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
     check_self_test(manifest, warm_up(tokenizer, session))
-    encodings = tokenizer.encode_many([segments(row.exchange) for row in rows])
+    encodings = tokenizer.encode_many(texts)
     found = margins(encodings, session.run, what=f"{manifest.name} {manifest.version}")
     if not np.isfinite(found).all():
         raise CalibrationImpossible(f"{manifest.name} gives numbers that are not finite")
     return found
-
-
-def opinion(artifacts: Sequence[Artifact], rows: Sequence[Labelled], *, threads: int) -> Floats:
-    """(n,) harmful probability in [0, 1] of several artifacts: the mean of their log-odds."""
-    slices = np.array([row.exchange.slice for row in rows])
-    found = [
-        log_odds(
-            calibrated(
-                score(artifact, rows, threads=threads),
-                slices,
-                artifact.manifest.policy.calibration,
-            )
-        )
-        for artifact in artifacts
-    ]
-    return np.asarray(1.0 / (1.0 + np.exp(-np.mean(found, axis=0))), dtype=np.float64)
 
 
 def _by_slice(data: LabelledData, job: Job) -> dict[Slice, list[Labelled]]:
@@ -172,12 +207,17 @@ def _scored(
     *,
     threads: int,
 ) -> ScoredSlice:
-    told = None
+    hidden, told = disguises(rows), None
     if teachers:
-        told = opinion(teachers, rows, threads=threads)
+        told = opinion(teachers, rows, hidden, threads=threads)
     elif any(row.teacher is not None for row in rows):
         told = np.array([np.nan if row.teacher is None else row.teacher for row in rows])
-    return scored_slice(rows, score(source, rows, threads=threads), told)
+    return scored_slice(
+        rows,
+        score(source, rows, hidden, threads=threads),
+        told,
+        disguised=np.array([disguise is not None for disguise in hidden], dtype=np.bool_),
+    )
 
 
 def _manifest(

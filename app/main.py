@@ -25,6 +25,7 @@ from app.batcher import Batcher, BatchLimits
 from app.chat_guard import setup as chat_guard_setup
 from app.chat_guard.routes import router as chat_guard_router
 from app.contract.artifact import Artifact, read_artifact
+from app.contract.certificate import Certificate
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
 from app.cost_model import CostModel
@@ -80,8 +81,11 @@ def load_student(settings: Settings) -> Student:
     return Student(artifact, tokenizer, session, cost)
 
 
-def load_teachers(settings: Settings) -> tuple[Member, ...]:
-    """The students that teach in this process, verified alike. Raises ArtifactInvalid."""
+def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[Member, ...]:
+    """The students that teach in this process, verified alike. Raises ArtifactInvalid.
+
+    certificate: of the student before them.
+    """
 
     def load(folder: Path) -> Member:
         # One batch at a time in a lane of its own, so the threads are those of one batch.
@@ -89,9 +93,12 @@ def load_teachers(settings: Settings) -> tuple[Member, ...]:
         student = load_student(settings.model_copy(update=changes))
         manifest = student.artifact.manifest
         name = f"{manifest.name}/{manifest.version}"
-        return Member(name, manifest.policy, student.tokenizer, student.session)
+        sha256 = student.artifact.sha256
+        return Member(name, sha256, manifest.policy, student.tokenizer, student.session)
 
-    return made_in_the_lane(load, settings.teacher_artifacts)
+    members = made_in_the_lane(load, settings.teacher_artifacts)
+    teacher_setup.warn_of_another(members, certificate)
+    return members
 
 
 def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
@@ -117,7 +124,9 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         "max_exchange_tokens": settings.max_exchange_tokens,
         "request_timeout_ms": settings.request_timeout_ms,
     }
-    desk = teacher_setup.build_desk(settings, lambda: load_teachers(settings), metrics)
+    desk = teacher_setup.build_desk(
+        settings, lambda: load_teachers(settings, manifest.certificate), metrics
+    )
     policy = teacher_setup.effective_policy(settings, manifest.policy)
     cascade = teacher_setup.build_cascade(settings, policy, desk, metrics)
     pipeline = Pipeline(

@@ -19,7 +19,7 @@ from app.contract.windows import Encoding, Window
 from app.metrics import Metrics
 from app.score_cache import ScoreCache
 from app.tokenizer import Tokenizer
-from app.triggers import Disguise, disguise_of
+from app.triggers import Disguise, readable_disguise, second_reading
 
 # Below this many characters tokenizing is quicker than the hop to a thread and back.
 _INLINE_CHARS: Final = 2000
@@ -82,7 +82,7 @@ class Scorer:
 
     async def disguises(self, exchanges: Sequence[Exchange]) -> list[Disguise | None]:
         """How each seems disguised, and what it says without."""
-        return await _off_the_loop(lambda: list(map(_readable_disguise, exchanges)), exchanges)
+        return await _off_the_loop(lambda: list(map(readable_disguise, exchanges)), exchanges)
 
     async def score(
         self,
@@ -172,11 +172,9 @@ class Scorer:
 
     def _decoded(self, texts: tuple[str, ...], disguise: Disguise | None) -> tuple[Encoding, ...]:
         """Nothing where the student reads through the disguise anyway."""
-        if disguise is None:
-            return ()
-        decoded = segments(disguise.decoded)
+        decoded = second_reading(texts, disguise)
         # No limit of its own: it is about as long as the text that it came from.
-        return () if decoded == texts else (self._tokenizer.encode(decoded),)
+        return () if decoded is None else (self._tokenizer.encode(decoded),)
 
     def _too_many_characters(self) -> ExchangeTooLong:
         return ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
@@ -193,17 +191,6 @@ def worth_keeping(score: Score) -> Score:
         tuple(Scored(one.logits, 0.0, 0.0) for one in score.scored),
         0.0,
     )
-
-
-def _readable_disguise(exchange: Exchange) -> Disguise | None:
-    disguise = disguise_of(exchange)
-    if disguise is None:
-        return None
-    try:
-        segments(disguise.decoded)
-    except EmptyPrompt:  # nothing is left of it: the text as it came is all there is
-        return Disguise(disguise.triggers, exchange)
-    return disguise
 
 
 async def _off_the_loop(make: Callable[[], Made], exchanges: Sequence[Exchange]) -> Made:

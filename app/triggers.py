@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from app.contract.errors import EmptyPrompt
 from app.contract.exchange import Exchange
+from app.contract.text import segments
 from app.disguises.ciphers import from_reversed, from_rot13
 from app.disguises.encodings import from_base64, from_hex, from_morse
 from app.disguises.lettering import from_leetspeak, from_letters_apart, from_lookalikes
@@ -50,6 +52,29 @@ def disguise_of(exchange: Exchange) -> Disguise | None:
     if not fired:
         return None
     return Disguise(tuple(fired), Exchange(prompt, response))
+
+
+def readable_disguise(exchange: Exchange) -> Disguise | None:
+    """`disguise_of`, but where nothing visible would be left, the text stays as it came."""
+    disguise = disguise_of(exchange)
+    if disguise is None:
+        return None
+    try:
+        segments(disguise.decoded)
+    except EmptyPrompt:
+        return Disguise(disguise.triggers, exchange)
+    return disguise
+
+
+def second_reading(texts: tuple[str, ...], disguise: Disguise | None) -> tuple[str, ...] | None:
+    """Segments that the student scores beside those of the text as it came; None: they are equal.
+
+    texts: of the text as it came. Of both, the more harmful counts.
+    """
+    if disguise is None:
+        return None
+    decoded = segments(disguise.decoded)
+    return None if decoded == texts else decoded
 
 
 def _undisguised(text: str, fired: dict[Trigger, None]) -> str:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tqdm import trange
 
 from app.calibration.bounds import upper_bound
-from app.calibration.certify import CertifiedSlice, certify_slice, new_policy, outcomes
+from app.calibration.certify import CertifiedSlice, certify_slice, deferred, new_policy, outcomes
 from app.calibration.fit import N_FOLDS
 from app.calibration.parts import PARTS, SHARES, ScoredSlice, Wanted
 from app.contract.decision import OperatingPoint, Policy
@@ -51,6 +51,7 @@ def population(rows: Sequence[ScoreRow], slice_: Slice) -> ScoredSlice:
         labels=np.array([row.label for row in here], dtype=np.int64),
         folds=np.zeros(len(here), dtype=np.int64),
         parts=np.zeros(len(here), dtype=np.int64),
+        disguised=np.array([row.disguised for row in here], dtype=np.bool_),
         teacher=None if np.isnan(teacher).all() else teacher,
     )
 
@@ -84,6 +85,7 @@ def _drawn(truth: ScoredSlice, size: int, rng: np.random.Generator) -> ScoredSli
         labels=truth.labels[rows],
         folds=rng.integers(0, N_FOLDS, size),
         parts=rng.choice(len(PARTS), size=size, p=[SHARES[part] for part in PARTS]),
+        disguised=truth.disguised[rows],
         teacher=None if truth.teacher is None else truth.teacher[rows],
     )
 
@@ -104,14 +106,15 @@ def true_rates(truth: ScoredSlice, slice_: Slice, found: CertifiedSlice) -> dict
     probabilities = harmful_probability(truth.margins, found.calibration)
     harmful, point = truth.labels == 1, found.points[_POINT]
     policy = new_policy(_OLD, {slice_: found})
-    called = outcomes(probabilities, truth.teacher, point, slice_=slice_, policy=policy)
-    low, high = point.deferral_band
+    has_teacher = truth.teacher is not None
+    asked = deferred(probabilities, truth.disguised, point, has_teacher=has_teacher)
+    called = outcomes(probabilities, truth.teacher, asked, point, slice_=slice_, policy=policy)
     return {
         "low": float((probabilities[harmful] < found.certificate.low.threshold).mean()),
         "high": float((probabilities[~harmful] > found.certificate.high.threshold).mean()),
         "miss_rate": float((~called[harmful]).mean()),
         "false_positive_rate": float(called[~harmful].mean()),
-        "deferral_rate": float(((probabilities >= low) & (probabilities <= high)).mean()),
+        "deferral_rate": float(asked.mean()),
     }
 
 

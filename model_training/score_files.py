@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.calibrate import opinion, score
+from app.calibrate import disguises, opinion, score
 from app.calibration.keys import prompt_hash
 from app.calibration.labelled import Labelled
 from app.contract.artifact import Artifact
@@ -21,7 +21,10 @@ from model_training.rows import BinaryLabel, Row, write_atomically
 
 
 class ScoreRow(BaseModel):
-    """One exchange. set: `validation`, or the name of a test set; key: hash of its prompt."""
+    """One exchange. set: `validation`, or the name of a test set; key: hash of its prompt.
+
+    disguised: a trigger fired, so that a server asks its teacher whatever the student says.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,6 +34,7 @@ class ScoreRow(BaseModel):
     key: str
     student_margin: Annotated[float, Field(allow_inf_nan=False)]
     teacher: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    disguised: bool = False
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
@@ -76,8 +80,11 @@ def _score_set(
     *,
     threads: int,
 ) -> list[ScoreRow]:
-    margins = score(student, rows, threads=threads)
-    told = opinion(teachers, rows, threads=threads) if teachers else np.full(len(rows), np.nan)
+    hidden = disguises(rows)
+    margins = score(student, rows, hidden, threads=threads)
+    told = np.full(len(rows), np.nan)
+    if teachers:
+        told = opinion(teachers, rows, hidden, threads=threads)
     return [
         ScoreRow(
             set=name,
@@ -86,8 +93,9 @@ def _score_set(
             key=f"{prompt_hash(row.exchange.prompt):016x}",
             student_margin=float(margin),
             teacher=None if np.isnan(says) else float(says),
+            disguised=disguise is not None,
         )
-        for row, margin, says in zip(rows, margins, told, strict=True)
+        for row, disguise, margin, says in zip(rows, hidden, margins, told, strict=True)
     ]
 
 

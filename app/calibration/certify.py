@@ -135,16 +135,15 @@ def _audited(
     labels = sample.labels[audit]
     probabilities = harmful_probability(sample.margins[audit], found.calibration)
     teacher = None if sample.teacher is None else sample.teacher[audit]
+    disguised = sample.disguised[audit]
     end_to_end, figures = {}, {}
     for name, point in found.points.items():
-        harmful = outcomes(probabilities, teacher, point, slice_=slice_, policy=policy)
-        low, high = point.deferral_band
+        asked = deferred(probabilities, disguised, point, has_teacher=teacher is not None)
+        harmful = outcomes(probabilities, teacher, asked, point, slice_=slice_, policy=policy)
         end_to_end[name] = EndToEnd(
             miss_rate=bound(~harmful[labels == 1], delta=wanted.delta),
             false_positive_rate=bound(harmful[labels == 0], delta=wanted.delta),
-            deferral_rate=bound(
-                (probabilities >= low) & (probabilities <= high), delta=wanted.delta
-            ),
+            deferral_rate=bound(asked, delta=wanted.delta),
         )
         figures[name] = point_figures(point, probabilities, labels, np.ones(len(labels)))
     return replace(
@@ -154,9 +153,22 @@ def _audited(
     )
 
 
+def deferred(student: Floats, disguised: Mask, point: OperatingPoint, *, has_teacher: bool) -> Mask:
+    """(n,) what the server would ask a teacher: the band, and all that is disguised.
+
+    Without a teacher: the band alone, which is what one would be asked for.
+    """
+    in_band = [
+        wants_teacher(float(probability), point, fallback="auto", has_teacher=True)
+        for probability in student
+    ]
+    return np.array(in_band, dtype=np.bool_) | (disguised & has_teacher)
+
+
 def outcomes(
     student: Floats,
     teacher: Floats | None,
+    asked: Mask,
     point: OperatingPoint,
     *,
     slice_: Slice,
@@ -165,10 +177,11 @@ def outcomes(
     """(n,) which exchanges the server would call harmful, by the functions that it calls.
 
     teacher: (n,), NaN where it fails; None where there is none, and the student decides alone.
+    asked: (n,) of `deferred`.
     """
 
-    def verdict(probability: float, opinion: float) -> Verdict:
-        if not wants_teacher(probability, point, fallback="auto", has_teacher=teacher is not None):
+    def verdict(probability: float, opinion: float, *, ask: bool) -> Verdict:
+        if teacher is None or not ask:
             return student_verdict(probability, point)
         if math.isnan(opinion):
             return fallback_verdict(probability, point, slice_=slice_, policy=policy)
@@ -177,8 +190,8 @@ def outcomes(
     opinions = np.full(len(student), np.nan) if teacher is None else teacher
     return np.array(
         [
-            verdict(float(probability), float(opinion)).harmful
-            for probability, opinion in zip(student, opinions, strict=True)
+            verdict(float(probability), float(opinion), ask=bool(ask)).harmful
+            for probability, opinion, ask in zip(student, opinions, asked, strict=True)
         ],
         dtype=np.bool_,
     )

@@ -47,6 +47,7 @@ class Wanted:
 class ScoredSlice:
     """One slice of the sample. margins: (n,) nats; labels: (n,) 0 or 1; folds, parts: (n,).
 
+    disguised: (n,) where a trigger fired, so that a teacher is asked whatever the margin.
     teacher: (n,) in [0, 1], NaN where it gave nothing; None where no teacher was given.
     """
 
@@ -54,6 +55,7 @@ class ScoredSlice:
     labels: Ints
     folds: Ints
     parts: Ints
+    disguised: Mask
     teacher: Floats | None
 
     def within(self, part: str) -> Mask:
@@ -71,8 +73,14 @@ class ScoredSlice:
         }
 
 
-def scored_slice(rows: Sequence[Labelled], margins: Floats, teacher: Floats | None) -> ScoredSlice:
-    """Deals the rows of one slice to the parts by their prompt.
+def scored_slice(
+    rows: Sequence[Labelled],
+    margins: Floats,
+    teacher: Floats | None,
+    *,
+    disguised: Mask | None = None,
+) -> ScoredSlice:
+    """Deals the rows of one slice to the parts by their prompt. disguised: None where none is.
 
     Where rates are counted, a prompt counts once for each label: repeats are not independent, and
     would make a bound look better than it is.
@@ -86,6 +94,7 @@ def scored_slice(rows: Sequence[Labelled], margins: Floats, teacher: Floats | No
         labels=np.array([row.label for row in rows], dtype=np.int64)[kept],
         folds=np.array(folds, dtype=np.int64)[kept],
         parts=parts[kept],
+        disguised=np.zeros(kept.sum(), dtype=np.bool_) if disguised is None else disguised[kept],
         teacher=None if teacher is None else teacher[kept],
     )
 

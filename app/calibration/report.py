@@ -48,7 +48,7 @@ def _edge(edge: CertifiedThreshold, side: str, kind: str, fate: str) -> str:
 
 def _table(found: SliceCertificate, *, fused: bool) -> Iterator[str]:
     what = "fused with the teacher" if fused else "student alone"
-    yield f"| {what} | misses | false alarms | in the band |"
+    yield f"| {what} | misses | false alarms | deferred |"
     yield "| --- | --- | --- | --- |"
     for name, point in found.end_to_end.items():
         cells = (point.miss_rate, point.false_positive_rate, point.deferral_rate)

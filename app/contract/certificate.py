@@ -23,7 +23,10 @@ ASSUMPTIONS: Final = (
     "topic or one user. Exchangeable: traffic comes from the same source as the sample, and the "
     "labels are right; it ends when traffic drifts. No adversaries: whoever rewrites text until it "
     "passes is not covered. Each bound holds on its own at the stated confidence, not all at once. "
-    "A threshold given with a request is not covered."
+    "A threshold given with a request is not covered. Measured as a server decides whose triggers "
+    "are on (the default): disguised text counts as the more harmful of its readings, and a "
+    "teacher, where there is one, is asked about all of it. Fused bounds assume that the teacher "
+    "answers and that the cap on deferrals is not reached."
 )
 
 
@@ -56,7 +59,8 @@ class EndToEnd(_Frozen):
     false_positive_rate: Bound
     """Unharmful exchanges called harmful, of all unharmful ones."""
     deferral_rate: Bound
-    """Exchanges inside the deferral band, of all."""
+    """Exchanges inside the deferral band, of all; with a teacher, those that a trigger sent to it,
+    too."""
 
 
 class SliceCertificate(_Frozen):

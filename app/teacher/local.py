@@ -56,9 +56,10 @@ def made_in_the_lane(make: Callable[[Given], Made], given: Iterable[Given]) -> t
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A student that teaches."""
+    """A student that teaches. sha256: of its artifact."""
 
     name: str
+    sha256: str
     policy: Policy
     tokenizer: Tokenizer
     session: Session

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.batcher import BatchLimits
 from app.cascade import Cascade, CascadeRules
 from app.chat_guard.upstream import Upstream, UpstreamLimits
+from app.contract.certificate import Certificate
 from app.contract.decision import Policy
 from app.contract.errors import SettingsInvalid
 from app.contract.teacher_text import TEMPLATES
 from app.http_request import now
+from app.logs import log
 from app.metrics import Metrics
 from app.settings import Settings
 from app.teacher.breaker import Breaker
@@ -65,6 +68,23 @@ def build_desk(
         metrics=metrics,
         clock=now,
     )
+
+
+def warn_of_another(members: Sequence[Member], certificate: Certificate | None) -> None:
+    """Logs where others teach than those whose opinions the certificate weighed and measured.
+
+    Of a column of opinions nobody can tell whose they were.
+    """
+    if certificate is None or certificate.teacher == "column":
+        return
+    measured = certificate.teacher or ()
+    if sorted(one.sha256 for one in measured) != sorted(one.sha256 for one in members):
+        log(
+            "teacher_not_certified",
+            level=logging.WARNING,
+            certified=[f"{one.name}/{one.version}" for one in measured],
+            served=[one.name for one in members],
+        )
 
 
 def build_cascade(

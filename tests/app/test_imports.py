@@ -76,8 +76,8 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "teacher.setup": (
         {
-            *("batcher", "cascade", "chat_guard.upstream", "http_request", "metrics", "settings"),
-            *("teacher.breaker", "teacher.desk", "teacher.local", "teacher.opinion"),
+            *("batcher", "cascade", "chat_guard.upstream", "http_request", "logs", "metrics"),
+            *("settings", "teacher.breaker", "teacher.desk", "teacher.local", "teacher.opinion"),
             *("teacher.remote", "teacher.shares"),
         },
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
@@ -99,7 +99,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {
             *("calibration.certify", "calibration.fit", "calibration.labelled"),
             *("calibration.parts", "calibration.report", "publishing", "scoring", "session"),
-            *("tokenizer", "warm_up"),
+            *("tokenizer", "triggers", "warm_up"),
         },
         {"asyncio", "fastapi", "onnxruntime", "tokenizers"},
     ),

@@ -245,7 +245,7 @@ def test_a_local_teacher_has_opinions_or_says_why_not(
         ]
         policy = artifact.manifest.policy
         teacher = LocalTeacher(
-            [Member("m/1", policy, tokenizer, session) for session in sessions],
+            [Member("m/1", "0" * 64, policy, tokenizer, session) for session in sessions],
             limits=BatchLimits(2048, 100_000),
             max_tokens=20,
             clock=asyncio.get_running_loop().time,

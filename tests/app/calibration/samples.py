@@ -18,6 +18,7 @@ class Population:
     apart: float = 2.0
     harm_rate: float = 0.4
     teacher_apart: float | None = None
+    disguised_rate: float = 0.0
 
     def sample(self, size: int, rng: np.random.Generator) -> ScoredSlice:
         """Independent rows, dealt to the parts at random as prompts are by their hash."""
@@ -32,6 +33,7 @@ class Population:
             labels=labels,
             folds=rng.integers(0, 5, size),
             parts=rng.choice(len(PARTS), size=size, p=[SHARES[part] for part in PARTS]),
+            disguised=rng.random(size) < self.disguised_rate,
             teacher=teacher,
         )
 

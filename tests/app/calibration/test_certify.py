@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.calibration.bounds import rows_needed
-from app.calibration.certify import certify_slice, new_policy, outcomes
+from app.calibration.certify import certify_slice, deferred, new_policy, outcomes
 from app.calibration.labelled import Labelled
 from app.calibration.parts import FEWEST, PARTS, SHARES, Wanted, scored_slice, shortages
 from app.contract.decision import Fusion, OperatingPoint, Policy
@@ -82,16 +82,15 @@ def test_no_row_is_used_twice() -> None:
 def test_end_to_end_bounds_hold_on_what_was_never_seen() -> None:
     """The audited rates of many samples against the rates on a large one: bounds fail rarely."""
     rng, failed, draws = np.random.default_rng(2), 0, 40
-    population = Population(teacher_apart=3.0)
+    population = Population(teacher_apart=3.0, disguised_rate=0.2)
     truth = population.sample(5000, rng)
     for _ in range(draws):
         found = certify_slice(population.sample(1200, rng), "prompt", WANTED, old=OLD)
         policy = new_policy(OLD, {"prompt": found})
         point = policy.operating_points["balanced"]["prompt"]
-        harmful = outcomes(
-            harmful_probability(truth.margins, found.calibration),
-            truth.teacher, point, slice_="prompt", policy=policy,
-        )  # fmt: skip
+        student = harmful_probability(truth.margins, found.calibration)
+        asked = deferred(student, truth.disguised, point, has_teacher=True)
+        harmful = outcomes(student, truth.teacher, asked, point, slice_="prompt", policy=policy)
         missed = 1.0 - harmful[truth.labels == 1].mean()
         failed += missed > found.certificate.end_to_end["balanced"].miss_rate.upper_bound
     assert failed <= draws * WANTED.delta + 4 * np.sqrt(draws * 0.05 * 0.95)
@@ -178,7 +177,43 @@ def test_a_teacher_that_says_nothing_is_counted_as_a_failure_never_as_a_pass() -
     student = np.array([0.01, 0.4, 0.45, 0.99])
     point = OperatingPoint(threshold=0.5, deferral_band=(0.1, 0.9))
     silent = np.full(4, np.nan)
-    found = outcomes(student, silent, point, slice_="prompt", policy=OLD)
+    asked = deferred(student, np.zeros(4, dtype=np.bool_), point, has_teacher=True)
+    assert asked.tolist() == [False, True, True, False]
+    found = outcomes(student, silent, asked, point, slice_="prompt", policy=OLD)
     assert found.tolist() == [False, True, True, True]  # the old policy blocks
-    alone = outcomes(student, None, point, slice_="prompt", policy=OLD)
+    alone = outcomes(student, None, asked, point, slice_="prompt", policy=OLD)
     assert alone.tolist() == [False, False, False, True]
+
+
+def test_what_is_disguised_is_deferred_where_there_is_a_teacher() -> None:
+    student, disguised = np.array([0.01, 0.01, 0.5]), np.array([True, False, True])
+    point = OperatingPoint(threshold=0.5, deferral_band=(0.4, 0.6))
+    with_one, without = (
+        deferred(student, disguised, point, has_teacher=there) for there in (True, False)
+    )
+    assert with_one.tolist() == [True, False, True]
+    assert without.tolist() == [False, False, True]
+    policy = OLD.model_copy(update={"fusion": {"prompt": Fusion(student=0.0, teacher=1.0)}})
+    sure, silent = np.full(3, 0.99), np.full(3, np.nan)
+    for teacher, asked, harmful in (
+        (sure, with_one, [True, False, True]),  # the teacher convinces where it is asked
+        (silent, with_one, [True, False, True]),  # the old policy blocks
+        (None, without, [False, False, True]),  # the student decides alone
+    ):
+        found = outcomes(student, teacher, asked, point, slice_="prompt", policy=policy)
+        assert found.tolist() == harmful
+
+
+def test_the_certificate_counts_every_forced_deferral() -> None:
+    def rates(teacher_apart: float | None, disguised_rate: float) -> dict[str, float]:
+        population = Population(teacher_apart=teacher_apart, disguised_rate=disguised_rate)
+        sample = population.sample(2000, np.random.default_rng(6))
+        found = certify_slice(sample, "prompt", WANTED, old=OLD)
+        whole = found.certificate.end_to_end
+        return {name: one.deferral_rate.rate for name, one in whole.items()}
+
+    for name, rate in rates(3.0, 0.0).items():
+        assert rate < 1.0
+        assert rates(3.0, 1.0)[name] == 1.0
+        assert rate < rates(3.0, 0.3)[name] < 1.0
+    assert rates(None, 1.0) == rates(None, 0.0)  # nobody is asked
