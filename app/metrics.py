@@ -75,8 +75,8 @@ class Metrics:
         self.teacher_retries = Counter(
             "postern_teacher_retries", "Calls to the teacher that were second tries.", registry=r
         )
-        self.teacher_in_flight = Gauge(
-            "postern_teacher_in_flight", "Questions to the teacher, waiting or asked.", registry=r
+        self.teacher_questions = Gauge(
+            "postern_teacher_questions", "Questions to the teacher, waiting or asked.", registry=r
         )
         self.breaker_state = Gauge(
             "postern_breaker_state",

@@ -136,10 +136,10 @@ def measure(address: Any, *, clients: int, rounds: int, seconds: float) -> dict[
         busy = window % 2 == 1
         (teacher.running.set if busy else teacher.running.clear)()
         if busy:
-            while metric(address, "postern_teacher_in_flight") < clients // 2:
+            while metric(address, "postern_teacher_questions") < clients // 2:
                 time.sleep(0.05)
         else:
-            while metric(address, "postern_teacher_in_flight") > 0:
+            while metric(address, "postern_teacher_questions") > 0:
                 time.sleep(0.05)
         before, started = student.done, time.perf_counter()
         time.sleep(seconds)
@@ -147,7 +147,7 @@ def measure(address: Any, *, clients: int, rounds: int, seconds: float) -> dict[
             (student.done - before) / (time.perf_counter() - started)
         )
         if busy:
-            in_flight.append(metric(address, "postern_teacher_in_flight"))
+            in_flight.append(metric(address, "postern_teacher_questions"))
     answered = metric(address, 'postern_teacher_requests_total{outcome="answered"}')
     student.stopped = teacher.stopped = True
     ratios = [b / a for a, b in zip(rates["alone"], rates["beside"], strict=True)]

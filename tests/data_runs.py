@@ -29,6 +29,7 @@ longest_exemplar = 1000
 
 [filter]
 diversity_rows = 0
+novelty_rows = 0
 
 [respond.refuse]
 model = {{ kind = "server", base_url = "{url}", model = "writer", concurrency = 4 }}

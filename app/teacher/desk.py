@@ -71,7 +71,7 @@ class TeacherDesk:
         self._slots = asyncio.Semaphore(rules.at_once)
         self._closed = False
         metrics.breaker_state.set_function(lambda: _BREAKER_STATES[breaker.state])
-        metrics.teacher_in_flight.set_function(lambda: len(self._flights))
+        metrics.teacher_questions.set_function(lambda: len(self._flights))
         for outcome in get_args(Asked):  # from 0 on, so that the first failure is a rise
             metrics.teacher_requests.labels(outcome)
 

@@ -8,10 +8,14 @@ from pathlib import Path
 from app.metrics import Metrics
 
 APP = Path(__file__).resolve().parents[2] / "app"
-UNITS = ("_seconds", "_tokens", "_ratio", "_windows", "_info", "_probability", "_psi")
+UNITS = (
+    *("_seconds", "_tokens", "_ratio", "_windows", "_info", "_probability", "_psi"),
+    *("_questions", "_state"),
+)
 LABELS = {
     *("route", "status", "stage", "reason", "verdict", "decided_by", "slice"),
     *("name", "version", "sha256", "outcome", "window"),
+    *("trigger", "student", "teacher"),
 }
 
 
