@@ -55,7 +55,10 @@ class CostModel:
         seconds = max(seconds, 1e-6)
         if self._observed:
             seconds = self._clipped(seconds, predicted)
-        weight = 1.0 / max(predicted, seconds / 100.0, 1e-6) ** 2
+        # The first batch has no prediction to count against: a hundredth of its time would give it
+        # the weight of ten thousand others.
+        usual = predicted if self._observed else seconds
+        weight = 1.0 / max(usual, seconds / 100.0, 1e-6) ** 2
         changed = abs(self._streak) >= _STREAK
         keep = 0.5 if changed else 1.0 - 1.0 / _MEMORY
         if 0 < self._observed <= _BURN_IN and seconds > 2.0 * predicted:
@@ -103,9 +106,8 @@ def _dot(one: Vector, other: Vector) -> float:
 def _solved(left: list[Vector], right: Vector) -> Vector:
     """Non-negative least squares of three unknowns: the best of the seven subsets that are >= 0."""
     best, best_loss = [0.0] * 3, 0.0
-    ridge = _RIDGE * (left[0][0] + left[1][1] + left[2][2])
     for kept in _SUBSETS:
-        weights = _of_subset(left, right, kept, ridge)
+        weights = _of_subset(left, right, kept)
         if min(weights) < 0.0:
             continue
         loss = _dot(weights, [_dot(row, weights) for row in left]) - 2.0 * _dot(right, weights)
@@ -116,9 +118,9 @@ def _solved(left: list[Vector], right: Vector) -> Vector:
     return best
 
 
-def _of_subset(left: list[Vector], right: Vector, kept: Sequence[int], ridge: float) -> Vector:
+def _of_subset(left: list[Vector], right: Vector, kept: Sequence[int]) -> Vector:
     """The minimum where only `kept` differ from zero, by Gaussian elimination."""
-    rows = [[left[i][j] + (ridge if i == j else 0.0) for j in kept] + [right[i]] for i in kept]
+    rows = [[left[i][j] * (1.0 + _RIDGE * (i == j)) for j in kept] + [right[i]] for i in kept]
     size = len(kept)
     for pivot in range(size):
         for below in range(pivot + 1, size):

@@ -48,6 +48,13 @@ def test_it_learns_what_is_linear(
     )
 
 
+def test_the_first_batch_weighs_no_more_than_the_next_ones() -> None:
+    model = CostModel()
+    for length in (32, 48, 64, 80, 16):
+        model.observe(length, 1, 0.1 * length)
+    assert predicted(model, 128, 1) == pytest.approx(12.8, rel=0.02)
+
+
 @settings(max_examples=60)
 @given(
     batches=st.lists(

@@ -122,7 +122,7 @@ def test_a_question_outlives_its_asker_and_tells_the_breaker() -> None:
         assert breaker.state == "closed"
         while breaker.state == "closed":  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
-        assert await ask(desk) == "breaker_open"
+        assert await ask(desk, "b") == "breaker_open"
         assert teacher.seen == ["a"]
 
     run(case)
