@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -96,5 +97,9 @@ def node_openai(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which Node finds OpenAI's official client."""
     folder = tmp_path_factory.mktemp("node")
     install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_CLIENT]
-    subprocess.run(install, check=True, capture_output=True, timeout=1800, cwd=folder)
+    # Node carries certificates of its own; a company's proxy is known to the system's only.
+    environment = {"NODE_OPTIONS": "--use-openssl-ca"} | os.environ
+    subprocess.run(
+        install, check=True, capture_output=True, timeout=600, cwd=folder, env=environment
+    )
     return folder
