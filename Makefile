@@ -7,10 +7,11 @@ RECIPE ?= recipes/embedded.toml
 URL ?= http://127.0.0.1:8000
 SERVE_VENV ?= .venv-serve
 VENV ?= .venv
+TEACHERS ?= $(sort $(wildcard artifacts/teacher-*/1.0.0))
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: serve test check format lock train loadtest bench clean
+.PHONY: serve demo-cascade test check format lock train loadtest bench clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -20,6 +21,11 @@ $(SERVE_VENV)/.installed: requirements/serve.txt pyproject.toml
 	$(SERVE_VENV)/bin/pip install --quiet --require-hashes -r requirements/serve.txt
 	$(SERVE_VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
+
+# The shipped student with the shipped ensemble behind it, on a few texts; then a server to try.
+demo-cascade: $(SERVE_VENV)/.installed
+	$(SERVE_VENV)/bin/python examples/cascade/demo.py --host $(HOST) --port $(PORT) \
+		$(addprefix --teacher ,$(TEACHERS))
 
 $(VENV)/.installed: requirements/test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -42,6 +42,11 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "import-data":
         import_data.import_data(arguments)
         return
+    if arguments.stage == "average":
+        from model_training.average import average  # torch
+
+        average(arguments.of, arguments.output)
+        return
     if arguments.stage in ("cascade-report", "coverage"):
         (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
         return
@@ -116,10 +121,24 @@ def training_parser() -> argparse.ArgumentParser:
     cascade_report.add_arguments(
         stages.add_parser("cascade-report", help="F1 over deferral rate of student and teacher")
     )
+    _add_average(
+        stages.add_parser("average", help="the mean of several students' weights, as a new base")
+    )
     coverage.add_arguments(
         stages.add_parser("coverage", help="how often certificates hold, over many samples")
     )
     return parser
+
+
+def _add_average(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--of",
+        type=Path,
+        action="append",
+        required=True,
+        help="folder of a trained student (<run>/student); give it twice or more",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the mean")
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
