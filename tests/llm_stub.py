@@ -81,7 +81,7 @@ class LlmStub:
 
     def __init__(self) -> None:
         self.behaviour = Behaviour()
-        self.requests: list[Request] = []
+        self._requests: list[Request] = []
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -94,13 +94,20 @@ class LlmStub:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
+    @property
+    def requests(self) -> list[Request]:
+        """All that came, once each has its answer: a client has it a moment before this knows."""
+        self.wait_until_idle()
+        with self._lock:
+            return list(self._requests)
+
     def answered(self, path: str | None = None) -> list[Request]:
         with self._lock:
-            return [one for one in self.requests if one.answered and path in (None, one.path)]
+            return [one for one in self._requests if one.answered and path in (None, one.path)]
 
     def forget(self) -> None:
         with self._lock:
-            self.requests.clear()
+            self._requests.clear()
             self.most_at_once = 0
 
     def wait_for(self, count: int) -> None:
@@ -139,7 +146,7 @@ class LlmStub:
     def _leave(self, request: Request) -> None:
         with self._lock:
             self._at_once -= 1
-            self.requests.append(request)
+            self._requests.append(request)
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,8 +2,8 @@
 
 python examples/cascade/demo.py --teacher artifacts/TEACHER/1.0.0 [--teacher …]
 
-Starts the server with the teacher in its own process, asks every text twice, prints both answers side
-by side, and leaves the server running until Ctrl-C (`--once`: ends it). Nothing but Python is needed.
+Starts the server with the teacher in its own process, asks every text twice, prints both answers
+side by side, and leaves the server running until Ctrl-C (`--once`: ends it).
 """
 
 from __future__ import annotations
