@@ -257,9 +257,11 @@ def test_two_runs_on_one_folder(half_done: DataRun, stub: LlmStub) -> None:
     process = half_done.start("generate")
     try:
         stub.wait_for(3)
+        process.send_signal(signal.SIGSTOP)  # at work for as long as the other takes to start
         assert "another run is at work here" in half_done.fails("generate")
     finally:
         stub.behaviour.delay_s = 0.0
+        process.send_signal(signal.SIGCONT)
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert max(_names(stub.answered()).values()) == 1
