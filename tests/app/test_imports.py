@@ -144,7 +144,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers"},
     ),
-    "dialects.door": ({"http_request", "routes"}, {"onnxruntime", "tokenizers"}),
+    "dialects.door": ({"http_request", "request_log", "routes"}, {"onnxruntime", "tokenizers"}),
     "dialects.routes": (
         {
             *("dialects.door", "dialects.litellm_guardrail", "dialects.openai_errors"),
@@ -219,6 +219,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers", "httpx2"},
     ),
+    "request_log": (set(), _IO),
     "routes": (
         {
             "chat_guard.guard",
@@ -227,6 +228,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
             "http_request",
             "metrics",
             "pipeline",
+            "request_log",
             "settings",
             "wire",
         },

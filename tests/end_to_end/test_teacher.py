@@ -20,7 +20,7 @@ from app.teacher.setup import build_desk
 from tests.conftest import StartServer
 from tests.scripted_teacher import FAULTS, METADATA, says
 from tests.scripted_upstream import StubUpstream, completion, whole
-from tests.server_process import HANG_S, ServerProcess, postern
+from tests.server_process import HANG_S, ROOT, ServerProcess, postern
 from tests.tiny_llama import build_tiny_llama
 
 SECRET = "zzsecretzz"
@@ -111,6 +111,57 @@ def test_student_and_teacher_decide_together(guarded: ServerProcess, teacher: St
     assert seen.json["max_tokens"] == 1
     assert "<BEGIN CONVERSATION>\n\nUser: read a book" in seen.json["prompt"]
     assert guarded.metric('postern_stage_duration_seconds_count{stage="teacher"}') >= 1
+
+
+def test_the_log_says_how_long_the_teacher_took(
+    guarded: ServerProcess, teacher: StubUpstream
+) -> None:
+    recovered(guarded, teacher)
+    teacher.play([0.2, *says(0.9)])
+    for path in ("/classify", "/v1/moderations"):
+        body: dict[str, Any] = {"prompt": text(), "fallback": "always"}
+        if path == "/v1/moderations":
+            body = {"input": DISGUISED}
+        guarded.post(path, json=body, headers={"X-Request-Id": f"taught{path[-4:]}"})
+        line = logged(guarded, f"taught{path[-4:]}")
+        assert (line["deferred"], line["taught"], line["degraded"]) == (1, 1, 0)
+        assert 200.0 <= line["teacher_ms"] <= line["duration_ms"]
+        teacher.play([0.2, *says(0.9)])
+    timed = guarded.post(
+        "/classify",
+        json={"prompt": text(), "fallback": "always"},
+        headers={"X-Postern-Timings": "1"},
+    )
+    assert ", teacher;dur=" in timed.headers["Server-Timing"]
+    guarded.post(
+        "/classify",
+        json={"prompt": text(), "fallback": "never"},
+        headers={"X-Request-Id": "alone"},
+    )
+    line = logged(guarded, "alone")
+    assert (line["deferred"], line["taught"]) == (0, 0)
+    assert "teacher_ms" not in line
+    teacher.play(whole({}, status=400))
+    guarded.post(
+        "/classify",
+        json={"prompt": text(), "fallback": "always"},
+        headers={"X-Request-Id": "untaught"},
+    )
+    line = logged(guarded, "untaught")
+    assert (line["deferred"], line["taught"], line["degraded"]) == (1, 0, 1)
+    documented = (ROOT / "docs/performance.md").read_text()
+    assert [name for name in line if f"`{name}`" not in documented] == []
+
+
+def logged(server: ServerProcess, request_id: str) -> dict[str, Any]:
+    """The newest line of a request, which is written after its reply."""
+    deadline = time.monotonic() + HANG_S
+    while time.monotonic() < deadline:
+        lines = [one for one in server.log_lines() if one.get("request_id") == request_id]
+        if lines:
+            return lines[-1]
+        time.sleep(0.02)
+    raise AssertionError(f"{request_id} is in no line")
 
 
 def test_only_what_lies_in_the_band_is_asked(guarded: ServerProcess, teacher: StubUpstream) -> None:
