@@ -157,7 +157,7 @@ def _remote(settings: Settings) -> Teacher:
     dialect = openai_dialect(
         TEMPLATES[settings.teacher_template],
         model=settings.teacher_model or "",
-        chat=settings.teacher_endpoint == "chat",
+        endpoint=settings.teacher_endpoint,
         temperature=settings.teacher_temperature,
     )
     return RemoteTeacher(upstream, dialect)
