@@ -127,6 +127,9 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
     desk = teacher_setup.build_desk(
         settings, lambda: load_teachers(settings, manifest.certificate), metrics
     )
+    if settings.teacher_url is not None:
+        asked = teacher_setup.asked_teacher(settings)
+        teacher_setup.warn_of_another(asked, manifest.certificate)
     policy = teacher_setup.effective_policy(settings, manifest.policy)
     cascade = teacher_setup.build_cascade(settings, policy, desk, metrics)
     pipeline = Pipeline(

@@ -9,7 +9,7 @@ from typing import Any
 from app.batcher import BatchLimits
 from app.cascade import Cascade, CascadeRules
 from app.chat_guard.upstream import Upstream, UpstreamLimits
-from app.contract.certificate import Certificate
+from app.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from app.contract.decision import Policy
 from app.contract.errors import SettingsInvalid
 from app.contract.teacher_text import TEMPLATES
@@ -43,7 +43,7 @@ def build_desk(
     """
     if not settings.has_teacher:
         return None
-    teacher = _remote(settings) if settings.teacher_url else _local(settings, members())
+    teacher = build_remote(settings) if settings.teacher_url else _local(settings, members())
     return TeacherDesk(
         teacher,
         rules=DeskRules(
@@ -70,7 +70,22 @@ def build_desk(
     )
 
 
-def warn_of_another(members: Sequence[Member], certificate: Certificate | None) -> None:
+def asked_teacher(settings: Settings) -> AskedTeacher:
+    """Who is asked at `teacher_url`, as a certificate names it."""
+    if settings.teacher_kind == "postern":
+        return AskedTeacher(kind="postern")
+    return AskedTeacher(
+        kind="openai",
+        model=settings.teacher_model,
+        template=settings.teacher_template,
+        endpoint=settings.teacher_endpoint,
+        temperature=settings.teacher_temperature,
+    )
+
+
+def warn_of_another(
+    teachers: Sequence[Member] | AskedTeacher, certificate: Certificate | None
+) -> None:
     """Logs where others teach than those whose opinions the certificate weighed and measured.
 
     Of a column of opinions nobody can tell whose they were.
@@ -78,13 +93,24 @@ def warn_of_another(members: Sequence[Member], certificate: Certificate | None) 
     if certificate is None or certificate.teacher == "column":
         return
     measured = certificate.teacher or ()
-    if sorted(one.sha256 for one in measured) != sorted(one.sha256 for one in members):
+    if _identities(measured) != _identities(teachers):
         log(
             "teacher_not_certified",
             level=logging.WARNING,
-            certified=[f"{one.name}/{one.version}" for one in measured],
-            served=[one.name for one in members],
+            certified=[measured.name]
+            if isinstance(measured, AskedTeacher)
+            else [f"{one.name}/{one.version}" for one in measured],
+            served=[teachers.name]
+            if isinstance(teachers, AskedTeacher)
+            else [one.name for one in teachers],
         )
+
+
+def _identities(teachers: Sequence[Member | ArtifactId] | AskedTeacher) -> list[str]:
+    """What must agree between a certificate and who teaches."""
+    if isinstance(teachers, AskedTeacher):
+        return [teachers.model_dump_json(exclude={"outcomes"})]
+    return sorted(one.sha256 for one in teachers)
 
 
 def build_cascade(
@@ -131,7 +157,8 @@ def _local(settings: Settings, members: Sequence[Member]) -> Teacher:
     )
 
 
-def _remote(settings: Settings) -> Teacher:
+def build_remote(settings: Settings) -> Teacher:
+    """The teacher at `teacher_url`. Raises SettingsInvalid."""
     url, timeout_s = settings.teacher_url, settings.teacher_timeout_ms / 1000.0
     assert url is not None  # noqa: S101 - for the type checker
     limits = UpstreamLimits(

@@ -82,6 +82,10 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
     ),
+    "teacher.inquiry": (
+        {"settings", "teacher.opinion", "teacher.setup"},
+        {"fastapi", "starlette", "onnxruntime", "tokenizers", "httpx2"},
+    ),
     "cascade": ({"metrics", "teacher.desk", "teacher.opinion", "teacher.shares"}, _IO),
     "scorer": (
         {"batcher", "callers", "metrics", "score_cache", "tokenizer", "triggers"},
@@ -97,7 +101,8 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "drift": (set(), _PURE),
     "calibrate": (
         {
-            *("calibration.certify", "calibration.fit", "calibration.labelled"),
+            *("calibration.asker", "calibration.certify", "calibration.fit"),
+            "calibration.labelled",
             *("calibration.parts", "calibration.report", "publishing", "scoring", "session"),
             *("tokenizer", "triggers", "warm_up"),
         },
@@ -106,7 +111,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "calibrate_command": (
         {
             *("calibrate", "calibration.labelled", "calibration.parts", "calibration.report"),
-            "settings",
+            *("settings", "teacher.inquiry"),
         },
         _IO | {"asyncio"},
     ),
@@ -153,6 +158,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers"},
     ),
+    "calibration.asker": (set(), _PURE),
     "calibration.bounds": (set(), _PURE),
     "calibration.certify": (
         {
