@@ -77,6 +77,13 @@ class TeacherSettings(BaseModel):
     teacher_threads: int = Field(
         1, ge=1, le=256, description="Threads of a teacher in this process, all of low priority."
     )
+    teacher_beside_share: float = Field(
+        0.05,
+        gt=0.0,
+        le=1.0,
+        description="Share of the student's working time in which a teacher in this process may "
+        "run, too; 1 for no limit.",
+    )
     teacher_retry_share: float = Field(
         0.1, ge=0.0, le=1.0, description="Second tries, as a share of the questions; 0 for none."
     )

@@ -18,6 +18,7 @@ from app.logs import log
 from app.metrics import Metrics
 from app.settings import Settings
 from app.teacher.breaker import Breaker
+from app.teacher.courtesy import Courtesy
 from app.teacher.desk import DeskRules, TeacherDesk
 from app.teacher.local import LocalTeacher, Member
 from app.teacher.opinion import Teacher
@@ -35,15 +36,22 @@ def effective_policy(settings: Settings, policy: Policy) -> Policy:
 
 
 def build_desk(
-    settings: Settings, members: Callable[[], Sequence[Member]], metrics: Metrics
+    settings: Settings,
+    members: Callable[[], Sequence[Member]],
+    metrics: Metrics,
+    courtesy: Courtesy | None = None,
 ) -> TeacherDesk | None:
     """None where no teacher is set. members: loads those of `teacher_artifacts`.
+
+    courtesy: of these towards the student.
 
     Raises SettingsInvalid, and ArtifactInvalid for members.
     """
     if not settings.has_teacher:
         return None
-    teacher = build_remote(settings) if settings.teacher_url else _local(settings, members())
+    teacher = (
+        build_remote(settings) if settings.teacher_url else _local(settings, members(), courtesy)
+    )
     return TeacherDesk(
         teacher,
         rules=DeskRules(
@@ -148,12 +156,13 @@ def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> d
     }
 
 
-def _local(settings: Settings, members: Sequence[Member]) -> Teacher:
+def _local(settings: Settings, members: Sequence[Member], courtesy: Courtesy | None) -> Teacher:
     return LocalTeacher(
         members,
         limits=BatchLimits(settings.max_batch_tokens, settings.max_queue_tokens),
         max_tokens=settings.max_exchange_tokens,
         clock=now,
+        courtesy=courtesy,
     )
 
 

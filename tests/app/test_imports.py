@@ -66,8 +66,9 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"chat_guard.upstream", "teacher.opinion"},
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
     ),
+    "teacher.courtesy": (set(), _IO | {"asyncio", "threading"}),
     "teacher.local": (
-        {"batcher", "metrics", "session", "teacher.opinion", "tokenizer"},
+        {"batcher", "metrics", "session", "teacher.courtesy", "teacher.opinion", "tokenizer"},
         {"fastapi", "starlette", "httpx2"},
     ),
     "teacher.desk": (
@@ -77,8 +78,8 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "teacher.setup": (
         {
             *("batcher", "cascade", "chat_guard.upstream", "http_request", "logs", "metrics"),
-            *("settings", "teacher.breaker", "teacher.desk", "teacher.local", "teacher.opinion"),
-            *("teacher.remote", "teacher.shares"),
+            *("settings", "teacher.breaker", "teacher.courtesy", "teacher.desk", "teacher.local"),
+            *("teacher.opinion", "teacher.remote", "teacher.shares"),
         },
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
     ),
