@@ -3,8 +3,8 @@
 Priorities alone are not enough. A thread of the lowest priority still takes caches, memory
 bandwidth and the other half of a physical core from the student, and it may lose its core while it
 holds the interpreter's lock. So the lane runs as it likes while the student rests, and owes for the
-time in which both ran: before its next batch it waits until that is no more than a share of the
-time for which the student worked.
+processor time that it took while the student worked: before its next batch it waits until that is
+no more than a share of the time for which the student worked.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Courtesy:
 
     Without a lock on purpose: whoever lost its core while it held one would stop the event loop.
     share: of the student's working time, in which the lane may run, too; 1 for no limit.
+    processor_s: that the calling thread has used.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Courtesy:
         share: float,
         *,
         clock: Callable[[], float] = time.monotonic,
+        processor_s: Callable[[], float] = time.thread_time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._share = share
         self._clock = clock
+        self._processor_s = processor_s
         self._sleep = sleep
         # Whether it works, since when, and how long it worked before: replaced as a whole.
         self._student: tuple[bool, float, float] = (False, -math.inf, 0.0)
@@ -54,12 +57,15 @@ class Courtesy:
         """Waits as long as courtesy asks for, then works."""
         self._wait()
         _, before = self._settled
+        used = self._processor_s()
         try:
             return work()
         finally:
             now = self._clock()
             worked = self._worked_s(now)
-            self._owed_s += (1.0 - self._share) * (worked - before)
+            # A lane that waited for a core took nothing from anybody.
+            both = min(worked - before, self._processor_s() - used)
+            self._owed_s += (1.0 - self._share) * both
             self._settled = (now, worked)
 
     def _wait(self) -> None:

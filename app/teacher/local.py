@@ -1,7 +1,7 @@
 """A teacher in this process: one bigger student, or several averaged, in a lane of their own.
 
-The lane's threads get a core only where nobody else wants it, and run little while the student
-works (`courtesy`).
+The lane's threads step back from a core that others want, and run little while the student works
+(`app/teacher/courtesy.py`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from app.teacher.courtesy import Courtesy
 from app.teacher.opinion import Opinion
 from app.tokenizer import Tokenizer
 
-_NICENESS: Final = 19
+_NICER_BY: Final = 10
 _THREADS: Final = Path("/proc/self/task")
 
 Given = TypeVar("Given")
@@ -45,22 +45,22 @@ Made = TypeVar("Made")
 
 
 def yield_to_others(thread: int = 0) -> None:
-    """Makes a thread, and those that it starts, the last to get a core; 0: the calling one.
+    """Gives a thread a tenth of the weight of others; 0: the calling one.
 
-    `SCHED_IDLE`, which gives way at once to whoever wakes; where that is forbidden, the greatest
-    niceness. Only Linux has priorities of single threads; elsewhere the call would slow the whole
-    process.
+    Not less: whoever gets no core while it holds the interpreter's lock stops the event loop with
+    it, so the lowest priorities (niceness 19, `SCHED_IDLE`) would protect nobody on a busy machine.
+    What the lane takes is bounded by its courtesy. Only Linux has priorities of single threads;
+    elsewhere the call would slow the whole process.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
-        with suppress(OSError):
-            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        ours = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, ours + _NICER_BY))
 
 
 def made_in_the_lane(make: Callable[[Given], Made], given: Iterable[Given]) -> tuple[Made, ...]:
     """`make` of each; the threads that this starts, such as those of an engine, yield from then on.
 
-    Not while they are made: on a busy machine that would take forever.
+    Not before: loading at a low priority would take long on a busy machine.
     """
     before = _threads()
     made = tuple(map(make, given))

@@ -20,7 +20,13 @@ class World:
         self.worked_s = 0.0
         self.waited_s = 0.0
         self._plan = [*plan, float("inf")]
-        self.courtesy = Courtesy(share, clock=lambda: self.now, sleep=self._sleep)
+        self.starved = False
+        self.courtesy = Courtesy(
+            share,
+            clock=lambda: self.now,
+            processor_s=lambda: 0.0 if self.starved else self.now,
+            sleep=self._sleep,
+        )
 
     def _sleep(self, seconds: float) -> None:
         assert 0.0 < seconds <= 0.25
@@ -97,6 +103,14 @@ def test_nobody_waits_for_a_student_at_rest() -> None:
     world.courtesy.run(lambda: world.pass_time(0.05))
     world.courtesy.run(lambda: world.pass_time(0.05))
     assert world.waited_s == pytest.approx(0.0475 + GAP_S, abs=0.002)  # what was owed, at rest
+
+
+def test_who_got_no_core_owes_nothing() -> None:
+    world = World([0.001, 1000.0], share=0.05)
+    world.starved = True
+    for _ in range(10):
+        world.courtesy.run(lambda: world.pass_time(5.0))
+    assert world.waited_s == 0.0
 
 
 def test_without_a_limit_it_never_waits() -> None:
