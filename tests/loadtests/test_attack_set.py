@@ -12,7 +12,8 @@ import pytest
 
 from app.contract.exchange import Exchange
 from app.triggers import disguise_of
-from loadtests.attack_set import DISGUISES, KINDS, harmless, made_prompts, markdown
+from loadtests.attack_set import markdown
+from loadtests.attack_texts import DISGUISES, KINDS, harmless, made_prompts
 from loadtests.teacher_lane import ratios_of, summary
 from tests.server_process import ROOT, environment
 
@@ -24,7 +25,7 @@ LIMIT = 6
 def report(tiny_artifact: Path) -> dict[str, Any]:
     done = subprocess.run(
         [
-            *(sys.executable, "loadtests/attack_set.py", "--json", "--limit", str(LIMIT)),
+            *(sys.executable, "-m", "loadtests.attack_set", "--json", "--limit", str(LIMIT)),
             *("--student", str(tiny_artifact), "--teacher", f"{tiny_artifact},{tiny_artifact}"),
         ],
         cwd=ROOT,
