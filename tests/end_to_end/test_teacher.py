@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from app.settings import read_settings
 from app.teacher.setup import build_desk
 from tests.conftest import StartServer
 from tests.scripted_teacher import FAULTS, METADATA, says
-from tests.scripted_upstream import StubUpstream, completion, whole
+from tests.scripted_upstream import Seen, Step, StubUpstream, completion, whole
 from tests.server_process import HANG_S, ROOT, ServerProcess, postern
 from tests.tiny_llama import build_tiny_llama
 
@@ -245,6 +247,46 @@ def test_the_breaker_opens_and_closes_and_nothing_is_lost(
     recovered(guarded, teacher)
     assert guarded.metric("postern_breaker_state") == 0
     assert sum_of(guarded, "postern_teacher_requests_total") == calls + failed + len(teacher.seen)
+
+
+def test_through_a_storm_of_faults_every_request_is_answered_and_every_count_matches(
+    start_server: StartServer, teacher: StubUpstream
+) -> None:
+    """All faults in turn, several at a time, and answers between them; then it comes back."""
+    server = start_server(teacher_url=teacher.url, **TAUGHT | {"teacher_timeout_ms": 500})
+    scripts = itertools.cycle([*(steps for steps, _ in FAULTS.values()), *[says(0.2)] * 4])
+    turn = threading.Lock()
+
+    def next_script(_: Seen) -> list[Step]:
+        with turn:
+            return next(scripts)
+
+    teacher.play([])
+    teacher.script = next_script
+    bodies = [{"prompt": text(), "fallback": "always"} for _ in range(80)]
+    with ThreadPoolExecutor(6) as pool:
+        replies = list(
+            pool.map(
+                lambda body: server.classify(body, X_Request_Timeout_Ms="100000"),
+                bodies,
+            )
+        )
+    results = [only(reply) for reply in replies]
+    assert all(reply.json()["timings_ms"]["total"] <= 100_000 for reply in replies)
+    told = [one for one in results if one["decided_by"] == "fused"]
+    untold = [one for one in results if one["decided_by"] == "fallback"]
+    assert len(told) + len(untold) == len(bodies)
+    assert all(one["degraded"] for one in untold)
+    assert not any(one["degraded"] for one in told)
+    assert outcome(server, "answered") == len(told)
+    assert sum_of(server, "postern_teacher_requests_total") == len(teacher.seen)
+    assert sum_of(server, "postern_deferrals_total") == len(bodies)
+    assert server.metric("postern_degraded_total") == len(untold)
+    refused = 'postern_deferrals_total{outcome="breaker_open",reason="always"}'
+    assert server.metric(refused) > 0  # it opened, and spared the teacher
+    assert len(teacher.seen) < len(bodies)
+    recovered(server, teacher)
+    assert server.metric("postern_breaker_state") == 0
 
 
 def test_a_caller_in_a_hurry_gets_a_verdict_and_leaves_the_breaker_alone(
