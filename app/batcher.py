@@ -85,8 +85,11 @@ class Batcher:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
         cost: CostModel | None = None,
+        on_work: Callable[[bool], None] | None = None,
     ) -> None:
+        """on_work: told on the event loop when there is work, and when there is none any more."""
         self._run = run
+        self._on_work = on_work or _nobody_cares
         self._limits = limits
         self._n_workers = workers
         self._metrics = metrics
@@ -147,6 +150,7 @@ class Batcher:
             for w in windows
         ]
         self._queue.add(entries, caller=caller)
+        self._on_work(True)
         self._work_came.set()
         try:
             async with asyncio.timeout(max(0.0, deadline - now)):
@@ -206,6 +210,8 @@ class Batcher:
         while True:
             batch = self._take()
             if not batch:
+                if not self._running:
+                    self._on_work(False)
                 self._work_came.clear()
                 await self._work_came.wait()
                 continue
@@ -288,6 +294,10 @@ class Batcher:
     def _oldest_s(self) -> float:
         oldest = min((entry.arrived for entry in self._queue), default=math.inf)
         return max(0.0, self._clock() - oldest)
+
+
+def _nobody_cares(works: bool) -> None:
+    pass
 
 
 def _run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from app.calibration.asker import Asker
 from app.calibration.certify import CertifiedSlice, certify_slice, new_policy
 from app.calibration.fit import calibrated, log_odds
 from app.calibration.labelled import Labelled, LabelledData
-from app.calibration.parts import ScoredSlice, Wanted, scored_slice, shortages
+from app.calibration.parts import ScoredSlice, Wanted, scored_slice, shortages, taught
 from app.calibration.report import certificate_text
 from app.contract.artifact import (
     MODEL,
@@ -25,7 +27,7 @@ from app.contract.artifact import (
     file_entries,
     read_artifact,
 )
-from app.contract.certificate import ArtifactId, Certificate
+from app.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from app.contract.errors import CalibrationImpossible, LabelledDataInvalid, TooFewRows
 from app.contract.exchange import SLICES, Exchange, Slice
 from app.contract.probability import Floats, harmful_probability
@@ -45,8 +47,9 @@ CERTIFICATE = "CERTIFICATE.md"
 class Job:
     """What is calibrated, and what is asked for.
 
-    teachers: artifact folders, whose calibrated log-odds are averaged; without any, the column
-    `teacher_probability` counts where the data have it. slices: None takes those in the data.
+    teachers: artifact folders, whose calibrated log-odds are averaged; asker: a teacher elsewhere.
+    Without any, the column `teacher_probability` counts where the data have it. slices: None takes
+    those in the data.
     """
 
     artifact: Path
@@ -56,6 +59,7 @@ class Job:
     threads: int
     today: date
     version: str | None = None
+    asker: Asker | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,7 @@ def calibrate(data: LabelledData, job: Job) -> Calibrated:
     by_slice = _by_slice(data, job)
     _refuse_early(by_slice, job.wanted)
     teachers = [read_artifact(folder) for folder in job.teachers]
-    scored = {
-        name: _scored(rows, source, teachers, threads=job.threads)
-        for name, rows in by_slice.items()
-    }
+    scored = {name: _scored(rows, source, teachers, job) for name, rows in by_slice.items()}
     old = source.manifest.policy
     found = {
         name: certify_slice(sample, name, job.wanted, old=old) for name, sample in scored.items()
@@ -144,10 +145,7 @@ def opinion(
 
     hidden: of `disguises`; a teacher is shown the decoded text alone.
     """
-    said: list[Exchange] = [
-        row.exchange if disguise is None else disguise.decoded
-        for row, disguise in zip(rows, hidden, strict=True)
-    ]
+    said = said_without(rows, hidden)
     slices = np.array([exchange.slice for exchange in said])
     found = [
         log_odds(
@@ -160,6 +158,14 @@ def opinion(
         for artifact in artifacts
     ]
     return np.asarray(1.0 / (1.0 + np.exp(-np.mean(found, axis=0))), dtype=np.float64)
+
+
+def said_without(rows: Sequence[Labelled], hidden: Sequence[Disguise | None]) -> list[Exchange]:
+    """What a teacher is shown: the text without its disguise, where there is one."""
+    return [
+        row.exchange if disguise is None else disguise.decoded
+        for row, disguise in zip(rows, hidden, strict=True)
+    ]
 
 
 def _margins(artifact: Artifact, texts: Sequence[tuple[str, ...]], *, threads: int) -> Floats:
@@ -204,17 +210,21 @@ def _scored(
     rows: Sequence[Labelled],
     source: Artifact,
     teachers: Sequence[Artifact],
-    *,
-    threads: int,
+    job: Job,
 ) -> ScoredSlice:
     hidden, told = disguises(rows), None
+    found = score(source, rows, hidden, threads=job.threads)  # before a teacher is paid
     if teachers:
-        told = opinion(teachers, rows, hidden, threads=threads)
+        told = opinion(teachers, rows, hidden, threads=job.threads)
+    elif job.asker is not None:
+        told = np.full(len(rows), np.nan)
+        used, said = taught(rows), said_without(rows, hidden)
+        told[used] = job.asker([said[place] for place in np.flatnonzero(used)])
     elif any(row.teacher is not None for row in rows):
         told = np.array([np.nan if row.teacher is None else row.teacher for row in rows])
     return scored_slice(
         rows,
-        score(source, rows, hidden, threads=threads),
+        found,
         told,
         disguised=np.array([disguise is not None for disguise in hidden], dtype=np.bool_),
     )
@@ -234,7 +244,7 @@ def _manifest(
         date=job.today.isoformat(),
         delta=job.wanted.delta,
         slices={name: one.certificate for name, one in found.items()},
-        teacher=tuple(_id(one) for one in teachers) or ("column" if data.has_teacher else None),
+        teacher=_taught_by(teachers, data, job),
         source=_id(source),
         model_sha256=model_sha256,
         data_sha256=data.sha256,
@@ -255,6 +265,16 @@ def _manifest(
             "certificate": certificate,
         }
     )
+
+
+def _taught_by(
+    teachers: Sequence[Artifact], data: LabelledData, job: Job
+) -> tuple[ArtifactId, ...] | AskedTeacher | Literal["column"] | None:
+    if teachers:
+        return tuple(_id(one) for one in teachers)
+    if job.asker is not None:
+        return job.asker.certified
+    return "column" if data.has_teacher else None
 
 
 def _checked(version: str) -> str:

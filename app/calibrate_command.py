@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from app.calibrate import Job, calibrate, write_calibrated
 from app.calibration.labelled import read_labelled
@@ -14,9 +15,12 @@ from app.calibration.report import certificate_text
 from app.contract.errors import CalibrationImpossible
 from app.contract.exchange import SLICES, Slice
 from app.settings import Settings
+from app.teacher.inquiry import AnswerBook, ConfiguredTeacher
 
 Commands = Any
 """What `add_subparsers` gives; argparse does not name its class."""
+
+_CONFIGURED: Final = Path("configured")
 
 _ABOUT = """\
 Fit an artifact's probabilities, thresholds and deferral band to your own labelled traffic, and
@@ -43,8 +47,17 @@ def add_to(commands: Commands) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="artifact whose opinion is fused with the student's; several are averaged. Without "
-        "it, the column teacher_probability is used where the data have it",
+        help="artifact whose opinion is fused with the student's; several are averaged. The word "
+        "'configured' stands for the teacher that POSTERN_TEACHER_URL or POSTERN_TEACHER_ARTIFACTS "
+        "name for serving. Without it, the column teacher_probability is used where the data have "
+        "it",
+    )
+    parser.add_argument(
+        "--opinions",
+        type=Path,
+        metavar="FILE",
+        help="where the answers of a teacher at a URL are kept, so that none is asked for twice; "
+        "hashes and numbers, no text. Default: the data's name and .opinions",
     )
     for name, default, what in (
         ("--alpha-miss", 0.05, "most of the harmful that may pass on the student's word"),
@@ -79,21 +92,44 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for share in (wanted.alpha_miss, wanted.alpha_false_alarm, wanted.delta):
         if not 0.0 < share < 0.5:
             raise CalibrationImpossible("--alpha-… and --delta must lie between 0 and 0.5")
-    found = calibrate(
-        read_labelled(arguments.data),
-        Job(
-            artifact=settings.artifact,
-            teachers=tuple(arguments.teacher),
-            wanted=wanted,
-            slices=cast(tuple[Slice, ...] | None, arguments.slices and tuple(arguments.slices)),
-            threads=settings.intra_op_threads,
-            today=datetime.now(UTC).date(),
-            version=arguments.new_version,
-        ),
-    )
+    data = read_labelled(arguments.data)
+    with ExitStack() as stack:
+        folders, asker = _teachers(arguments, settings, stack)
+        found = calibrate(
+            data,
+            Job(
+                artifact=settings.artifact,
+                teachers=folders,
+                wanted=wanted,
+                slices=cast(tuple[Slice, ...] | None, arguments.slices and tuple(arguments.slices)),
+                threads=settings.intra_op_threads,
+                today=datetime.now(UTC).date(),
+                version=arguments.new_version,
+                asker=asker,
+            ),
+        )
     name, version = found.manifest.name, found.manifest.version
     beside = settings.artifact.resolve().parent
     target = beside / version if arguments.output is None else arguments.output / name / version
     print(certificate_text(write_calibrated(found, target)))
     print(f"wrote {target}")
     return 0
+
+
+def _teachers(
+    arguments: argparse.Namespace, settings: Settings, stack: ExitStack
+) -> tuple[tuple[Path, ...], ConfiguredTeacher | None]:
+    """Folders, or the one at a URL; its answers are kept in a file that `stack` closes."""
+    named = tuple(arguments.teacher)
+    if _CONFIGURED not in named:
+        return named, None
+    if len(named) > 1:
+        raise CalibrationImpossible("--teacher configured stands alone")
+    if settings.teacher_url is None:
+        if not settings.teacher_artifacts:
+            raise CalibrationImpossible(
+                "--teacher configured: set POSTERN_TEACHER_URL or POSTERN_TEACHER_ARTIFACTS"
+            )
+        return settings.teacher_artifacts, None
+    path = arguments.opinions or arguments.data.with_name(arguments.data.name + ".opinions")
+    return (), ConfiguredTeacher(settings, stack.enter_context(AnswerBook(path)))

@@ -7,6 +7,7 @@ Every question ends in a verdict. Where the teacher was wanted and gave nothing,
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 import time
@@ -89,6 +90,9 @@ class Cascade:
         self._draw = draw
         self._clock = clock
         self._audits: set[asyncio.Task[None]] = set()
+        if desk is not None:  # from 0 on, so that the first disagreement is a rise
+            for said in itertools.product(("harmful", "unharmful"), ("harmful", "unharmful")):
+                metrics.teacher_audits.labels(*said)
 
     def start(self) -> None:
         """To be called on the event loop."""

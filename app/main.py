@@ -44,6 +44,7 @@ from app.scorer import InputLimits, worth_keeping
 from app.session import OnnxSession, Session
 from app.settings import Settings
 from app.teacher import setup as teacher_setup
+from app.teacher.courtesy import Courtesy
 from app.teacher.local import Member, made_in_the_lane
 from app.tokenizer import Tokenizer
 from app.warm_up import SELF_TEST, check_self_test, measured_cost, warm_up
@@ -107,6 +108,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
     manifest = artifact.manifest
     identity = Identity(manifest.name, manifest.version, artifact.sha256)
     metrics.model_info.labels(identity.name, identity.version, identity.sha256).set(1)
+    courtesy = Courtesy(settings.teacher_beside_share, clock=now)
     batcher = Batcher(
         student.session.run,
         limits=BatchLimits(settings.max_batch_tokens, settings.max_queue_tokens),
@@ -114,6 +116,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         metrics=metrics,
         clock=now,
         cost=student.cost,
+        on_work=courtesy.student_works,
     )
     drift = Drift(manifest.probability_reference, clock=now)
     metrics.watch_drift(drift.watched, drift.index)
@@ -125,8 +128,11 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         "request_timeout_ms": settings.request_timeout_ms,
     }
     desk = teacher_setup.build_desk(
-        settings, lambda: load_teachers(settings, manifest.certificate), metrics
+        settings, lambda: load_teachers(settings, manifest.certificate), metrics, courtesy
     )
+    if settings.teacher_url is not None:
+        asked = teacher_setup.asked_teacher(settings)
+        teacher_setup.warn_of_another(asked, manifest.certificate)
     policy = teacher_setup.effective_policy(settings, manifest.policy)
     cascade = teacher_setup.build_cascade(settings, policy, desk, metrics)
     pipeline = Pipeline(

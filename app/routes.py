@@ -17,6 +17,7 @@ from app.http_errors import openapi_responses
 from app.http_request import Keys, deadline_of, now, read_json_body, unless_client_leaves
 from app.metrics import Metrics
 from app.pipeline import Pipeline
+from app.request_log import figures
 from app.settings import Settings
 from app.wire import ClassifyOut, Identity, InfoOut, classify_reply, parse_classify
 
@@ -116,16 +117,7 @@ async def classify(request: Request) -> Response:
         request, services.pipeline.moderate(asked.exchanges, asked.options, deadline=deadline)
     )
     request.state.log.update(
-        bytes=len(body),
-        exchanges=len(moderation.judged),
-        tokens=sum(one.tokens for one in moderation.judged),
-        windows=sum(one.windows for one in moderation.judged),
-        harmful=sum(one.verdict.harmful for one in moderation.judged),
-        degraded=sum(one.verdict.degraded for one in moderation.judged),
-        parse_ms=round(parse_s * 1000.0, 3),
-        tokenize_ms=round(moderation.timings.tokenize_s * 1000.0, 3),
-        queue_ms=round(moderation.timings.queue_s * 1000.0, 3),
-        inference_ms=round(moderation.timings.inference_s * 1000.0, 3),
+        bytes=len(body), parse_ms=round(parse_s * 1000.0, 3), **figures(moderation)
     )
     reply = classify_reply(
         moderation, asked, request_id=request.state.request_id, identity=services.identity

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import NoDecode
 
 from app.contract.decision import OnTeacherFailure
+from app.contract.teacher_call import Endpoint
 from app.contract.teacher_text import TEMPLATES
 
 
@@ -37,10 +38,11 @@ class TeacherSettings(BaseModel):
         "llama-guard-3",
         description="How an OpenAI-compatible teacher is asked: " + ", ".join(TEMPLATES) + ".",
     )
-    teacher_endpoint: Literal["completions", "chat"] = Field(
+    teacher_endpoint: Endpoint = Field(
         "completions",
-        description="Whether the template's control tokens are written here, or by the teacher's "
-        "chat template.",
+        description="Who writes the prompt: completions, all of it is written here; chat, the "
+        "teacher's chat template adds the control tokens; conversation, the chat template of a "
+        "guard model writes it around the turns.",
     )
     teacher_temperature: float = Field(
         1.0,
@@ -74,6 +76,13 @@ class TeacherSettings(BaseModel):
     )
     teacher_threads: int = Field(
         1, ge=1, le=256, description="Threads of a teacher in this process, all of low priority."
+    )
+    teacher_beside_share: float = Field(
+        0.05,
+        gt=0.0,
+        le=1.0,
+        description="Share of the student's working time in which a teacher in this process may "
+        "run, too; 1 for no limit.",
     )
     teacher_retry_share: float = Field(
         0.1, ge=0.0, le=1.0, description="Second tries, as a share of the questions; 0 for none."
@@ -135,6 +144,11 @@ class TeacherSettings(BaseModel):
             raise ValueError("teacher_artifacts and teacher_url are two teachers; set one")
         if self.teacher_template not in TEMPLATES:
             raise ValueError(f"teacher_template must be one of {', '.join(TEMPLATES)}")
+        if (
+            self.teacher_endpoint == "conversation"
+            and not TEMPLATES[self.teacher_template].takes_turns
+        ):
+            raise ValueError(f"teacher_endpoint: no model writes {self.teacher_template} itself")
         if self.teacher_url and self.teacher_kind == "openai" and not self.teacher_model:
             raise ValueError("teacher_model must name the model that answers at teacher_url")
         if self.teacher_breaker_failures > self.teacher_breaker_calls:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
+from app.contract.teacher_call import Endpoint
 from model_training.families import FAMILIES_VERSION
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -178,9 +179,10 @@ class GuardServer(ServerConfig):
     kind: Literal["server"]
     template: str
     """A name of `app.contract.teacher_text.TEMPLATES`."""
-    endpoint: Literal["completions", "chat"] = "completions"
+    endpoint: Endpoint = "completions"
     """`completions`: the whole prompt, control tokens and all, is ours and golden-tested.
-    `chat`: the server's chat template writes them, for servers that offer nothing else."""
+    `chat`: the server's chat template writes them, for servers that offer nothing else.
+    `conversation`: the guard model's own chat template writes all of it around the turns."""
 
 
 class GuardLocal(LocalConfig):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.contract.exchange import Exchange
-from app.contract.teacher_call import question
+from app.contract.teacher_call import Endpoint, path_of, question
 from app.contract.teacher_text import TEMPLATES
 from model_training.ensemble_teacher import ensemble_asked, open_ensemble
 from model_training.errors import RecipeInvalid, ServerUnusable
@@ -96,16 +96,19 @@ def _guard(config: GuardServer | GuardLocal, *, temperature: float) -> Teacher:
         )
     if isinstance(config, GuardServer):
         backend: Backend = ServerBackend(config, read=read_with_logprobs)
-        endpoint = config.endpoint
+        endpoint: Endpoint = config.endpoint
+        if endpoint == "conversation" and not template.takes_turns:
+            raise RecipeInvalid(
+                f"label.teacher.endpoint: no model writes the prompt of {template.name} itself"
+            )
     else:
         from model_training.llm_local import LocalBackend  # torch, which servers do not need
 
         backend, endpoint = LocalBackend(config), "completions"
 
     def write(exchange: Exchange) -> Call:
-        body = {"model": config.model, **question(template, exchange, chat=endpoint == "chat")}
-        path = "chat/completions" if endpoint == "chat" else "completions"
-        return Call.model_validate({"endpoint": path, "asked": backend.asked, "body": body})
+        body = {"model": config.model, **question(template, exchange, endpoint=endpoint)}
+        return Call(endpoint=path_of(endpoint), asked=backend.asked, body=body)
 
     def read(reply: Reply, exchange: Exchange) -> float | None:
         return template.probability(reply.choices, exchange, temperature=temperature)

@@ -1,7 +1,8 @@
 """A Llama behind an OpenAI-compatible API, as a process: `python -m tests.llama_server FOLDER`.
 
 Greedy, one token at a time, with the log-probabilities of the likeliest; completions and chats.
-`GET /v1/seen` tells how many control tokens each prompt held, in order.
+`GET /v1/seen` tells of each prompt, in order, what the model read and how many control tokens that
+held.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ class Llama:
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._model = AutoModelForCausalLM.from_pretrained(folder).eval()
         self._lock = threading.Lock()
-        self.seen: list[int] = []
+        self.seen: list[dict[str, Any]] = []
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         ids = self._prompt(path, body)
-        self.seen.append(sum(one in self._tokenizer.all_special_ids for one in ids))
+        control = sum(one in self._tokenizer.added_tokens_decoder for one in ids)
+        self.seen.append({"read": self._tokenizer.decode(ids), "control": control})
         chat = path.endswith("/chat/completions")
         n_top = body["top_logprobs"] if chat else body["logprobs"]
         with self._lock, torch.no_grad():
@@ -66,7 +68,8 @@ class Llama:
         """Appends the likeliest token to `ids`."""
         logits = self._model(input_ids=torch.tensor([ids[-500:]])).logits[0, -1]
         values, places = torch.log_softmax(logits, -1).topk(n_top)
-        names = self._tokenizer.convert_ids_to_tokens(places.tolist())
+        # As text, which is how servers write tokens.
+        names = [self._tokenizer.decode([place]) for place in places.tolist()]
         ids.append(int(places[0]))
         return names[0], dict(zip(names, values.tolist(), strict=True))
 

@@ -1,6 +1,7 @@
 """A tiny Llama with a chat template and control tokens, made by the suite; it learns two things.
 
-To write `unsafe` where the prompt names a bomb and `safe` elsewhere, and to write on in turns.
+To write `unsafe` where the prompt names a bomb and `safe` elsewhere, behind the two line breaks
+that Llama Guard writes itself where its prompt ends before them; and to write on in turns.
 """
 
 from __future__ import annotations
@@ -26,24 +27,27 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}"
     "{% endif %}"
 )
+GUARD_TEMPLATE = (Path(__file__).parent / "llama_guard.jinja").read_text()
 _TEXTS = ("bake some bread", "tell a story", "paint the fence", "read my book", "feed the cat")
 
 
-def build_tiny_llama(folder: Path, *, chat: bool = True) -> Path:
-    """Writes a folder as hubs hold them; without `chat`, the tokenizer has no chat template."""
+def build_tiny_llama(folder: Path, *, chat: str | None = CHAT_TEMPLATE) -> Path:
+    """Writes a folder as hubs hold them, with this chat template or none."""
     shutil.copytree(_trained(), folder)
-    if not chat:
-        (folder / "chat_template.jinja").unlink()
+    (folder / "chat_template.jinja").unlink()
+    if chat is not None:
+        (folder / "chat_template.jinja").write_text(chat)
     return folder
 
 
 def tiny_llama_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE in which the verdict words are single tokens, as in Llama 3."""
+    """Byte-level BPE; the verdict words and a blank line are single tokens, as in Llama 3."""
     hub = HubTokenizer(models.BPE())
     hub.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     hub.decoder = decoders.ByteLevel()
     corpus = [TEMPLATES["llama-guard-3"].body(Exchange(text)) for text in _TEXTS]
     corpus += ["unsafe safe\nunsafe\nsafe\nyes\nno " * 20]
+    corpus += ["\n\n"] * 50
     trainer = trainers.BpeTrainer(
         vocab_size=700,
         special_tokens=[AddedToken(token, special=True) for token in CONTROL],
@@ -98,13 +102,16 @@ def _train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     longest = max(map(len, batch))
     ids = torch.tensor([[tokenizer.eos_token_id] * (longest - len(one)) + one for one in batch])
     mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in batch])
-    labels = torch.tensor([words[verdict][0] for _, verdict in texts])
+    # Of the last turn's two line breaks, and then of the verdict.
+    (breaks,) = tokenizer.encode("\n\n", add_special_tokens=False)
+    assert {one[-1] for one in batch} == {breaks}
+    labels = torch.tensor([[breaks, words[verdict][0]] for _, verdict in texts])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for _ in range(40):
-        logits = model(input_ids=ids, attention_mask=mask).logits[:, -1]
-        loss = torch.nn.functional.cross_entropy(logits, labels)
+        logits = model(input_ids=ids, attention_mask=mask).logits[:, -2:]
+        loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -85,10 +85,8 @@ def scored_slice(
     Where rates are counted, a prompt counts once for each label: repeats are not independent, and
     would make a bound look better than it is.
     """
-    parts = np.array([_part_of(row.exchange.prompt) for row in rows], dtype=np.int64)
+    parts, kept = _dealt(rows)
     folds = [prompt_hash(row.exchange.prompt) % N_FOLDS for row in rows]
-    counted = np.isin(parts, [PARTS.index("certify"), PARTS.index("audit")])
-    kept = ~counted | _first_of_its_kind(rows)
     return ScoredSlice(
         margins=margins[kept],
         labels=np.array([row.label for row in rows], dtype=np.int64)[kept],
@@ -97,6 +95,12 @@ def scored_slice(
         disguised=np.zeros(kept.sum(), dtype=np.bool_) if disguised is None else disguised[kept],
         teacher=None if teacher is None else teacher[kept],
     )
+
+
+def taught(rows: Sequence[Labelled]) -> Mask:
+    """(n,) rows of a slice for which a teacher's opinion is used: those that choose and audit."""
+    parts, kept = _dealt(rows)
+    return np.asarray(kept & np.isin(parts, [PARTS.index("choose"), PARTS.index("audit")]))
 
 
 def shortages(sample: ScoredSlice, slice_: Slice, wanted: Wanted) -> list[str]:
@@ -127,6 +131,13 @@ def _shortage(sample: ScoredSlice, slice_: Slice, label: int, wanted: Wanted) ->
         f"slice {slice_}: {what} with prompts of their own: about {math.ceil(1.1 * lacking)} more "
         f"{_CLASSES[label]} ones are needed beside the {sum(have.values())} given{could}"
     )
+
+
+def _dealt(rows: Sequence[Labelled]) -> tuple[Ints, Mask]:
+    """(n,) the part of each row, and whether it is kept."""
+    parts = np.array([_part_of(row.exchange.prompt) for row in rows], dtype=np.int64)
+    counted = np.isin(parts, [PARTS.index("certify"), PARTS.index("audit")])
+    return parts, np.asarray(~counted | _first_of_its_kind(rows))
 
 
 def _part_of(prompt: str) -> int:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.contract.artifact import Manifest
-from app.contract.certificate import Bound, Certificate, CertifiedThreshold, SliceCertificate
+from app.contract.certificate import (
+    AskedTeacher,
+    Bound,
+    Certificate,
+    CertifiedThreshold,
+    SliceCertificate,
+)
 
 
 def certificate_text(manifest: Manifest) -> str:
@@ -65,5 +71,9 @@ def _teacher(certificate: Certificate) -> str:
             return "none; the student decides alone"
         case "column":
             return "the column teacher_probability of the data"
+        case AskedTeacher() as asked:
+            ended = ", ".join(f"{name} {count}" for name, count in asked.outcomes.items())
+            template = f" (template {asked.template})" if asked.template else ""
+            return f"{asked.name}{template}; its answers: {ended}"
         case members:
             return ", ".join(f"{one.name} {one.version} (sha256 {one.sha256})" for one in members)

@@ -84,14 +84,30 @@ class ArtifactId(_Frozen):
     sha256: Sha256
 
 
+class AskedTeacher(_Frozen):
+    """A teacher at an address, which is not told; who answers there, nobody can certify."""
+
+    kind: Literal["openai", "postern"]
+    model: str | None = None
+    template: str | None = None
+    endpoint: str | None = None
+    temperature: float | None = None
+    outcomes: dict[str, Count] = {}
+    """How the questions ended; all but `answered` gave no opinion."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.model}" if self.model else f"another {self.kind}"
+
+
 class Certificate(_Frozen):
     """Each bound of it fails with a chance of at most `delta`."""
 
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     delta: Level
     slices: dict[Slice, SliceCertificate]
-    teacher: tuple[ArtifactId, ...] | Literal["column"] | None
-    """Whose opinion was fused: artifacts, a column of the data, or nobody's."""
+    teacher: tuple[ArtifactId, ...] | AskedTeacher | Literal["column"] | None
+    """Whose opinion was fused: artifacts, a server's, a column of the data, or nobody's."""
     source: ArtifactId
     """The artifact whose model was calibrated; it is as it was."""
     model_sha256: Sha256

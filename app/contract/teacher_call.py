@@ -6,21 +6,43 @@ Labelling and serving ask with the same body and read with the same eyes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
 from app.contract.exchange import Exchange
 from app.contract.teacher_text import TOP_LOGPROBS, TeacherTemplate, TokenChoice
 
+Endpoint = Literal["completions", "chat", "conversation"]
+"""Who writes what. `completions`: the whole prompt is ours. `chat`: the server's chat template puts
+its control tokens around our body. `conversation`: the server gets the turns alone, and the chat
+template of a guard model writes its own prompt around them."""
 
-def question(template: TeacherTemplate, exchange: Exchange, *, chat: bool) -> dict[str, Any]:
-    """The body of a call, less the name of the model."""
+# The chat template of Llama Guard 3 ends before the line breaks that precede an answer, and so the
+# model writes these first ("\n\nsafe").
+_LINE_BREAK_TOKENS: Final = 2
+
+
+def question(
+    template: TeacherTemplate, exchange: Exchange, *, endpoint: Endpoint
+) -> dict[str, Any]:
+    """The body of a call, less the name of the model.
+
+    Raises ValueError for a conversation with a template whose models do not take one.
+    """
     common = {"max_tokens": template.answer_tokens, "temperature": 0.0}
-    if chat:
-        messages = [{"role": "user", "content": template.body(exchange)}]
-        return common | {"messages": messages, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
-    return common | {"prompt": template.prompt(exchange), "logprobs": TOP_LOGPROBS}
+    if endpoint == "completions":
+        return common | {"prompt": template.prompt(exchange), "logprobs": TOP_LOGPROBS}
+    messages = [{"role": "user", "content": template.body(exchange)}]
+    if endpoint == "conversation":
+        messages = template.turns(exchange)
+        common["max_tokens"] = template.answer_tokens + _LINE_BREAK_TOKENS
+    return common | {"messages": messages, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+
+
+def path_of(endpoint: Endpoint) -> Literal["completions", "chat/completions"]:
+    """Behind the base URL, without a slash before it."""
+    return "completions" if endpoint == "completions" else "chat/completions"
 
 
 class _TopLogprob(BaseModel):

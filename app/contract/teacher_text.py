@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,9 @@ _LEAST_VERDICT_MASS: Final = 0.5
 """Below this share for both verdict words together, the teacher wanted to say something else."""
 _WIDEST_BOUND: Final = 0.02
 """How far apart the bounds of a probability may lie, where one verdict word is missing."""
+
+# White space around a word, also as byte-level and SentencePiece vocabularies write it.
+_AROUND: Final = string.whitespace + "▁ĠĊ"
 
 _LINE_BREAKS: Final = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 # `<|...|>` is Llama 3, Phi, Qwen and WildGuard; words in angle brackets are Mistral, Gemma, the
@@ -79,6 +83,20 @@ class TeacherTemplate:
     prompt_heading: str | None = None
     """The heading after which the verdict stands; None: the first word is the verdict."""
     response_heading: str | None = None
+    takes_turns: bool = False
+    """The chat template that these models come with writes the prompt around bare turns."""
+
+    def turns(self, exchange: Exchange) -> list[dict[str, str]]:
+        """Messages, for servers whose guard model writes the whole prompt around them.
+
+        Raises ValueError where such a model does not exist.
+        """
+        if not self.takes_turns:
+            raise ValueError(f"no chat template writes the prompt of {self.name}")
+        found = [{"role": "user", "content": escape(exchange.prompt)}]
+        if exchange.response is not None:
+            found.append({"role": "assistant", "content": escape(exchange.response)})
+        return found
 
     def body(self, exchange: Exchange) -> str:
         """The user's turn, for servers that write the control tokens themselves."""
@@ -124,7 +142,7 @@ def _verdict_position(reply: Sequence[TokenChoice], heading: str | None) -> int 
     written = ""
     begun = heading is None
     for index, choice in enumerate(reply):
-        if begun and choice.token.strip():
+        if begun and choice.token.strip(_AROUND):
             return index
         written += choice.token
         if heading is not None and not begun:
@@ -153,7 +171,7 @@ def _two_words(
 
 def _logp_of(word: str, top: Mapping[str, float]) -> float | None:
     """Log of the summed probability of the tokens that spell the word, in any case."""
-    found = [logp for token, logp in top.items() if token.strip(" \n\t▁Ġ").casefold() == word]
+    found = [logp for token, logp in top.items() if token.strip(_AROUND).casefold() == word]
     if not found:
         return None
     highest = max(found)
@@ -261,6 +279,7 @@ TEMPLATES: Final[Mapping[str, TeacherTemplate]] = {
             harmful_word="unsafe",
             unharmful_word="safe",
             answer_tokens=1,
+            takes_turns=True,
         ),
         TeacherTemplate(
             name="wildguard",

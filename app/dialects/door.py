@@ -13,6 +13,7 @@ from app.contract.errors import InvalidHeader
 from app.contract.exchange import Exchange
 from app.contract.moderation import Moderation, Options
 from app.http_request import deadline_of, header, now, read_json_body, unless_client_leaves
+from app.request_log import figures
 from app.routes import JSON, services_of
 
 Asked = TypeVar("Asked")
@@ -62,18 +63,7 @@ async def judge(request: Request, received: Received, exchanges: Sequence[Exchan
         request,
         services_of(request).pipeline.moderate(exchanges, options, deadline=received.deadline),
     )
-    timings = moderation.timings
-    request.state.log.update(
-        bytes=len(received.body),
-        exchanges=len(moderation.judged),
-        tokens=sum(one.tokens for one in moderation.judged),
-        windows=sum(one.windows for one in moderation.judged),
-        harmful=sum(one.verdict.harmful for one in moderation.judged),
-        degraded=sum(one.verdict.degraded for one in moderation.judged),
-        tokenize_ms=round(timings.tokenize_s * 1000.0, 3),
-        queue_ms=round(timings.queue_s * 1000.0, 3),
-        inference_ms=round(timings.inference_s * 1000.0, 3),
-    )
+    request.state.log.update(bytes=len(received.body), **figures(moderation))
     return moderation
 
 

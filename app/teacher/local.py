@@ -1,6 +1,7 @@
 """A teacher in this process: one bigger student, or several averaged, in a lane of their own.
 
-The lane has one thread, which the system lets run only where the student's leave a core free.
+The lane's threads step back from a core that others want, and run little while the student works
+(`app/teacher/courtesy.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from app.batcher import Batcher, BatchLimits, Logits, RunWindows, Scored
@@ -30,28 +33,46 @@ from app.contract.text import segments
 from app.contract.windows import Encoding, Window
 from app.metrics import Metrics
 from app.session import Session
+from app.teacher.courtesy import Courtesy
 from app.teacher.opinion import Opinion
 from app.tokenizer import Tokenizer
 
-_NICENESS: Final = 19
+_NICER_BY: Final = 10
+_THREADS: Final = Path("/proc/self/task")
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-def yield_to_others() -> None:
-    """Makes the calling thread, and those that it starts, the last to get a core.
+def yield_to_others(thread: int = 0) -> None:
+    """Gives a thread a tenth of the weight of others; 0: the calling one.
 
-    Only Linux has priorities of single threads; elsewhere the call would slow the whole process.
+    Not less: whoever gets no core while it holds the interpreter's lock stops the event loop with
+    it, so the lowest priorities (niceness 19, `SCHED_IDLE`) would protect nobody on a busy machine.
+    What the lane takes is bounded by its courtesy. Only Linux has priorities of single threads;
+    elsewhere the call would slow the whole process.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+        ours = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, ours + _NICER_BY))
 
 
 def made_in_the_lane(make: Callable[[Given], Made], given: Iterable[Given]) -> tuple[Made, ...]:
-    """`make` of each, in a thread that yields: an engine's own threads inherit that."""
-    with ThreadPoolExecutor(1, initializer=yield_to_others) as executor:
-        return tuple(executor.map(make, given))
+    """`make` of each; the threads that this starts, such as those of an engine, yield from then on.
+
+    Not before: loading at a low priority would take long on a busy machine.
+    """
+    before = _threads()
+    made = tuple(map(make, given))
+    for thread in _threads() - before:
+        with suppress(OSError):  # it has ended
+            yield_to_others(thread)
+    return made
+
+
+def _threads() -> set[int]:
+    """Of this process, where single threads have priorities."""
+    return {int(one.name) for one in _THREADS.iterdir()} if sys.platform == "linux" else set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +96,18 @@ class LocalTeacher:
         limits: BatchLimits,
         max_tokens: int,
         clock: Callable[[], float],
+        courtesy: Courtesy | None = None,
     ) -> None:
+        """courtesy: towards a student in this process."""
         self._members = members
         self._max_tokens = max_tokens
         self._clock = clock
         one_at_a_time = threading.Lock()
+        courtesy = courtesy or Courtesy(1.0, clock=clock)
         # Figures of their own, which nobody scrapes: the student's must not mix with them.
         self._batchers = [
             Batcher(
-                _in_the_lane(member.session.run, one_at_a_time),
+                _in_the_lane(member.session.run, one_at_a_time, courtesy),
                 limits=limits,
                 workers=1,
                 metrics=Metrics(),
@@ -139,7 +163,7 @@ class LocalTeacher:
         return encoding
 
 
-def _in_the_lane(run: RunWindows, one_at_a_time: threading.Lock) -> RunWindows:
+def _in_the_lane(run: RunWindows, one_at_a_time: threading.Lock, courtesy: Courtesy) -> RunWindows:
     """`run`, in a thread that yields to others; of all members, one at a time."""
     yields = threading.local()
 
@@ -148,7 +172,7 @@ def _in_the_lane(run: RunWindows, one_at_a_time: threading.Lock) -> RunWindows:
             yield_to_others()
             yields.done = True
         with one_at_a_time:
-            return run(windows)
+            return courtesy.run(lambda: run(windows))
 
     return run_in_lane
 

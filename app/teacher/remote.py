@@ -13,7 +13,7 @@ from app.chat_guard.upstream import Upstream
 from app.contract.decision import Probability
 from app.contract.errors import UpstreamFailed, UpstreamInvalid, UpstreamTimeout
 from app.contract.exchange import Exchange
-from app.contract.teacher_call import question, read_tokens
+from app.contract.teacher_call import Endpoint, path_of, question, read_tokens
 from app.contract.teacher_text import TeacherTemplate
 from app.teacher.opinion import Opinion
 
@@ -102,12 +102,12 @@ def _said_by(status: int) -> Literal["throttled", "invalid", "refused", "failed"
 
 
 def openai_dialect(
-    template: TeacherTemplate, *, model: str, chat: bool, temperature: float
+    template: TeacherTemplate, *, model: str, endpoint: Endpoint, temperature: float
 ) -> Dialect:
     """A guard model behind `/completions` or `/chat/completions`; one short answer is asked for."""
 
     def write(exchange: Exchange) -> dict[str, Any]:
-        return {"model": model, **question(template, exchange, chat=chat)}
+        return {"model": model, **question(template, exchange, endpoint=endpoint)}
 
     def read(content: Any, exchange: Exchange) -> float | None:
         tokens = read_tokens(content)
@@ -116,7 +116,7 @@ def openai_dialect(
         return template.probability(tokens, exchange, temperature=temperature)
 
     return Dialect(
-        "/chat/completions" if chat else "/completions",
+        f"/{path_of(endpoint)}",
         write,
         read,
         {"kind": "openai", "model": model, "template": template.name},

@@ -9,7 +9,7 @@ from typing import Any
 from app.batcher import BatchLimits
 from app.cascade import Cascade, CascadeRules
 from app.chat_guard.upstream import Upstream, UpstreamLimits
-from app.contract.certificate import Certificate
+from app.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from app.contract.decision import Policy
 from app.contract.errors import SettingsInvalid
 from app.contract.teacher_text import TEMPLATES
@@ -18,6 +18,7 @@ from app.logs import log
 from app.metrics import Metrics
 from app.settings import Settings
 from app.teacher.breaker import Breaker
+from app.teacher.courtesy import Courtesy
 from app.teacher.desk import DeskRules, TeacherDesk
 from app.teacher.local import LocalTeacher, Member
 from app.teacher.opinion import Teacher
@@ -35,15 +36,22 @@ def effective_policy(settings: Settings, policy: Policy) -> Policy:
 
 
 def build_desk(
-    settings: Settings, members: Callable[[], Sequence[Member]], metrics: Metrics
+    settings: Settings,
+    members: Callable[[], Sequence[Member]],
+    metrics: Metrics,
+    courtesy: Courtesy | None = None,
 ) -> TeacherDesk | None:
     """None where no teacher is set. members: loads those of `teacher_artifacts`.
+
+    courtesy: of these towards the student.
 
     Raises SettingsInvalid, and ArtifactInvalid for members.
     """
     if not settings.has_teacher:
         return None
-    teacher = _remote(settings) if settings.teacher_url else _local(settings, members())
+    teacher = (
+        build_remote(settings) if settings.teacher_url else _local(settings, members(), courtesy)
+    )
     return TeacherDesk(
         teacher,
         rules=DeskRules(
@@ -70,7 +78,22 @@ def build_desk(
     )
 
 
-def warn_of_another(members: Sequence[Member], certificate: Certificate | None) -> None:
+def asked_teacher(settings: Settings) -> AskedTeacher:
+    """Who is asked at `teacher_url`, as a certificate names it."""
+    if settings.teacher_kind == "postern":
+        return AskedTeacher(kind="postern")
+    return AskedTeacher(
+        kind="openai",
+        model=settings.teacher_model,
+        template=settings.teacher_template,
+        endpoint=settings.teacher_endpoint,
+        temperature=settings.teacher_temperature,
+    )
+
+
+def warn_of_another(
+    teachers: Sequence[Member] | AskedTeacher, certificate: Certificate | None
+) -> None:
     """Logs where others teach than those whose opinions the certificate weighed and measured.
 
     Of a column of opinions nobody can tell whose they were.
@@ -78,13 +101,24 @@ def warn_of_another(members: Sequence[Member], certificate: Certificate | None) 
     if certificate is None or certificate.teacher == "column":
         return
     measured = certificate.teacher or ()
-    if sorted(one.sha256 for one in measured) != sorted(one.sha256 for one in members):
+    if _identities(measured) != _identities(teachers):
         log(
             "teacher_not_certified",
             level=logging.WARNING,
-            certified=[f"{one.name}/{one.version}" for one in measured],
-            served=[one.name for one in members],
+            certified=[measured.name]
+            if isinstance(measured, AskedTeacher)
+            else [f"{one.name}/{one.version}" for one in measured],
+            served=[teachers.name]
+            if isinstance(teachers, AskedTeacher)
+            else [one.name for one in teachers],
         )
+
+
+def _identities(teachers: Sequence[Member | ArtifactId] | AskedTeacher) -> list[str]:
+    """What must agree between a certificate and who teaches."""
+    if isinstance(teachers, AskedTeacher):
+        return [teachers.model_dump_json(exclude={"outcomes"})]
+    return sorted(one.sha256 for one in teachers)
 
 
 def build_cascade(
@@ -122,16 +156,18 @@ def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> d
     }
 
 
-def _local(settings: Settings, members: Sequence[Member]) -> Teacher:
+def _local(settings: Settings, members: Sequence[Member], courtesy: Courtesy | None) -> Teacher:
     return LocalTeacher(
         members,
         limits=BatchLimits(settings.max_batch_tokens, settings.max_queue_tokens),
         max_tokens=settings.max_exchange_tokens,
         clock=now,
+        courtesy=courtesy,
     )
 
 
-def _remote(settings: Settings) -> Teacher:
+def build_remote(settings: Settings) -> Teacher:
+    """The teacher at `teacher_url`. Raises SettingsInvalid."""
     url, timeout_s = settings.teacher_url, settings.teacher_timeout_ms / 1000.0
     assert url is not None  # noqa: S101 - for the type checker
     limits = UpstreamLimits(
@@ -157,7 +193,7 @@ def _remote(settings: Settings) -> Teacher:
     dialect = openai_dialect(
         TEMPLATES[settings.teacher_template],
         model=settings.teacher_model or "",
-        chat=settings.teacher_endpoint == "chat",
+        endpoint=settings.teacher_endpoint,
         temperature=settings.teacher_temperature,
     )
     return RemoteTeacher(upstream, dialect)

@@ -66,8 +66,9 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"chat_guard.upstream", "teacher.opinion"},
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
     ),
+    "teacher.courtesy": (set(), _IO | {"asyncio", "threading"}),
     "teacher.local": (
-        {"batcher", "metrics", "session", "teacher.opinion", "tokenizer"},
+        {"batcher", "metrics", "session", "teacher.courtesy", "teacher.opinion", "tokenizer"},
         {"fastapi", "starlette", "httpx2"},
     ),
     "teacher.desk": (
@@ -77,10 +78,14 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "teacher.setup": (
         {
             *("batcher", "cascade", "chat_guard.upstream", "http_request", "logs", "metrics"),
-            *("settings", "teacher.breaker", "teacher.desk", "teacher.local", "teacher.opinion"),
-            *("teacher.remote", "teacher.shares"),
+            *("settings", "teacher.breaker", "teacher.courtesy", "teacher.desk", "teacher.local"),
+            *("teacher.opinion", "teacher.remote", "teacher.shares"),
         },
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
+    ),
+    "teacher.inquiry": (
+        {"settings", "teacher.opinion", "teacher.setup"},
+        {"fastapi", "starlette", "onnxruntime", "tokenizers", "httpx2"},
     ),
     "cascade": ({"metrics", "teacher.desk", "teacher.opinion", "teacher.shares"}, _IO),
     "scorer": (
@@ -97,7 +102,8 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "drift": (set(), _PURE),
     "calibrate": (
         {
-            *("calibration.certify", "calibration.fit", "calibration.labelled"),
+            *("calibration.asker", "calibration.certify", "calibration.fit"),
+            "calibration.labelled",
             *("calibration.parts", "calibration.report", "publishing", "scoring", "session"),
             *("tokenizer", "triggers", "warm_up"),
         },
@@ -106,7 +112,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "calibrate_command": (
         {
             *("calibrate", "calibration.labelled", "calibration.parts", "calibration.report"),
-            "settings",
+            *("settings", "teacher.inquiry"),
         },
         _IO | {"asyncio"},
     ),
@@ -144,7 +150,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers"},
     ),
-    "dialects.door": ({"http_request", "routes"}, {"onnxruntime", "tokenizers"}),
+    "dialects.door": ({"http_request", "request_log", "routes"}, {"onnxruntime", "tokenizers"}),
     "dialects.routes": (
         {
             *("dialects.door", "dialects.litellm_guardrail", "dialects.openai_errors"),
@@ -153,6 +159,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers"},
     ),
+    "calibration.asker": (set(), _PURE),
     "calibration.bounds": (set(), _PURE),
     "calibration.certify": (
         {
@@ -219,6 +226,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"onnxruntime", "tokenizers", "httpx2"},
     ),
+    "request_log": (set(), _IO),
     "routes": (
         {
             "chat_guard.guard",
@@ -227,6 +235,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
             "http_request",
             "metrics",
             "pipeline",
+            "request_log",
             "settings",
             "wire",
         },

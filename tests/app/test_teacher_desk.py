@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,9 @@ import pytest
 from app.batcher import BatchLimits
 from app.contract.artifact import Artifact
 from app.contract.exchange import Exchange
+from app.contract.windows import Window
 from app.metrics import Metrics
+from app.session import OnnxSession
 from app.teacher.breaker import Breaker
 from app.teacher.desk import DeskRules, TeacherDesk
 from app.teacher.local import LocalTeacher, Member, made_in_the_lane
@@ -266,5 +271,56 @@ def test_a_local_teacher_has_opinions_or_says_why_not(
     run(case)
 
 
-def test_what_is_made_in_the_lane_is_made_in_order() -> None:
+def test_what_is_made_in_the_lane_is_made_in_order_and_its_threads_yield(
+    artifact: Artifact,
+) -> None:
     assert made_in_the_lane(lambda number: number * 2, [3, 1, 2]) == (6, 2, 4)
+    before = niceness()
+    sessions = made_in_the_lane(
+        lambda threads: OnnxSession(artifact.model, pad_id=0, intra_op_threads=threads), [1, 3]
+    )
+    assert len(sessions) == 2
+    started = [nice for thread, nice in niceness().items() if thread not in before]
+    assert started == ([yielding()] * 2 if before else [])  # the third is whoever runs it
+    assert {thread: niceness()[thread] for thread in before} == before
+
+
+def test_the_lane_itself_yields_and_nobody_else(artifact: Artifact, tokenizer: Tokenizer) -> None:
+    async def case() -> None:
+        seen: list[int] = []
+
+        def answer(windows: Sequence[Window]) -> list[list[float]]:
+            seen.append(os.getpriority(os.PRIO_PROCESS, 0))
+            return [[0.0, 1.0]] * len(windows)
+
+        before = niceness()
+        session = FakeSession(answer)
+        teacher = LocalTeacher(
+            [Member("m/1", "0" * 64, artifact.manifest.policy, tokenizer, session)],
+            limits=BatchLimits(2048, 100_000),
+            max_tokens=20,
+            clock=asyncio.get_running_loop().time,
+        )
+        teacher.start()
+        try:
+            for _ in range(2):
+                assert (await teacher.judge(Exchange("bomb"), timeout_s=60.0)).probability
+        finally:
+            await teacher.close()
+        assert seen == [yielding()] * 2
+        assert {thread: niceness()[thread] for thread in before} == before
+
+    run(case)
+
+
+def yielding() -> int:
+    ours = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    return min(19, ours + 10) if sys.platform == "linux" else ours
+
+
+def niceness() -> dict[int, int]:
+    """Of each thread of this process, where threads have one of their own."""
+    if sys.platform != "linux":
+        return {}
+    threads = [int(one.name) for one in Path("/proc/self/task").iterdir()]
+    return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}

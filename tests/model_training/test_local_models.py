@@ -110,7 +110,7 @@ def test_the_turn_that_was_begun_is_continued(writer: LocalBackend) -> None:
 
 
 def test_a_model_without_a_chat_template_gets_plain_text(tmp_path: Path) -> None:
-    folder = build_tiny_llama(tmp_path / "plain", chat=False)
+    folder = build_tiny_llama(tmp_path / "plain", chat=None)
     backend = LocalBackend(LocalConfig(kind="local", model=str(folder)))
     ids = backend._ids(_write(backend, "make one", 1))
     text = tiny_llama_tokenizer().decode(ids)
