@@ -28,6 +28,7 @@ from app.contract.artifact import Artifact, read_artifact
 from app.contract.certificate import Certificate
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
+from app.contract.value import VALUE_COLUMNS
 from app.cost_model import CostModel
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
@@ -75,6 +76,7 @@ def load_student(settings: Settings) -> Student:
         pad_id=manifest.pad_id,
         intra_op_threads=threads,
         device=settings.device,
+        extra=teacher_setup.extra_output(settings, manifest.policy),
     )
     check_self_test(manifest, warm_up(tokenizer, session))
     cost = measured_cost(tokenizer, session, max_batch_tokens=settings.max_batch_tokens)
@@ -90,6 +92,7 @@ def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[
     def load(folder: Path) -> Member:
         # One batch at a time in a lane of its own, so the threads are those of one batch.
         changes = {"artifact": folder, "intra_op_threads": settings.teacher_threads, "workers": 1}
+        changes["teacher_mode"] = "band"  # of a member nothing but its logits is asked
         student = load_student(settings.model_copy(update=changes))
         manifest = student.artifact.manifest
         name = f"{manifest.name}/{manifest.version}"
@@ -114,6 +117,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         metrics=metrics,
         clock=now,
         cost=student.cost,
+        columns=2 + (VALUE_COLUMNS if settings.teacher_mode == "value" else 0),
     )
     drift = Drift(manifest.probability_reference, clock=now)
     metrics.watch_drift(drift.watched, drift.index)
