@@ -4,7 +4,7 @@ Two events are predicted. Repair: the student is wrong, and the fused opinion is
 other way round, since what asking gains is the one less the other. Each event on each side of the
 threshold is a logistic regression of its own, as what gives a miss away is not what gives a false
 alarm away. Its features are the distance from the threshold, for each slice, which alone makes a
-band; and the standardized state under an L2 penalty whose strength is chosen by unseen folds. Unless
+band; and the standardized state under an L2 penalty that unseen folds choose. Unless
 the state helps there by more than a standard error, it is left out.
 """
 
