@@ -133,10 +133,7 @@ def outputs(
     threads: int,
     extra: str | None = None,
 ) -> npt.NDArray[np.float32]:
-    """(n, 2) logits of the window that `score` goes by, and right of them what `extra` gives.
-
-    extra: a further output. Raises as `score` does.
-    """
+    """(n, 2) logits of the windows that `score` goes by; right of them what `extra` gives."""
     texts = [segments(row.exchange) for row in rows]
     decoded = {
         place: reading
@@ -198,7 +195,7 @@ def _outputs(
     session = OnnxSession(
         artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads, extra=extra
     )
-    check_self_test(manifest, warm_up(tokenizer, session))
+    check_self_test(manifest, warm_up(tokenizer, session, columns=None if extra else 2))
     encodings = tokenizer.encode_many(texts)
     found = deciding_outputs(encodings, session.run, what=f"{manifest.name} {manifest.version}")
     if not np.isfinite(found).all():

@@ -53,12 +53,13 @@ from app.wire import Identity, info_reply
 
 @dataclass(frozen=True)
 class Student:
-    """A loaded, warmed-up artifact."""
+    """A loaded, warmed-up artifact. columns: that the session gives for each window."""
 
     artifact: Artifact
     tokenizer: Tokenizer
     session: Session
     cost: CostModel
+    columns: int = 2
 
 
 def load_student(settings: Settings) -> Student:
@@ -71,16 +72,18 @@ def load_student(settings: Settings) -> Student:
         overlap_tokens=manifest.overlap_tokens,
     )
     threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
+    extra = teacher_setup.extra_output(settings, manifest.policy)
     session = OnnxSession(
         artifact.model,
         pad_id=manifest.pad_id,
         intra_op_threads=threads,
         device=settings.device,
-        extra=teacher_setup.extra_output(settings, manifest.policy),
+        extra=extra,
     )
-    check_self_test(manifest, warm_up(tokenizer, session))
+    columns = 2 if extra is None else 2 + VALUE_COLUMNS
+    check_self_test(manifest, warm_up(tokenizer, session, columns=columns))
     cost = measured_cost(tokenizer, session, max_batch_tokens=settings.max_batch_tokens)
-    return Student(artifact, tokenizer, session, cost)
+    return Student(artifact, tokenizer, session, cost, columns)
 
 
 def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[Member, ...]:
@@ -117,7 +120,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         metrics=metrics,
         clock=now,
         cost=student.cost,
-        columns=2 + (VALUE_COLUMNS if settings.teacher_mode == "value" else 0),
+        columns=student.columns,
     )
     drift = Drift(manifest.probability_reference, clock=now)
     metrics.watch_drift(drift.watched, drift.index)

@@ -95,7 +95,7 @@ def self_test(
     columns = 2 if extra is None else 2 + VALUE_COLUMNS
     if logits.shape != (len(windows), columns) or not np.all(np.isfinite(logits)):
         raise ArtifactInvalid(f"{MODEL} gives no finite outputs of shape (windows, 2)")
-    return warm_up(tokenizer, session)
+    return warm_up(tokenizer, session, columns=columns)
 
 
 def _rename(staging: Path, target: Path, manifest: Manifest) -> None:

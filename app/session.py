@@ -83,11 +83,14 @@ class OnnxSession:
         if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
             raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")
         self._names = tuple(name for name in self._INPUTS if name in names)
-        outputs = [node.name for node in self._session.get_outputs()]
-        if extra is not None and extra not in outputs:
-            raise ArtifactInvalid(f"the model has no output {extra!r}")
-        self._outputs = outputs[:1] if extra is None else [outputs[0], extra]
+        self._outputs = self._asked_for(extra)
         self._pad_id = pad_id
+
+    def _asked_for(self, extra: str | None) -> list[str]:
+        names = [node.name for node in self._session.get_outputs()]
+        if extra is not None and extra not in names:
+            raise ArtifactInvalid(f"the model has no output {extra!r}")
+        return names[:1] if extra is None else [names[0], extra]
 
     def run(self, windows: Sequence[Window]) -> Logits:
         """(n, 2) float32, in the order of the windows; (n, 2 + k) with an extra output."""
