@@ -188,9 +188,9 @@ def expected_gain(
     None where the model was not asked for it, or the slice has no head.
     """
     head = policy.value.get(slice_)
-    rows = np.concatenate([one.logits for one in scored])
-    if head is None or rows.shape[1] == 2:
+    if head is None or scored[0].logits.shape[1] == 2:
         return None
+    rows = np.concatenate([one.logits for one in scored])
     row = rows[[int(harmful_margin(rows).argmax())]]
     found = head.gains(row[:, 2:], np.array([probability]), np.array([point.threshold]))
     return float(found[0])

@@ -7,10 +7,10 @@ policy learns from which chance on the teacher is asked.
 from __future__ import annotations
 
 import argparse
-import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,16 @@ from app.calibrate import CERTIFICATE, disguises, outputs
 from app.calibration.fit import N_FOLDS, calibrated, fit_fusion
 from app.calibration.keys import prompt_hash
 from app.calibration.labelled import Labelled, read_labelled
-from app.contract.artifact import MODEL, Artifact, Manifest, file_entries, read_artifact
+from app.contract.artifact import (
+    MODEL,
+    VERSION_PATTERN,
+    Artifact,
+    Manifest,
+    file_entries,
+    read_artifact,
+)
 from app.contract.decision import Fusion, Policy
+from app.contract.errors import ArtifactInvalid
 from app.contract.exchange import SLICES, Slice
 from app.contract.probability import Floats, harmful_margin
 from app.contract.value import VALUE_OUTPUT
@@ -48,7 +56,7 @@ _CHECKED_ROWS: Final = 200
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRows:
     """Rows that a server would ask about by their value: not disguised, and with an opinion.
 
     outputs: (n, 2 + d) logits and pooled states; teacher: (n,) in [0, 1].
@@ -106,20 +114,16 @@ def run(arguments: argparse.Namespace) -> None:
         raise DataInvalid("--share must lie between 0 and 1")
     student = read_artifact(arguments.student)
     today = datetime.now(UTC).date()
-    version = (
-        arguments.version or f"{student.manifest.version.partition('+')[0]}+value.{today:%Y%m%d}"
-    )
-    judged = _judged(arguments, student)
+    target = _target(arguments, student.manifest, today)
+    teachers = [read_artifact(folder) for folder in arguments.teacher]
+    judged = _judged(arguments, student, teachers)
     policy, fitted = fit(judged, student.manifest.policy, share=arguments.share)
     model = with_head(student.model, fitted.weights, fitted.bias)
     check_model(student, model, judged, fitted, threads=arguments.threads)
-    metrics = {**fitted.metrics, "teacher": _teachers(arguments), "date": today.isoformat()}
-    name = student.manifest.name
-    beside = arguments.student.resolve().parent
-    target = beside / version if arguments.output is None else arguments.output / name / version
+    metrics = {**fitted.metrics, "teacher": _names(teachers), "date": today.isoformat()}
     manifest = student.manifest.model_copy(
         update={
-            "version": version,
+            "version": target.name,
             "policy": policy,
             "metrics": {**student.manifest.metrics, "value": metrics},
             # Of another deferral policy, and of a file with another hash.
@@ -131,7 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"wrote {target}")
 
 
-def fit(judged: Judged, policy: Policy, *, share: float) -> tuple[Policy, FittedValue]:
+def fit(judged: JudgedRows, policy: Policy, *, share: float) -> tuple[Policy, FittedValue]:
     """The policy with its heads, and with weights for the opinions of slices that had none. Pure.
 
     Raises DataInvalid.
@@ -167,7 +171,7 @@ def fit(judged: Judged, policy: Policy, *, share: float) -> tuple[Policy, Fitted
 
 
 def check_model(
-    student: Artifact, model: bytes, judged: Judged, fitted: FittedValue, *, threads: int
+    student: Artifact, model: bytes, judged: JudgedRows, fitted: FittedValue, *, threads: int
 ) -> None:
     """Raises GateFailed unless logits are the same to the bit, and the head's output is the fit."""
     rows = judged.rows[:_CHECKED_ROWS]
@@ -206,6 +210,19 @@ def summary(fitted: FittedValue) -> str:
     )
 
 
+def _target(arguments: argparse.Namespace, old: Manifest, today: date) -> Path:
+    """The folder of the new version. Raises ArtifactInvalid before anything is scored."""
+    version = arguments.version or f"{old.version.partition('+')[0]}+value.{today:%Y%m%d}"
+    if not re.fullmatch(VERSION_PATTERN, version):
+        raise ArtifactInvalid("the version must be a digit and then A-Z a-z 0-9 . _ + -")
+    output: Path | None = arguments.output
+    beside = arguments.student.resolve().parent
+    target: Path = beside / version if output is None else output / old.name / version
+    if target.exists():
+        raise ArtifactInvalid(f"{target} exists; a version never changes: give another --version")
+    return target
+
+
 def _fusion(
     name: Slice, policy: Policy, student: Floats, teacher: Floats, labels: npt.NDArray[np.int64]
 ) -> Fusion:
@@ -216,19 +233,21 @@ def _fusion(
     return fit_fusion(student, teacher, labels)
 
 
-def _judged(arguments: argparse.Namespace, student: Artifact) -> Judged:
+def _judged(
+    arguments: argparse.Namespace, student: Artifact, teachers: Sequence[Artifact]
+) -> JudgedRows:
     rows = _rows(arguments)
-    told, hidden = _opinions(arguments, rows), disguises(rows)
+    told, hidden = _opinions(arguments, rows, teachers), disguises(rows)
     opened = replace(student, model=with_pooled(student.model))
     state = pooled_name(student.model)
     found = outputs(opened, rows, hidden, threads=arguments.threads, extra=state)
-    if arguments.teacher and arguments.scores is not None:
+    if teachers and arguments.scores is not None:
         write_scores(arguments.scores, score_rows(SET, rows, hidden, found, told))
     asked = ~np.isnan(told) & np.array([one is None for one in hidden], dtype=np.bool_)
     if not asked.any():
         raise DataInvalid("no row has a teacher's opinion: give --teacher or --scores")
     kept = [row for row, wanted in zip(rows, asked, strict=True) if wanted]
-    return Judged(kept, found[asked], told[asked])
+    return JudgedRows(kept, found[asked], told[asked])
 
 
 def _rows(arguments: argparse.Namespace) -> list[Labelled]:
@@ -237,23 +256,21 @@ def _rows(arguments: argparse.Namespace) -> list[Labelled]:
     return visible(read_rows(arguments.rows))
 
 
-def _opinions(arguments: argparse.Namespace, rows: Sequence[Labelled]) -> Floats:
-    if arguments.teacher:
-        teachers = [read_artifact(folder) for folder in arguments.teacher]
+def _opinions(
+    arguments: argparse.Namespace, rows: Sequence[Labelled], teachers: Sequence[Artifact]
+) -> Floats:
+    if teachers:
         return opinions(rows, teachers, threads=arguments.threads)
     if arguments.scores is not None:
         return known_opinions(SET, rows, read_scores(arguments.scores))
     return np.array([np.nan if row.teacher is None else row.teacher for row in rows])
 
 
-def _teachers(arguments: argparse.Namespace) -> list[dict[str, Any]] | str:
+def _names(teachers: Sequence[Artifact]) -> list[dict[str, Any]] | str:
     """Whose opinions they are, for the manifest: no place of this machine."""
-    if not arguments.teacher:
+    if not teachers:
         return "given as probabilities"
-    found = []
-    for folder in arguments.teacher:
-        manifest = (folder / "manifest.json").read_bytes()
-        artifact = read_artifact(folder).manifest
-        sha256 = hashlib.sha256(manifest).hexdigest()
-        found.append({"name": artifact.name, "version": artifact.version, "sha256": sha256})
-    return found
+    return [
+        {"name": one.manifest.name, "version": one.manifest.version, "sha256": one.sha256}
+        for one in teachers
+    ]

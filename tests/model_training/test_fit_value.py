@@ -20,7 +20,7 @@ from app.contract.windows import Window
 from app.session import OnnxSession
 from model_training.__main__ import main
 from model_training.errors import GateFailed
-from model_training.fit_value import Judged, check_model
+from model_training.fit_value import JudgedRows, check_model
 from model_training.rows import Row, write_rows
 from model_training.value_fit import FittedValue
 from model_training.value_graph import pooled_name, with_head, with_pooled
@@ -84,7 +84,7 @@ def test_a_version_is_never_written_over(
     where = ("--output", folder, "--version", "0.0.2+value", "--threads", 1)
     before = (fitted / "manifest.json").read_bytes()
     assert run("fit-value", *given, *where) == 2
-    assert "exists with other content" in capsys.readouterr().err
+    assert "a version never changes" in capsys.readouterr().err
     assert (fitted / "manifest.json").read_bytes() == before
 
 
@@ -127,7 +127,7 @@ def test_a_graph_that_says_something_else_is_not_published(artifact: Artifact) -
     opened = dataclasses.replace(artifact, model=with_pooled(artifact.model))
     state = pooled_name(artifact.model)
     seen = outputs(opened, rows, [None] * 12, threads=1, extra=state)
-    judged = Judged(rows, seen, np.full(12, 0.5))
+    judged = JudgedRows(rows, seen, np.full(12, 0.5))
     weights = np.random.default_rng(0).normal(size=(seen.shape[1] - 2, VALUE_COLUMNS))
     bias = np.zeros(VALUE_COLUMNS)
     fitted = FittedValue(weights, bias, {}, {})
@@ -145,7 +145,12 @@ def test_a_graph_that_says_something_else_is_not_published(artifact: Artifact) -
 
 
 @pytest.mark.parametrize(
-    ("more", "said"), [(("--share", 1.5), "--share"), ((), "no row has a teacher's opinion")]
+    ("more", "said"),
+    [
+        (("--share", 1.5), "--share"),
+        (("--version", "../1.0"), "version must be"),
+        ((), "no row has a teacher's opinion"),
+    ],
 )
 def test_what_cannot_be_fitted_is_refused(
     more: tuple[object, ...],
