@@ -47,7 +47,10 @@ class BatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """logits: (n_windows, 2) float32. queue_s, inference_s: of the slowest window."""
+    """logits: (n_windows, 2) float32, and right of them what else the model was asked for.
+
+    queue_s, inference_s: of the slowest window.
+    """
 
     logits: Logits
     queue_s: float
@@ -72,8 +75,9 @@ class _Running:
 class Batcher:
     """Owns the queue, `workers` tasks and as many threads. Lives on one event loop.
 
-    run: called in a thread with the windows of a batch; returns (n, 2) logits in their order. It
-    may raise, return garbage or never return: waiters are answered all the same.
+    run: called in a thread with the windows of a batch; returns (n, columns) numbers in their
+    order, the two logits first. It may raise, return garbage or never return: waiters are answered
+    all the same.
     """
 
     def __init__(
@@ -86,10 +90,12 @@ class Batcher:
         clock: Callable[[], float] = time.monotonic,
         cost: CostModel | None = None,
         on_work: Callable[[bool], None] | None = None,
+        columns: int = 2,
     ) -> None:
         """on_work: told on the event loop when there is work, and when there is none any more."""
         self._run = run
         self._on_work = on_work or _nobody_cares
+        self._columns = columns
         self._limits = limits
         self._n_workers = workers
         self._metrics = metrics
@@ -261,7 +267,7 @@ class Batcher:
         windows = [entry.window for entry in batch]
         loop = asyncio.get_running_loop()
         logits = await loop.run_in_executor(self._executor, _run_guarded, self._run, windows)
-        if logits.shape != (len(batch), 2):
+        if logits.shape != (len(batch), self._columns):
             raise ValueError("the model gave another number of rows than it was given")
         return logits
 

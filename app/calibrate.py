@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from app.calibration.asker import Asker
 from app.calibration.certify import CertifiedSlice, certify_slice, new_policy
@@ -30,11 +31,11 @@ from app.contract.artifact import (
 from app.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from app.contract.errors import CalibrationImpossible, LabelledDataInvalid, TooFewRows
 from app.contract.exchange import SLICES, Exchange, Slice
-from app.contract.probability import Floats, harmful_probability
+from app.contract.probability import Floats, harmful_margin, harmful_probability
 from app.contract.reference import ProbabilityReference, reference_of
 from app.contract.text import segments
 from app.publishing import write_durably, write_version
-from app.scoring import margins
+from app.scoring import deciding_outputs
 from app.session import OnnxSession
 from app.tokenizer import Tokenizer
 from app.triggers import Disguise, readable_disguise, second_reading
@@ -122,16 +123,30 @@ def score(
     hidden: of `disguises`; what is disguised is scored as it came and decoded, and the more harmful
     counts. Raises ArtifactInvalid when this machine computes the graph wrongly.
     """
+    return harmful_margin(outputs(artifact, rows, hidden, threads=threads))
+
+
+def outputs(
+    artifact: Artifact,
+    rows: Sequence[Labelled],
+    hidden: Sequence[Disguise | None],
+    *,
+    threads: int,
+    extra: str | None = None,
+) -> npt.NDArray[np.float32]:
+    """(n, 2) logits of the windows that `score` goes by; right of them what `extra` gives."""
     texts = [segments(row.exchange) for row in rows]
     decoded = {
         place: reading
         for place, (text, disguise) in enumerate(zip(texts, hidden, strict=True))
         if (reading := second_reading(text, disguise)) is not None
     }
-    found = _margins(artifact, [*texts, *decoded.values()], threads=threads)
-    highest = found[: len(texts)].copy()
-    np.maximum.at(highest, np.array(list(decoded), dtype=np.int64), found[len(texts) :])
-    return highest
+    found = _outputs(artifact, [*texts, *decoded.values()], threads=threads, extra=extra)
+    margins = harmful_margin(found)
+    for further, place in enumerate(decoded, start=len(texts)):
+        if margins[further] > margins[place]:
+            found[place] = found[further]
+    return found[: len(texts)]
 
 
 def opinion(
@@ -150,7 +165,9 @@ def opinion(
     found = [
         log_odds(
             calibrated(
-                _margins(artifact, [segments(exchange) for exchange in said], threads=threads),
+                harmful_margin(
+                    _outputs(artifact, [segments(exchange) for exchange in said], threads=threads)
+                ),
                 slices,
                 artifact.manifest.policy.calibration,
             )
@@ -168,17 +185,25 @@ def said_without(rows: Sequence[Labelled], hidden: Sequence[Disguise | None]) ->
     ]
 
 
-def _margins(artifact: Artifact, texts: Sequence[tuple[str, ...]], *, threads: int) -> Floats:
+def _outputs(
+    artifact: Artifact,
+    texts: Sequence[tuple[str, ...]],
+    *,
+    threads: int,
+    extra: str | None = None,
+) -> npt.NDArray[np.float32]:
     manifest = artifact.manifest
     tokenizer = Tokenizer(
         artifact.tokenizer,
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
     )
-    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
-    check_self_test(manifest, warm_up(tokenizer, session))
+    session = OnnxSession(
+        artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads, extra=extra
+    )
+    check_self_test(manifest, warm_up(tokenizer, session, columns=None if extra else 2))
     encodings = tokenizer.encode_many(texts)
-    found = margins(encodings, session.run, what=f"{manifest.name} {manifest.version}")
+    found = deciding_outputs(encodings, session.run, what=f"{manifest.name} {manifest.version}")
     if not np.isfinite(found).all():
         raise CalibrationImpossible(f"{manifest.name} gives numbers that are not finite")
     return found

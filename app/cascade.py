@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from app.contract.decision import (
     FallbackMode,
@@ -26,12 +26,11 @@ from app.contract.decision import (
     wants_teacher,
 )
 from app.contract.exchange import Exchange
+from app.contract.moderation import DeferralReason
 from app.metrics import Metrics
 from app.teacher.desk import TeacherDesk
 from app.teacher.opinion import Opinion
 from app.teacher.shares import NearestShare
-
-Reason = Literal["always", "trigger", "band", "budget"]
 
 # Of the time that is left when the teacher is asked, what is kept for writing the reply.
 _RESERVE_SHARE: Final = 0.1
@@ -52,22 +51,29 @@ class Case:
     disguised: bool = False
     """A trigger fired: the student's probability says little."""
     excerpt: Callable[[], Exchange] | None = None
+    gain: float | None = None
+    """What asking is expected to gain in right verdicts; None where nobody tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """excerpt: the teacher was shown the worst window alone."""
+    """excerpt: the teacher was shown the worst window alone. reason: why it was wanted, if so."""
 
     verdict: Verdict
     excerpt: bool = False
+    reason: DeferralReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CascadeRules:
-    """nearest: of `budget` mode; None: the artifact's band. audit_share: in [0, 1]."""
+    """nearest: of `budget` mode; by_value: `value` mode; neither: the artifact's band.
+
+    audit_share: in [0, 1].
+    """
 
     nearest: NearestShare | None = None
     audit_share: float = 0.0
+    by_value: bool = False
 
 
 class Cascade:
@@ -139,7 +145,7 @@ class Cascade:
             for case, reason in zip(cases, reasons, strict=True)
         ]
 
-    def _reason(self, case: Case, fallback: FallbackMode) -> Reason | None:
+    def _reason(self, case: Case, fallback: FallbackMode) -> DeferralReason | None:
         """Why the teacher is wanted; None: it is not."""
         nearest = self._rules.nearest
         # Seen whatever comes of it: the quantile is one of all traffic.
@@ -152,6 +158,9 @@ class Cascade:
             return "trigger"
         if near is not None:
             return "budget" if near else None
+        head = self._policy.value.get(case.exchange.slice)
+        if self._rules.by_value and head is not None and case.gain is not None:
+            return "value" if head.wants_teacher(case.gain) else None
         in_band = wants_teacher(case.probability, case.point, fallback="auto", has_teacher=True)
         return "band" if in_band else None
 
@@ -164,7 +173,7 @@ class Cascade:
             task.add_done_callback(self._audits.discard)
         return Decided(verdict)
 
-    async def _by_both(self, case: Case, reason: Reason, ask_until: float) -> Decided:
+    async def _by_both(self, case: Case, reason: DeferralReason, ask_until: float) -> Decided:
         slice_, excerpt = case.exchange.slice, False
         opinion = Opinion("missing")
         if self._desk is not None:
@@ -174,9 +183,10 @@ class Cascade:
         p, teacher, point, policy = case.probability, opinion.probability, case.point, self._policy
         if teacher is not None:
             fused = fused_verdict(p, teacher, point, slice_=slice_, policy=policy)
-            return Decided(fused, excerpt)
+            return Decided(fused, excerpt, reason)
         self._metrics.degraded.inc()
-        return Decided(fallback_verdict(p, point, slice_=slice_, policy=policy))
+        fallback = fallback_verdict(p, point, slice_=slice_, policy=policy)
+        return Decided(fallback, reason=reason)
 
     async def _audit(self, desk: TeacherDesk, case: Case, verdict: Verdict) -> None:
         """What the teacher would have said. It changes no verdict."""

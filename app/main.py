@@ -28,6 +28,7 @@ from app.contract.artifact import Artifact, read_artifact
 from app.contract.certificate import Certificate
 from app.contract.errors import PosternError, SettingsInvalid
 from app.contract.text import segments
+from app.contract.value import VALUE_COLUMNS
 from app.cost_model import CostModel
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
@@ -53,12 +54,13 @@ from app.wire import Identity, info_reply
 
 @dataclass(frozen=True)
 class Student:
-    """A loaded, warmed-up artifact."""
+    """A loaded, warmed-up artifact. columns: that the session gives for each window."""
 
     artifact: Artifact
     tokenizer: Tokenizer
     session: Session
     cost: CostModel
+    columns: int = 2
 
 
 def load_student(settings: Settings) -> Student:
@@ -71,15 +73,18 @@ def load_student(settings: Settings) -> Student:
         overlap_tokens=manifest.overlap_tokens,
     )
     threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
+    extra = teacher_setup.extra_output(settings, manifest.policy)
     session = OnnxSession(
         artifact.model,
         pad_id=manifest.pad_id,
         intra_op_threads=threads,
         device=settings.device,
+        extra=extra,
     )
-    check_self_test(manifest, warm_up(tokenizer, session))
+    columns = 2 if extra is None else 2 + VALUE_COLUMNS
+    check_self_test(manifest, warm_up(tokenizer, session, columns=columns))
     cost = measured_cost(tokenizer, session, max_batch_tokens=settings.max_batch_tokens)
-    return Student(artifact, tokenizer, session, cost)
+    return Student(artifact, tokenizer, session, cost, columns)
 
 
 def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[Member, ...]:
@@ -91,6 +96,7 @@ def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[
     def load(folder: Path) -> Member:
         # One batch at a time in a lane of its own, so the threads are those of one batch.
         changes = {"artifact": folder, "intra_op_threads": settings.teacher_threads, "workers": 1}
+        changes["teacher_mode"] = "band"  # of a member nothing but its logits is asked
         student = load_student(settings.model_copy(update=changes))
         manifest = student.artifact.manifest
         name = f"{manifest.name}/{manifest.version}"
@@ -117,6 +123,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         clock=now,
         cost=student.cost,
         on_work=courtesy.student_works,
+        columns=student.columns,
     )
     drift = Drift(manifest.probability_reference, clock=now)
     metrics.watch_drift(drift.watched, drift.index)

@@ -9,6 +9,8 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from app.batcher import Batcher, Scored
 from app.cascade import Cascade, Case, Decided
 from app.contract.decision import OperatingPoint, Policy
@@ -115,14 +117,18 @@ class Pipeline:
         slice_, encoding = exchange.slice, score.encodings[-1]
         # What it says is what the teacher should read, whatever the student makes of it.
         said = exchange if disguise is None else disguise.decoded
+        probability = max(
+            most_harmful_probability(one, self.policy, slice_) for one in score.scored
+        )
         return Case(
             said,
-            max(most_harmful_probability(one, self.policy, slice_) for one in score.scored),
+            probability,
             point,
             disguised=disguise is not None,
             excerpt=functools.partial(self._excerpt, said, encoding, score.scored[-1])
             if encoding.spans
             else None,
+            gain=expected_gain(score.scored, self.policy, slice_, probability, point),
         )
 
     def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:
@@ -143,6 +149,7 @@ class Pipeline:
             worst_window(score.scored[0], encoding),
             () if disguise is None else disguise.triggers,
             read,
+            decided.reason,
         )
 
     def _observe(
@@ -167,6 +174,26 @@ def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> f
     """The calibrated probability of the most harmful window, in [0, 1]."""
     margin = harmful_margin(scored.logits).max(keepdims=True)
     return float(harmful_probability(margin, policy.calibration[slice_])[0])
+
+
+def expected_gain(
+    scored: Sequence[Scored],
+    policy: Policy,
+    slice_: Slice,
+    probability: float,
+    point: OperatingPoint,
+) -> float | None:
+    """Of asking a teacher, in right verdicts, -1 to 1, as the most harmful window tells it.
+
+    None where the model was not asked for it, or the slice has no head.
+    """
+    head = policy.value.get(slice_)
+    if head is None or scored[0].logits.shape[1] == 2:
+        return None
+    rows = np.concatenate([one.logits for one in scored])
+    row = rows[[int(harmful_margin(rows).argmax())]]
+    found = head.gains(row[:, 2:], np.array([probability]), np.array([point.threshold]))
+    return float(found[0])
 
 
 def worst_window(scored: Scored, encoding: Encoding) -> WorstWindow | None:

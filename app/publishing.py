@@ -20,6 +20,7 @@ from app.contract.artifact import (
 from app.contract.errors import ArtifactInvalid
 from app.contract.exchange import Exchange
 from app.contract.text import segments
+from app.contract.value import VALUE_COLUMNS, VALUE_OUTPUT
 from app.session import Logits, OnnxSession
 from app.tokenizer import Tokenizer
 from app.warm_up import check_self_test, warm_up
@@ -63,27 +64,38 @@ def verify(folder: Path) -> None:
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
         pad_id=manifest.pad_id,
+        extra=VALUE_OUTPUT if manifest.policy.value else None,
     )
     check_self_test(manifest, logits)
 
 
 def self_test(
-    model: bytes, tokenizer_json: bytes, *, window_tokens: int, overlap_tokens: int, pad_id: int
+    model: bytes,
+    tokenizer_json: bytes,
+    *,
+    window_tokens: int,
+    overlap_tokens: int,
+    pad_id: int,
+    extra: str | None = None,
 ) -> Logits:
-    """(2, 2) logits of the warm-up; a full window is run too. Raises ArtifactInvalid."""
+    """(2, 2) logits of the warm-up; a full window is run too. Raises ArtifactInvalid.
+
+    extra: a further output that is served, (windows, 2) as well.
+    """
     tokenizer = Tokenizer(
         tokenizer_json, window_tokens=window_tokens, overlap_tokens=overlap_tokens
     )
-    session = OnnxSession(model, pad_id=pad_id, intra_op_threads=1)
+    session = OnnxSession(model, pad_id=pad_id, intra_op_threads=1, extra=extra)
     full = Exchange("word " * window_tokens, "word " * window_tokens)
     windows = tokenizer.encode(segments(full)).windows
     try:
         logits = session.run(windows)
     except Exception as exc:  # the library raises classes of its own, without a common base
         raise ArtifactInvalid(f"{MODEL} cannot run a full window ({type(exc).__name__})") from exc
-    if logits.shape != (len(windows), 2) or not np.all(np.isfinite(logits)):
-        raise ArtifactInvalid(f"{MODEL} gives no finite logits of shape (windows, 2)")
-    return warm_up(tokenizer, session)
+    columns = 2 if extra is None else 2 + VALUE_COLUMNS
+    if logits.shape != (len(windows), columns) or not np.all(np.isfinite(logits)):
+        raise ArtifactInvalid(f"{MODEL} gives no finite outputs of shape (windows, 2)")
+    return warm_up(tokenizer, session, columns=columns)
 
 
 def _rename(staging: Path, target: Path, manifest: Manifest) -> None:

@@ -24,15 +24,38 @@ def margins(
     encodings: Sequence[Encoding], run: Callable[[Sequence[Window]], Logits], *, what: str
 ) -> Floats:
     """(n,) float64, in nats: the harmful margin of each exchange's most harmful window."""
-    flat = numbered(encodings)
     highest = np.full(len(encodings), -np.inf, dtype=np.float64)
+    for places, found in _runs(encodings, run, what=what):
+        np.maximum.at(highest, places, harmful_margin(found))
+    return highest
+
+
+def deciding_outputs(
+    encodings: Sequence[Encoding], run: Callable[[Sequence[Window]], Logits], *, what: str
+) -> npt.NDArray[np.float32]:
+    """(n, k): all that the model gives for each exchange's most harmful window.
+
+    Every exchange has a window. A margin that is no number counts as the highest.
+    """
+    kept: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)] * len(encodings)
+    highest = np.full(len(encodings), -np.inf, dtype=np.float64)
+    for places, found in _runs(encodings, run, what=what):
+        for place, margin, row in zip(places, harmful_margin(found), found, strict=True):
+            if not len(kept[place]) or not margin <= highest[place]:
+                kept[place], highest[place] = np.array(row, dtype=np.float32), margin
+    return np.stack(kept)
+
+
+def _runs(
+    encodings: Sequence[Encoding], run: Callable[[Sequence[Window]], Logits], *, what: str
+) -> Iterator[tuple[list[int], Logits]]:
+    """Each batch: whose windows they are, and what the model gives for them."""
+    flat = numbered(encodings)
     hidden = True if len(flat) < _WORTH_A_BAR else None  # None: only on a terminal
     with tqdm(total=len(flat), desc=what, unit="window", disable=hidden) as bar:
         for group in token_groups(flat, _BATCH_TOKENS):
-            found = harmful_margin(run([window for _, window in group]))
-            np.maximum.at(highest, [index for index, _ in group], found)
+            yield [index for index, _ in group], run([window for _, window in group])
             bar.update(len(group))
-    return highest
 
 
 def numbered(encodings: Sequence[Encoding]) -> list[Numbered]:

@@ -37,6 +37,9 @@ class Session(Protocol):
 class OnnxSession:
     """A student graph in memory. Thread-safe.
 
+    extra: a further output, (n, k), whose columns `run` puts right of the logits; of the others
+    than this and the first one, nobody asks.
+
     Raises ArtifactInvalid when it cannot be loaded, SettingsInvalid when this machine or this
     installation of ONNX Runtime does not offer the device: it never falls back to another.
     """
@@ -44,7 +47,13 @@ class OnnxSession:
     _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
     def __init__(
-        self, model: bytes, *, pad_id: int, intra_op_threads: int, device: Device = "cpu"
+        self,
+        model: bytes,
+        *,
+        pad_id: int,
+        intra_op_threads: int,
+        device: Device = "cpu",
+        extra: str | None = None,
     ) -> None:
         if device == "cuda" and "CUDAExecutionProvider" not in ort.get_available_providers():
             raise SettingsInvalid(
@@ -74,10 +83,18 @@ class OnnxSession:
         if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
             raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")
         self._names = tuple(name for name in self._INPUTS if name in names)
+        self._outputs = self._asked_for(extra)
         self._pad_id = pad_id
 
+    def _asked_for(self, extra: str | None) -> list[str]:
+        names = [node.name for node in self._session.get_outputs()]
+        if extra is not None and extra not in names:
+            raise ArtifactInvalid(f"the model has no output {extra!r}")
+        return names[:1] if extra is None else [names[0], extra]
+
     def run(self, windows: Sequence[Window]) -> Logits:
-        """(n, 2) float32, in the order of the windows."""
+        """(n, 2) float32, in the order of the windows; (n, 2 + k) with an extra output."""
         inputs = dict(zip(self._INPUTS, pad(windows, pad_id=self._pad_id), strict=True))
-        (logits,) = self._session.run(None, {name: inputs[name] for name in self._names})
-        return np.asarray(logits, dtype=np.float32)
+        found = self._session.run(self._outputs, {name: inputs[name] for name in self._names})
+        joined = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+        return np.asarray(joined, dtype=np.float32)

@@ -96,10 +96,11 @@ class TeacherSettings(BaseModel):
     teacher_breaker_open_ms: int = Field(
         5000, ge=1, description="Time for which a teacher that fails is left alone."
     )
-    teacher_mode: Literal["band", "budget"] = Field(
+    teacher_mode: Literal["band", "budget", "value"] = Field(
         "band",
-        description="Which exchanges the teacher gets: those in the artifact's deferral band, or "
-        "the share nearest to the threshold.",
+        description="Which exchanges the teacher gets: those in the artifact's deferral band, the "
+        "share nearest to the threshold, or those whose verdict the artifact's value head thinks "
+        "it would put right.",
     )
     teacher_budget_share: float = Field(
         0.05, gt=0.0, le=1.0, description="The share of all exchanges in budget mode."

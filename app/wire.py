@@ -23,6 +23,7 @@ from app.contract.decision import DecidedBy, FallbackMode, Probability
 from app.contract.errors import BodyMismatch, MalformedBody, NothingToJudge, RequestRefused
 from app.contract.exchange import Exchange
 from app.contract.moderation import (
+    DeferralReason,
     Judged,
     Moderation,
     Options,
@@ -262,6 +263,9 @@ class ResultOut(BaseModel):
     teacher_read: TeacherRead | None = Field(
         None, description="What the teacher was shown. Absent where none gave an opinion."
     )
+    deferral_reason: DeferralReason | None = Field(
+        None, description="Why a teacher was wanted. Absent where none was."
+    )
 
 
 class TimingsOut(BaseModel):
@@ -339,6 +343,7 @@ def _result(index: int, turn: int | None, one: Judged) -> dict[str, Any]:
         **({} if one.worst_window is None else {"worst_window": _worst(one.worst_window)}),
         **({"triggers": list(one.triggers)} if one.triggers else {}),
         **({} if one.teacher_read is None else {"teacher_read": one.teacher_read}),
+        **({} if one.deferral_reason is None else {"deferral_reason": one.deferral_reason}),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.contract.errors import PosternError
-from model_training import cascade_report, coverage, import_data
+from model_training import cascade_report, coverage, fit_value, import_data
 from model_training.comparisons import COMPARISONS, add_comparison_arguments, compare
 from model_training.config import read_recipe
 from model_training.errors import RecipeInvalid
@@ -49,6 +49,9 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     if arguments.stage in ("cascade-report", "coverage"):
         (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
+        return
+    if arguments.stage == "fit-value":
+        fit_value.run(arguments)
         return
     recipes = Path()
     if arguments.stage == "import-classifier":
@@ -123,6 +126,11 @@ def training_parser() -> argparse.ArgumentParser:
     )
     _add_average(
         stages.add_parser("average", help="the mean of several students' weights, as a new base")
+    )
+    fit_value.add_arguments(
+        stages.add_parser(
+            "fit-value", help="a version of a student that knows when its teacher is worth asking"
+        )
     )
     coverage.add_arguments(
         stages.add_parser("coverage", help="how often certificates hold, over many samples")

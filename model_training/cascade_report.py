@@ -28,6 +28,7 @@ from model_training.errors import DataInvalid
 from model_training.rows import Row, read_pool, read_rows, read_sources, write_atomically
 from model_training.score_files import ScoreRow, read_scores, score_sets, write_scores
 from model_training.split import labelled_rows
+from model_training.value_report import value_or_band
 
 VALIDATION: Final = "validation"
 SCORES: Final = "scores.jsonl"
@@ -39,15 +40,17 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
     told = [row for row in rows if row.teacher is not None]
     slices = [name for name in SLICES if any(row.slice == name for row in told)]
     fitted = {name: _fit(told, name, policy) for name in slices}
+    opinions = {}
     found = {}
     for name in sorted({row.set for row in told}):
         for slice_ in slices:
             part = [row for row in told if (row.set, row.slice) == (name, slice_)]
             part = [row for row in part if row.set != VALIDATION or not _fits(row)]
             if len({row.label for row in part}) == 2:
-                found[f"{name}, {slice_}"] = _figures(
-                    part, policy, slice_, fitted[slice_], n_resamples=n_resamples
-                )
+                title = f"{name}, {slice_}"
+                opinions[title] = _opinions(part, policy, slice_, fitted[slice_])
+                found[title] = _figures(part, opinions[title], n_resamples=n_resamples)
+    compared = {title: one for title, one in opinions.items() if one.gain is not None}
     return {
         "fitted": {
             name: {"fusion": fusion.model_dump(), "teacher_threshold": threshold}
@@ -55,6 +58,7 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
         },
         "without_teacher": len(rows) - len(told),
         "sets": found,
+        **({"value": value_or_band(compared, n_resamples=n_resamples)} if compared else {}),
     }
 
 
@@ -72,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scores",
         type=Path,
         help="scores.jsonl of an earlier run, or with another teacher's probabilities, "
-        "instead of scoring",
+        "instead of scoring; with --validation or --data the student is scored anew, and only the "
+        "teacher's opinions are taken from the file",
     )
     parser.add_argument("--validation", type=Path, help="validation.jsonl of a run's rows")
     parser.add_argument("--data", type=Path, help="data folder, for its test sets")
@@ -100,8 +105,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _scores(arguments: argparse.Namespace, student: Artifact) -> list[ScoreRow]:
-    if arguments.scores is not None:
-        return read_scores(arguments.scores)
+    known = None if arguments.scores is None else read_scores(arguments.scores)
+    if known is not None and arguments.validation is None and arguments.data is None:
+        return known
     sets: dict[str, Sequence[Row]] = {}
     if arguments.validation is not None:
         sets[VALIDATION] = read_rows(arguments.validation)
@@ -112,7 +118,7 @@ def _scores(arguments: argparse.Namespace, student: Artifact) -> list[ScoreRow]:
             if source.split == "test"
         }
     teachers = [read_artifact(folder) for folder in arguments.teacher]
-    rows = score_sets(sets, student, teachers, threads=arguments.threads)
+    rows = score_sets(sets, student, teachers, threads=arguments.threads, known=known)
     write_scores(arguments.output / SCORES, rows)
     return rows
 
@@ -132,29 +138,31 @@ def _fit(rows: Sequence[ScoreRow], slice_: Slice, policy: Policy) -> tuple[Fusio
     return fit_fusion(student, teacher, labels), threshold_at_best_f1(teacher, labels)
 
 
-def _figures(
-    rows: Sequence[ScoreRow],
-    policy: Policy,
-    slice_: Slice,
-    fitted: tuple[Fusion, float],
-    *,
-    n_resamples: int,
-) -> dict[str, Any]:
+def _opinions(
+    rows: Sequence[ScoreRow], policy: Policy, slice_: Slice, fitted: tuple[Fusion, float]
+) -> Opinions:
+    """Of rows of one slice, at the default operating point."""
     fusion, teacher_threshold = fitted
-    student, teacher, labels = (
-        _student(rows, policy.calibration[slice_]),
-        _teacher(rows),
-        _labels(rows),
-    )
-    threshold = policy.operating_points[policy.default_operating_point][slice_].threshold
-    opinions = Opinions(
+    student, teacher = _student(rows, policy.calibration[slice_]), _teacher(rows)
+    point = policy.operating_points[policy.default_operating_point][slice_]
+    thresholds = np.full(len(rows), point.threshold)
+    gain, head = None, policy.value.get(slice_)
+    if head is not None and all(row.value is not None for row in rows):
+        outputs = np.array([row.value for row in rows], dtype=np.float64)
+        gain = head.gains(outputs, student, thresholds)
+    return Opinions(
         student=student,
         fused=curves.fuse(student, teacher, fusion),
         teacher=teacher,
-        threshold=np.full(len(rows), threshold),
+        threshold=thresholds,
         teacher_threshold=np.full(len(rows), teacher_threshold),
-        labels=labels,
+        labels=_labels(rows),
+        gain=gain,
     )
+
+
+def _figures(rows: Sequence[ScoreRow], opinions: Opinions, *, n_resamples: int) -> dict[str, Any]:
+    labels = opinions.labels
     errors = opinions.by_student != (labels == 1)
     return {
         "rows": len(rows),
@@ -165,19 +173,25 @@ def _figures(
         "aurc_of_perfect_doubt": curves.aurc(errors, errors.astype(np.float64)),
         "calibration": {
             "student, before": curves.calibration_figures(_student(rows, UNCALIBRATED), labels),
-            "student": curves.calibration_figures(student, labels),
-            "teacher": curves.calibration_figures(teacher, labels),
+            "student": curves.calibration_figures(opinions.student, labels),
+            "teacher": curves.calibration_figures(opinions.teacher, labels),
             "fused": curves.calibration_figures(opinions.fused, labels),
         },
     }
 
 
 def _at(opinions: Opinions, rate: float, n_resamples: int) -> dict[str, Any]:
-    lines: Mapping[str, float] = {name: curves.line(opinions, name, rate) for name in curves.LINES}
+    lines: Mapping[str, float] = {
+        name: curves.line(opinions, name, rate) for name in opinions.lines
+    }
+    by_value = {}
+    if "value" in lines:
+        by_value["deferred_by_value"] = curves.deferred_figures(opinions, rate, "value")
     return {
         "f1": lines,
         "gain_share_of_oracle": curves.gain_share(opinions, rate),
         "deferred": curves.deferred_figures(opinions, rate),
+        **by_value,
         "interval_95": curves.intervals(opinions, rate, n_resamples=n_resamples),
     }
 

@@ -2,7 +2,8 @@
 
 The student decides all exchanges but the deferred ones, which the fused opinion of both decides.
 Lines: `band` defers where the student is most likely wrong, `random` anywhere, `oracle` where
-deferring turns an error into a right verdict; `override` is `band` with the teacher alone deciding.
+deferring turns an error into a right verdict; `override` is `band` with the teacher alone deciding;
+`value`, for students that have a head for it, defers where that expects the most of it.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ RATES: Final[tuple[float, ...]] = (
     *(round(0.05 * step, 2) for step in range(5, 21)),
 )
 LINES: Final = ("band", "override", "random", "oracle")
+AREA_TO: Final = 0.2
+"""Areas under lines end at this rate: further on no cascade is run."""
 
 
 @dataclass(frozen=True)
 class Opinions:
     """One set. student, fused: (n,) in [0, 1]; thresholds of each row; teacher: by its own.
 
-    labels: (n,) 0 or 1.
+    labels: (n,) 0 or 1. gain: (n,) expected of asking, of a student that tells.
     """
 
     student: Floats
@@ -45,6 +48,12 @@ class Opinions:
     threshold: Floats
     teacher_threshold: Floats
     labels: Ints
+    gain: Floats | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines that these opinions have."""
+        return LINES if self.gain is None else (*LINES, "value")
 
     @property
     def by_student(self) -> Mask:
@@ -70,6 +79,7 @@ class Opinions:
             self.threshold[where],
             self.teacher_threshold[where],
             self.labels[where],
+            None if self.gain is None else self.gain[where],
         )
 
 
@@ -92,8 +102,23 @@ def doubt(opinions: Opinions) -> Floats:
 
 def in_band(opinions: Opinions, rate: float) -> Mask:
     """The share of rows with the greatest doubt: a band around the threshold."""
-    deferred = np.zeros(len(opinions.labels), dtype=np.bool_)
-    order = np.argsort(-doubt(opinions), kind="stable")
+    return _highest(doubt(opinions), rate)
+
+
+def by_value(opinions: Opinions, rate: float) -> Mask:
+    """The share of rows that asking gains most for, as the student's head expects."""
+    assert opinions.gain is not None
+    return _highest(opinions.gain, rate)
+
+
+def chosen(opinions: Opinions, name: str, rate: float) -> Mask:
+    """What the line `band`, `override` or `value` defers."""
+    return by_value(opinions, rate) if name == "value" else in_band(opinions, rate)
+
+
+def _highest(scores: Floats, rate: float) -> Mask:
+    deferred = np.zeros(len(scores), dtype=np.bool_)
+    order = np.argsort(-scores, kind="stable")
     deferred[order[: round(rate * len(order))]] = True
     return deferred
 
@@ -131,29 +156,38 @@ def f1_at_random(opinions: Opinions, rate: float) -> float:
 
 
 def line(opinions: Opinions, name: str, rate: float) -> float:
-    """F1 of one of `LINES` at a deferral rate in [0, 1]."""
+    """F1 of one of the lines at a deferral rate in [0, 1]."""
     match name:
         case "random":
             return f1_at_random(opinions, rate)
         case "oracle":
             return f1_deferring(opinions, by_oracle(opinions, rate))
         case _:
-            return f1_deferring(opinions, in_band(opinions, rate), override=name == "override")
+            deferred = chosen(opinions, name, rate)
+            return f1_deferring(opinions, deferred, override=name == "override")
 
 
 def curves(opinions: Opinions) -> dict[str, Any]:
-    """F1 of every line at every rate of `RATES`, and of each judge alone."""
+    """F1 of every line at every rate of `RATES`, its area, and F1 of each judge alone."""
+    found = {name: [line(opinions, name, rate) for rate in RATES] for name in opinions.lines}
     return {
         "rates": list(RATES),
         "student": f1_of(opinions.by_student, opinions.labels),
         "teacher": f1_of(opinions.by_teacher, opinions.labels),
-        **{name: [line(opinions, name, rate) for rate in RATES] for name in LINES},
+        **found,
+        "area": {name: _area(values) for name, values in found.items()},
     }
 
 
-def deferred_figures(opinions: Opinions, rate: float) -> dict[str, float]:
-    """Benefit and harm among the deferred of `band`, as counts and as shares of them."""
-    deferred = in_band(opinions, rate)
+def _area(values: list[float]) -> float:
+    """Mean F1 over the deferral rates up to `AREA_TO`."""
+    until = np.array([value for rate, value in zip(RATES, values, strict=True) if rate <= AREA_TO])
+    return float((until[1:] + until[:-1]).mean() / 2.0)  # steps of one size
+
+
+def deferred_figures(opinions: Opinions, rate: float, name: str = "band") -> dict[str, float]:
+    """Benefit and harm among the deferred of a line, as counts and as shares of them."""
+    deferred = chosen(opinions, name, rate)
     truth = opinions.labels[deferred] == 1
     before = opinions.by_student[deferred] == truth
     after = opinions.by_fusion[deferred] == truth
@@ -226,3 +260,28 @@ def intervals(
         found["band_less_student"].append(found["band"][-1] - found["student"][-1])
     tails = {name: np.quantile(values, [0.025, 0.975]) for name, values in found.items()}
     return {name: (float(low), float(high)) for name, (low, high) in tails.items()}
+
+
+def value_less_band(
+    opinions: Opinions, rate: float, *, n_resamples: int, seed: int = 0
+) -> tuple[float, Floats]:
+    """F1 of `value` less that of `band`, and (n_resamples,) bootstrapped ones, paired by row.
+
+    Resampled within classes, as in `intervals`.
+    """
+    rng = np.random.default_rng(seed)
+    by_line = [
+        np.where(chosen(opinions, name, rate), opinions.by_fusion, opinions.by_student)
+        for name in ("value", "band")
+    ]
+
+    def difference(rows: Ints) -> float:
+        value, band = (f1_of(harmful[rows], opinions.labels[rows]) for harmful in by_line)
+        return value - band
+
+    classes = [np.flatnonzero(opinions.labels == label) for label in (0, 1)]
+    resampled = [
+        difference(np.concatenate([rng.choice(one, size=len(one)) for one in classes if len(one)]))
+        for _ in range(n_resamples)
+    ]
+    return difference(np.arange(len(opinions.labels))), np.array(resampled)

@@ -79,7 +79,10 @@ def certify_slice(
 
 
 def new_policy(old: Policy, found: Mapping[Slice, CertifiedSlice]) -> Policy:
-    """The old policy with the slices that were calibrated; the others keep what they had."""
+    """The old policy with the slices that were calibrated; the others keep what they had.
+
+    So do heads for the mode `value`: the others' start from probabilities that are no more.
+    """
     kept = {name: fusion for name, fusion in old.fusion.items() if name not in found}
     fused = {name: one.fusion for name, one in found.items() if one.fusion is not None}
     default = old.default_operating_point
@@ -100,6 +103,7 @@ def new_policy(old: Policy, found: Mapping[Slice, CertifiedSlice]) -> Policy:
         default_operating_point=default if default in _POINTS else "balanced",
         on_teacher_failure=old.on_teacher_failure,
         fusion=kept | fused,
+        value={name: head for name, head in old.value.items() if name not in found},
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.contract.errors import UnknownOperatingPoint
 from app.contract.exchange import SLICES, Slice
 from app.contract.probability import Calibration
+from app.contract.value import ValueHead
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 FallbackMode = Literal["auto", "never", "always"]
@@ -78,6 +79,9 @@ class Policy(BaseModel):
     fusion: dict[Slice, Fusion] = Field(default_factory=dict, exclude_if=lambda value: not value)
     """Fitted on held-out rows with the teacher that is served; a slice without one weighs both
     opinions alike."""
+    # Left out where empty, for the same reason.
+    value: dict[Slice, ValueHead] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    """For the deferral mode `value`, fitted with one teacher; a slice without keeps its band."""
 
     @model_validator(mode="after")
     def _complete(self) -> Policy:

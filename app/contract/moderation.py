@@ -11,6 +11,9 @@ TeacherRead = Literal["text", "decoded", "worst_window"]
 """What the teacher was shown: the text as it came, the text without its disguise, or the window
 that the student found the most harmful, where the whole was too long for the teacher."""
 
+DeferralReason = Literal["always", "trigger", "band", "budget", "value"]
+"""Why a teacher was wanted: the caller's word, a disguise, or what the deferral mode says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -54,6 +57,8 @@ class Judged:
     """How the text seemed disguised; then it was also scored without the disguise."""
     teacher_read: TeacherRead | None = None
     """None where no teacher gave an opinion."""
+    deferral_reason: DeferralReason | None = None
+    """None where no teacher was wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from app.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from app.contract.decision import Policy
 from app.contract.errors import SettingsInvalid
 from app.contract.teacher_text import TEMPLATES
+from app.contract.value import VALUE_OUTPUT
 from app.http_request import now
 from app.logs import log
 from app.metrics import Metrics
@@ -33,6 +34,18 @@ def effective_policy(settings: Settings, policy: Policy) -> Policy:
     if settings.teacher_on_failure is None:
         return policy
     return policy.model_copy(update={"on_teacher_failure": settings.teacher_on_failure})
+
+
+def extra_output(settings: Settings, policy: Policy) -> str | None:
+    """What the student's graph is asked for beside its logits. Raises SettingsInvalid."""
+    if settings.teacher_mode != "value":
+        return None
+    if not policy.value:
+        raise SettingsInvalid(
+            "teacher_mode=value: the artifact has no value head; "
+            "`python -m model_training fit-value` makes a version that has one"
+        )
+    return VALUE_OUTPUT
 
 
 def build_desk(
@@ -132,6 +145,7 @@ def build_cascade(
         rules=CascadeRules(
             NearestShare(settings.teacher_budget_share) if budget and desk else None,
             settings.teacher_audit_share,
+            by_value=settings.teacher_mode == "value",
         ),
         clock=now,
     )
@@ -142,11 +156,13 @@ def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> d
     common = {"configured": desk is not None, "on_teacher_failure": policy.on_teacher_failure}
     if desk is None:
         return common
-    budget = settings.teacher_mode == "budget"
+    budget, value = (settings.teacher_mode == mode for mode in ("budget", "value"))
+    thresholds = {name: head.threshold for name, head in policy.value.items()}
     return common | {
         **desk.described,
         "mode": settings.teacher_mode,
         **({"budget_share": settings.teacher_budget_share} if budget else {}),
+        **({"value_thresholds": thresholds} if value else {}),
         "max_share": settings.teacher_max_share,
         "audit_share": settings.teacher_audit_share,
         "triggers": settings.teacher_triggers,

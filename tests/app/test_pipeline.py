@@ -21,9 +21,10 @@ from app.contract.errors import (
 )
 from app.contract.exchange import Exchange
 from app.contract.moderation import Moderation, Options, TextSpan, WorstWindow
+from app.contract.value import Chance, ValueHead
 from app.contract.windows import Window
 from app.metrics import Metrics
-from app.pipeline import Pipeline, most_harmful_probability
+from app.pipeline import Pipeline, expected_gain, most_harmful_probability
 from app.scorer import InputLimits
 from app.tokenizer import Tokenizer
 from tests.fakes import FakeSession
@@ -93,6 +94,24 @@ def test_the_most_harmful_window_counts(bench: Bench) -> None:
     assert first.windows > 4
     assert found.harmful is True
     assert found.operating_point == "balanced"
+
+
+def test_the_worst_window_tells_the_gain(artifact: Artifact) -> None:
+    """Of all windows of all readings; nobody tells where the model was not asked."""
+    chance = Chance(bias=(0.0, 0.0), slope=(0.0, 0.0))
+    head = ValueHead(repair=chance, harm=chance, threshold=0.2)
+    policy = artifact.manifest.policy.model_copy(update={"value": {"prompt": head}})
+    point = policy.operating_points["balanced"]["prompt"]
+    rows = np.array(
+        [[0, -1, 9, 9, 9, 9], [0, 2, 9, 1, 9, -1], [0, 1, 9, 9, 9, 9]], dtype=np.float32
+    )
+    scored = [Scored(rows[:1], 0.0, 0.0), Scored(rows[1:], 0.0, 0.0)]
+    expected = 1 / (1 + math.exp(-1.0)) - 1 / (1 + math.exp(1.0))
+    for order in (scored, scored[::-1]):
+        assert expected_gain(order, policy, "prompt", 0.88, point) == pytest.approx(expected)
+    assert expected_gain(scored, policy, "pair", 0.88, point) is None
+    bare = [Scored(rows[:, :2], 0.0, 0.0)]
+    assert expected_gain(bare, policy, "prompt", 0.88, point) is None
 
 
 @pytest.mark.parametrize("place", [0, 40, 75, 299])
