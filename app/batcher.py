@@ -124,6 +124,11 @@ class Batcher:
         if self._executor is not None:
             self._executor.shutdown(wait=not self.left_behind, cancel_futures=True)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits or runs."""
+        return bool(self._queue.tokens or self._running)
+
     def stalled_s(self) -> float:
         """Seconds that the longest running batch has taken so far; 0 when none runs."""
         now = self._clock()
@@ -169,18 +174,26 @@ class Batcher:
         tokens = sum(window.length for window in windows)
         if tokens > self._limits.max_queue_tokens:  # could never be accepted
             raise ExchangeTooLong(what="tokens in all", limit=self._limits.max_queue_tokens)
+        work = Sums(tokens, sum(window.length**2 for window in windows))
+        self.check_room(work, deadline=deadline, caller=caller, is_long=len(windows) > 1)
+
+    def check_room(self, work: Sums, *, deadline: float, caller: int, is_long: bool) -> None:
+        """Raises QueueFull or DeadlineUnreachable where so much more could not be done in time.
+
+        is_long: it has several windows.
+        """
         waiting = self._queue.tokens
-        over = waiting + tokens - self._limits.max_queue_tokens
+        over = waiting + work.tokens - self._limits.max_queue_tokens
         if over > 0:
-            free_s = self._seconds(Sums(over, over * max(window.length for window in windows)))
+            free_s = self._seconds(Sums(over, over * work.squares // work.tokens))
             raise QueueFull(waiting_tokens=waiting, retry_after_s=max(_SHORTEST_RETRY_S, free_s))
         # An idle server tries whatever it is asked: the prediction may be an outlier's, and only
         # new work can correct it.
-        if not (waiting or self._running):
+        if not self.is_busy:
             return
-        ahead = self._queue.ahead_of(tokens, caller=caller, is_long=len(windows) > 1)
-        ahead.tokens += tokens
-        ahead.squares += sum(window.length**2 for window in windows)
+        ahead = self._queue.ahead_of(work.tokens, caller=caller, is_long=is_long)
+        ahead.tokens += work.tokens
+        ahead.squares += work.squares
         predicted_s = self._seconds(ahead) + self._running_s() / self._n_workers
         remaining_s = deadline - self._clock()
         if predicted_s > remaining_s:
