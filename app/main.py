@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app import __version__, api_docs, http_errors, logs, web_page
+from app import __version__, api_docs, hot_path, http_errors, logs, web_page
 from app.batcher import Batcher, BatchLimits
 from app.chat_guard import setup as chat_guard_setup
 from app.chat_guard.routes import router as chat_guard_router
@@ -207,6 +207,7 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIAp
     app.include_router(router)
     app.include_router(dialects.router)
     app.include_router(chat_guard_router)
+    hot_path.add_to(app)
     api_docs.add_to(app)
     if services.settings.page:
         web_page.add_to(app)
@@ -295,6 +296,9 @@ def serve(settings: Settings) -> None:
 
 def serve_student(settings: Settings, student: Student) -> None:
     """`serve` with a student that is already loaded. Raises SettingsInvalid."""
+    # One text is tokenized where it stands: with a pool of its own the library would hand each to
+    # another thread, and the event loop would wait for that thread to get a core.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     services, batcher = build_services(settings, student)
     listener, turns = _listen(settings), LoopTurns(now)
     config = uvicorn.Config(
