@@ -298,7 +298,7 @@ def serve_student(settings: Settings, student: Student) -> None:
     """`serve` with a student that is already loaded. Raises SettingsInvalid."""
     # One text is tokenized where it stands: with a pool of its own the library would hand each to
     # another thread, and the event loop would wait for that thread to get a core.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.putenv("TOKENIZERS_PARALLELISM", "false")
     services, batcher = build_services(settings, student)
     listener, turns = _listen(settings), LoopTurns(now)
     config = uvicorn.Config(

@@ -13,23 +13,20 @@ import argparse
 import asyncio
 import itertools
 import json
-import os
-import re
-import signal
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loadtests import results
 from loadtests.bench import DEADLINE_HEADER, run
 from loadtests.client import Client, Target
-from loadtests.peers.model import MAX_BATCH_SIZE, ROOT, PeerModel
-from loadtests.scenarios import requests
+from loadtests.own_server import OwnServer, started
+from loadtests.peers.model import MAX_BATCH_SIZE, PeerModel
+from loadtests.scenarios import Request, requests
 from loadtests.texts import texts
 from loadtests.watch import Watch
 
@@ -43,51 +40,33 @@ _HURRIED_MS = 500
 _START_S = 300.0
 
 
-@contextmanager
-def started(*command: str) -> Iterator[tuple[str, int]]:
-    """(URL, process id) of a server of this interpreter on a free port; ended afterwards."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
-    settings = {"POSTERN_PORT": "0", "POSTERN_LOG_LEVEL": "warning", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=kept | settings,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(rb"http://\S+:\d+", process.stdout.readline())
-        if found is None:
-            raise RuntimeError("the server did not start")
-        yield found[0].decode(), process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
+@dataclass(frozen=True)
+class Traffic:
+    """What is sent, and for how long."""
+
+    scenario: str
+    seconds: float
+    data: Path | None = None
+
+    def requests(self, *, seed: int) -> Iterator[Request]:
+        return requests(self.scenario, texts(self.data, seed=seed), seed=seed)
 
 
-def answered(scenario: str, *, clients: int, seconds: float, data: Path | None) -> Json:
+def answered(traffic: Traffic, *, clients: int) -> Json:
     """Processor milliseconds of the server for one answered request."""
-    with started("-m", "app", "serve") as (url, pid):
-        return run(_closed(url, pid, scenario, clients=clients, seconds=seconds, data=data))
+    with started() as server:
+        return run(closed_loop(server, traffic, clients=clients))
 
 
-async def _closed(
-    url: str, pid: int, scenario: str, *, clients: int, seconds: float, data: Path | None
-) -> Json:
-    target = Target(url, {DEADLINE_HEADER: str(_PATIENT_MS)})
-    wires = (
-        target.post(one.path, one.body) for one in requests(scenario, texts(data, seed=1), seed=1)
-    )
-    client = Client(target, max_connections=clients)
+async def closed_loop(server: OwnServer, traffic: Traffic, *, clients: int) -> Json:
+    target = Target(server.url, {DEADLINE_HEADER: str(_PATIENT_MS)})
+    wires = (target.post(one.path, one.body) for one in traffic.requests(seed=1))
+    client, watch = Client(target, max_connections=clients), Watch(server.pid)
     try:
-        await _ask_for(client, wires, clients=clients, seconds=min(1.0, seconds))
-        before = Watch(pid).usage().cpu_s
-        outcomes = await _ask_for(client, wires, clients=clients, seconds=seconds)
-        spent = Watch(pid).usage().cpu_s - before
+        await _ask_for(client, wires, clients=clients, seconds=min(1.0, traffic.seconds))
+        before = watch.usage().cpu_s
+        outcomes = await _ask_for(client, wires, clients=clients, seconds=traffic.seconds)
+        spent = watch.usage().cpu_s - before
     finally:
         await client.close()
     return _cost(outcomes, spent)
@@ -108,22 +87,20 @@ async def _ask_for(
     return outcomes
 
 
-def refused(scenario: str, *, clients: int, seconds: float, data: Path | None) -> Json:
+def refused(traffic: Traffic, *, clients: int) -> Json:
     """Processor milliseconds of the server for one request that it refuses with 429."""
-    with started("-m", "loadtests.sleeping_server", str(_SLEEP_S)) as (url, pid):
-        return run(_refused(url, pid, scenario, clients=clients, seconds=seconds, data=data))
+    with started("-m", "loadtests.sleeping_server", str(_SLEEP_S)) as server:
+        return run(_refused(server, traffic, clients=clients))
 
 
-async def _refused(
-    url: str, pid: int, scenario: str, *, clients: int, seconds: float, data: Path | None
-) -> Json:
-    source = texts(data, seed=2)
-    patient = Target(url, {DEADLINE_HEADER: str(_PATIENT_MS)})
-    fillers = (patient.post(one.path, one.body) for one in requests("tokens-512", source, seed=2))
+async def _refused(server: OwnServer, traffic: Traffic, *, clients: int) -> Json:
+    patient = Target(server.url, {DEADLINE_HEADER: str(_PATIENT_MS)})
+    long = Traffic("tokens-512", traffic.seconds).requests(seed=2)
+    fillers = (patient.post(one.path, one.body) for one in long)
     background = Client(patient, max_connections=_FILLERS)
     filling = [asyncio.ensure_future(_fill(background, fillers)) for _ in range(_FILLERS)]
     try:
-        return await _hurry(url, pid, scenario, clients=clients, seconds=seconds, data=data)
+        return await _hurry(server, traffic, clients=clients)
     finally:
         for one in filling:
             one.cancel()
@@ -136,15 +113,13 @@ async def _fill(client: Client, wires: Iterator[bytes]) -> None:
         await client.ask(next(wires))
 
 
-async def _hurry(
-    url: str, pid: int, scenario: str, *, clients: int, seconds: float, data: Path | None
-) -> Json:
+async def _hurry(server: OwnServer, traffic: Traffic, *, clients: int) -> Json:
     """Requests with a short deadline; counted from the first second in which all are refused."""
-    hurried = Target(url, {DEADLINE_HEADER: str(_HURRIED_MS)})
-    some = list(itertools.islice(requests(scenario, texts(data, seed=3), seed=3), 512))
+    hurried = Target(server.url, {DEADLINE_HEADER: str(_HURRIED_MS)})
+    some = itertools.islice(traffic.requests(seed=3), 512)
     wires = itertools.cycle([hurried.post(one.path, one.body) for one in some])
-    client = Client(hurried, max_connections=clients)
-    watch = Watch(pid)
+    client, watch = Client(hurried, max_connections=clients), Watch(server.pid)
+    seconds = traffic.seconds
     try:
         deadline = time.monotonic() + _START_S
         while set(await _ask_for(client, wires, clients=clients, seconds=1.0)) != {"429"}:
@@ -170,29 +145,27 @@ def _cost(outcomes: Counter[str], spent_s: float) -> Json:
     }
 
 
-def bare(scenario: str, *, seconds: float, data: Path | None) -> Json:
+def bare(traffic: Traffic) -> Json:
     """Processor milliseconds of tokenizing and the model for one text, alone and in batches."""
-    asked = requests(scenario, texts(data, seed=1), seed=1)
-    prompts = (json.loads(one.body)["prompt"] for one in asked)
+    prompts = (json.loads(one.body)["prompt"] for one in traffic.requests(seed=1))
     model = PeerModel(threads=2)
     found = {}
     for name, size in (("alone", 1), ("batched", MAX_BATCH_SIZE)):
-        done, before, ends = 0, time.process_time(), time.perf_counter() + seconds
+        done, before, ends = 0, time.process_time(), time.perf_counter() + traffic.seconds
         while time.perf_counter() < ends or not done:
             done += len(model.probabilities(list(itertools.islice(prompts, size))))
         found[name] = round((time.process_time() - before) * 1000.0 / done, 4)
     return found
 
 
-def measure(scenario: str, *, clients: Sequence[int], seconds: float, data: Path | None) -> Json:
-    model = bare(scenario, seconds=seconds, data=data)
-    served = {
-        str(one): answered(scenario, clients=one, seconds=seconds, data=data) for one in clients
-    }
-    turned_away = refused(scenario, clients=8, seconds=seconds, data=data)
+def measure(traffic: Traffic, *, clients: Sequence[int]) -> Json:
+    """clients: one, and so many side by side."""
+    model = bare(traffic)
+    served = {str(one): answered(traffic, clients=one) for one in clients}
+    turned_away = refused(traffic, clients=8)
     cheapest = min(one["cpu_ms"] for one in served.values())
     return {
-        "scenario": scenario,
+        "scenario": traffic.scenario,
         "bare_cpu_ms": model,
         "answered": served,
         "refused": turned_away,
@@ -216,15 +189,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = results.document("overhead", settings={"seconds": asked.seconds}, server=None)
     result["rows"] = []
     for scenario in asked.scenarios:
-        row = measure(scenario, clients=asked.clients, seconds=asked.seconds, data=asked.data)
+        traffic = Traffic(scenario, asked.seconds, asked.data)
+        row = measure(traffic, clients=asked.clients)
         result["rows"].append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
+        if asked.output is not None:
+            results.save(result, asked.output)  # so that it can be stopped at any time
     if asked.output is None:
         print(json.dumps(result, indent=2))
-    else:
-        results.save(result, asked.output)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
