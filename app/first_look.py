@@ -89,6 +89,6 @@ class FirstLook:
     def _tokens_of(self, scope: Scope) -> int:
         """Of a body of unknown length as of an empty one: one, as if it cost next to nothing."""
         length = header(scope, b"content-length")
-        if not (self._bytes and length is not None and length.isdigit()):
+        if not (self._bytes and length is not None and length.isascii() and length.isdigit()):
             return 1
         return max(1, round(int(length) * self._tokens / self._bytes))

@@ -10,8 +10,9 @@ from typing import Final
 
 # Of a request that lies this many requests back, the weight is 1/e; those of one batch are alike.
 _MEMORY: Final = 64.0
-# So many mean deviations above the mean, as a retransmission timer does (Jacobson 1988).
-_DEVIATIONS: Final = 2.0
+# So many mean deviations above the mean, as a retransmission timer does (Jacobson 1988). Only what
+# is later than the mean deviates, so that being quicker never makes the next prediction longer.
+_DEVIATIONS: Final = 4.0
 # One that took longer than so many times the predicted counts as that.
 _MOST: Final = 8.0
 _LEAST_FACTOR: Final = 1.0
@@ -19,11 +20,11 @@ _MOST_FACTOR: Final = 4.0
 
 
 class Hindsight:
-    """Mean and mean deviation of actual over predicted times, forgetting."""
+    """Mean, and mean deviation above it, of actual over predicted times; forgetting."""
 
     def __init__(self) -> None:
         self._mean = 1.0
-        self._deviation = 0.1
+        self._deviation = 0.05
 
     @property
     def factor(self) -> float:
@@ -41,5 +42,5 @@ class Hindsight:
             return
         ratio = min(actual_s / predicted_s, _MOST)
         gain = min(1.0, predicted_s / available_s) / _MEMORY
-        self._deviation += gain * (abs(ratio - self._mean) - self._deviation)
+        self._deviation += gain * (max(0.0, ratio - self._mean) - self._deviation)
         self._mean += gain * (ratio - self._mean)
