@@ -146,7 +146,7 @@ def measured(kind: Kind, load: Load, values: Sequence[int], file: Path, settings
         print(f"{kind.label} {value}: {points[-1]['texts_per_s']} texts/s", flush=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("what", nargs="+", choices=list(KINDS))
@@ -154,7 +154,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--warm-up", type=float, default=3.0)
     add("--most", type=int, help="leaves out what is larger")
     add("--output", type=Path, default=Path("runs/growth"), help="folder")
-    asked = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = parser().parse_args(arguments)
     load = Load(1.0, measured_s=asked.seconds, warm_up_s=asked.warm_up, deadline_s=60.0)
     for name in asked.what:
         kind, file = KINDS[name], asked.output / f"{name}.json"

@@ -177,7 +177,7 @@ def measure(traffic: Traffic, *, clients: Sequence[int]) -> Json:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("--scenarios", nargs="+", default=list(SCENARIOS))
@@ -185,7 +185,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--seconds", type=float, default=10.0, help="for each figure")
     add("--data", type=Path, help="folder of rows; without it texts are made")
     add("--output", type=Path, help="JSON; standard output if not given")
-    asked = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = parser().parse_args(arguments)
     result = results.document("overhead", settings={"seconds": asked.seconds}, server=None)
     result["rows"] = []
     for scenario in asked.scenarios:
