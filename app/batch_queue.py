@@ -150,19 +150,25 @@ class BatchQueue(Generic[Entry]):
         return ahead
 
     def take(
-        self, *, drop: Callable[[Entry], bool], idle_workers: int = 1
+        self,
+        *,
+        drop: Callable[[Entry], bool],
+        idle_workers: int = 1,
+        room: Callable[[Entry], float] = lambda _: math.inf,
     ) -> tuple[list[Entry], list[Entry]]:
         """(the next batch, what was dropped on the way); both are out of the queue.
 
         drop: whether an entry is not worth running any more. idle_workers: that could take from
-        the queue now, the asking one included; they share what waits.
+        the queue now, the asking one included; they share what waits. room: padded tokens that the
+        batch of this entry, which is the first in order, may have; it is taken in any case.
         """
         candidates, dropped = self._candidates(drop)
         for entry in dropped:
             self.remove(entry)
         if not candidates:
             return [], dropped
-        batch = _choose(candidates, self._share(idle_workers), self._budget)
+        budget = min(self._budget, room(candidates[0]))
+        batch = _choose(candidates, min(budget, self._share(idle_workers)), budget)
         taken = set(map(id, batch))
         last = max(i for i, entry in enumerate(candidates) if id(entry) in taken)
         for entry in candidates[:last]:
@@ -232,7 +238,7 @@ def _add_share(ahead: Sums, others: Sums, tokens: float) -> None:
         ahead.squares += math.ceil(share * others.squares)
 
 
-def _choose(candidates: list[Entry], share: int, budget: int) -> list[Entry]:
+def _choose(candidates: list[Entry], share: float, budget: float) -> list[Entry]:
     """The batch: first who was overtaken too often, in order; then a run of like lengths."""
     overdue = [entry for entry in candidates if entry.overtaken >= OVERTAKEN_AT_MOST]
     if overdue:
@@ -249,7 +255,7 @@ def _choose(candidates: list[Entry], share: int, budget: int) -> list[Entry]:
     return _with_like(batch, [e for e in candidates if id(e) not in taken], share)
 
 
-def _with_like(batch: list[Entry], others: list[Entry], share: int) -> list[Entry]:
+def _with_like(batch: list[Entry], others: list[Entry], share: float) -> list[Entry]:
     """The batch and those of `others` that fit its length best, within `share` padded tokens."""
     longest = max(entry.length for entry in batch)
     tokens = sum(entry.length for entry in batch)

@@ -28,11 +28,14 @@ from app.contract.errors import (
 )
 from app.contract.windows import Encoding, Window, padded_length
 from app.cost_model import CostModel
+from app.hindsight import Hindsight
 from app.metrics import Metrics
 
 Logits = npt.NDArray[np.float32]
 RunWindows = Callable[[Sequence[Window]], Logits]
 
+# Of the time that the first in a batch has left, what the batch may take.
+_SHARE_OF_TIME_LEFT = 0.5
 # "Come back at once" would come back too early.
 _SHORTEST_RETRY_S = 0.05
 
@@ -107,6 +110,7 @@ class Batcher:
         self._executor: ThreadPoolExecutor | None = None
         self._closed = False
         self._cost = cost or CostModel()
+        self._hindsight = Hindsight()
         self.last_success = -math.inf
         self.left_behind = False
         """Closed while a thread was inside the model, which may never return."""
@@ -133,6 +137,11 @@ class Batcher:
         if self._executor is not None:
             self._executor.shutdown(wait=not self.left_behind, cancel_futures=True)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits or runs."""
+        return bool(self._queue.tokens or self._running)
+
     def stalled_s(self) -> float:
         """Seconds that the longest running batch has taken so far; 0 when none runs."""
         now = self._clock()
@@ -148,7 +157,7 @@ class Batcher:
         NotReady. Whatever is raised, cancellation included, nothing stays queued.
         """
         windows = [window for encoding in encodings for window in encoding.windows]
-        self._admit(windows, deadline, caller)
+        predicted_s = self._admit(windows, deadline, caller)
         loop = asyncio.get_running_loop()
         now = self._clock()
         entries = [
@@ -170,40 +179,55 @@ class Batcher:
         finally:
             for entry in entries:
                 self._abandon(entry)
+            self._look_back(predicted_s, now, deadline)
         return _gather(encodings, entries, rows)
 
-    def _admit(self, windows: Sequence[Window], deadline: float, caller: int) -> None:
-        """Refuses at once what cannot be taken or cannot be finished in time."""
+    def _admit(self, windows: Sequence[Window], deadline: float, caller: int) -> float:
+        """Seconds that it will take; refuses at once what cannot be taken or finished in time."""
         if self._closed:
             raise NotReady("the server is shutting down")
         tokens = sum(window.length for window in windows)
         if tokens > self._limits.max_queue_tokens:  # could never be accepted
             raise ExchangeTooLong(what="tokens in all", limit=self._limits.max_queue_tokens)
+        work = Sums(tokens, sum(window.length**2 for window in windows))
+        return self.check_room(work, deadline=deadline, caller=caller, is_long=len(windows) > 1)
+
+    def check_room(self, work: Sums, *, deadline: float, caller: int, is_long: bool) -> float:
+        """Seconds that so much more will take, as the cost model alone sees it.
+
+        is_long: it has several windows. Raises QueueFull, or DeadlineUnreachable where it would
+        take too long, going by how late others were.
+        """
         waiting = self._queue.tokens
-        over = waiting + tokens - self._limits.max_queue_tokens
+        over = waiting + work.tokens - self._limits.max_queue_tokens
         if over > 0:
-            free_s = self._seconds(Sums(over, over * max(window.length for window in windows)))
+            free_s = self._seconds(Sums(over, over * work.squares // work.tokens))
             raise QueueFull(waiting_tokens=waiting, retry_after_s=max(_SHORTEST_RETRY_S, free_s))
+        ahead = self._queue.ahead_of(work.tokens, caller=caller, is_long=is_long)
+        ahead.tokens += work.tokens
+        ahead.squares += work.squares
+        predicted_s = self._seconds(ahead) + self._running_s() / self._n_workers
+        likely_s = predicted_s * self._hindsight.factor
+        late_s = likely_s - (deadline - self._clock())
         # An idle server tries whatever it is asked: the prediction may be an outlier's, and only
         # new work can correct it.
-        if not (waiting or self._running):
-            return
-        ahead = self._queue.ahead_of(tokens, caller=caller, is_long=len(windows) > 1)
-        ahead.tokens += tokens
-        ahead.squares += sum(window.length**2 for window in windows)
-        predicted_s = self._seconds(ahead) + self._running_s() / self._n_workers
-        remaining_s = deadline - self._clock()
-        if predicted_s > remaining_s:
-            late_s = predicted_s - remaining_s
+        if late_s > 0.0 and self.is_busy:
             raise DeadlineUnreachable(
-                predicted_s=predicted_s, retry_after_s=max(_SHORTEST_RETRY_S, late_s)
+                predicted_s=likely_s, retry_after_s=max(_SHORTEST_RETRY_S, late_s)
             )
+        return predicted_s
+
+    def _look_back(self, predicted_s: float, started: float, deadline: float) -> None:
+        now = self._clock()
+        self._hindsight.observe(
+            predicted_s=predicted_s, actual_s=now - started, available_s=deadline - started
+        )
 
     def _seconds(self, work: Sums) -> float:
-        """Until all workers together have done so much, with the usual error on top."""
+        """Until all workers together have done so much."""
         batches = math.ceil(work.tokens / self._limits.max_batch_tokens)
         alone = self._cost.predict(batches=batches, tokens=work.tokens, squares=work.squares)
-        return alone * (1.0 + min(0.5, self._cost.error)) / min(self._n_workers, batches)
+        return alone / min(self._n_workers, batches)
 
     def _running_s(self) -> float:
         """What the batches inside the model still need, one after the other."""
@@ -275,12 +299,33 @@ class Batcher:
         """The next batch. Who expired while waiting is answered on the way."""
         now = self._clock()
         batch, expired = self._queue.take(
-            drop=lambda entry: entry.deadline <= now,
+            drop=lambda entry: self._is_hopeless(entry, now),
             idle_workers=self._n_workers - len(self._running),
+            room=lambda entry: self._tokens_in(
+                _SHARE_OF_TIME_LEFT * (entry.deadline - now), entry.length
+            ),
         )
         for entry in expired:
             _fail(entry, DeadlineExceeded())
         return batch
+
+    def _is_hopeless(self, entry: _Entry, now: float) -> bool:
+        """Whether its deadline has passed, or would pass in the model though it came in time."""
+        left_s = entry.deadline - now
+        if left_s <= 0.0:
+            return True
+        tokens = padded_length(entry.length)
+        alone_s = self._cost.predict(batches=1, tokens=tokens, squares=tokens**2)
+        # What was short of time from the start was taken by an idle server: then it is tried.
+        return left_s < alone_s <= entry.deadline - entry.arrived
+
+    def _tokens_in(self, seconds: float, length: int) -> int:
+        """About how many, in windows of this length, one batch takes through the model."""
+        base_s, per_token_s, per_square_s = self._cost.coefficients()
+        each_s = per_token_s + per_square_s * length
+        if each_s <= 0.0:
+            return self._limits.max_batch_tokens
+        return min(self._limits.max_batch_tokens, int(max(0.0, seconds - base_s) / each_s))
 
     def _abandon(self, entry: _Entry) -> None:
         self._queue.remove(entry)

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app import __version__, api_docs, http_errors, logs, web_page
+from app import __version__, api_docs, hot_path, http_errors, logs, web_page
 from app.batcher import Batcher, BatchLimits
 from app.chat_guard import setup as chat_guard_setup
 from app.chat_guard.routes import router as chat_guard_router
@@ -33,9 +33,11 @@ from app.cost_model import CostModel
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
 from app.drift import Drift
+from app.first_look import FirstLook
 from app.health import Health
 from app.http_protocol import bounded_protocol
 from app.http_request import Keys, now
+from app.loop_turns import LoopTurns
 from app.metrics import Metrics
 from app.observe import Observed
 from app.pipeline import Pipeline
@@ -189,7 +191,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
     return services, batcher
 
 
-def create_app(services: Services, batcher: Batcher) -> ASGIApp:
+def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIApp:
     """The ASGI application; its lifespan starts and stops the batcher."""
 
     @asynccontextmanager
@@ -218,6 +220,7 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
     app.include_router(router)
     app.include_router(dialects.router)
     app.include_router(chat_guard_router)
+    hot_path.add_to(app)
     api_docs.add_to(app)
     if services.settings.page:
         web_page.add_to(app)
@@ -239,7 +242,26 @@ def create_app(services: Services, batcher: Batcher) -> ASGIApp:
 
     for kind in (PosternError, HTTPException, Exception):
         app.add_exception_handler(kind, on_error)
-    return Observed(app, metrics=services.metrics, health=services.health)
+    return Observed(
+        app,
+        metrics=services.metrics,
+        health=services.health,
+        first_look=_first_look(services, batcher, turns),
+    )
+
+
+def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> FirstLook | None:
+    """None where a cache may hold the answer: it takes no time, however long the queue is."""
+    if services.settings.cache_entries:
+        return None
+    return FirstLook(
+        batcher,
+        keys=services.keys,
+        timeout_ms=services.settings.request_timeout_ms,
+        window_tokens=services.info.window_tokens,
+        turn_s=lambda: turns.turn_s,
+        clock=now,
+    )
 
 
 class DrainingServer(uvicorn.Server):
@@ -287,13 +309,17 @@ def serve(settings: Settings) -> None:
 
 def serve_student(settings: Settings, student: Student) -> None:
     """`serve` with a student that is already loaded. Raises SettingsInvalid."""
+    # One text is tokenized where it stands: with a pool of its own the library would hand each to
+    # another thread, and the event loop would wait for that thread to get a core.
+    os.putenv("TOKENIZERS_PARALLELISM", "false")
     services, batcher = build_services(settings, student)
-    listener = _listen(settings)
+    listener, turns = _listen(settings), LoopTurns(now)
     config = uvicorn.Config(
-        create_app(services, batcher),
+        create_app(services, batcher, turns),
         http=bounded_protocol(
             header_timeout_s=settings.header_timeout_ms / 1000.0,
             max_connections=settings.max_connections,
+            turns=turns,
         ),
         loop="uvloop",
         lifespan="on",

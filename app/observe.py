@@ -10,10 +10,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import http_errors
-from app.contract.errors import NotReady, PosternError, TooManyConnections
+from app.contract.errors import NotReady, Overloaded, PosternError, TooManyConnections
 from app.dialects.error_shapes import error_shape_of
+from app.first_look import PATHS, FirstLook
 from app.health import Health
-from app.http_protocol import CROWDED
+from app.http_protocol import ARRIVED, CROWDED
 from app.http_request import ClientLeft, header, now, request_id_of
 from app.logs import LOGGER, log
 from app.metrics import Metrics
@@ -29,19 +30,22 @@ _STAGES = ("parse", "tokenize", "queue", "inference", "teacher")
 class Observed:
     """Pure ASGI: nothing is buffered, disconnects stay visible."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, health: Health) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, health: Health, first_look: FirstLook | None
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._health = health
+        self._first_look = first_look
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        arrived = now()
         request_id = request_id_of(scope)
         state = scope.setdefault("state", {})
-        state.update(arrived=arrived, request_id=request_id, log={})
+        arrived: float = state.setdefault(ARRIVED, now())
+        state.update(request_id=request_id, log={})
         status = 0
 
         async def send_observed(message: Message) -> None:
@@ -59,7 +63,10 @@ class Observed:
             if error is not None:
                 failure = http_errors.failure_of(error, request_id=request_id)
                 response = error_shape_of(scope["path"]).response(failure)
-                response.headers["Connection"] = "close"
+                if not _may_stay(error, scope):
+                    response.headers["Connection"] = "close"
+                self._metrics.rejected.labels(failure.problem.slug).inc()
+                state["log"]["problem"] = failure.problem.slug
                 await response(scope, receive, send_observed)
             else:
                 await self._app(scope, receive, send_observed)
@@ -74,6 +81,9 @@ class Observed:
                 await response(scope, receive, send_observed)
         finally:
             self._record(scope, status, now() - arrived)
+            fields = state["log"]
+            if self._first_look is not None and "tokens" in fields:
+                self._first_look.learn(fields["bytes"], fields["tokens"])
 
     def _refusal(self, scope: Scope) -> PosternError | None:
         if scope["path"] in _OPERATORS_PATHS:
@@ -81,12 +91,13 @@ class Observed:
         if self._health.draining:
             return NotReady("the server is shutting down")
         if scope["state"].get(CROWDED):
-            self._metrics.rejected.labels("too-many-connections").inc()
             return TooManyConnections()
-        return None
+        return None if self._first_look is None else self._first_look.refusal(scope)
 
     def _record(self, scope: Scope, status: int, elapsed_s: float) -> None:
-        route = getattr(scope.get("route"), "path", _UNMATCHED)
+        route = getattr(scope.get("route"), "path", None)
+        if route is None:  # refused before it was routed, or there is no such route
+            route = scope["path"] if scope["path"] in PATHS else _UNMATCHED
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.request_duration.labels(route).observe(elapsed_s)
         quiet = route in _OPERATORS_PATHS
@@ -101,6 +112,16 @@ class Observed:
                 duration_ms=round(elapsed_s * 1000.0, 3),
                 **scope["state"]["log"],
             )
+
+
+def _may_stay(error: PosternError, scope: Scope) -> bool:
+    """Whether the connection is kept: overload comes back, and a new one costs more than this.
+
+    A client that waits for our word before it sends may or may not send its body now, so nobody
+    could tell where its next request begins.
+    """
+    overloaded = isinstance(error, Overloaded) and not isinstance(error, TooManyConnections)
+    return overloaded and header(scope, b"expect") is None
 
 
 def _server_timing(fields: Mapping[str, Any], total_s: float) -> str:

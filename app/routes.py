@@ -65,9 +65,14 @@ _Security = Annotated[Any, Depends(HTTPBearer(auto_error=False))]
 _SecurityHeader = Annotated[Any, Depends(APIKeyHeader(name="X-API-Key", auto_error=False))]
 
 
+def check_key(request: Request) -> None:
+    """Raises Unauthorized."""
+    services_of(request).keys.check(request.scope)
+
+
 async def authorize(request: Request, _bearer: _Security, _header: _SecurityHeader) -> None:
     """Raises Unauthorized. The parameters only put the schemes into the OpenAPI document."""
-    services_of(request).keys.check(request.scope)
+    check_key(request)
 
 
 @router.post(

@@ -53,13 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bench.with_clients(clients)
     else:
         result["capacity"] = bench.capacity(
-            start=asked.start, overload=asked.overload, precision=asked.precision
+            start=_first_rate(asked), overload=asked.overload, precision=asked.precision
         )
         _say(json.dumps(result["capacity"]))
     _write(result, asked)
     answered = any(point["latency_ms"] for point in bench.points)
     agreed = not any(point["counts"]["differences"] for point in bench.points)
     return 0 if answered and agreed else 1
+
+
+def _first_rate(asked: argparse.Namespace) -> float:
+    """Half of what a closed loop carried, where its result is given."""
+    if asked.start_from is None:
+        return float(asked.start)
+    points = json.loads(asked.start_from.read_text())["points"]
+    return max(0.5, 0.5 * max(point["requests_per_s"] for point in points))
 
 
 def _write(result: dict[str, Any], asked: argparse.Namespace) -> None:
@@ -122,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--rates", type=float, nargs="+", default=[5.0, 10.0, 20.0])
     search = commands.add_parser("search", help="the highest rate within the limit")
     search.add_argument("--start", type=float, default=20.0, help="first rate that is tried")
+    search.add_argument("--start-from", type=Path, help="half of what this closed loop carried")
     search.add_argument("--precision", type=float, default=0.05, help="of the rate that is found")
     search.add_argument("--overload", type=float, nargs="*", default=[2.0, 5.0])
     closed = commands.add_parser("closed", help="so many clients, one request each at a time")

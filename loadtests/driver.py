@@ -60,7 +60,10 @@ class Step:
     service: Latencies = field(default_factory=Latencies)
     """Of 200s, from the actual sending: what a careless tool would report."""
     delay: Latencies = field(default_factory=Latencies)
-    """Of all sent: how much later than scheduled the generator was."""
+    """Of all sent: how much later than scheduled, for whatever reason."""
+    late: Latencies = field(default_factory=Latencies)
+    """Of all: how much of that the generator itself was late; the rest is waiting for a connection.
+    What is large here is no fault of the server's, and its latency cannot be told."""
     usage: Usage = field(default_factory=Usage)
     generator_cpu_s: float = 0.0
     elapsed_s: float = 0.0
@@ -74,6 +77,7 @@ class _Shot:
     request: Request
     wire: bytes
     measured: bool
+    late_s: float = 0.0
     answer: Answer | None = None
 
 
@@ -107,6 +111,7 @@ async def run_step(
     try:
         for shot in shots:
             await _until(began + shot.at)
+            shot.late_s = max(0.0, time.perf_counter() - (began + shot.at))
             client.send(shot.wire, lambda answer, shot=shot: finish(shot, answer))  # type: ignore[misc]
         rest = began + load.warm_up_s + load.measured_s - time.perf_counter()
         await asyncio.sleep(max(0.0, rest))
@@ -159,6 +164,7 @@ def _evaluate(shots: list[_Shot], load: Load, began: float) -> Step:
             continue
         step.scheduled += 1
         step.outcomes[outcome] += 1
+        step.late.record(shot.late_s)
         if shot.answer is None:
             continue
         step.delay.record(max(0.0, shot.answer.sent - (began + shot.at)))

@@ -210,18 +210,30 @@ def accuracy(run: Run, reference: Run, artifact: Artifact, windows: list[Window]
     }
 
 
-def read_windows(path: Path, artifact: Artifact, limit: int) -> list[Window]:
+def read_windows(path: Path | None, artifact: Artifact, limit: int) -> list[Window]:
     manifest = artifact.manifest
     tokenizer = Tokenizer(
         artifact.tokenizer,
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
     )
+    prompts = _made(limit) if path is None else _read(path)
+    found = [tokenizer.encode(segments(Exchange(one))).windows for one in prompts if one.strip()]
+    return [window for windows in found for window in windows][:limit]
+
+
+def _made(count: int) -> list[str]:
+    from loadtests.texts import MadeTexts
+
+    made = MadeTexts(0)
+    return [made.prompt() for _ in range(count)]
+
+
+def _read(path: Path) -> list[str]:
     content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     prompts = [json.loads(line)["prompt"] for line in content.splitlines()]
     random.Random(0).shuffle(prompts)
-    found = [tokenizer.encode(segments(Exchange(one))).windows for one in prompts if one.strip()]
-    return [window for windows in found for window in windows][:limit]
+    return prompts
 
 
 def summary(contenders: Sequence[Contender], accuracies: Sequence[dict[str, Any]]) -> list[Any]:
@@ -249,7 +261,7 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--data", type=Path, required=True, help="JSON lines with a `prompt` each")
+    parser.add_argument("--data", type=Path, help="JSON lines with a `prompt` each; else made ones")
     parser.add_argument("--artifact", type=Path, default=DEFAULT_ARTIFACT)
     parser.add_argument("--windows", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=9)
@@ -257,6 +269,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", nargs="*", default=[""], help="engines whose name begins so")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--plot", type=Path, help="PNG or SVG of the speeds")
     arguments = parser.parse_args()
     artifact = read_artifact(arguments.artifact)
     windows = read_windows(arguments.data, artifact, arguments.windows)
@@ -285,6 +298,11 @@ def main() -> None:
     text = json.dumps(result, indent=2)
     if arguments.output:
         arguments.output.write_text(text + "\n")
+    if arguments.plot:
+        from loadtests.plot import ratio_plot
+
+        speeds = {row["candidate"]: row["speed_ratio"] for row in result["rows"]}
+        ratio_plot(speeds, arguments.plot, title="batches: speed over that of the first")
     print(text)
 
 

@@ -87,3 +87,25 @@ def ratio_plot(rows: Mapping[str, Sequence[float]], path: Path, *, title: str) -
         figure.savefig(path, dpi=120)
     finally:
         plt.close(figure)
+
+
+def growth_plot(points: Sequence[Mapping[str, Any]], path: Path, *, label: str) -> None:
+    """Two panels: texts per second, and memory."""
+    figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(7.0, 5.5))
+    try:
+        values = [one["value"] for one in points]
+        above.plot(*(values, [one["texts_per_s"] for one in points]), marker=".", color=_COLOURS[0])
+        above.set_ylabel("texts judged per second")
+        memory = [one["memory_peak_bytes"] / (1 << 20) for one in points]
+        below.plot(values, memory, marker=".", color=_COLOURS[1])
+        below.set_ylabel("memory at most, MiB")
+        below.set_xlabel(label)
+        below.set_xscale("log", base=2)
+        below.set_xticks(values, [str(one) for one in values])
+        for axis in (above, below):
+            axis.set_ylim(bottom=0.0)
+            axis.grid(alpha=0.3)
+        figure.tight_layout()
+        figure.savefig(path, dpi=120)
+    finally:
+        plt.close(figure)

@@ -15,7 +15,7 @@ from typing import Any
 from loadtests.driver import OK, Step
 from loadtests.latencies import Latencies
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Json = dict[str, Any]
 
@@ -80,6 +80,7 @@ def point(
         "p99_ms_by_seed": [round(step.latency.at_ms(99.0), 3) for step in steps],
         "service_ms": Latencies.merged(step.service for step in steps).summary_ms(),
         "generator_delay_ms": Latencies.merged(step.delay for step in steps).summary_ms(),
+        "generator_late_ms": Latencies.merged(step.late for step in steps).summary_ms(),
         "latency_histogram": latency.encoded(),
         "server": _server_use(steps),
         "generator": _generator_use(steps),
@@ -129,6 +130,9 @@ def _server_use(steps: Sequence[Step]) -> Json | None:
     return {
         "cpu_s_per_1000_texts": _per_1000_texts(cpu_s, steps),
         "cores": _cores(cpu_s, steps),
+        "goodput_texts_per_cpu_s": round(sum(s.texts_in_time for s in steps) / cpu_s, 3)
+        if cpu_s
+        else None,
         "memory_before_bytes": steps[0].usage.memory_before_bytes,
         "memory_after_bytes": steps[-1].usage.memory_bytes,
         "memory_peak_bytes": max(step.usage.memory_peak_bytes for step in steps),

@@ -109,7 +109,12 @@ _Bearer = Annotated[Any, Depends(HTTPBearer(auto_error=False))]
 async def authorize_google(
     request: Request, _query: _GoogleQuery, _header: _GoogleHeader, _bearer: _Bearer
 ) -> None:
-    """As `authorize`, and also where Google's clients put a key. Raises Unauthorized."""
+    """`check_google_key` for FastAPI, with the schemes for the OpenAPI document."""
+    check_google_key(request)
+
+
+def check_google_key(request: Request) -> None:
+    """As `check_key`, and also where Google's clients put a key. Raises Unauthorized."""
     keys = services_of(request).keys
     given = request.query_params.get("key") or header(request.scope, b"x-goog-api-key")
     if given is None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from loadtests.peers import bare, report
 from loadtests.peers.compare import Plan, check_same, compare
-from loadtests.peers.launch import RunningPeer, installed
+from loadtests.peers.launch import RunningPeer, environment_of, installed
 from loadtests.peers.model import ROOT
 from loadtests.peers.registry import OURS, PEERS, Peer
 
@@ -53,14 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for scenario in asked.scenarios:
             bare.compare(scenario, plan, asked.output, say=_say)
         return 0
-    compare(peers, asked.scenarios, rounds=asked.rounds, plan=plan, output=asked.output, say=_say)
-    print(report.write(asked.output), end="")
+    try:
+        compare(
+            peers, asked.scenarios, rounds=asked.rounds, plan=plan, output=asked.output, say=_say
+        )
+    except KeyboardInterrupt:
+        _say("stopped; what is measured is kept, and the same command goes on from there")
+    try:
+        print(report.write(asked.output), end="")
+    except FileNotFoundError:
+        _say("no trial was finished")
+        return 1
     return 0
 
 
 def install(peer: Peer, environments: Path) -> None:
     """Makes the peer's environment, unless its pinned requirements are installed already."""
-    folder = environments / peer.name
+    folder = environment_of(peer, environments)
     made_from = folder / "made-from"
     digest = hashlib.sha256(peer.requirements.read_bytes()).hexdigest()
     if made_from.exists() and made_from.read_text() == digest:
@@ -114,8 +123,13 @@ def _parser() -> argparse.ArgumentParser:
         ("bare", "ours against the model without any server"),
     ):
         command = commands.add_parser(name, help=what)
-        command.add_argument("--peers", nargs="+", choices=_OTHERS, default=_OTHERS)
-        command.add_argument("--environments", type=Path, default=ROOT / ".cache/peers")
+        command.add_argument("--peers", nargs="*", choices=_OTHERS, default=_OTHERS)
+        command.add_argument(
+            *("--environments",),
+            type=Path,
+            default=ROOT / ".cache/peers",
+            help="a folder with one for each, or a path in which {name} stands for the peer's name",
+        )
         if name in ("run", "bare"):
             _add_measuring(command)
     one = commands.add_parser("report", help="table and plots of what was measured")

@@ -13,6 +13,7 @@ from loadtests import results
 from loadtests.bench import DEADLINE_HEADER, Bench, shuffled_seeds
 from loadtests.client import Target
 from loadtests.driver import Load
+from loadtests.peers import report
 from loadtests.peers.launch import RunningPeer
 from loadtests.peers.registry import OURS, PEERS, Peer
 from loadtests.scenarios import Request, requests
@@ -195,7 +196,13 @@ def compare(
                     before = None  # measured some other time
                     continue
                 say(f"{file.stem}:")
-                done = trial(peer, scenario, plan, number=number, before=before, say=say)
+                try:
+                    done = trial(peer, scenario, plan, number=number, before=before, say=say)
+                except Exception as exc:  # the next one is tried all the same
+                    say(f"{file.stem}: FAILED: {exc}")
+                    before = None
+                    continue
                 results.save(done, file)
+                report.write(output)  # so that it can be stopped at any time
                 say(f"{file.stem}: {done['ratios']}")
                 before = done["ours"][1]

@@ -33,7 +33,7 @@ class RunningPeer:
         self.peer = peer
         self._scratch = tempfile.TemporaryDirectory(prefix=f"peer-{peer.name}-")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        bin_ = environments.absolute() / peer.name / "bin"
+        bin_ = environment_of(peer, environments) / "bin"
         port = _free_port()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
         # Console scripts of the environment are found by the peer's own children.
@@ -101,8 +101,15 @@ class RunningPeer:
         return os.pread(self._log.fileno(), 4000, max(0, size - 4000)).decode(errors="replace")
 
 
+def environment_of(peer: Peer, environments: Path) -> Path:
+    """The peer's own folder: below `environments`, or where its name stands for `{name}`."""
+    if "{name}" in str(environments):
+        return Path(str(environments.absolute()).replace("{name}", peer.name))
+    return environments.absolute() / peer.name
+
+
 def installed(peer: Peer, environments: Path) -> bool:
-    return peer.name == OURS or (environments / peer.name / "bin/python").exists()
+    return peer.name == OURS or (environment_of(peer, environments) / "bin/python").exists()
 
 
 def _refused(error: Exception) -> bool:

@@ -51,6 +51,22 @@ def padded(batch: list[Waiting]) -> int:
     return len(batch) * max(entry.length for entry in batch)
 
 
+@given(lengths=st.lists(LENGTHS, min_size=1, max_size=30), room=st.integers(0, 900))
+def test_a_batch_is_no_larger_than_the_room_of_its_first(lengths: list[int], room: int) -> None:
+    """That is the time that is left to it. The first is taken in any case, and nothing is lost."""
+    queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=600)
+    queue.add(entries_of(lengths), caller=0)
+    asked: list[Waiting] = []
+    left = len(lengths)
+    while queue.tokens:
+        first = next(iter(queue))
+        batch, _ = queue.take(drop=keep, room=lambda entry: (asked.append(entry), room)[1])
+        assert asked.pop() is first
+        assert len(batch) == 1 or padded(batch) <= min(room, 600)
+        left -= len(batch)
+    assert left == 0
+
+
 @settings(max_examples=100)
 @given(requests=REQUESTS, budget=st.integers(64, 900), data=st.data())
 def test_everything_leaves_once_within_the_budget_and_with_little_padding(

@@ -390,7 +390,8 @@ def test_a_finish_past_the_deadline_is_refused_once_the_cost_is_known() -> None:
         await until(session.entered)
         with pytest.raises(DeadlineUnreachable) as refused:
             await batcher.submit([encoding_of(window_of(111, 24))], deadline=clock() + 5.0)
-        assert refused.value.predicted_s == pytest.approx(7.2, rel=0.1)
+        # 7.2 s by the cost model, and a fifth while nothing is known of how predictions turn out.
+        assert refused.value.predicted_s == pytest.approx(1.2 * 7.2, rel=0.1)
         assert refused.value.retry_after_s == pytest.approx(
             refused.value.predicted_s - 5.0, abs=1e-6
         )

@@ -47,8 +47,9 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "batch_queue": (set(), {"asyncio", "threading", "time", *_IO}),
     "cost_model": (set(), {"asyncio", "threading", "time", *_IO}),
     "callers": (set(), _IO),
+    "hindsight": (set(), {"asyncio", "threading", "time", *_IO}),
     "batcher": (
-        {"batch_queue", "cost_model", "metrics"},
+        {"batch_queue", "cost_model", "hindsight", "metrics"},
         {"onnxruntime", "fastapi", "tokenizers"},
     ),
     "score_cache": ({"metrics"}, {"time", "threading", *_IO}),
@@ -122,12 +123,18 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "health": ({"batcher"}, {"fastapi", "starlette", "onnxruntime"}),
     "wire": (set(), {"fastapi", "starlette", "onnxruntime", "tokenizers"}),
     "http_errors": (set(), {"onnxruntime", "tokenizers"}),
-    "http_protocol": (set(), {"onnxruntime", "tokenizers"}),
+    "http_protocol": ({"loop_turns"}, {"onnxruntime", "tokenizers"}),
+    "loop_turns": (set(), {"threading", *_IO}),
+    "first_look": (
+        {"batch_queue", "batcher", "callers", "http_request"},
+        {"fastapi", "onnxruntime", "tokenizers"},
+    ),
+    "hot_path": ({"dialects.routes", "routes"}, {"onnxruntime", "tokenizers"}),
     "http_request": ({"callers"}, {"onnxruntime", "tokenizers"}),
     "observe": (
         {
-            *("dialects.error_shapes", "health", "http_errors", "http_protocol", "http_request"),
-            *("logs", "metrics"),
+            *("dialects.error_shapes", "first_look", "health", "http_errors", "http_protocol"),
+            *("http_request", "logs", "metrics"),
         },
         {"onnxruntime"},
     ),

@@ -36,6 +36,7 @@ def made_step(seed: int) -> Step:
         latency=latency,
         service=latency,
         delay=Latencies.of([0.0005] * 102),
+        late=Latencies.of([0.0002] * 102),
         usage=Usage(1.5, 200, 100, 300),
         generator_cpu_s=0.1,
         elapsed_s=2.5,

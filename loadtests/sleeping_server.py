@@ -1,0 +1,41 @@
+"""The real server around a model that sleeps: its processor time is all the server's own.
+
+python -m loadtests.sleeping_server 0.2        # seconds for each batch
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from app import logs
+from app.contract.windows import Window
+from app.main import load_student, serve_student
+from app.session import Logits
+from app.settings import read_settings
+
+
+class SleepingSession:
+    """Harmless after `seconds`, whatever it is shown."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def run(self, windows: Sequence[Window]) -> Logits:
+        time.sleep(self._seconds)
+        return np.tile(np.array([[2.0, -2.0]], dtype=np.float32), (len(windows), 1))
+
+
+def main(seconds: float) -> None:
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    student = load_student(settings)
+    serve_student(settings, dataclasses.replace(student, session=SleepingSession(seconds)))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))

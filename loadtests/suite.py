@@ -1,0 +1,245 @@
+"""All measurements of docs/performance.md, one after another, the most wanted first.
+
+    python -m loadtests.suite --output runs/suite --data ../shared/data
+
+For a machine that is idle for half an hour. Each part has its own time and is ended when that is
+over; whatever it has finished is kept. Stop it at any moment (Ctrl-C): files are written as soon as
+each figure is there, and the same command goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.own_server import OwnServer, started
+from loadtests.peers.model import ROOT
+
+_ENDING_S = 120.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """scale: of all times; 1 is meant for figures, far less for trying out."""
+
+    output: Path
+    data: Path | None
+    environments: Path
+    scale: float = 1.0
+
+    def seconds(self, usual: float) -> str:
+        return f"{max(1.0, usual * self.scale):.2f}"
+
+    @property
+    def with_data(self) -> list[str]:
+        return [] if self.data is None else ["--data", str(self.data)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """minutes: that it may take at most. commands: made when its turn comes, run in order; where
+    all end well, a file `<name>.done` says so to the next run."""
+
+    name: str
+    minutes: float
+    commands: Callable[[Suite, OwnServer | None], list[list[str]]]
+    needs_server: bool = False
+
+
+def _peers(suite: Suite, _: OwnServer | None) -> list[list[str]]:
+    """Ours, a peer, ours again, at the lengths of real prompts; those nearest to ours first."""
+    return [
+        [
+            *("-m", "loadtests.peers", "run", "--output", str(suite.output / "peers")),
+            *("--environments", str(suite.environments), "--scenarios", "prompts"),
+            *("--peers", *_installed(suite), "--rounds", "1", "--seeds", "1"),
+            *("--seconds", suite.seconds(6.0), "--warm-up", suite.seconds(2.0)),
+            *("--precision", "0.1", *suite.with_data),
+        ]
+    ]
+
+
+def _installed(suite: Suite) -> list[str]:
+    from loadtests.peers.launch import installed
+    from loadtests.peers.registry import PEERS
+
+    nearest_first = ("mosec", "litserve", "infinity", "fastapi", "bentoml", "ray")
+    return [name for name in nearest_first if installed(PEERS[name], suite.environments)]
+
+
+def _capacity(suite: Suite, server: OwnServer | None) -> list[list[str]]:
+    """The highest rate within 50 ms, and twice and five times that rate."""
+    assert server is not None
+    first = suite.output / "first-rate.json"
+    common = ["--url", server.url, "--scenario", "prompts", "--seeds", "1", *suite.with_data]
+    return [
+        [
+            *("-m", "loadtests", "closed", "--clients", "32", "--output", str(first), *common),
+            *("--deadline-ms", "60000"),
+            *("--seconds", suite.seconds(5.0), "--warm-up", suite.seconds(3.0)),
+        ],
+        [
+            *("-m", "loadtests", "search", *common, "--start-from", str(first)),
+            *("--seconds", suite.seconds(10.0), "--warm-up", suite.seconds(3.0)),
+            *("--overload", "2", "5", "--output", str(suite.output / "capacity.json")),
+            *("--plot", str(suite.output / "capacity.png")),
+        ],
+    ]
+
+
+def _bare(suite: Suite, _: OwnServer | None) -> list[list[str]]:
+    """Closed loop and idle single request beside the model without any server."""
+    return [
+        [
+            *("-m", "loadtests.peers", "bare", "--output", str(suite.output / "bare")),
+            *("--scenarios", "prompts", "tokens-16", "tokens-128", "--peers"),
+            *("--seconds", suite.seconds(10.0), "--warm-up", suite.seconds(3.0)),
+            *suite.with_data,
+        ]
+    ]
+
+
+def _overhead(suite: Suite, _: OwnServer | None) -> list[list[str]]:
+    return [
+        [
+            *("-m", "loadtests.overhead", "--seconds", suite.seconds(6.0), *suite.with_data),
+            *("--output", str(suite.output / "overhead.json")),
+        ]
+    ]
+
+
+def _engines(suite: Suite, _: OwnServer | None) -> list[list[str]]:
+    count = max(8, int(200 * min(1.0, suite.scale)))
+    data = None if suite.data is None else suite.data / "test/openai_moderation.jsonl.gz"
+    return [
+        [
+            *("loadtests/engines.py", "--output", str(suite.output / "engines.json")),
+            *("--plot", str(suite.output / "engines.png"), "--windows", str(count)),
+            *("--accuracy-windows", str(count), "--rounds", "5" if suite.scale >= 1 else "1"),
+            *([] if data is None else ["--data", str(data)]),
+        ]
+    ]
+
+
+def _growth(*what: str) -> Callable[[Suite, OwnServer | None], list[list[str]]]:
+    return lambda suite, _: [
+        [
+            *("-m", "loadtests.growth", *what, "--output", str(suite.output / "growth")),
+            *("--seconds", suite.seconds(6.0), "--warm-up", suite.seconds(2.0)),
+        ]
+    ]
+
+
+PARTS = (
+    Part("peers", 18.0, _peers),
+    Part("capacity", 5.0, _capacity, needs_server=True),
+    Part("bare", 4.0, _bare),
+    Part("overhead", 3.0, _overhead),
+    Part("engines", 4.0, _engines),
+    Part("growth", 4.0, _growth("lengths", "batches", "clients")),
+    Part("processes", 2.0, _growth("processes")),
+)
+
+
+def run_part(part: Part, suite: Suite, *, minutes: float, say: Say) -> bool:
+    """Whether all of it was done in its time."""
+    done = suite.output / f"{part.name}.done"
+    if done.exists():
+        say(f"{part.name}: done before")
+        return True
+    say(f"{part.name}: at most {minutes:.1f} minutes")
+    ends = time.monotonic() + minutes * 60.0
+    with ExitStack() as stack:
+        server = stack.enter_context(started()) if part.needs_server else None
+        for command in part.commands(suite, server):
+            if not _run(command, seconds=ends - time.monotonic()):
+                say(f"{part.name}: not finished; what there is lies in {suite.output}")
+                return False
+    done.touch()
+    return True
+
+
+def _run(command: Sequence[str], *, seconds: float) -> bool:
+    """Whether it ended well and in time. One that is late is interrupted, so that it can end its
+    servers and keep what it has."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=sys.stderr,
+        start_new_session=True,  # so that Ctrl-C reaches it once, from here
+    )
+    try:
+        return process.wait(max(1.0, seconds)) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_ENDING_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 where all parts were finished."""
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtests.suite",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    names = [part.name for part in PARTS]
+    add("--output", type=Path, default=ROOT / "runs/suite", help="folder; made where it is not")
+    add("--data", type=Path, help="folder of rows; without it texts are made")
+    add(
+        *("--environments",),
+        type=Path,
+        default=ROOT / ".cache/peers",
+        help="of the peers: a folder, or a path in which {name} stands for the peer's name",
+    )
+    add("--parts", nargs="+", choices=names, default=names)
+    add("--minutes", type=float, default=40.0, help="for all of it")
+    add("--scale", type=float, default=1.0, help="of all times")
+    asked = parser.parse_args(arguments)
+    suite = Suite(
+        asked.output.absolute(),
+        None if asked.data is None else asked.data.absolute(),
+        asked.environments,
+        asked.scale,
+    )
+    suite.output.mkdir(parents=True, exist_ok=True)
+    ends = time.monotonic() + asked.minutes * 60.0
+    took: dict[str, float] = {}
+    finished = True
+    for part in (one for one in PARTS if one.name in asked.parts):
+        left = (ends - time.monotonic()) / 60.0
+        if left <= 0.0:
+            _say(f"{part.name}: no time left")
+            finished = False
+            continue
+        began = time.monotonic()
+        finished &= run_part(part, suite, minutes=min(part.minutes, left), say=_say)
+        took[part.name] = round((time.monotonic() - began) / 60.0, 2)
+    _say(f"minutes: {json.dumps(took)}")
+    return 0 if finished else 1
+
+
+def _say(text: str) -> None:
+    print(f"suite: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
