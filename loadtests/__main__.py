@@ -45,6 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked.command, settings=_settings(asked), server=server_info(bench.target)
     )
     result["points"] = bench.points
+    try:
+        _measure(bench, result, asked)
+    except KeyboardInterrupt:
+        _say("stopped; what has been measured is written")
+        _write(result, asked)
+        return 130
+    _write(result, asked)
+    answered = any(point["latency_ms"] for point in bench.points)
+    agreed = not any(point["counts"]["differences"] for point in bench.points)
+    return 0 if answered and agreed else 1
+
+
+def _measure(bench: Bench, result: dict[str, Any], asked: argparse.Namespace) -> None:
     if asked.command == "run":
         for rate in asked.rates:
             bench.at_rate(rate)
@@ -56,10 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             start=_first_rate(asked), overload=asked.overload, precision=asked.precision
         )
         _say(json.dumps(result["capacity"]))
-    _write(result, asked)
-    answered = any(point["latency_ms"] for point in bench.points)
-    agreed = not any(point["counts"]["differences"] for point in bench.points)
-    return 0 if answered and agreed else 1
 
 
 def _first_rate(asked: argparse.Namespace) -> float:
@@ -67,7 +76,7 @@ def _first_rate(asked: argparse.Namespace) -> float:
     if asked.start_from is None:
         return float(asked.start)
     points = json.loads(asked.start_from.read_text())["points"]
-    return max(0.5, 0.5 * max(point["requests_per_s"] for point in points))
+    return max([0.5, *(0.5 * float(point["requests_per_s"]) for point in points)])
 
 
 def _write(result: dict[str, Any], asked: argparse.Namespace) -> None:
