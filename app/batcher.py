@@ -325,7 +325,8 @@ class Batcher:
         each_s = per_token_s + per_square_s * length
         if each_s <= 0.0:
             return self._limits.max_batch_tokens
-        return min(self._limits.max_batch_tokens, int(max(0.0, seconds - base_s) / each_s))
+        # Without a deadline the time is infinite, which no int can be.
+        return int(min(self._limits.max_batch_tokens, max(0.0, seconds - base_s) / each_s))
 
     def _abandon(self, entry: _Entry) -> None:
         self._queue.remove(entry)

@@ -75,7 +75,7 @@ def ask(url: str, text: str, fallback: str) -> dict:
     body = json.dumps({"prompt": text, "fallback": fallback}).encode()
     request = urllib.request.Request(f"{url}/classify", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as reply:
-        return json.load(reply)
+        return json.load(reply)["results"][0]
 
 
 def show(url: str, texts: list[str]) -> None:
