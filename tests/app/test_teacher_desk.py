@@ -282,7 +282,7 @@ def test_what_is_made_in_the_lane_is_made_in_order_and_its_threads_yield(
     assert len(sessions) == 2
     started = [nice for thread, nice in niceness().items() if thread not in before]
     assert started == ([yielding()] * 2 if before else [])  # the third is whoever runs it
-    assert {thread: niceness()[thread] for thread in before} == before
+    assert unchanged(before)
 
 
 def test_the_lane_itself_yields_and_nobody_else(artifact: Artifact, tokenizer: Tokenizer) -> None:
@@ -308,9 +308,14 @@ def test_the_lane_itself_yields_and_nobody_else(artifact: Artifact, tokenizer: T
         finally:
             await teacher.close()
         assert seen == [yielding()] * 2
-        assert {thread: niceness()[thread] for thread in before} == before
+        assert unchanged(before)
 
     run(case)
+
+
+def unchanged(before: dict[int, int]) -> bool:
+    """Of the threads that still live: those of earlier tests may end at any time."""
+    return all(nice == before[thread] for thread, nice in niceness().items() if thread in before)
 
 
 def yielding() -> int:

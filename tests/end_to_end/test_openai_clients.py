@@ -128,7 +128,7 @@ def test_python_retries_when_told_to(start_faulty_server: StartServer) -> None:
         made.moderations.create(input=HARMLESS)
     assert refused.value.status_code == 503
     assert refused.value.code == "not_ready"
-    assert server.metric('postern_requests_total{route="unmatched",status="503"}') == 2.0
+    assert server.metric('postern_requests_total{route="/v1/moderations",status="503"}') == 2.0
 
 
 @pytest.mark.slow
