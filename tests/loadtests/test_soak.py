@@ -25,7 +25,8 @@ def test_a_soak_leaves_nothing_behind(start_server: StartServer) -> None:
     )
     assert result["problems"] == [], result
     assert result["requests"] > 100
-    assert result["well_behaved"].keys() <= {"200", "429"}
+    # A made text may be longer than the server takes.
+    assert result["well_behaved"].keys() <= {"200", "413", "429"}
     assert result["well_behaved"]["200"] > 50
     # Every kind of misbehaviour had its turn, and those that are answered were.
     assert len(result["misbehaving"]) == 15
