@@ -169,6 +169,11 @@ def run_part(part: Part, suite: Suite, *, minutes: float, say: Say) -> bool:
     return True
 
 
+def _heed_interrupts() -> None:
+    """A shell's background job ignores interrupts, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _run(command: Sequence[str], *, seconds: float) -> bool:
     """Whether it ended well and in time. One that is late is interrupted, so that it can end its
     servers and keep what it has."""
@@ -178,6 +183,7 @@ def _run(command: Sequence[str], *, seconds: float) -> bool:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=sys.stderr,
         start_new_session=True,  # so that Ctrl-C reaches it once, from here
+        preexec_fn=_heed_interrupts,
     )
     try:
         return process.wait(max(1.0, seconds)) == 0
