@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -327,5 +328,8 @@ def niceness() -> dict[int, int]:
     """Of each thread of this process, where threads have one of their own."""
     if sys.platform != "linux":
         return {}
-    threads = [int(one.name) for one in Path("/proc/self/task").iterdir()]
-    return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+    found = {}
+    for one in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            found[int(one.name)] = os.getpriority(os.PRIO_PROCESS, int(one.name))
+    return found
