@@ -61,10 +61,6 @@ class FirstLook:
         """None where the request should go on, be it only to be refused for another reason."""
         if not self._batcher.is_busy or scope["path"] not in PATHS or scope["method"] != "POST":
             return None
-        if "close" in (header(scope, b"connection") or "").lower():
-            # The connection would be closed on a client that still sends, and the system would
-            # reset it, with the refusal unread.
-            return None
         try:
             self._keys.check(scope)
             deadline = deadline_of(scope, timeout_ms=self._timeout_ms)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,11 +25,16 @@ def bounded_protocol(
     first byte is closed; a fresh connection has as long to begin. uvicorn alone waits for ever, so
     that idle connections could fill its limit, and answers beyond that limit in plain text. A body
     that is still coming when its request has been answered has as long to end.
+
+    A connection that ends with the reply, as those of HTTP/1.0 proxies do, is closed only after
+    such a body: the system resets a connection that is closed on unread bytes, and the client may
+    lose the reply with it (RFC 9112, section 9.6).
     """
 
     class BoundedProtocol(HttpToolsProtocol):
         _deadline: asyncio.TimerHandle | None = None
         _body_is_whole = True
+        _leaves_after_body = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -49,16 +55,28 @@ def bounded_protocol(
             state[ARRIVED] = turns.came(self.loop)
             state[CROWDED] = len(self.connections) > max_connections
             super().on_headers_complete()
+            self.cycle.transport = cast(asyncio.Transport, _Polite(self.transport, self._leave))
 
         def on_message_complete(self) -> None:
             self._body_is_whole = True
             self._disarm()
             super().on_message_complete()
+            if self._leaves_after_body:
+                self.transport.close()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
             if not self._body_is_whole and not self.transport.is_closing():
                 self._arm()
+
+        def _leave(self) -> None:
+            """In place of closing at once. uvicorn reads on and drops what comes."""
+            if self._body_is_whole or not self.cycle.response_complete:
+                self.transport.close()
+                return
+            self._leaves_after_body = True
+            if self.transport.can_write_eof():
+                self.transport.write_eof()  # a client that reads to the end has the reply now
 
         def _arm(self) -> None:
             self._disarm()
@@ -77,3 +95,14 @@ def bounded_protocol(
                 self._arm()
 
     return BoundedProtocol
+
+
+class _Polite:
+    """A transport that is closed in another way."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self.close = close
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

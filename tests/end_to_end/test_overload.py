@@ -154,6 +154,44 @@ def test_a_refused_body_that_never_ends_does_not_keep_its_connection(full: Serve
         assert connection.recv(1) == b""  # closed after the time for headers, not after 15 s idle
 
 
+def refusal_while_sending(server: ServerProcess, version: bytes, length: int) -> bytes:
+    """The whole reply to a client that closes after it, as HTTP/1.0 proxies do, and sends on."""
+    asked = head("/classify", "Connection: close", length=length)
+    with server.connect() as connection:
+        connection.sendall(asked.replace(b"HTTP/1.1", b"HTTP/" + version))
+        for _ in range(10):
+            connection.sendall(b"a" * (length // 10))
+            time.sleep(0.02)
+        reply = read_reply(connection)
+        assert b"connection: close" in reply.lower()
+        assert connection.recv(1) == b""
+    return reply
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_refusal_reaches_a_client_that_still_sends(
+    full: ServerProcess, server: ServerProcess, version: bytes
+) -> None:
+    """Closing on unread bytes would reset the connection, and the reply with it."""
+    assert b" 429 " in refusal_while_sending(full, version, 100_000)
+    assert b" 429 " in refusal_while_sending(full, version, 3_000_000)
+    assert b" 413 " in refusal_while_sending(server, version, 3_000_000)
+
+
+def test_a_client_that_closes_but_never_ends_is_left(full: ServerProcess) -> None:
+    with full.connect() as connection:
+        connection.sendall(head("/classify", "Connection: close", length=100_000) + b"a")
+        assert read_reply(connection).startswith(b"HTTP/1.1 429 ")
+        deadline = time.monotonic() + HANG_S
+        try:
+            while time.monotonic() < deadline:
+                connection.sendall(b"a")
+                time.sleep(0.1)
+        except ConnectionError:
+            return  # the server is gone
+        pytest.fail("the server still listens")
+
+
 def test_a_client_that_waits_for_our_word_is_told_to_close(full: ServerProcess) -> None:
     """It may send its body now or not, so nobody could tell where its next request begins."""
     with full.connect() as connection:

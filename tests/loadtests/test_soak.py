@@ -19,14 +19,14 @@ _SECONDS = 60.0
 
 @pytest.mark.slow
 def test_a_soak_leaves_nothing_behind(start_server: StartServer) -> None:
-    server = start_server(body_timeout_ms=1000)
+    # The tiny tokenizer spells most words letter by letter: the longest made texts would get 413.
+    server = start_server(body_timeout_ms=1000, max_exchange_tokens=1 << 16)
     result = run(
         soak(Soak(server.url, _SECONDS, rate=10.0, deadline_ms=120_000, pid=server.process.pid))
     )
     assert result["problems"] == [], result
     assert result["requests"] > 100
-    # A made text may be longer than the server takes.
-    assert result["well_behaved"].keys() <= {"200", "413", "429"}
+    assert result["well_behaved"].keys() <= {"200", "429"}
     assert result["well_behaved"]["200"] > 50
     # Every kind of misbehaviour had its turn, and those that are answered were.
     assert len(result["misbehaving"]) == 15
