@@ -13,7 +13,13 @@ from model_training.ablation_config import AblationConfig, CaseStudyConfig
 from model_training.ensemble_config import EnsembleConfig
 from model_training.errors import RecipeInvalid
 from model_training.generator_config import GeneratorConfig
-from model_training.stage_config import FilterConfig, GenerateConfig, LabelConfig, RespondConfig
+from model_training.stage_config import (
+    FilterConfig,
+    GenerateConfig,
+    LabelConfig,
+    ModelName,
+    RespondConfig,
+)
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -60,6 +66,9 @@ class DistilConfig(_Section):
 
     base: str
     """A package name of a bundled encoder, a hub id, or a folder."""
+    artifact: ModelName | None = None
+    """Folder of a published student of that base, whose weights are the start in place of the
+    base's own."""
     window_tokens: Positive = 512
     overlap_tokens: Positive = 64
     shortest_window_tokens: Positive | None = None

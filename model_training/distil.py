@@ -40,6 +40,7 @@ from model_training.encoders import (
 )
 from model_training.encoding import encode, numbered, token_groups
 from model_training.errors import GateFailed
+from model_training.from_artifact import start_from
 from model_training.losses import summed_loss
 from model_training.processes import Processes, joined
 from model_training.rows import Row, dump_json, write_atomically
@@ -67,6 +68,8 @@ def distil(
     torch.manual_seed(settings.seed)
     tokenizer_json = read_tokenizer_json(settings.base)
     model = load_base(settings)
+    if settings.artifact is not None:
+        start_from(model, Path(settings.artifact), tokenizer_json)
     trained = WindowConfig(
         window_tokens=settings.window_tokens, overlap_tokens=settings.overlap_tokens
     )

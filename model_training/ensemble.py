@@ -33,7 +33,7 @@ class FittedMember(_Frozen):
     """A member, and what it counts in each slice: weight * margin / temperature."""
 
     name: str
-    kind: Literal["encoder", "ngrams"]
+    kind: Literal["encoder", "ngrams", "artifact"]
     folder: str
     """Relative to the file that says this."""
     fingerprint: str

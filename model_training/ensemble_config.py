@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from model_training.stage_config import ModelName
+
 Positive = Annotated[int, Field(gt=0)]
 MemberName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
@@ -53,7 +55,16 @@ class NgramMember(_Section):
         return self
 
 
-Member = Annotated[EncoderMember | NgramMember, Field(discriminator="kind")]
+class ArtifactMember(_Section):
+    """A published student, as it is served. It must have learnt from the split of this recipe."""
+
+    kind: Literal["artifact"]
+    name: MemberName
+    artifact: ModelName
+    """Its folder."""
+
+
+Member = Annotated[EncoderMember | NgramMember | ArtifactMember, Field(discriminator="kind")]
 
 
 class EnsembleConfig(_Section):

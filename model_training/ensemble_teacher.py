@@ -59,11 +59,15 @@ def open_member(
 def open_judge(
     kind: str, place: Path, windows: WindowConfig | None, *, batch_tokens: int, precision: Precision
 ) -> Judge:
-    """An encoder or a member of n-grams. Raises RecipeInvalid."""
+    """An encoder, a member of n-grams or a published student. Raises RecipeInvalid."""
     if kind == "ngrams":
         from model_training.ngrams import read_ngrams
 
         return read_ngrams(place)
+    if kind == "artifact":
+        from model_training.artifact_teacher import ArtifactJudge
+
+        return ArtifactJudge(place)
     from model_training.classifier_teacher import ClassifierMember  # torch
 
     if windows is None:

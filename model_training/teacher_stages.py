@@ -12,15 +12,24 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from app.contract.artifact import MANIFEST
+from model_training.artifact_teacher import take_artifact
 from model_training.calibrate import samples
 from model_training.candidate import read_json, write_json
 from model_training.config import WindowConfig, read_recipe
 from model_training.ensemble import ENSEMBLE, fit_ensemble, write_ensemble
-from model_training.ensemble_config import EncoderMember, EnsembleConfig, Member, NgramMember
+from model_training.ensemble_config import (
+    ArtifactMember,
+    EncoderMember,
+    EnsembleConfig,
+    Member,
+    NgramMember,
+)
 from model_training.ensemble_report import ScoredByAll, ensemble_markdown, ensemble_report
 from model_training.ensemble_teacher import open_judge
 from model_training.errors import DataInvalid, RecipeInvalid
@@ -36,6 +45,8 @@ REPORT: Final = "ensemble_report.json"
 REPORT_TEXT: Final = "ensemble.md"
 _MARGINS: Final = "margins"
 _BATCH_TOKENS: Final = 8192
+# The file that is written last, by kind of member.
+_LAST: Final = {"encoder": "tokenizer.json", "ngrams": "ngrams.json", "artifact": MANIFEST}
 
 
 def train_teacher(run: Run, member: str | None = None) -> None:
@@ -50,10 +61,14 @@ def train_teacher(run: Run, member: str | None = None) -> None:
         raise RecipeInvalid(f"[ensemble] has no member {member!r}; it has {names}")
     for one in chosen:
         _LOG.info("member %s", one.name)
-        if isinstance(one, EncoderMember):
-            _train_encoder(run, one)
-        else:
-            _train_ngrams(run, one)
+        match one:
+            case EncoderMember():
+                _train_encoder(run, one)
+            case NgramMember():
+                _train_ngrams(run, one)
+            case ArtifactMember():
+                with locked(_folder_run(run, one)):
+                    take_artifact(Path(one.artifact), run.teacher / one.name)
 
 
 def fit_teacher(run: Run) -> None:
@@ -116,11 +131,16 @@ def _train_ngrams(run: Run, member: NgramMember) -> None:
     train, balance = run.rows_file("train"), run.config.distil
     settings = [member.model_dump_json(), balance.model_dump_json(include=_BALANCE), sha256(train)]
     made_of = hashlib.sha256("\n".join(settings).encode()).hexdigest()
-    with locked(Run(run.config, run.data, folder, run.artifacts, run.threads)):
+    with locked(_folder_run(run, member)):
         if is_trained(folder, made_of=made_of):
             _LOG.info("member %s: nothing to do", member.name)
             return
         train_ngrams(run.rows("train"), member, balance).save(folder, made_of=made_of)
+
+
+def _folder_run(run: Run, member: Member) -> Run:
+    """For the lock of a member that has no recipe of its own."""
+    return Run(run.config, run.data, run.teacher / member.name, run.artifacts, run.threads)
 
 
 _BALANCE: Final = {"source_exponent", "source_weights"}
@@ -133,7 +153,7 @@ def _described(run: Run, member: Member) -> dict[str, Any]:
     if isinstance(member, EncoderMember):
         windows = member_run(run, member).config.windows
         folder = folder / "student"
-    last = folder / ("tokenizer.json" if windows else "ngrams.json")
+    last = folder / _LAST[member.kind]
     if not last.exists():
         raise RecipeInvalid(
             f"{folder}: the member {member.name!r} is missing or unfinished; "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 _WEIGHTS: Final = (".safetensors", ".bin")
-_SETTINGS: Final = ("config.json", "tokenizer.json", "ngrams.json")
+_SETTINGS: Final = ("config.json", "tokenizer.json", "ngrams.json", "manifest.json")
 
 
 def fingerprint(name: str) -> str:

@@ -1,0 +1,117 @@
+"""A published student as the start of a new training: its weights, back in torch.
+
+The published file is a graph, not a checkpoint: its weights are transposed, several biases are one
+tensor, most are int8. Rather than know by name what the export makes of each encoder, a probe finds
+out: the base, filled with random numbers, goes through the same export, and where each number ends
+up, there the published weight is read.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import numpy_helper
+
+from app.contract.artifact import Artifact, read_artifact
+from app.contract.errors import ArtifactInvalid
+from model_training.encoders import pad_id_of, takes_types
+from model_training.errors import RecipeInvalid
+from model_training.graph import Student, fp32_graph
+
+Array = npt.NDArray[Any]
+_SEED: Final = 0
+
+
+def start_from(model: Any, folder: Path, tokenizer_json: bytes) -> None:
+    """Sets the parameters of a base, in place, to those of the artifact in `folder`.
+
+    tokenizer_json: the base's. Raises RecipeInvalid where the artifact cannot be read, or is no
+    student of this base.
+    """
+    try:
+        artifact = read_artifact(folder)
+    except ArtifactInvalid as exc:
+        raise RecipeInvalid(f"{folder}: {exc}") from exc
+    if artifact.tokenizer != tokenizer_json:
+        raise RecipeInvalid(f"{folder}: its tokenizer is not that of this base")
+    take_weights(model, artifact)
+
+
+def take_weights(model: Any, artifact: Artifact) -> None:
+    """Sets the parameters of `model`, in place, to those that the artifact serves.
+
+    What is int8 there comes back rounded to a 254th of its column's range, an embedding's of its
+    row's. Raises RecipeInvalid where the artifact is of another encoder.
+    """
+    of_probe = _constants(_probe(model))
+    published = _constants(onnx.load_model_from_string(artifact.model))
+    probe_values = dict(_named_random(model))
+    name = f"{artifact.manifest.name} {artifact.manifest.version}"
+    found: dict[str, Array] = {}
+    for parameter, value in probe_values.items():
+        place = _place(value, of_probe)
+        if place is None:
+            raise RecipeInvalid(f"the export of this base leaves no trace of {parameter}")
+        constant, start, transposed = place
+        whole = _whole(constant, published)
+        if whole is None or whole.shape != of_probe[constant].shape:
+            raise RecipeInvalid(f"{name} is no student of this base: {parameter} is not in it")
+        taken = whole.T if transposed else whole
+        found[parameter] = taken[start : start + len(value)]
+    with torch.no_grad():
+        for parameter, target in model.named_parameters():
+            target.copy_(torch.from_numpy(np.array(found[parameter], dtype=np.float32)))
+
+
+def _named_random(model: Any) -> list[tuple[str, Array]]:
+    """A value for each parameter; no two tensors are alike, so that none is taken for another."""
+    rng = np.random.default_rng(_SEED)
+    return [
+        (name, rng.standard_normal(tuple(parameter.shape), dtype=np.float32))
+        for name, parameter in model.named_parameters()
+    ]
+
+
+def _probe(model: Any) -> onnx.ModelProto:
+    probe = copy.deepcopy(model).cpu().eval()
+    values = dict(_named_random(probe))
+    with torch.no_grad():
+        for name, parameter in probe.named_parameters():
+            parameter.copy_(torch.from_numpy(values[name]))
+    return fp32_graph(Student(probe, pad_id=pad_id_of(probe), takes_types=takes_types(probe)))
+
+
+def _constants(graph: onnx.ModelProto) -> dict[str, Array]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+
+
+def _place(value: Array, constants: dict[str, Array]) -> tuple[str, int, bool] | None:
+    """The constant that holds these rows, from which on, and whether it is transposed."""
+    for name, constant in constants.items():
+        if constant.ndim != value.ndim or constant.dtype != value.dtype:
+            continue
+        for transposed in (False, True) if value.ndim == 2 else (False,):
+            rows = constant.T if transposed else constant
+            if rows.shape[1:] != value.shape[1:]:
+                continue
+            for start in range(0, len(rows) - len(value) + 1, len(value)):
+                if np.array_equal(rows[start : start + len(value)], value):
+                    return name, start, transposed
+    return None
+
+
+def _whole(name: str, published: dict[str, Array]) -> Array | None:
+    """A constant in float32, as it is or out of int8 and the scales of its columns or rows."""
+    if name in published:
+        return published[name]
+    rounded, scale = published.get(f"{name}_int8"), published.get(f"{name}_scale")
+    if rounded is None or scale is None:
+        return None
+    whole: Array = rounded.astype(np.float32) * scale
+    return whole
