@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnx
 import torch
 from onnx import numpy_helper
+from tokenizers import Tokenizer as HubTokenizer
 
 from app.contract.artifact import Artifact, read_artifact
 from app.contract.errors import ArtifactInvalid
@@ -38,9 +39,15 @@ def start_from(model: Any, folder: Path, tokenizer_json: bytes) -> None:
         artifact = read_artifact(folder)
     except ArtifactInvalid as exc:
         raise RecipeInvalid(f"{folder}: {exc}") from exc
-    if artifact.tokenizer != tokenizer_json:
-        raise RecipeInvalid(f"{folder}: its tokenizer is not that of this base")
+    # Items, not bytes: a newer library writes the same tokenizer in another way.
+    if not _vocabulary(artifact.tokenizer).items() <= _vocabulary(tokenizer_json).items():
+        raise RecipeInvalid(f"{folder}: its vocabulary is not that of this base")
     take_weights(model, artifact)
+
+
+def _vocabulary(tokenizer_json: bytes) -> dict[str, int]:
+    vocabulary: dict[str, int] = HubTokenizer.from_buffer(tokenizer_json).get_vocab()
+    return vocabulary
 
 
 def take_weights(model: Any, artifact: Artifact) -> None:
@@ -49,19 +56,26 @@ def take_weights(model: Any, artifact: Artifact) -> None:
     What is int8 there comes back rounded to a 254th of its column's range, an embedding's of its
     row's. Raises RecipeInvalid where the artifact is of another encoder.
     """
-    of_probe = _constants(_probe(model))
-    published = _constants(onnx.load_model_from_string(artifact.model))
-    probe_values = dict(_named_random(model))
-    name = f"{artifact.manifest.name} {artifact.manifest.version}"
+    probe, served = _probe(model), onnx.load_model_from_string(artifact.model)
+    of_probe, published = _constants(probe), _constants(served)
+    names = _names(probe, served)
     found: dict[str, Array] = {}
-    for parameter, value in probe_values.items():
+    for parameter, value in _named_random(model):
         place = _place(value, of_probe)
         if place is None:
-            raise RecipeInvalid(f"the export of this base leaves no trace of {parameter}")
+            raise RecipeInvalid(
+                f"a published student of this base cannot be gone on from: its export computes "
+                f"with {parameter} beforehand"
+            )
         constant, start, transposed = place
         whole = _whole(constant, published)
+        if whole is None:
+            whole = _whole(names.get(constant, ""), published)
         if whole is None or whole.shape != of_probe[constant].shape:
-            raise RecipeInvalid(f"{name} is no student of this base: {parameter} is not in it")
+            raise RecipeInvalid(
+                f"{artifact.manifest.name} {artifact.manifest.version} is no student of this "
+                f"base: {parameter} is not in it"
+            )
         taken = whole.T if transposed else whole
         found[parameter] = taken[start : start + len(value)]
     with torch.no_grad():
@@ -89,6 +103,20 @@ def _probe(model: Any) -> onnx.ModelProto:
 
 def _constants(graph: onnx.ModelProto) -> dict[str, Array]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+
+
+def _names(probe: onnx.ModelProto, served: onnx.ModelProto) -> dict[str, str]:
+    """What each constant of the probe is called in the served graph, by the nodes that read it.
+
+    The exporter gives equal constants one name, such as biases that are still zero.
+    """
+    nodes = {node.name: node for node in served.graph.node if node.name}
+    return {
+        ours: theirs
+        for node in probe.graph.node
+        if node.name in nodes
+        for ours, theirs in zip(node.input, nodes[node.name].input, strict=False)
+    }
 
 
 def _place(value: Array, constants: dict[str, Array]) -> tuple[str, int, bool] | None:

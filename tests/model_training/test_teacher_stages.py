@@ -22,7 +22,7 @@ from model_training.stages import Run
 from model_training.teacher_stages import member_run
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
-from tests.tiny_student import build_untrained_base
+from tests.tiny_student import build_tiny_artifact, build_untrained_base
 
 _DATA = """
 name = "{name}"
@@ -48,6 +48,7 @@ members = [
   {{ kind = "encoder", name = "short", recipe = "short.toml", seed = 1 }},
   {{ kind = "encoder", name = "long", recipe = "long.toml", seed = 2 }},
   {{ kind = "ngrams", name = "spelling", features_log2 = 12, rows = 200 }},
+  {{ kind = "artifact", name = "served", artifact = "{artifact}" }},
 ]
 """
 
@@ -106,16 +107,19 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> TeacherRun:
     folder = tmp_path_factory.mktemp("teacher")
     build_tiny_data(folder / "data", rows_per_source=100)
     base = build_untrained_base(folder / "base")
+    artifact = build_tiny_artifact(folder / "published", quantization="static")
     for name, window in (("short", 48), ("long", 64)):
         text = _DATA.format(name=name, base=base, window=window, draws=2000)
         (folder / f"{name}.toml").write_text(text)
     text = _DATA.format(name="teacher", base=base, window=64, draws=100)
-    (folder / "teacher.toml").write_text(text + _ENSEMBLE.format())
+    (folder / "teacher.toml").write_text(text + _ENSEMBLE.format(artifact=artifact))
     run = TeacherRun(folder)
     run.check("split")
     # One is killed as soon as there is something to go on from; the others train beside it.
     killed = run.start("train-teacher", "--member", "short")
-    beside = [run.start("train-teacher", "--member", name) for name in ("long", "spelling")]
+    beside = [
+        run.start("train-teacher", "--member", name) for name in ("long", "spelling", "served")
+    ]
     started = time.monotonic()
     while (
         killed.poll() is None
@@ -143,7 +147,7 @@ def copied(finished: TeacherRun, tmp_path: Path) -> TeacherRun:
 def test_every_contender_is_measured_on_every_set(finished: TeacherRun) -> None:
     report = json.loads((finished.teacher / "ensemble_report.json").read_text())
     assert list(report["contenders"]) == [
-        *("short", "long", "spelling"),
+        *("short", "long", "spelling", "served"),
         *("mean of margins", "fitted weights"),
     ]
     for found in report["contenders"].values():
@@ -152,7 +156,7 @@ def test_every_contender_is_measured_on_every_set(finished: TeacherRun) -> None:
         assert set(found["validation"]) == {"prompt", "pair"}
         assert 0 <= found["test"]["harmbench_eval"]["auprc"] <= 1
         assert "f1" in found["test"]["openai_moderation"]["at"]["balanced"]
-    assert set(report["leads"]["test, harmbench_eval"]) == {"short", "long", "spelling"}
+    assert set(report["leads"]["test, harmbench_eval"]) == {"short", "long", "spelling", "served"}
     text = (finished.teacher / "ensemble.md").read_text()
     for needed in ("transfer, mean", "test, openai_moderation", "fitted weights", "look-alikes"):
         assert needed in text
@@ -160,8 +164,10 @@ def test_every_contender_is_measured_on_every_set(finished: TeacherRun) -> None:
 
 def test_the_file_names_members_windows_and_weights(finished: TeacherRun) -> None:
     members = json.loads((finished.teacher / "ensemble.json").read_text())["members"]
-    assert [one["folder"] for one in members] == ["short/student", "long/student", "spelling"]
-    assert [one["windows"] and one["windows"]["window_tokens"] for one in members] == [48, 64, None]
+    folders = [one["folder"] for one in members]
+    assert folders == ["short/student", "long/student", "spelling", "served"]
+    windows = [one["windows"] and one["windows"]["window_tokens"] for one in members]
+    assert windows == [48, 64, None, None]
     assert all(weight >= 0 for one in members for weight in one["weight"].values())
 
 
@@ -200,7 +206,7 @@ def test_the_members_of_the_shipped_recipe_share_its_split(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ("unknown_member", "has no member 'other'; it has short, long, spelling"),
+        ("unknown_member", "has no member 'other'; it has short, long, spelling, served"),
         ("no_section", "has no section [ensemble]"),
         ("other_data", "long.toml: its [data] differs"),
         ("no_recipe", "long.toml: cannot be read"),
