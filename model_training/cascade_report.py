@@ -26,7 +26,7 @@ from model_training.cascade_text import cascade_markdown, plot_curves
 from model_training.curves import Opinions
 from model_training.errors import DataInvalid
 from model_training.rows import Row, read_pool, read_rows, read_sources, write_atomically
-from model_training.score_files import ScoreRow, read_scores, score_sets, write_scores
+from model_training.score_files import ScoreRow, add_pair, read_scores, score_sets, write_scores
 from model_training.split import labelled_rows
 from model_training.value_report import value_or_band
 
@@ -64,14 +64,7 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the stage, but for those of places."""
-    parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        action="append",
-        default=[],
-        help="artifact of the teacher; the log-odds of several are averaged",
-    )
+    add_pair(parser)
     parser.add_argument(
         "--scores",
         type=Path,

@@ -39,6 +39,7 @@ from model_training import curves
 from model_training.errors import DataInvalid, GateFailed
 from model_training.rows import read_rows
 from model_training.score_files import (
+    add_pair,
     known_opinions,
     opinions,
     read_scores,
@@ -77,14 +78,7 @@ class JudgedRows:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the stage."""
-    parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        action="append",
-        default=[],
-        help="artifact of the teacher; the log-odds of several are averaged",
-    )
+    add_pair(parser)
     rows = parser.add_mutually_exclusive_group(required=True)
     rows.add_argument("--rows", type=Path, help="calibration.jsonl of the student's run")
     rows.add_argument(

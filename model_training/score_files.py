@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,18 @@ class ScoreRow(BaseModel):
     teacher: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     disguised: bool = False
     value: tuple[Finite, Finite, Finite, Finite] | None = None
+
+
+def add_pair(parser: argparse.ArgumentParser) -> None:
+    """The flags that name a student and its teachers."""
+    parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        help="artifact of the teacher; the log-odds of several are averaged",
+    )
 
 
 def read_scores(path: Path) -> list[ScoreRow]:

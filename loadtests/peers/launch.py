@@ -13,7 +13,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from loadtests.peers.model import ROOT
 from loadtests.peers.registry import OURS, Peer
@@ -77,12 +76,7 @@ class RunningPeer:
                     raise RuntimeError(f"{self.peer.name} did not start ({exc}):\n{log}") from exc
             time.sleep(0.2)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # All that descend from it, because some peers put their workers into other sessions.
         family = tree(self.pid)
         _signal(family, signal.SIGTERM)
