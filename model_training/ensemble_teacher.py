@@ -84,5 +84,12 @@ class _Judges:
     def margins(self, exchanges: Sequence[Exchange]) -> Floats:
         """(n,) margins of the ensemble; NaN where there is nothing to read."""
         slices = np.array([one.slice for one in exchanges], dtype=np.str_)
-        each = np.stack([judge.margins(exchanges) for judge in self._judges])
+        each = np.full((len(self._judges), len(exchanges)), np.nan)
+        for place, (member, judge) in enumerate(
+            zip(self._ensemble.members, self._judges, strict=True)
+        ):
+            # A member without weight in a slice has no say there, so it need not read it.
+            asked = np.flatnonzero([member.weight[one.slice] > 0.0 for one in exchanges])
+            if len(asked):
+                each[place, asked] = judge.margins([exchanges[int(index)] for index in asked])
         return self._ensemble.combine(each, slices)

@@ -28,11 +28,11 @@ from model_training.ensemble import (
 )
 from model_training.ensemble_config import NgramMember
 from model_training.ensemble_report import share_of_leads
-from model_training.ensemble_teacher import open_judge
+from model_training.ensemble_teacher import open_ensemble, open_judge
 from model_training.errors import RecipeInvalid
 from model_training.journal import Journal
 from model_training.llm import answer_all
-from model_training.ngrams import train_ngrams
+from model_training.ngrams import Ngrams, train_ngrams
 from model_training.scores import nll
 from model_training.stage_config import EnsembleTeacher
 from model_training.teachers import asked_of, at_home, open_teacher
@@ -200,6 +200,23 @@ def _config(folder: Path | None) -> EnsembleTeacher:
     return EnsembleTeacher(
         kind="ensemble", folder=None if folder is None else str(folder), precision="fp32"
     )
+
+
+def test_a_member_reads_only_where_it_has_a_say(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    whole = Ngrams.margins
+
+    def margins(self: Ngrams, exchanges: Any) -> Any:
+        read.extend(one.slice for one in exchanges)
+        return whole(self, exchanges)
+
+    monkeypatch.setattr(Ngrams, "margins", margins)
+    opened = open_ensemble(teacher, batch_tokens=512, precision="fp32")
+    read.clear()  # of what it was tried with
+    assert np.isfinite(opened.margins([row.exchange for row in tiny_rows(8, seed=3)])).all()
+    assert read == ["prompt"] * 4
 
 
 def test_it_says_the_weighted_sum_of_its_members(teacher: Path, tmp_path: Path) -> None:
