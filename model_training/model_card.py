@@ -220,7 +220,12 @@ def _recipe(distil: DistilConfig, n_rows: int, soft_rows: int) -> str:
 - In the {soft_rows:,} rows with a teacher's probability, {distil.soft_weight:g} of the loss is the
   divergence from it, at temperature {distil.distillation_temperature:g}.
 """
+    start = f"""\
+- Started from the weights of {"/".join(Path(distil.artifact or "").parts[-2:])}, whose own card
+  says what it was trained on.
+"""
     return f"""\
+{start if distil.artifact else ""}\
 - {n_rows:,} rows after deduplication, derived ones included; {distil.draws_of(n_rows):,} draws,
   balanced by slice ({distil.pair_share:.0%} pairs), class and source (size to the power
   {distil.source_exponent:g}).
