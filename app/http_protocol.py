@@ -55,7 +55,9 @@ def bounded_protocol(
             state[ARRIVED] = turns.came(self.loop)
             state[CROWDED] = len(self.connections) > max_connections
             super().on_headers_complete()
-            self.cycle.transport = cast(asyncio.Transport, _Polite(self.transport, self._leave))
+            self.cycle.transport = cast(
+                asyncio.Transport, _LingeringTransport(self.transport, self._leave)
+            )
 
         def on_message_complete(self) -> None:
             self._body_is_whole = True
@@ -78,6 +80,14 @@ def bounded_protocol(
             if self.transport.can_write_eof():
                 self.transport.write_eof()  # a client that reads to the end has the reply now
 
+        def send_400_response(self, msg: str) -> None:
+            # The rest of a refused body may be no HTTP. Its reply has gone out, and so has the end
+            # of what is written here.
+            if self._leaves_after_body:
+                self.transport.close()
+            else:
+                super().send_400_response(msg)
+
         def _arm(self) -> None:
             self._disarm()
             self._deadline = self.loop.call_later(header_timeout_s, self._give_up)
@@ -97,8 +107,8 @@ def bounded_protocol(
     return BoundedProtocol
 
 
-class _Polite:
-    """A transport that is closed in another way."""
+class _LingeringTransport:
+    """A transport that is closed in another way: once what the peer still sends has been read."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self._transport = transport

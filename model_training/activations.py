@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from app.contract.windows import Window, pad
 from model_training.quantize import Floats, Range, copy_graph, with_activations
+from model_training.scoring import on_all_cores
 
 _N_BINS: Final = 4096
 _BATCH_TOKENS: Final = 2048
@@ -94,9 +95,10 @@ def _probe(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    session = ort.InferenceSession(
-        probed.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-    )
+    with on_all_cores():
+        session = ort.InferenceSession(
+            probed.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
+        )
     taken = [node.name for node in session.get_inputs()]
 
     def run(inputs: dict[str, npt.NDArray[np.int64]]) -> list[Floats]:

@@ -26,7 +26,13 @@ from model_training.cascade_text import cascade_markdown, plot_curves
 from model_training.curves import Opinions
 from model_training.errors import DataInvalid
 from model_training.rows import Row, read_pool, read_rows, read_sources, write_atomically
-from model_training.score_files import ScoreRow, add_pair, read_scores, score_sets, write_scores
+from model_training.score_files import (
+    ScoreRow,
+    add_student_and_teachers,
+    read_scores,
+    score_sets,
+    write_scores,
+)
 from model_training.split import labelled_rows
 from model_training.value_report import value_or_band
 
@@ -64,7 +70,7 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the stage, but for those of places."""
-    add_pair(parser)
+    add_student_and_teachers(parser)
     parser.add_argument(
         "--scores",
         type=Path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,12 +14,15 @@ from model_training.ensemble_config import EnsembleConfig
 from model_training.errors import RecipeInvalid
 from model_training.generator_config import GeneratorConfig
 from model_training.stage_config import (
+    ArtifactFolder,
     FilterConfig,
     GenerateConfig,
     LabelConfig,
-    ModelName,
     RespondConfig,
 )
+
+LICENCE: Final = "Apache-2.0"
+"""Of the weights that are trained here."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -66,7 +69,7 @@ class DistilConfig(_Section):
 
     base: str
     """A package name of a bundled encoder, a hub id, or a folder."""
-    artifact: ModelName | None = None
+    artifact: ArtifactFolder | None = None
     """Folder of a published student of that base, whose weights are the start in place of the
     base's own."""
     window_tokens: Positive = 512
@@ -179,6 +182,14 @@ class RunConfig(_Section):
     case_study: CaseStudyConfig | None = None
 
     @model_validator(mode="after")
+    def _is_imported_or_trained(self) -> RunConfig:
+        if self.imported is not None and self.distil.artifact is not None:
+            raise ValueError(
+                "[imported] takes a classifier over as it is; it starts from no artifact"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _generator_is_asked_as_it_was_trained(self) -> RunConfig:
         if self.generator is None:
             return self
@@ -193,7 +204,7 @@ class RunConfig(_Section):
     @property
     def licence(self) -> str:
         """Of the weights that are published."""
-        return "Apache-2.0" if self.imported is None else self.imported.licence
+        return LICENCE if self.imported is None else self.imported.licence
 
     @property
     def windows(self) -> WindowConfig:

@@ -40,7 +40,7 @@ from model_training.encoders import (
 )
 from model_training.encoding import encode, numbered, token_groups
 from model_training.errors import GateFailed
-from model_training.from_artifact import start_from
+from model_training.from_artifact import read_start, start_from
 from model_training.losses import summed_loss
 from model_training.processes import Processes, joined
 from model_training.rows import Row, dump_json, write_atomically
@@ -68,8 +68,11 @@ def distil(
     torch.manual_seed(settings.seed)
     tokenizer_json = read_tokenizer_json(settings.base)
     model = load_base(settings)
+    start = None
     if settings.artifact is not None:
-        start_from(model, Path(settings.artifact), tokenizer_json)
+        start = read_start(Path(settings.artifact), config.data)
+        if not (run / CHECKPOINT).exists():  # which holds the weights from there on
+            start_from(model, start, tokenizer_json)
     trained = WindowConfig(
         window_tokens=settings.window_tokens, overlap_tokens=settings.overlap_tokens
     )
@@ -88,7 +91,7 @@ def distil(
             drawn=draw_bags(train, settings, tokenizer_json, rng),
             rng=rng,
             validation=encode(measured, served),
-            recipe=fingerprint(settings, train),
+            recipe=fingerprint(settings, train, text="" if start is None else start.sha256),
             run=run,
             processes=processes,
         )

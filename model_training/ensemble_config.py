@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_training.stage_config import ModelName
+from model_training.stage_config import ArtifactFolder
 
 Positive = Annotated[int, Field(gt=0)]
 MemberName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -60,7 +60,7 @@ class ArtifactMember(_Section):
 
     kind: Literal["artifact"]
     name: MemberName
-    artifact: ModelName
+    artifact: ArtifactFolder
     """Its folder."""
 
 

@@ -65,9 +65,9 @@ def open_judge(
 
         return read_ngrams(place)
     if kind == "artifact":
-        from model_training.artifact_teacher import ArtifactJudge
+        from model_training.artifact_teacher import ServedMember
 
-        return ArtifactJudge(place)
+        return ServedMember(place)
     from model_training.classifier_teacher import ClassifierMember  # torch
 
     if windows is None:

@@ -39,7 +39,7 @@ from model_training import curves
 from model_training.errors import DataInvalid, GateFailed
 from model_training.rows import read_rows
 from model_training.score_files import (
-    add_pair,
+    add_student_and_teachers,
     known_opinions,
     opinions,
     read_scores,
@@ -78,7 +78,7 @@ class JudgedRows:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the stage."""
-    add_pair(parser)
+    add_student_and_teachers(parser)
     rows = parser.add_mutually_exclusive_group(required=True)
     rows.add_argument("--rows", type=Path, help="calibration.jsonl of the student's run")
     rows.add_argument(

@@ -46,7 +46,7 @@ class ScoreRow(BaseModel):
     value: tuple[Finite, Finite, Finite, Finite] | None = None
 
 
-def add_pair(parser: argparse.ArgumentParser) -> None:
+def add_student_and_teachers(parser: argparse.ArgumentParser) -> None:
     """The flags that name a student and its teachers."""
     parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
     parser.add_argument(

@@ -68,7 +68,7 @@ def train_teacher(run: Run, member: str | None = None) -> None:
                 _train_ngrams(run, one)
             case ArtifactMember():
                 with locked(_folder_run(run, one)):
-                    take_artifact(Path(one.artifact), run.teacher / one.name)
+                    take_artifact(Path(one.artifact), run.teacher / one.name, run.config.data)
 
 
 def fit_teacher(run: Run) -> None:

@@ -178,6 +178,20 @@ def test_a_refusal_reaches_a_client_that_still_sends(
     assert b" 413 " in refusal_while_sending(server, version, 3_000_000)
 
 
+def test_a_refused_body_that_is_no_http_ends_the_connection_without_a_word(
+    full: ServerProcess,
+) -> None:
+    asked = head("/classify", "Connection: close", "Transfer-Encoding: chunked", length=0, key="?")
+    with full.connect() as connection:
+        connection.sendall(asked.replace(b"Content-Length: 0\r\n", b""))
+        assert b" 401 " in read_reply(connection)
+        connection.sendall(b"no chunk\r\n")
+        assert connection.recv(1) == b""
+    assert full.get("/healthz").status_code == 200
+    assert "Fatal" not in full.stderr()
+    assert "Traceback" not in full.stderr()
+
+
 def test_a_client_that_closes_but_never_ends_is_left(full: ServerProcess) -> None:
     with full.connect() as connection:
         connection.sendall(head("/classify", "Connection: close", length=100_000) + b"a")
