@@ -16,12 +16,10 @@ from app.contract.exchange import Exchange
 from app.contract.probability import Floats
 from app.contract.text import segments
 from app.scoring import margins
-from app.session import OnnxSession
-from app.tokenizer import Tokenizer
 from model_training.config import DataConfig
 from model_training.errors import RecipeInvalid
 from model_training.rows import write_atomically
-from model_training.scoring import default_threads, on_all_cores
+from model_training.scoring import open_artifact
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,17 +29,7 @@ class ServedMember:
 
     def __init__(self, folder: Path) -> None:
         try:
-            artifact = read_artifact(folder)
-            manifest = artifact.manifest
-            self._tokenizer = Tokenizer(
-                artifact.tokenizer,
-                window_tokens=manifest.window_tokens,
-                overlap_tokens=manifest.overlap_tokens,
-            )
-            with on_all_cores():
-                self._session = OnnxSession(
-                    artifact.model, pad_id=manifest.pad_id, intra_op_threads=default_threads()
-                )
+            self._served = open_artifact(read_artifact(folder))
         except ArtifactInvalid as exc:
             raise RecipeInvalid(f"{folder}: {exc}") from exc
 
@@ -59,10 +47,9 @@ class ServedMember:
                 continue
             places.append(place)
         if texts:
+            encodings = self._served.tokenizer.encode_many(texts)
             with np.errstate(invalid="ignore"):  # said below
-                read = margins(
-                    self._tokenizer.encode_many(texts), self._session.run, what="teacher"
-                )
+                read = margins(encodings, self._served.session.run, what="teacher")
             if not np.isfinite(read).all():
                 raise RecipeInvalid("a member of the teacher gives numbers that are not finite")
             found[places] = read

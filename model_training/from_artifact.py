@@ -23,8 +23,7 @@ from app.contract.artifact import Artifact
 from app.contract.errors import ArtifactInvalid
 from app.contract.text import segments
 from app.contract.windows import Window
-from app.session import Logits, OnnxSession
-from app.tokenizer import Tokenizer
+from app.session import Logits
 from app.warm_up import SELF_TEST, warm_up
 from model_training.artifact_teacher import read_published
 from model_training.config import LICENCE, DataConfig
@@ -32,6 +31,7 @@ from model_training.encoders import pad_id_of, takes_types
 from model_training.errors import RecipeInvalid
 from model_training.graph import Student, fp32_graph
 from model_training.parity import torch_run
+from model_training.scoring import open_artifact
 
 Array = npt.NDArray[Any]
 _SEED: Final = 0
@@ -79,15 +79,10 @@ def start_from(model: Any, artifact: Artifact, tokenizer_json: bytes) -> None:
 
 def _self_test(artifact: Artifact) -> tuple[list[Window], Logits]:
     """Two windows, and their (2, 2) logits as they are served. Raises ArtifactInvalid."""
-    manifest = artifact.manifest
-    tokenizer = Tokenizer(
-        artifact.tokenizer,
-        window_tokens=manifest.window_tokens,
-        overlap_tokens=manifest.overlap_tokens,
-    )
-    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=1)
-    windows = [tokenizer.encode(segments(exchange)).windows[0] for exchange in SELF_TEST]
-    return windows, warm_up(tokenizer, session, columns=None)
+    served = open_artifact(artifact, threads=1)
+    texts = [segments(exchange) for exchange in SELF_TEST]
+    windows = [served.tokenizer.encode(text).windows[0] for text in texts]
+    return windows, warm_up(served.tokenizer, served.session, columns=None)
 
 
 def _vocabulary(tokenizer_json: bytes) -> dict[str, int]:

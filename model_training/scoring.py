@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.contract.artifact import MODEL, TOKENIZER
+from app.contract.artifact import MODEL, TOKENIZER, Artifact
 from app.contract.probability import Floats
 from app.scoring import Logits as Logits
 from app.scoring import margins as margins
@@ -59,18 +59,27 @@ def open_candidate(
     folder: Path, config: WindowConfig, *, pad_id: int, threads: int | None = None
 ) -> Served:
     """Raises ArtifactInvalid. threads: for one forward pass; all cores by default."""
-    tokenizer = Tokenizer(
-        (folder / TOKENIZER).read_bytes(),
-        window_tokens=config.window_tokens,
-        overlap_tokens=config.overlap_tokens,
+    model, tokenizer = (folder / MODEL).read_bytes(), (folder / TOKENIZER).read_bytes()
+    return _open(model, tokenizer, config, pad_id=pad_id, threads=threads)
+
+
+def open_artifact(artifact: Artifact, *, threads: int | None = None) -> Served:
+    """The very bytes that were verified. Raises ArtifactInvalid. threads: as above."""
+    manifest = artifact.manifest
+    windows = WindowConfig(
+        window_tokens=manifest.window_tokens, overlap_tokens=manifest.overlap_tokens
     )
+    return _open(
+        artifact.model, artifact.tokenizer, windows, pad_id=manifest.pad_id, threads=threads
+    )
+
+
+def _open(
+    model: bytes, tokenizer: bytes, config: WindowConfig, *, pad_id: int, threads: int | None
+) -> Served:
     with on_all_cores():
-        session = OnnxSession(
-            (folder / MODEL).read_bytes(),
-            pad_id=pad_id,
-            intra_op_threads=threads or default_threads(),
-        )
-    return Served(tokenizer, session)
+        session = OnnxSession(model, pad_id=pad_id, intra_op_threads=threads or default_threads())
+    return Served(Tokenizer(tokenizer, **config.model_dump()), session)
 
 
 @contextmanager

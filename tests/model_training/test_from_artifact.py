@@ -234,7 +234,7 @@ def test_a_member_whose_numbers_are_not_finite_is_no_empty_text(
     def broken(windows: Sequence[Any]) -> Any:
         return np.full((len(windows), 2), np.nan, dtype=np.float32)
 
-    monkeypatch.setattr(judge._session, "run", broken)
+    monkeypatch.setattr(judge._served.session, "run", broken)
     with pytest.raises(RecipeInvalid, match="not finite"):
         judge.margins([Exchange("hello")])
 
