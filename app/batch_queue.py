@@ -1,13 +1,15 @@
 """What waits, and which of it makes the next batch. Pure: no clock, no threads, no asyncio.
 
 Order. Callers share by tokens: whoever has been served least comes first, so a flood of one does
-not delay another. Within a caller the order is that of arrival, except that the later windows of a
-long text step aside: each lets `STEP_ASIDE` times the text before it pass first, so one text of a
+not delay another. Within a caller a request lets `SHORTER_FIRST` times its own length of others
+pass, which are those that come later and are shorter. What lies beyond its first `WHOLE_TOKENS`
+steps aside: each window lets `STEP_ASIDE` times the text before it pass first, so one text of a
 hundred windows takes a fifth of the machine while others wait, and all of it when none do.
 
 Batches. The first in order is always taken. Of what stands close behind it (`LOOK_AHEAD` batches
 of tokens), those nearest in length join, as long as padding stays small. Whoever was passed over
-by `OVERTAKEN_AT_MOST` batches goes before all others, whatever its length.
+by `OVERTAKEN_AT_MOST` batches goes before all others, whatever its length. A batch takes a share of
+what waits: small ones while little waits, so that who comes next finds a free worker soon.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ from typing import Final, Generic, TypeVar
 
 from app.contract.windows import Window
 
+SHORTER_FIRST: Final = 2
+WHOLE_TOKENS: Final = 2048
 STEP_ASIDE: Final = 4
 LOOK_AHEAD: Final = 4
 OVERTAKEN_AT_MOST: Final = 16
 # Padding that a batch may hold: what a batch of its own would cost anyway, and a tenth.
 PADDING_TOKENS: Final = 64
 PADDING_SHARE: Final = 0.1
-# Below this many tokens a batch is not split between idle workers: halves would take as long.
+# Smaller batches than this are not made to save time: they would take as long.
 _SMALLEST_SHARE: Final = 128
 # Sorting more candidates than this costs more than it saves.
 _CANDIDATES_AT_MOST: Final = 256
@@ -44,7 +48,7 @@ class Waiting:
     overtaken: int = 0
     """Batches that held something of a later place, or of a caller served more, but not this."""
     is_tail: bool = False
-    """Not the first window of its request."""
+    """Beyond the first WHOLE_TOKENS of its request."""
 
     @property
     def length(self) -> int:
@@ -81,10 +85,14 @@ class _Caller(Generic[Entry]):
 
 
 class BatchQueue(Generic[Entry]):
-    """Entries are added for a whole request, removed one by one or taken in batches."""
+    """Entries are added for a whole request, removed one by one or taken in batches.
 
-    def __init__(self, *, max_batch_tokens: int) -> None:
+    shares: into how many batches, at least, what waits is cut where it is much.
+    """
+
+    def __init__(self, *, max_batch_tokens: int, shares: int = 1) -> None:
         self._budget = max_batch_tokens
+        self._shares = shares
         self._callers: dict[int, _Caller[Entry]] = {}  # those that have something waiting
         self._numbers = itertools.count()
         self._left: dict[int, float] = {}  # tokens served to callers that have nothing waiting
@@ -106,10 +114,12 @@ class BatchQueue(Generic[Entry]):
         lane = self._callers.get(caller)
         if lane is None:
             lane = self._callers[caller] = _Caller(served=self._start_of(caller))
-        before = 0
+        length, before = sum(entry.length for entry in entries), 0
+        place = lane.passed + SHORTER_FIRST * min(length, WHOLE_TOKENS)
         for entry in entries:
-            entry.caller, entry.is_tail = caller, before > 0
-            entry.place = (lane.passed + STEP_ASIDE * before, next(self._numbers))
+            beyond = max(0, before + entry.length - WHOLE_TOKENS)
+            entry.caller, entry.is_tail = caller, beyond > 0
+            entry.place = (place + STEP_ASIDE * beyond, next(self._numbers))
             bisect.insort(lane.entries, entry, key=_place)
             lane.sums_of(entry).add(entry)
             before += entry.length
@@ -135,7 +145,7 @@ class BatchQueue(Generic[Entry]):
     def ahead_of(self, tokens: int, *, caller: int, is_long: bool) -> Sums:
         """About what is served before the end of a request of so many tokens, itself not counted.
 
-        is_long: it has several windows, so that later ones step aside.
+        is_long: part of it lies beyond WHOLE_TOKENS and steps aside.
         """
         ahead = Sums()
         own = self._callers.get(caller)
@@ -187,7 +197,7 @@ class BatchQueue(Generic[Entry]):
         return max(least, min(self._left.get(caller, 0.0), least + self._budget))
 
     def _share(self, idle_workers: int) -> int:
-        share = -(-self.tokens // idle_workers)
+        share = -(-self.tokens // max(idle_workers, self._shares))
         return min(self._budget, max(_SMALLEST_SHARE, share))
 
     def _candidates(self, drop: Callable[[Entry], bool]) -> tuple[list[Entry], list[Entry]]:

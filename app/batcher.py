@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from app.batch_queue import BatchQueue, Sums, Waiting
+from app.batch_queue import WHOLE_TOKENS, BatchQueue, Sums, Waiting
 from app.contract.errors import (
     DeadlineExceeded,
     DeadlineUnreachable,
@@ -36,16 +37,19 @@ RunWindows = Callable[[Sequence[Window]], Logits]
 
 # Of the time that the first in a batch has left, what the batch may take.
 _SHARE_OF_TIME_LEFT = 0.5
+# Padded tokens of a batch from which more threads save time; below, they only cost some.
+WORTH_ALL_THREADS: Final = 64
 # "Come back at once" would come back too early.
 _SHORTEST_RETRY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """tokens: padded, of one batch; queue_tokens: that may wait."""
+    """tokens: padded, of one batch; queue_tokens: that may wait; shares: see BatchQueue."""
 
     max_batch_tokens: int
     max_queue_tokens: int
+    shares: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Batcher:
         self,
         run: RunWindows,
         *,
+        run_alone: RunWindows | None = None,
         limits: BatchLimits,
         workers: int,
         metrics: Metrics,
@@ -95,15 +100,20 @@ class Batcher:
         on_work: Callable[[bool], None] | None = None,
         columns: int = 2,
     ) -> None:
-        """on_work: told on the event loop when there is work, and when there is none any more."""
+        """run_alone: `run` with the threads of all workers, for a batch that has nothing beside it
+        and nothing behind it. on_work: told on the event loop when there is work, and when there is
+        none any more."""
         self._run = run
+        self._run_alone = run_alone or run
         self._on_work = on_work or _nobody_cares
         self._columns = columns
         self._limits = limits
         self._n_workers = workers
         self._metrics = metrics
         self._clock = clock
-        self._queue: BatchQueue[_Entry] = BatchQueue(max_batch_tokens=limits.max_batch_tokens)
+        self._queue: BatchQueue[_Entry] = BatchQueue(
+            max_batch_tokens=limits.max_batch_tokens, shares=limits.shares
+        )
         self._running: dict[int, _Running] = {}  # by worker
         self._work_came = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -190,12 +200,13 @@ class Batcher:
         if tokens > self._limits.max_queue_tokens:  # could never be accepted
             raise ExchangeTooLong(what="tokens in all", limit=self._limits.max_queue_tokens)
         work = Sums(tokens, sum(window.length**2 for window in windows))
-        return self.check_room(work, deadline=deadline, caller=caller, is_long=len(windows) > 1)
+        is_long = tokens > WHOLE_TOKENS
+        return self.check_room(work, deadline=deadline, caller=caller, is_long=is_long)
 
     def check_room(self, work: Sums, *, deadline: float, caller: int, is_long: bool) -> float:
         """Seconds that so much more will take, as the cost model alone sees it.
 
-        is_long: it has several windows. Raises QueueFull, or DeadlineUnreachable where it would
+        is_long: see BatchQueue.ahead_of. Raises QueueFull, or DeadlineUnreachable where it would
         take too long, going by how late others were.
         """
         waiting = self._queue.tokens
@@ -248,22 +259,33 @@ class Batcher:
             longest = padded_length(max(entry.length for entry in batch))
             padded = len(batch) * longest
             started = self._clock()
+            alone = (
+                self._run_alone is not self._run
+                and padded >= WORTH_ALL_THREADS
+                and not self._running
+                and not self._queue.tokens
+            )
             self._running[worker] = _Running(
                 started, self._cost.predict(batches=1, tokens=padded, squares=padded * longest)
             )
             try:
-                succeeded = await self._answer(batch, started)
+                succeeded = await self._answer(batch, started, self._run_alone if alone else None)
             finally:
                 del self._running[worker]
+            # A batch with the threads of all workers tells nothing of one that has its own.
+            if succeeded and not alone:
+                self._cost.observe(longest, len(batch), self._clock() - started)
             if succeeded:
-                self._observe(batch, longest, self._clock() - started)
+                self._count(batch, longest)
 
-    async def _answer(self, batch: list[_Entry], started: float) -> bool:
+    async def _answer(
+        self, batch: list[_Entry], started: float, run: RunWindows | None = None
+    ) -> bool:
         """Whether one run of the model answered them all."""
         for entry in batch:
             entry.started = started
         try:
-            logits = await self._infer(batch)
+            logits = await self._infer(batch, run or self._run)
         except Exception as exc:  # the model may raise anything; the worker lives
             if len(batch) == 1:
                 self._metrics.inference_failures.inc()
@@ -287,10 +309,10 @@ class Batcher:
                 entry.future.set_result(row)
         return True
 
-    async def _infer(self, batch: list[_Entry]) -> Logits:
+    async def _infer(self, batch: list[_Entry], run: RunWindows) -> Logits:
         windows = [entry.window for entry in batch]
         loop = asyncio.get_running_loop()
-        logits = await loop.run_in_executor(self._executor, _run_guarded, self._run, windows)
+        logits = await loop.run_in_executor(self._executor, _run_guarded, run, windows)
         if logits.shape != (len(batch), self._columns):
             raise ValueError("the model gave another number of rows than it was given")
         return logits
@@ -335,13 +357,12 @@ class Batcher:
         elif not entry.future.cancelled():
             entry.future.exception()  # read, so that a sibling's failure is not reported as lost
 
-    def _observe(self, batch: list[_Entry], longest: int, elapsed_s: float) -> None:
+    def _count(self, batch: list[_Entry], longest: int) -> None:
         tokens = sum(entry.length for entry in batch)
         padded = len(batch) * longest
         self._metrics.batch_windows.observe(len(batch))
         self._metrics.batch_tokens.observe(padded)
         self._metrics.padding_ratio.observe(1.0 - tokens / padded)
-        self._cost.observe(longest, len(batch), elapsed_s)
 
     def _oldest_s(self) -> float:
         oldest = min((entry.arrived for entry in self._queue), default=math.inf)

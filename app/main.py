@@ -33,6 +33,7 @@ from app.cost_model import CostModel
 from app.dialects import routes as dialects
 from app.dialects.error_shapes import error_shape_of
 from app.drift import Drift
+from app.engine import engine_for, usable_cores
 from app.first_look import FirstLook
 from app.health import Health
 from app.http_protocol import bounded_protocol
@@ -44,7 +45,7 @@ from app.pipeline import Pipeline
 from app.routes import Services, router
 from app.score_cache import ScoreCache
 from app.scorer import InputLimits, worth_keeping
-from app.session import OnnxSession, Session
+from app.session import OnnxSession
 from app.settings import Settings
 from app.teacher import setup as teacher_setup
 from app.teacher.courtesy import Courtesy
@@ -60,7 +61,7 @@ class Student:
 
     artifact: Artifact
     tokenizer: Tokenizer
-    session: Session
+    session: OnnxSession
     cost: CostModel
     columns: int = 2
 
@@ -74,18 +75,19 @@ def load_student(settings: Settings) -> Student:
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
     )
-    threads = settings.intra_op_threads or max(1, (os.cpu_count() or 1) // settings.workers)
+    engine = engine_for(settings, usable_cores())
     extra = teacher_setup.extra_output(settings, manifest.policy)
     session = OnnxSession(
         artifact.model,
         pad_id=manifest.pad_id,
-        intra_op_threads=threads,
+        intra_op_threads=engine.threads,
+        threads_alone=engine.threads_alone,
         device=settings.device,
         extra=extra,
     )
     columns = 2 if extra is None else 2 + VALUE_COLUMNS
     check_self_test(manifest, warm_up(tokenizer, session, columns=columns))
-    cost = measured_cost(tokenizer, session, max_batch_tokens=settings.max_batch_tokens)
+    cost = measured_cost(tokenizer, session, max_batch_tokens=engine.max_batch_tokens)
     return Student(artifact, tokenizer, session, cost, columns)
 
 
@@ -117,10 +119,12 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
     identity = Identity(manifest.name, manifest.version, artifact.sha256)
     metrics.model_info.labels(identity.name, identity.version, identity.sha256).set(1)
     courtesy = Courtesy(settings.teacher_beside_share, clock=now)
+    engine = engine_for(settings, usable_cores())
     batcher = Batcher(
         student.session.run,
-        limits=BatchLimits(settings.max_batch_tokens, settings.max_queue_tokens),
-        workers=settings.workers,
+        run_alone=None if engine.threads_alone == engine.threads else student.session.run_alone,
+        limits=BatchLimits(engine.max_batch_tokens, settings.max_queue_tokens, engine.shares),
+        workers=engine.workers,
         metrics=metrics,
         clock=now,
         cost=student.cost,

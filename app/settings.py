@@ -39,12 +39,24 @@ class Settings(TeacherSettings, BaseSettings):
     device: Literal["cpu", "cuda"] = Field(
         "cpu", description="Where the student runs; cuda needs onnxruntime-gpu and a card."
     )
-    workers: int = Field(1, ge=1, le=64, description="Batches that run side by side.")
+    workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Batches that run side by side; 0 is one for each core, or one on a card.",
+    )
     intra_op_threads: int = Field(
-        0, ge=0, le=256, description="Threads inside one batch; 0 takes every core once."
+        0,
+        ge=0,
+        le=256,
+        description="Threads inside one batch; 0 takes every core once, for a batch alone as for "
+        "several side by side.",
     )
     max_batch_tokens: int = Field(
-        2048, ge=64, description="Padded tokens of one batch at most (one window always fits)."
+        0,
+        ge=0,
+        description="Padded tokens of one batch at most (one window always fits); 0 is 512 on "
+        "processors, 16384 on a card.",
     )
     max_queue_tokens: int = Field(
         131072, ge=1024, description="Tokens that may wait; beyond them requests get 429."

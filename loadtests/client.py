@@ -101,6 +101,16 @@ class Client:
         self.send(wire, done, keep_body=True)
         return await future
 
+    async def ask_patiently(self, wire: bytes, *, patience_s: float) -> Answer:
+        """The same; UNANSWERED where the server hangs. Its connection is left to it, in case that
+        the reply comes after all."""
+        asked = time.perf_counter()
+        try:
+            async with asyncio.timeout(patience_s):
+                return await self.ask(wire)
+        except TimeoutError:
+            return Answer(UNANSWERED, asked, time.perf_counter())
+
     async def close(self) -> None:
         """Breaks off what is open; requests without a reply get no answer."""
         self._waiting.clear()

@@ -20,14 +20,16 @@ async def run_step(
 ) -> Step:
     """As long as warm-up and measured time take; a request counts when its reply came in time."""
     step = Step(load)
-    client = Client(target, max_connections=clients)
+    # A request that hangs keeps its connection; its client goes on with another.
+    client = Client(target, max_connections=max(clients, load.max_connections))
     starts = time.perf_counter() + load.warm_up_s
     ends = starts + load.measured_s
 
     async def ask_again() -> None:
         while time.perf_counter() < ends:
             request = next(requests)
-            answer = await client.ask(target.post(request.path, request.body))
+            wire = target.post(request.path, request.body)
+            answer = await client.ask_patiently(wire, patience_s=load.deadline_s + load.patience_s)
             step.outcomes_in_all[answer.outcome] += 1
             if answer.outcome == OK:
                 step.texts_in_all += request.texts

@@ -66,10 +66,9 @@ class Candidate:
 
 def candidates(cores: int) -> list[Candidate]:
     """The first is what the others are compared with: one pool over all cores."""
-    base = Candidate("ort-int8", 1, cores, 2048)
-    found = [base]
-    for budget in (256, 512, 1024, 2048):
-        found.append(Candidate("ort-int8", cores, 1, budget))
+    budgets = (2048, 1024, 512, 256)
+    found = [Candidate("ort-int8", 1, cores, budget) for budget in budgets]
+    found += [Candidate("ort-int8", cores, 1, budget) for budget in budgets]
     found.append(Candidate("ort-float", cores, 1, 512))
     try:
         import openvino  # noqa: F401

@@ -3,6 +3,7 @@
     python -m loadtests.peers install            # an environment for each, below .cache/peers
     python -m loadtests.peers smoke              # each answers, with our probabilities
     python -m loadtests.peers run --output runs/peers
+    python -m loadtests.peers ahead --output runs/peers   # does any carry what ours carries?
     python -m loadtests.peers report runs/peers
 
 `run` goes on where it was stopped: a trial whose file exists is not repeated. One trial measures
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtests.peers import bare, report
-from loadtests.peers.compare import Plan, check_same, compare
+from loadtests.peers.compare import Plan, ahead, check_same, compare
 from loadtests.peers.launch import RunningPeer, environment_of, installed
 from loadtests.peers.model import ROOT
 from loadtests.peers.registry import OURS, PEERS, Peer
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.command == "bare":
         for scenario in asked.scenarios:
             bare.compare(scenario, plan, asked.output, say=_say)
+        return 0
+    if asked.command == "ahead":
+        ahead(peers, asked.scenarios, plan=plan, output=asked.output, say=_say)
         return 0
     try:
         compare(
@@ -120,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         ("install", "environments with pinned requirements"),
         ("smoke", "does each answer, and the same?"),
         ("run", "the whole comparison"),
+        ("ahead", "does any carry what ours carries?"),
         ("bare", "ours against the model without any server"),
     ):
         command = commands.add_parser(name, help=what)
@@ -130,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
             default=ROOT / ".cache/peers",
             help="a folder with one for each, or a path in which {name} stands for the peer's name",
         )
-        if name in ("run", "bare"):
+        if name in ("run", "ahead", "bare"):
             _add_measuring(command)
     one = commands.add_parser("report", help="table and plots of what was measured")
     one.add_argument("folder", type=Path)

@@ -23,13 +23,15 @@ from loadtests.client import Target
 from loadtests.driver import Load
 from loadtests.peers import compare as trials
 from loadtests.peers.launch import RunningPeer
-from loadtests.peers.model import MAX_BATCH_SIZE, ROOT, PeerModel
+from loadtests.peers.model import ROOT, PeerModel
 from loadtests.peers.registry import OURS, PEERS
 from loadtests.watch import Watch
 
 Json = dict[str, Any]
 # (workers side by side, threads inside each): both ways to use two cores.
 SHAPES = ((1, 2), (2, 1))
+# Enough to sort by length and fill the batches with.
+_BATCH_SIZE = 32
 
 
 def compare(scenario: str, plan: trials.Plan, folder: Path, *, say: Callable[[str], None]) -> None:
@@ -110,7 +112,7 @@ def _throughput(prompts: Iterator[str], shape: tuple[int, int], seconds: float) 
     def work(_: int) -> int:
         done = 0
         while time.perf_counter() - started < seconds or not done:
-            batch = [next(prompts) for _ in range(MAX_BATCH_SIZE)]
+            batch = [next(prompts) for _ in range(_BATCH_SIZE)]
             done += len(model.probabilities(batch))
         return done
 

@@ -1,4 +1,7 @@
-"""Ours, a peer, ours again: what each carries, as ratios within one trial on one machine."""
+"""Ours, a peer, ours again: what each carries, as ratios within one trial on one machine.
+
+And, more briefly: does any peer carry what ours carries?
+"""
 
 from __future__ import annotations
 
@@ -141,6 +144,7 @@ def trial(
             "measured_s": plan.measured_s,
             "warm_up_s": plan.warm_up_s,
             "seeds": plan.seeds,
+            "limit_ms": plan.limit_s * 1000.0,
             "clients": plan.clients,
         },
         server=None,
@@ -175,6 +179,50 @@ def ratios(ours: Sequence[Json], theirs: Json) -> Json:
         "drift": after / before if before and after else None,
     }
     return {name: None if one is None else round(one, 4) for name, one in found.items()}
+
+
+def ahead(
+    peers: Sequence[Peer], scenarios: Sequence[str], *, plan: Plan, output: Path, say: Say = print
+) -> None:
+    """Ours to its highest rate, each peer at that rate, ours at it again: `ahead-<scenario>.json`.
+
+    A peer that passes there carries as much as ours or more; `run` says how much. Each that fails
+    is asked twice, as `highest_rate` does.
+    """
+    for scenario in scenarios:
+        file = output / f"ahead-{scenario}.json"
+        if file.exists():
+            continue
+        say(f"{scenario}: ours")
+        found = measure(PEERS[OURS], scenario, plan, seed=plan.seed, say=say)
+        rate = found["capacity"]["rate_rps"]
+        settings = {"scenario": scenario, "limit_ms": plan.limit_s * 1000.0, "rate_rps": rate}
+        result = results.document("ahead", settings=settings, server=None) | {"ours": found}
+        if rate is not None:
+            rows = {}
+            for peer in (*peers, PEERS[OURS]):  # ours last: is the machine still what it was?
+                say(f"- {peer.name}, {scenario}, at {rate:g} per second")
+                try:
+                    rows[peer.name] = _at_rate(peer, scenario, plan, rate, say=say)
+                except Exception as exc:  # the next one is tried all the same
+                    say(f"{scenario}, {peer.name}: FAILED: {exc}")
+            result["at_that_rate"] = rows
+        results.save(result, file)
+
+
+def _at_rate(peer: Peer, scenario: str, plan: Plan, rate: float, *, say: Say) -> Json:
+    """carries: whether one of two points is within the limit; the shares of all points."""
+    with RunningPeer(peer, plan.environments) as running:
+        bench = _bench(
+            running, scenario, plan, seed=plan.seed + 2, deadline_ms=_DEADLINE_MS, say=say
+        )
+        # Half the rate first: a server is not judged by its first seconds.
+        bench.at_rate(rate / 2.0)
+        for _ in range(2):
+            if results.passes(bench.at_rate(rate)):
+                break
+        points = bench.points[1:]
+    return {"carries": results.passes(points[-1]), "points": points}
 
 
 def compare(

@@ -22,9 +22,9 @@ from app.tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT = ROOT / "artifacts/postern-minilm/1.3.0"
-MAX_BATCH_TOKENS = 2048
+MAX_BATCH_TOKENS = 512
 # What every peer that batches is told.
-MAX_BATCH_SIZE = 32
+MAX_BATCH_SIZE = 8
 
 
 class PeerModel:

@@ -14,6 +14,7 @@ from app.batch_queue import (
     OVERTAKEN_AT_MOST,
     PADDING_SHARE,
     PADDING_TOKENS,
+    SHORTER_FIRST,
     STEP_ASIDE,
     BatchQueue,
     Waiting,
@@ -225,8 +226,8 @@ def test_batch_mates_are_those_nearest_in_length() -> None:
         queue.add([entry], caller=0)
     assert [sorted(e.length for e in batch) for batch in drained(queue)] == [
         [9, 10, 11, 12],
-        [90],
         [80],
+        [90],
     ]
 
 
@@ -237,6 +238,32 @@ def test_idle_workers_share_what_waits_unless_it_is_little() -> None:
     assert len(take(queue, idle_workers=1)) == 5
     queue.add(entries_of([20] * 6), caller=0)
     assert len(take(queue, idle_workers=2)) == 6
+
+
+def test_batches_are_a_share_of_what_waits() -> None:
+    """So that who comes next finds a free worker soon; under a backlog they are full."""
+    queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=512, shares=8)
+    queue.add(entries_of([32] * 16), caller=0)
+    assert len(take(queue)) == 4  # a share would be 64 tokens: too few to save time
+    queue.add(entries_of([32] * 500), caller=0)
+    assert len(take(queue)) == 16
+
+
+def test_shorter_ones_that_come_soon_after_go_first() -> None:
+    queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=192)
+    long = entries_of([192] * 4)
+    queue.add(long, caller=0)
+    (short,) = entries_of([20])
+    queue.add([short], caller=0)
+    assert take(queue) == [short]
+    # Others pass for as long as twice the long one takes, and no longer.
+    waits = 0
+    while long[0] in set(queue):
+        (fresh,) = entries_of([192])
+        queue.add([fresh], caller=0)
+        take(queue)
+        waits += 1
+    assert 4 <= waits <= 2 * SHORTER_FIRST * 4
 
 
 @settings(max_examples=60)

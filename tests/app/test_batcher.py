@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.batcher import Batcher, BatchLimits, Scored
+from app.batcher import WORTH_ALL_THREADS, Batcher, BatchLimits, Scored
 from app.contract.errors import (
     DeadlineExceeded,
     DeadlineUnreachable,
@@ -53,12 +53,20 @@ def new_batcher(
     workers: int = 1,
     clock: Callable[[], float] | None = None,
     cost: CostModel | None = None,
+    alone: FakeSession | None = None,
 ) -> tuple[Batcher, Metrics]:
     metrics = Metrics()
     options = {} if clock is None else {"clock": clock}
     limits = BatchLimits(batch_tokens, queue_tokens)
+    run_alone = None if alone is None else alone.run
     batcher = Batcher(
-        session.run, limits=limits, workers=workers, metrics=metrics, cost=cost, **options
+        session.run,
+        run_alone=run_alone,
+        limits=limits,
+        workers=workers,
+        metrics=metrics,
+        cost=cost,
+        **options,
     )
     return batcher, metrics
 
@@ -230,6 +238,52 @@ def test_a_free_worker_takes_what_waits_at_once() -> None:
 
     run(case())
     assert [len(batch) for batch in session.seen] == [1, 9]
+
+
+def test_a_batch_has_all_threads_only_while_nothing_is_beside_or_behind_it() -> None:
+    gate = threading.Event()
+    shared, alone = FakeSession(), FakeSession(gate=gate)
+    cost = CostModel()
+
+    async def case() -> None:
+        batcher, _ = new_batcher(shared, alone=alone, workers=2, cost=cost)
+        batcher.start()
+        submit = batcher.submit
+        first = asyncio.create_task(submit([encoding_of(window_of(100, 80))], deadline=FAR))
+        await until(alone.entered)
+        assert cost.coefficients() == CostModel().coefficients()
+        # Beside it, one after the other: each has nothing behind it, but the first one beside it.
+        for number in (101, 102):
+            window = window_of(number, 8)
+            (scored,) = await submit([encoding_of(window)], deadline=FAR)
+            assert_own(scored, [window])
+        gate.set()
+        await first
+        (scored,) = await submit([encoding_of(window_of(103, 80))], deadline=FAR)
+        # Two full batches at once: what waits behind the first has the other worker.
+        both = [encoding_of(window_of(number, 200)) for number in (104, 105)]
+        assert len(await submit(both, deadline=FAR)) == 2
+        # Too short for more threads to save time.
+        await submit([encoding_of(window_of(106, WORTH_ALL_THREADS // 2))], deadline=FAR)
+        await batcher.close()
+
+    run(case())
+    assert [sorted(w.ids[0] for w in batch) for batch in alone.seen] == [[100], [103]]
+    assert sorted(shared.seen_ids) == [101, 102, 104, 105, 106]
+
+
+def test_what_a_batch_alone_took_is_no_measure_of_batches_side_by_side() -> None:
+    cost = CostModel()
+
+    async def case() -> None:
+        batcher, metrics = new_batcher(FakeSession(), alone=FakeSession(), workers=2, cost=cost)
+        batcher.start()
+        await batcher.submit([encoding_of(window_of(100, 80))], deadline=FAR)
+        await batcher.close()
+        assert metrics.registry.get_sample_value("postern_batch_windows_count") == 1.0
+
+    run(case())
+    assert not cost.is_known
 
 
 # --- who has left, whose time is over ---------------------------------------------------------

@@ -102,6 +102,7 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"fastapi", "starlette", "onnxruntime"},
     ),
     "drift": (set(), _PURE),
+    "engine": ({"settings"}, _PURE),
     "calibrate": (
         {
             *("calibration.asker", "calibration.certify", "calibration.fit"),
@@ -255,7 +256,13 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
 # These put things together and may see all of app.
 ROOTS = {"app.main", "app.cli", "app.__main__"}
 # The teacher's lane sets the priority of its own threads.
-_MAY_USE_OS = {"app.main", "app.contract.artifact", "app.publishing", "app.teacher.local"}
+_MAY_USE_OS = {
+    "app.main",
+    "app.contract.artifact",
+    "app.engine",
+    "app.publishing",
+    "app.teacher.local",
+}
 CONTRACT_LIBRARIES = {"numpy", "pydantic"}
 NEVER = {"torch", "transformers", "model_training", "tests", "sklearn", "scipy", "onnx"}
 

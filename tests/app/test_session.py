@@ -29,6 +29,12 @@ def session(artifact: Artifact) -> OnnxSession:
     return OnnxSession(artifact.model, pad_id=artifact.manifest.pad_id, intra_op_threads=1)
 
 
+@pytest.fixture(scope="module")
+def wide(artifact: Artifact) -> OnnxSession:
+    pad_id = artifact.manifest.pad_id
+    return OnnxSession(artifact.model, pad_id=pad_id, intra_op_threads=1, threads_alone=2)
+
+
 @st.composite
 def windows(draw: st.DrawFn) -> Window:
     """Any ids of the vocabulary between the frame's, as a prompt or a pair."""
@@ -59,6 +65,20 @@ def test_neighbours_do_not_move_a_probability(
     )
     backwards = session.run(batch[::-1])[::-1]
     np.testing.assert_allclose(backwards, together, atol=1e-3)
+
+
+@relaxed
+@given(batch=st.lists(windows(), min_size=1, max_size=6))
+def test_more_threads_for_a_batch_alone_move_no_probability(
+    session: OnnxSession, wide: OnnxSession, artifact: Artifact, batch: list[Window]
+) -> None:
+    calibration = artifact.manifest.policy.calibration["prompt"]
+    np.testing.assert_allclose(
+        harmful_probability(harmful_margin(wide.run_alone(batch)), calibration),
+        harmful_probability(harmful_margin(session.run(batch)), calibration),
+        atol=1e-3,
+    )
+    np.testing.assert_array_equal(wide.run(batch), session.run(batch))
 
 
 def test_it_may_be_called_from_several_threads(session: OnnxSession) -> None:
