@@ -33,8 +33,11 @@ $(VENV)/.installed: requirements/test.txt pyproject.toml
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
+# In two processes, because much of the suite waits for servers; a file's tests stay together. The
+# benchmarks of `make bench` mean nothing beside other work.
+TEST_PROCESSES ?= 2
 test: check
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --benchmark-disable --durations=20
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
