@@ -53,6 +53,12 @@ class Engine:
     shares: int
 
 
+def batch_tokens(settings: Settings) -> int:
+    """Padded tokens of one batch at most."""
+    usual = _CARD_BATCH_TOKENS if settings.device == "cuda" else _BATCH_TOKENS
+    return settings.max_batch_tokens or usual
+
+
 def engine_for(settings: Settings, cores: int) -> Engine:
     """A processor is quickest with one thread for each batch and a batch for each core; a text that
     comes alone is, with all cores inside it (docs/performance.md, Which engine). A card is quickest
@@ -64,6 +70,6 @@ def engine_for(settings: Settings, cores: int) -> Engine:
         workers,
         threads,
         settings.intra_op_threads or cores,
-        settings.max_batch_tokens or (_CARD_BATCH_TOKENS if on_card else _BATCH_TOKENS),
+        batch_tokens(settings),
         1 if on_card else _BATCHES_PER_WORKER * workers,
     )

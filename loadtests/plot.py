@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,14 +45,25 @@ def _latencies(axis: Any, points: Sequence[Mapping[str, Any]], offered: str) -> 
     rates = [one[offered] for one in answered]
     for name, style in _PERCENTILES:
         values = [one["latency_ms"][name] for one in answered]
-        axis.plot(rates, values, style, marker=".", color=_COLOURS[0], label=name)
+        axis.plot(rates, values, ".", color=_COLOURS[0], alpha=0.6)
+        axis.plot(*_medians(rates, values), style, color=_COLOURS[0], label=name)
     if points:
         axis.axhline(points[0]["limit_ms"], color=_COLOURS[1], linewidth=1.0, label="limit")
     axis.set_yscale("log")
     axis.set_ylabel("latency from the scheduled time, ms")
     axis.grid(alpha=0.3)
     if axis.get_legend_handles_labels()[0]:
-        axis.legend(loc="upper left")
+        axis.legend(loc="lower right")
+
+
+def _medians(
+    places: Sequence[float], values: Sequence[float]
+) -> tuple[Sequence[float], Sequence[float]]:
+    """One value for each place: a rate that failed is measured again."""
+    found: dict[float, list[float]] = {}
+    for place, value in zip(places, values, strict=True):
+        found.setdefault(place, []).append(value)
+    return list(found), [statistics.median(one) for one in found.values()]
 
 
 def _throughput(axis: Any, points: Sequence[Mapping[str, Any]], offered: str) -> None:

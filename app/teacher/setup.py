@@ -14,6 +14,7 @@ from app.contract.decision import Policy
 from app.contract.errors import SettingsInvalid
 from app.contract.teacher_text import TEMPLATES
 from app.contract.value import VALUE_OUTPUT
+from app.engine import batch_tokens
 from app.http_request import now
 from app.logs import log
 from app.metrics import Metrics
@@ -175,7 +176,7 @@ def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> d
 def _local(settings: Settings, members: Sequence[Member], courtesy: Courtesy | None) -> Teacher:
     return LocalTeacher(
         members,
-        limits=BatchLimits(settings.max_batch_tokens, settings.max_queue_tokens),
+        limits=BatchLimits(batch_tokens(settings), settings.max_queue_tokens),
         max_tokens=settings.max_exchange_tokens,
         clock=now,
         courtesy=courtesy,

@@ -135,6 +135,8 @@ class Instant:
     def run(self, windows: Sequence[Window]) -> np.ndarray:
         return np.zeros((len(windows), 2), dtype=np.float32)
 
+    run_alone = run
+
 
 @pytest.fixture(scope="module")
 def post() -> Iterator[Callable[[dict[str, str]], int]]:

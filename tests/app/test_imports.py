@@ -80,8 +80,8 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "teacher.setup": (
         {
             *("batcher", "cascade", "chat_guard.upstream", "http_request", "logs", "metrics"),
-            *("settings", "teacher.breaker", "teacher.courtesy", "teacher.desk", "teacher.local"),
-            *("teacher.opinion", "teacher.remote", "teacher.shares"),
+            *("engine", "settings", "teacher.breaker", "teacher.courtesy", "teacher.desk"),
+            *("teacher.local", "teacher.opinion", "teacher.remote", "teacher.shares"),
         },
         {"fastapi", "starlette", "onnxruntime", "tokenizers"},
     ),

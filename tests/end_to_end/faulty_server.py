@@ -23,7 +23,8 @@ from tests.fakes import FakeSession
 
 
 def main(faults: dict[str, Any]) -> None:
-    settings = read_settings()
+    # One batch at a time, so that it is known who waits for whom.
+    settings = read_settings().model_copy(update={"workers": 1, "intra_op_threads": 1})
     logs.configure(settings.log_level)
     if faults.get("draining"):
         app.main.Health = _Draining  # type: ignore[misc]

@@ -239,7 +239,7 @@ def assert_refused(*arguments: str, says: str, **settings: object) -> None:
     ("settings", "says"),
     [
         ({"port": "eighty"}, "POSTERN_PORT"),
-        ({"workers": 0}, "POSTERN_WORKERS"),
+        ({"workers": -1}, "POSTERN_WORKERS"),
         ({"log_level": "loud"}, "POSTERN_LOG_LEVEL"),
         ({"max_queue_tokens": 2000, "max_exchange_tokens": 3000}, "max_queue_tokens"),
         ({"api_keys_file": "/nonexistent/keys"}, "api_keys_file"),
