@@ -102,13 +102,14 @@ def for_clients(count: int, load: Load) -> Json:
 
 def by_processes(count: int, load: Load) -> Json:
     """The cores shared between so many servers; as if the best of balancers stood before them."""
-    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    workers = max(1, len(os.sched_getaffinity(0)) // count)
     return point(
         *(count, "prompts"),
         clients=_CLIENTS,
         load=load,
         processes=count,
-        intra_op_threads=threads,
+        workers=workers,
+        intra_op_threads=1,
     )
 
 
