@@ -142,16 +142,13 @@ class BatchQueue(Generic[Entry]):
             del self._callers[entry.caller]
         return True
 
-    def ahead_of(self, tokens: int, *, caller: int, is_long: bool) -> Sums:
-        """About what is served before the end of a request of so many tokens, itself not counted.
-
-        is_long: part of it lies beyond WHOLE_TOKENS and steps aside.
-        """
+    def ahead_of(self, tokens: int, *, caller: int) -> Sums:
+        """About what is served before the end of a request of so many tokens, without itself."""
         ahead = Sums()
         own = self._callers.get(caller)
         if own is not None:
             ahead.tokens, ahead.squares = own.heads.tokens, own.heads.squares
-            passing = math.inf if is_long else (ahead.tokens + tokens) / STEP_ASIDE
+            passing = math.inf if tokens > WHOLE_TOKENS else (ahead.tokens + tokens) / STEP_ASIDE
             _add_share(ahead, own.tails, passing)
         fair = ahead.tokens + tokens
         for number, other in self._callers.items():

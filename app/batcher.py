@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.batch_queue import WHOLE_TOKENS, BatchQueue, Sums, Waiting
+from app.batch_queue import BatchQueue, Sums, Waiting
 from app.contract.errors import (
     DeadlineExceeded,
     DeadlineUnreachable,
@@ -200,21 +200,20 @@ class Batcher:
         if tokens > self._limits.max_queue_tokens:  # could never be accepted
             raise ExchangeTooLong(what="tokens in all", limit=self._limits.max_queue_tokens)
         work = Sums(tokens, sum(window.length**2 for window in windows))
-        is_long = tokens > WHOLE_TOKENS
-        return self.check_room(work, deadline=deadline, caller=caller, is_long=is_long)
+        return self.check_room(work, deadline=deadline, caller=caller)
 
-    def check_room(self, work: Sums, *, deadline: float, caller: int, is_long: bool) -> float:
+    def check_room(self, work: Sums, *, deadline: float, caller: int) -> float:
         """Seconds that so much more will take, as the cost model alone sees it.
 
-        is_long: see BatchQueue.ahead_of. Raises QueueFull, or DeadlineUnreachable where it would
-        take too long, going by how late others were.
+        Raises QueueFull, or DeadlineUnreachable where it would take too long, going by how late
+        others were.
         """
         waiting = self._queue.tokens
         over = waiting + work.tokens - self._limits.max_queue_tokens
         if over > 0:
             free_s = self._seconds(Sums(over, over * work.squares // work.tokens))
             raise QueueFull(waiting_tokens=waiting, retry_after_s=max(_SHORTEST_RETRY_S, free_s))
-        ahead = self._queue.ahead_of(work.tokens, caller=caller, is_long=is_long)
+        ahead = self._queue.ahead_of(work.tokens, caller=caller)
         ahead.tokens += work.tokens
         ahead.squares += work.squares
         predicted_s = self._seconds(ahead) + self._running_s() / self._n_workers

@@ -69,7 +69,8 @@ def engine_for(settings: Settings, cores: int) -> Engine:
     return Engine(
         workers,
         threads,
-        settings.intra_op_threads or cores,
+        # A second session on a card would hold the weights there twice.
+        threads if on_card else settings.intra_op_threads or cores,
         batch_tokens(settings),
         1 if on_card else _BATCHES_PER_WORKER * workers,
     )

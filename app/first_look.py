@@ -74,7 +74,6 @@ class FirstLook:
                 Sums(tokens, tokens * min(tokens, self._window_tokens)),
                 deadline=deadline - reserve_s,
                 caller=current_caller(),
-                is_long=tokens > self._window_tokens,
             )
         except Overloaded as refusal:
             return refusal

@@ -18,6 +18,8 @@ from app.settings_teacher import TeacherSettings
 
 DEFAULT_ARTIFACT = Path(__file__).resolve().parent.parent / "artifacts/postern-minilm/1.3.0"
 
+_FEWEST_BATCH_TOKENS = 64
+
 
 class Settings(TeacherSettings, BaseSettings):
     """Sizes in tokens, characters or bytes; durations in the unit that the name ends with."""
@@ -55,8 +57,8 @@ class Settings(TeacherSettings, BaseSettings):
     max_batch_tokens: int = Field(
         0,
         ge=0,
-        description="Padded tokens of one batch at most (one window always fits); 0 is 512 on "
-        "processors, 16384 on a card.",
+        description="Padded tokens of one batch at most, 64 or more (one window always fits); 0 is "
+        "512 on processors, 16384 on a card.",
     )
     max_queue_tokens: int = Field(
         131072, ge=1024, description="Tokens that may wait; beyond them requests get 429."
@@ -156,6 +158,13 @@ class Settings(TeacherSettings, BaseSettings):
     def _split_folders(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(folder.strip() for folder in value.split(",") if folder.strip())
+        return value
+
+    @field_validator("max_batch_tokens")
+    @classmethod
+    def _holds_some_text(cls, value: int) -> int:
+        if 0 < value < _FEWEST_BATCH_TOKENS:
+            raise ValueError(f"must be 0, or {_FEWEST_BATCH_TOKENS} at least")
         return value
 
     @field_validator("api_keys", mode="before")

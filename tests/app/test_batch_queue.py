@@ -275,7 +275,7 @@ def test_what_is_said_to_be_ahead_is_about_what_is_served_first(
     for other, lengths in waiting:
         queue.add(entries_of(lengths), caller=other)
     total = queue.tokens
-    said = queue.ahead_of(length, caller=caller, is_long=False)
+    said = queue.ahead_of(length, caller=caller)
     assert 0 <= said.tokens <= total + len(waiting)
     asked = Waiting(window_of(7, length))
     queue.add([asked], caller=caller)
@@ -290,13 +290,13 @@ def test_what_is_said_to_be_ahead_is_about_what_is_served_first(
     assert before <= said.tokens + (OVERTAKEN_AT_MOST + 1) * budget
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 3, 40])
 def test_the_sums_follow_what_waits(count: int) -> None:
     queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=512)
     queue.add(entries_of([100] * count), caller=0)
-    said = queue.ahead_of(100, caller=0, is_long=True)
+    said = queue.ahead_of(3000, caller=0)
     assert (said.tokens, said.squares) == (100 * count, 10_000 * count)
     drained(queue)
-    said = queue.ahead_of(100, caller=0, is_long=True)
+    said = queue.ahead_of(3000, caller=0)
     assert (said.tokens, said.squares) == (0, 0)
     assert np.isfinite(queue.tokens)

@@ -34,6 +34,7 @@ def test_there_are_never_more_workers_than_may_be_set() -> None:
 
 
 def test_a_card_takes_all_that_waits_at_once() -> None:
+    assert engine(16, device="cuda", workers=2) == (2, 8, 8)  # weights once in its memory
     found = engine_for(Settings(device="cuda"), 16)
     assert (found.workers, found.shares) == (1, 1)
     assert found.max_batch_tokens > engine_for(Settings(), 16).max_batch_tokens

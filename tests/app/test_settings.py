@@ -60,6 +60,7 @@ def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPat
         ("port", "zzsecretzz"),
         ("port", "70000"),
         ("workers", "-1"),
+        ("max_batch_tokens", "63"),
         ("request_timeout_ms", "-1"),
         ("max_body_bytes", "1e9x"),
         ("log_level", "zzsecretzz"),
