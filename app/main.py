@@ -45,7 +45,7 @@ from app.pipeline import Pipeline
 from app.routes import Services, router
 from app.score_cache import ScoreCache
 from app.scorer import InputLimits, worth_keeping
-from app.session import OnnxSession
+from app.session import OnnxSession, Session
 from app.settings import Settings
 from app.teacher import setup as teacher_setup
 from app.teacher.courtesy import Courtesy
@@ -61,9 +61,11 @@ class Student:
 
     artifact: Artifact
     tokenizer: Tokenizer
-    session: OnnxSession
+    session: Session
     cost: CostModel
     columns: int = 2
+    alone: Session | None = None
+    """With the threads of all workers, for a batch that no other one runs beside."""
 
 
 def load_student(settings: Settings) -> Student:
@@ -77,18 +79,23 @@ def load_student(settings: Settings) -> Student:
     )
     engine = engine_for(settings, usable_cores())
     extra = teacher_setup.extra_output(settings, manifest.policy)
-    session = OnnxSession(
-        artifact.model,
-        pad_id=manifest.pad_id,
-        intra_op_threads=engine.threads,
-        threads_alone=engine.threads_alone,
-        device=settings.device,
-        extra=extra,
-    )
     columns = 2 if extra is None else 2 + VALUE_COLUMNS
-    check_self_test(manifest, warm_up(tokenizer, session, columns=columns))
+
+    def opened(threads: int) -> OnnxSession:
+        session = OnnxSession(
+            artifact.model,
+            pad_id=manifest.pad_id,
+            intra_op_threads=threads,
+            device=settings.device,
+            extra=extra,
+        )
+        check_self_test(manifest, warm_up(tokenizer, session, columns=columns))
+        return session
+
+    session = opened(engine.threads)
+    alone = opened(engine.threads_alone) if engine.threads_alone != engine.threads else None
     cost = measured_cost(tokenizer, session, max_batch_tokens=engine.max_batch_tokens)
-    return Student(artifact, tokenizer, session, cost, columns)
+    return Student(artifact, tokenizer, session, cost, columns, alone)
 
 
 def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[Member, ...]:
@@ -122,7 +129,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
     engine = engine_for(settings, usable_cores())
     batcher = Batcher(
         student.session.run,
-        run_alone=None if engine.threads_alone == engine.threads else student.session.run_alone,
+        run_alone=student.alone.run if student.alone else None,
         limits=BatchLimits(engine.max_batch_tokens, settings.max_queue_tokens, engine.shares),
         workers=engine.workers,
         metrics=metrics,

@@ -37,9 +37,8 @@ class Session(Protocol):
 class OnnxSession:
     """A student graph in memory. Thread-safe.
 
-    intra_op_threads: inside one `run`. threads_alone: inside one `run_alone`, which takes a second
-    session; without it both are the same. extra: a further output, (n, k), whose columns are put
-    right of the logits; of the others than this and the first one, nobody asks.
+    extra: a further output, (n, k), whose columns `run` puts right of the logits; of the others
+    than this and the first one, nobody asks.
 
     Raises ArtifactInvalid when it cannot be loaded, SettingsInvalid when this machine or this
     installation of ONNX Runtime does not offer the device: it never falls back to another.
@@ -53,7 +52,6 @@ class OnnxSession:
         *,
         pad_id: int,
         intra_op_threads: int,
-        threads_alone: int | None = None,
         device: Device = "cpu",
         extra: str | None = None,
     ) -> None:
@@ -62,9 +60,22 @@ class OnnxSession:
                 "device=cuda: this ONNX Runtime runs on the processor alone; install "
                 "onnxruntime-gpu in the place of onnxruntime (see docs/performance.md)"
             )
-        self._session = self._alone = _session(model, intra_op_threads, device)
-        if threads_alone not in (None, intra_op_threads):
-            self._alone = _session(model, threads_alone, device)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = intra_op_threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        # Spinning workers burn the core that tokenizing and HTTP need; shapes vary from batch to
+        # batch, so a memory pattern of the last one does not fit the next.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_mem_pattern = False
+        # Errors come as exceptions; the engine's own lines would stand among our JSON.
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(
+                model, sess_options=options, providers=_PROVIDERS[device]
+            )
+        except Exception as exc:  # the library raises classes of its own, without a common base
+            raise ArtifactInvalid(f"the model cannot be loaded ({type(exc).__name__})") from exc
         if device == "cuda" and self._session.get_providers()[0] != "CUDAExecutionProvider":
             # The library only writes a line when the driver or a CUDA library is missing.
             raise SettingsInvalid("device=cuda: the card, its driver or CUDA cannot be used")
@@ -83,31 +94,7 @@ class OnnxSession:
 
     def run(self, windows: Sequence[Window]) -> Logits:
         """(n, 2) float32, in the order of the windows; (n, 2 + k) with an extra output."""
-        return self._run(self._session, windows)
-
-    def run_alone(self, windows: Sequence[Window]) -> Logits:
-        """The same, with the threads that a batch may have while no other one runs."""
-        return self._run(self._alone, windows)
-
-    def _run(self, session: ort.InferenceSession, windows: Sequence[Window]) -> Logits:
         inputs = dict(zip(self._INPUTS, pad(windows, pad_id=self._pad_id), strict=True))
-        found = session.run(self._outputs, {name: inputs[name] for name in self._names})
+        found = self._session.run(self._outputs, {name: inputs[name] for name in self._names})
         joined = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
         return np.asarray(joined, dtype=np.float32)
-
-
-def _session(model: bytes, threads: int | None, device: Device) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # Spinning workers burn the core that tokenizing and HTTP need; shapes vary from batch to
-    # batch, so a memory pattern of the last one does not fit the next.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_mem_pattern = False
-    # Errors come as exceptions; the engine's own lines would stand among our JSON.
-    options.log_severity_level = 4
-    try:
-        return ort.InferenceSession(model, sess_options=options, providers=_PROVIDERS[device])
-    except Exception as exc:  # the library raises classes of its own, without a common base
-        raise ArtifactInvalid(f"the model cannot be loaded ({type(exc).__name__})") from exc

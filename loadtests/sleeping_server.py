@@ -29,14 +29,14 @@ class SleepingSession:
         time.sleep(self._seconds)
         return np.tile(np.array([[2.0, -2.0]], dtype=np.float32), (len(windows), 1))
 
-    run_alone = run
-
 
 def main(seconds: float) -> None:
     settings = read_settings()
     logs.configure(settings.log_level)
     student = load_student(settings)
-    serve_student(settings, dataclasses.replace(student, session=SleepingSession(seconds)))
+    serve_student(
+        settings, dataclasses.replace(student, session=SleepingSession(seconds), alone=None)
+    )
 
 
 if __name__ == "__main__":

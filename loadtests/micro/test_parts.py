@@ -82,7 +82,7 @@ def test_batching(
     benchmark: Benchmark, student: Student, texts: dict[int, list[str]], size: int
 ) -> None:
     """Queue, batches and futures around a model that takes no time."""
-    instant = dataclasses.replace(student, session=Instant())
+    instant = dataclasses.replace(student, session=Instant(), alone=None)
     _, batcher = build_services(Settings(), instant)
     lengths = [texts[LENGTHS[number % 3]][number % _BATCH] for number in range(size)]
     encodings = [student.tokenizer.encode((text,)) for text in lengths]
@@ -134,8 +134,6 @@ class Instant:
 
     def run(self, windows: Sequence[Window]) -> np.ndarray:
         return np.zeros((len(windows), 2), dtype=np.float32)
-
-    run_alone = run
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def session(artifact: Artifact) -> OnnxSession:
 @pytest.fixture(scope="module")
 def wide(artifact: Artifact) -> OnnxSession:
     pad_id = artifact.manifest.pad_id
-    return OnnxSession(artifact.model, pad_id=pad_id, intra_op_threads=1, threads_alone=2)
+    return OnnxSession(artifact.model, pad_id=pad_id, intra_op_threads=2)
 
 
 @st.composite
@@ -74,11 +74,10 @@ def test_more_threads_for_a_batch_alone_move_no_probability(
 ) -> None:
     calibration = artifact.manifest.policy.calibration["prompt"]
     np.testing.assert_allclose(
-        harmful_probability(harmful_margin(wide.run_alone(batch)), calibration),
+        harmful_probability(harmful_margin(wide.run(batch)), calibration),
         harmful_probability(harmful_margin(session.run(batch)), calibration),
         atol=1e-3,
     )
-    np.testing.assert_array_equal(wide.run(batch), session.run(batch))
 
 
 def test_it_may_be_called_from_several_threads(session: OnnxSession) -> None:

@@ -24,7 +24,7 @@ from tests.fakes import FakeSession
 
 def main(faults: dict[str, Any]) -> None:
     # One batch at a time, so that it is known who waits for whom.
-    settings = read_settings().model_copy(update={"workers": 1, "intra_op_threads": 1})
+    settings = read_settings().model_copy(update={"workers": 1})
     logs.configure(settings.log_level)
     if faults.get("draining"):
         app.main.Health = _Draining  # type: ignore[misc]
