@@ -17,7 +17,8 @@ KINDS = ("rate", "throughput", "idle_p50", "cpu", "memory")
 
 def read_trials(folder: Path) -> list[Json]:
     """Raises FileNotFoundError where there are none."""
-    found = [json.loads(file.read_text()) for file in sorted(folder.glob("*-*-*.json"))]
+    files = [json.loads(file.read_text()) for file in sorted(folder.glob("*-*-*.json"))]
+    found = [one for one in files if one.get("kind") == "trial"]  # `ahead` writes here, too
     if not found:
         raise FileNotFoundError("no trials yet")
     return found

@@ -296,6 +296,8 @@ def test_logs_hold_no_text_and_are_json(
     server: ServerProcess, limited: ServerProcess, broken: ServerProcess
 ) -> None:
     for process in (server, limited, broken):
+        for text in (MARKER, f"{MARKER} garden"):
+            process.classify({"prompt": text}, X_API_Key="key-one")
         assert MARKER not in process.stderr()
         assert process.log_lines()
     failed = [line for line in broken.log_lines() if line.get("problem") == "inference-failed"]

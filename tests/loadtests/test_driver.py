@@ -13,6 +13,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtests import closed_loop
 from loadtests.client import BROKEN, UNANSWERED, Answer, Client, Target
 from loadtests.driver import Load, Step, arrivals, run_step
 from loadtests.scenarios import Request
@@ -163,3 +164,38 @@ def test_a_connection_that_the_server_closed_for_idleness_is_no_failure() -> Non
                 await client.close()
 
     assert [answer.outcome for answer in on_a_loop(closed())] == ["200"] * 6
+
+
+def test_a_hung_request_is_unanswered_and_the_next_has_its_own_connection() -> None:
+    async def asked() -> tuple[Answer, Answer, int]:
+        async with stalling_server() as server:
+            client = Client(Target(server.url), max_connections=2)
+            wire = client.target.post("/", b"{}")
+            server.gate.clear()
+            hung = await client.ask_patiently(wire, patience_s=0.2)
+            asyncio.get_running_loop().call_later(0.2, server.gate.set)
+            answered = await client.ask_patiently(wire, patience_s=HANG_S)
+            peak = client.peak_connections
+            await client.close()
+            return hung, answered, peak
+
+    hung, answered, peak = on_a_loop(asked())
+    assert (hung.outcome, answered.outcome, peak) == (UNANSWERED, "200", 2)
+    assert hung.came - hung.sent >= 0.2
+
+
+def test_a_closed_loop_survives_a_server_that_hangs() -> None:
+    """Its clients give up on what never comes, and the step ends."""
+
+    async def stalled() -> Step:
+        async with stalling_server() as server:
+            server.gate.clear()
+            load = Load(1.0, measured_s=0.5, deadline_s=0.1, patience_s=0.1)
+            return await closed_loop.run_step(
+                Target(server.url), itertools.repeat(REQUEST), load, clients=3, watch=Watch(None)
+            )
+
+    step = on_a_loop(stalled())
+    assert set(step.outcomes) == {UNANSWERED}
+    assert step.outcomes[UNANSWERED] == step.scheduled >= 3
+    assert step.latency.count == 0

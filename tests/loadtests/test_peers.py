@@ -13,7 +13,15 @@ from loadtests import results
 from loadtests.peers import compare as compare_module
 from loadtests.peers import report
 from loadtests.peers.__main__ import main
-from loadtests.peers.compare import NotTheSame, Plan, check_same, measure, peer_requests, ratios
+from loadtests.peers.compare import (
+    NotTheSame,
+    Plan,
+    ahead,
+    check_same,
+    measure,
+    peer_requests,
+    ratios,
+)
 from loadtests.peers.launch import RunningPeer
 from loadtests.peers.registry import OURS, PEERS
 from loadtests.watch import lives, tree
@@ -95,6 +103,43 @@ def test_a_measurement_of_the_real_server(environments: Path) -> None:
     assert len(found["points"]) == 2
 
 
+@pytest.mark.slow
+def test_who_carries_what_ours_carries(environments: Path, tmp_path: Path) -> None:
+    """Real servers; a peer that does not start costs only its own row."""
+    plan = Plan(
+        *(environments, None),
+        measured_s=0.4,
+        warm_up_s=0.1,
+        seeds=1,
+        clients=4,
+        limit_s=60.0,  # everybody meets it: how high the ladder goes is not the matter here
+        precision=10.0,
+    )
+    said: list[str] = []
+    asked: dict[str, Any] = {
+        "peers": [PEERS["mosec"], PEERS["fastapi"]],
+        "scenarios": ["tokens-16"],
+        "plan": plan,
+        "output": tmp_path,
+        "say": said.append,
+    }
+    ahead(**asked)
+    found = json.loads((tmp_path / "ahead-tokens-16.json").read_text())
+    rate = found["settings"]["rate_rps"]
+    assert rate == found["ours"]["capacity"]["rate_rps"] > 0.0
+    rows = found["at_that_rate"]
+    assert set(rows) == {"fastapi", OURS}
+    for row in rows.values():
+        points = row["points"]
+        assert [point["offered_rps"] for point in points] == pytest.approx([rate] * len(points))
+        assert row["carries"] == (points[-1]["within_limit"] >= 0.99)
+    assert any("mosec: FAILED" in line for line in said)
+    # A scenario that has its file is not measured again.
+    said.clear()
+    ahead(**asked)
+    assert said == []
+
+
 def measured(rate: float | None, *, texts_per_s: float = 100.0) -> dict[str, Any]:
     return {
         "capacity": {"rate_rps": rate},
@@ -120,6 +165,7 @@ def made_trial(scenario: str, peer: str, number: int, rate: float | None) -> dic
     ours, theirs = [measured(100.0), measured(100.0)], measured(rate)
     settings = {"scenario": scenario, "peer": peer, "number": number}
     return {
+        "kind": "trial",
         "settings": settings,
         "ours": ours,
         "theirs": theirs,
@@ -164,6 +210,8 @@ def test_the_report_shows_median_and_spread(
     for number, rate in enumerate((50.0, 40.0, None)):
         trial = made_trial("prompts", "ray", number, rate)
         results.save(trial, tmp_path / f"prompts-{number}-ray.json")
+    # What `ahead` leaves in the same folder is no trial.
+    results.save({"kind": "ahead", "settings": {}}, tmp_path / "ahead-tokens-128.json")
     assert main(["report", str(tmp_path)]) == 0
     assert "| prompts | ray | 3 | 2.25 (2.00 to 2.50, 1 none) | 1.00" in capsys.readouterr().out
     (row,) = json.loads((tmp_path / report.REPORT).read_text())["rows"]
