@@ -84,7 +84,9 @@ def ablate(run: Run, of: Path, *, arm: str | None = None) -> None:
     from model_training.trial import measuring_sets  # onnxruntime
 
     run.folder.mkdir(parents=True, exist_ok=True)
-    material = read_material(of, longest_text=config.longest_text)
+    material = read_material(
+        of, longest_text=config.longest_text, labelled_rows=config.labelled_rows
+    )
     _check_arms(arms, material)
     if any(one.eda for one in arms):
         material = _with_eda(run, of, material, config)
@@ -103,9 +105,12 @@ def ablate(run: Run, of: Path, *, arm: str | None = None) -> None:
         _LOG.info("ablate: %d trainings are under way in other processes", busy)
 
 
-def read_material(of: Path, *, longest_text: int | None = None) -> Material:
-    """longest_text: in characters, of a row. Raises DataInvalid: no such run; RecipeInvalid: rows
-    without labels, or changed since."""
+def read_material(
+    of: Path, *, longest_text: int | None = None, labelled_rows: int | None = None
+) -> Material:
+    """longest_text: in characters, of a row. labelled_rows: at most so many, chosen by a hash of
+    their prompts, so that a smaller choice is part of a larger one. Raises DataInvalid: no such
+    run; RecipeInvalid: rows without labels, or changed since."""
     train_file, label_file = of / "rows" / "train.jsonl", of / "augment" / "label.jsonl"
     head, rows = read_stage(label_file, _LABEL, Row)
     require_fresh(label_file, head, {"train": train_file})
@@ -119,6 +124,9 @@ def read_material(of: Path, *, longest_text: int | None = None) -> Material:
         raise RecipeInvalid(
             f'{label_file}: holds no row of the train split; label with rows = ["labelled", …]'
         )
+    if labelled_rows is not None and labelled_rows < len(labelled):
+        ranks = sorted(range(len(labelled)), key=lambda place: prompt_hash(labelled[place].prompt))
+        labelled = [labelled[place] for place in sorted(ranks[:labelled_rows])]
     rest = list(found.values())
     generated = {
         intent: [row for row in rest if row.source == source] for intent, source in SOURCES.items()

@@ -46,6 +46,9 @@ class AblationConfig(_Section):
     """Of the words of a text, those that change."""
     wordnet: Path = Path("/usr/share/wordnet")
     """WordNet's data files; Debian's package wordnet-base puts them there."""
+    labelled_rows: Positive | None = None
+    """At most so many of the labelled rows, the same in every arm: with few steps, each must still
+    come several times, or there is nothing for added rows to add."""
     longest_text: Positive | None = None
     """Characters of prompt and response together: longer rows are in no arm, as choosing among
     their windows costs as much as training does."""

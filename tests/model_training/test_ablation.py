@@ -311,6 +311,17 @@ def test_long_rows_are_in_no_arm(material: Material, finished: Place) -> None:
     assert max(len(row.prompt) + len(row.response or "") for row in kept) <= 60
 
 
+def test_fewer_labelled_rows_are_the_same_ones_for_all(material: Material, finished: Place) -> None:
+    few, more = (read_material(finished.of, labelled_rows=count) for count in (4, 9))
+    assert (len(few.labelled), len(more.labelled)) == (4, 9)
+    kept = {row.prompt for row in more.labelled}
+    assert {row.prompt for row in few.labelled} <= kept
+    assert few.generated == more.generated == material.generated
+    # In the order of the split, as all of them are.
+    assert more.labelled == [row for row in material.labelled if row in more.labelled]
+    assert read_material(finished.of, labelled_rows=10**6).labelled == material.labelled
+
+
 def _record(arm: str, seed: int, auprc: float) -> dict[str, Any]:
     figures = {"auprc": auprc, "ece_15": 0.1, "at": {"balanced": {"f1": 0.5}}}
     return {
