@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -158,4 +159,5 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the servers, too
     sys.exit(main())

@@ -63,17 +63,26 @@ class RunningPeer:
         return [self.probability(prompt) for prompt in prompts]
 
     def __enter__(self) -> RunningPeer:
+        try:
+            self._wait()
+        except BaseException:  # an interrupt, too, must leave nothing behind
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _wait(self) -> None:
+        """Until it answers. Raises RuntimeError with the end of its log."""
         deadline = time.monotonic() + _START_S
         while True:
             try:
                 self.probability(_HELLO)
-                return self
+                return
             except (OSError, ValueError) as exc:
                 hopeless = self._process.poll() is not None or _refused(exc)
                 if hopeless or time.monotonic() > deadline:
-                    log = self._tail()
-                    self.__exit__(None, None, None)
-                    raise RuntimeError(f"{self.peer.name} did not start ({exc}):\n{log}") from exc
+                    raise RuntimeError(
+                        f"{self.peer.name} did not start ({exc}):\n{self._tail()}"
+                    ) from exc
             time.sleep(0.2)
 
     def __exit__(self, *_: object) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from loadtests.peers.compare import (
 from loadtests.peers.launch import RunningPeer
 from loadtests.peers.registry import OURS, PEERS
 from loadtests.watch import lives, tree
+from tests.server_process import HANG_S, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +205,22 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
         ("fastapi", "tail", False),
         ("mosec", "tail", False),
     ]
+
+
+@pytest.mark.slow
+def test_what_is_terminated_leaves_no_server_behind(environments: Path) -> None:
+    command = [sys.executable, "-m", "loadtests.peers", "ahead", "--peers", "fastapi"]
+    options = ["--environments", str(environments), "--scenarios", "tokens-16", "--seconds", "60"]
+    measuring = subprocess.Popen([*command, *options], cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        while len(family := tree(measuring.pid)) < 2:
+            assert measuring.poll() is None
+            time.sleep(0.1)
+        measuring.terminate()
+        assert measuring.wait(HANG_S) == 143
+        assert not any(map(lives, family))
+    finally:
+        measuring.kill()
 
 
 def test_the_report_shows_median_and_spread(
