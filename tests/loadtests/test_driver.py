@@ -181,7 +181,7 @@ def test_a_hung_request_is_unanswered_and_the_next_has_its_own_connection() -> N
 
     hung, answered, peak = on_a_loop(asked())
     assert (hung.outcome, answered.outcome, peak) == (UNANSWERED, "200", 2)
-    assert hung.came - hung.sent >= 0.2
+    assert hung.came - hung.sent > 0.19  # the loop's clock is coarse
 
 
 def test_a_closed_loop_survives_a_server_that_hangs() -> None:
