@@ -9,7 +9,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/postern/bin:$PATH
 COPY --from=build /opt/postern /opt/postern
 WORKDIR /srv/postern
 COPY app app
-COPY artifacts/postern-minilm/1.3.0 artifacts/postern-minilm/1.3.0
+COPY artifacts/postern-minilm/1.4.0 artifacts/postern-minilm/1.4.0
 USER 65534:65534
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-m", "app", "probe", "http://127.0.0.1:8000/healthz"]

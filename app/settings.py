@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.contract.errors import SettingsInvalid
 from app.settings_teacher import TeacherSettings
 
-DEFAULT_ARTIFACT = Path(__file__).resolve().parent.parent / "artifacts/postern-minilm/1.3.0"
+DEFAULT_ARTIFACT = Path(__file__).resolve().parent.parent / "artifacts/postern-minilm/1.4.0"
 
 _FEWEST_BATCH_TOKENS = 64
 

@@ -33,7 +33,7 @@ from typing import Any
 from loadtests.attack_texts import DISGUISES, KINDS, harmless, made_prompts
 
 ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / "artifacts/postern-minilm/1.3.0"
+SHIPPED = ROOT / "artifacts/postern-minilm/1.4.0"
 
 _BATCH = 32
 

@@ -35,7 +35,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / "artifacts/postern-minilm/1.3.0"
+SHIPPED = ROOT / "artifacts/postern-minilm/1.4.0"
 _WORDS = [
     "garden",
     "kettle",

@@ -21,7 +21,7 @@ from app.contract.windows import Window, pad
 from app.tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
-ARTIFACT = ROOT / "artifacts/postern-minilm/1.3.0"
+ARTIFACT = ROOT / "artifacts/postern-minilm/1.4.0"
 MAX_BATCH_TOKENS = 512
 # What every peer that batches is told.
 MAX_BATCH_SIZE = 8
