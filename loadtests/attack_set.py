@@ -30,10 +30,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.settings import DEFAULT_ARTIFACT
 from loadtests.attack_texts import DISGUISES, KINDS, harmless, made_prompts
 
 ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / "artifacts/postern-minilm/1.4.0"
 
 _BATCH = 32
 
@@ -192,7 +192,7 @@ def compare(asked: argparse.Namespace, attacks: Any, benign: Any) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", type=Path, nargs="*")
-    parser.add_argument("--student", type=Path, default=SHIPPED)
+    parser.add_argument("--student", type=Path, default=DEFAULT_ARTIFACT)
     parser.add_argument("--teacher", help="folders of artifacts, separated by commas")
     parser.add_argument("--url", help="ask this running server instead")
     parser.add_argument("--limit", type=int, default=200, help="prompts, and texts of each kind")

@@ -34,8 +34,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.settings import DEFAULT_ARTIFACT
+
 ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / "artifacts/postern-minilm/1.4.0"
 _WORDS = [
     "garden",
     "kettle",
@@ -215,8 +216,8 @@ def summary(ratios: list[float], *, resamples: int = 10_000, seed: int = 0) -> d
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--artifact", type=Path, default=SHIPPED)
-    parser.add_argument("--teachers", default=",".join([str(SHIPPED)] * 3))
+    parser.add_argument("--artifact", type=Path, default=DEFAULT_ARTIFACT)
+    parser.add_argument("--teachers", default=",".join([str(DEFAULT_ARTIFACT)] * 3))
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=5.0)
