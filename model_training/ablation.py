@@ -22,14 +22,18 @@ from app.contract.exchange import Exchange
 from model_training.ablation_config import AblationConfig, Arm
 from model_training.ablation_report import (
     ABLATION,
-    ABLATION_CURVE,
     ABLATION_TEXT,
     ablation_markdown,
     plot_arms,
     plot_curve,
     summary,
 )
-from model_training.candidate import ABLATION_PLOT, read_json, write_json
+from model_training.candidate import (
+    ABLATION_CURVE_PLOT,
+    ABLATION_PLOT,
+    read_json,
+    write_json,
+)
 from model_training.checkpoints import BEST, CHECKPOINT
 from model_training.config import RunConfig
 from model_training.eda import augmented, read_wordnet
@@ -37,6 +41,7 @@ from model_training.errors import RecipeInvalid
 from model_training.instructions import SOURCES, Intent
 from model_training.journal import Journal
 from model_training.label import Candidate, label
+from model_training.report_sections import has_curve
 from model_training.rows import Row, dump_json, prompt_hash, read_rows, write_atomically
 from model_training.sampling import draw
 from model_training.stage_config import made_by
@@ -97,8 +102,8 @@ def ablate(run: Run, of: Path, *, arm: str | None = None) -> None:
         at_most=config.measured_rows,
     )
     busy = 0
-    for seed in config.seeds:  # all arms of a seed before the next: a table can be read early
-        for one in arms:
+    for one, seed in config.trials():
+        if one in arms:
             busy += not _trial(run, config, one, seed, rows=arm_rows(one, material), sets=sets)
             _write_report(run, config)
     if busy:
@@ -276,19 +281,15 @@ def _made_of(config: RunConfig, rows: Sequence[Row], sets: Mapping[str, Sequence
 
 def _write_report(run: Run, config: AblationConfig) -> None:
     """Tables and plots of what is done so far."""
-    records: list[dict[str, Any]] = []
-    for seed in config.seeds:
-        for arm in config.arms:
-            path = run.folder / f"{arm.name}-{seed}" / FIGURES
-            if path.exists():
-                records.append(read_json(path))
+    paths = [run.folder / f"{arm.name}-{seed}" / FIGURES for arm, seed in config.trials()]
+    records: list[dict[str, Any]] = [read_json(path) for path in paths if path.exists()]
     found = json.loads(dump_json(summary(config, records, run.config)))
     if (run.folder / ABLATION).exists() and read_json(run.folder / ABLATION) == found:
         return
     write_atomically(run.folder / ABLATION_TEXT, ablation_markdown(found).encode())
     write_atomically(run.folder / ABLATION_PLOT, plot_arms(found))
-    if len(found.get("curve", [])) > 1:
-        write_atomically(run.folder / ABLATION_CURVE, plot_curve(found))
+    if has_curve(found):
+        write_atomically(run.folder / ABLATION_CURVE_PLOT, plot_curve(found))
     write_json(run.folder / ABLATION, found)
 
 

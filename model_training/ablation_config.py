@@ -31,6 +31,8 @@ class Arm(_Section):
     """At most so many of them, the same few in every arm that has as few."""
     unlabelled: bool = False
     """The rows of the pool that the teacher alone labelled."""
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    """Those of [ablation] where not given; more of them where a difference is small."""
 
 
 class AblationConfig(_Section):
@@ -64,9 +66,20 @@ class AblationConfig(_Section):
             raise ValueError("two arms have the same name")
         if unknown := set(self.curve) - set(names):
             raise ValueError(f"`curve` names no arm {sorted(unknown)[0]!r}")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("a seed is named twice")
+        for seeds in (self.seeds, *(arm.seeds or () for arm in self.arms)):
+            if len(set(seeds)) != len(seeds):
+                raise ValueError("a seed is named twice")
         return self
+
+    def trials(self) -> list[tuple[Arm, int]]:
+        """All arms of a seed before the next, so that a table can be read early."""
+        seeds = [*self.seeds, *(seed for arm in self.arms for seed in arm.seeds or ())]
+        return [
+            (arm, seed)
+            for seed in dict.fromkeys(seeds)
+            for arm in self.arms
+            if seed in (arm.seeds or self.seeds)
+        ]
 
 
 class CaseStudyConfig(_Section):

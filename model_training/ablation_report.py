@@ -15,7 +15,6 @@ from model_training.report_sections import ablation_section
 
 ABLATION: Final = "ablation.json"
 ABLATION_TEXT: Final = "ablation.md"
-ABLATION_CURVE: Final = "ablation_curve.png"
 
 Record = Mapping[str, Any]
 

@@ -13,8 +13,9 @@ from app.contract.decision import Policy
 from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, Floats, harmful_probability
 from model_training import scores
-from model_training.ablation_report import plot_arms
+from model_training.ablation_report import plot_arms, plot_curve
 from model_training.candidate import (
+    ABLATION_CURVE_PLOT,
     ABLATION_PLOT,
     CALIBRATION,
     COMPOSITION_PLOT,
@@ -34,6 +35,7 @@ from model_training.plots import (
     plot_reliability,
 )
 from model_training.report import report_markdown
+from model_training.report_sections import has_curve
 from model_training.rows import Row, read_pool, read_sources, write_atomically
 from model_training.scores import Ints
 from model_training.scoring import Scored, open_candidate
@@ -100,6 +102,7 @@ def evaluate(
     for name, plot, content in (
         (COMPOSITION_PLOT, plot_composition, composition),
         (ABLATION_PLOT, plot_arms, ablation),
+        (ABLATION_CURVE_PLOT, plot_curve, ablation if ablation and has_curve(ablation) else None),
     ):
         (candidate / name).unlink(missing_ok=True)  # of an evaluation before
         if content:

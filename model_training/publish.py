@@ -16,6 +16,7 @@ from app.contract.text import TEXT_FORMAT
 from app.publishing import self_test, write_durably, write_version
 from app.publishing import verify as verify
 from model_training.candidate import (
+    ABLATION_CURVE_PLOT,
     ABLATION_PLOT,
     CALIBRATION,
     COMPOSITION_PLOT,
@@ -34,7 +35,13 @@ from model_training.errors import GateFailed
 _REQUIRED: Final = (MODEL, TOKENIZER)
 _OPTIONAL: Final = (
     *(REPORT, REPORT_TEXT, MODEL_CARD),
-    *(PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT, ABLATION_PLOT),
+    *(
+        PRECISION_RECALL_PLOT,
+        RELIABILITY_PLOT,
+        COMPOSITION_PLOT,
+        ABLATION_PLOT,
+        ABLATION_CURVE_PLOT,
+    ),
 )
 
 

@@ -24,6 +24,8 @@ def optional_sections(report: Mapping[str, Any]) -> list[str]:
             ablation_section(report["ablation"]),
             "![Ablation](ablation.png)\n",
         ]
+        if has_curve(report["ablation"]):
+            found += ["![Over the number of generated rows](ablation_curve.png)\n"]
     return found
 
 
@@ -37,6 +39,11 @@ def _composition_table(sources: Mapping[str, Mapping[str, int]]) -> str:
             for name, found in {**sources, "**all**": total}.items()
         ),
     )
+
+
+def has_curve(ablation: Mapping[str, Any]) -> bool:
+    """Whether arms that differ in the number of generated rows are finished, two at least."""
+    return len(ablation["curve"]) > 1
 
 
 def ablation_section(found: Mapping[str, Any]) -> str:

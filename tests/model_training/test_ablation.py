@@ -106,7 +106,13 @@ class Place:
         train = run.rows("train")
         soft = [row.model_copy(update={"soft_label": 0.1 + 0.8 * row.label}) for row in train[:-5]]
         asked = asked_of(
-            ClassifierTeacher(kind="classifier", folders=(str(teacher),), format="student")
+            ClassifierTeacher(
+                kind="classifier",
+                folders=(str(teacher),),
+                format="student",
+                window_tokens=64,
+                overlap_tokens=8,
+            )
         )
         head = header("label", {"asked": asked}, {"train": run.rows_file("train")})
         unlabelled = Row(source="pool", prompt="a pool", response=None, label=0, soft_label=0.2)
@@ -355,6 +361,7 @@ def test_means_and_deviations_are_those_of_the_seeds(finished: Place) -> None:
         {"arms": [{"name": "a"}, {"name": "a"}]},
         {"arms": [{"name": "a"}], "curve": ["b"]},
         {"arms": [{"name": "a"}], "seeds": [1, 1]},
+        {"arms": [{"name": "a", "seeds": [2, 2]}]},
         {"arms": []},
     ],
 )
@@ -363,10 +370,19 @@ def test_a_wrong_section_is_refused(change: dict[str, Any]) -> None:
         AblationConfig.model_validate(change)
 
 
+def test_an_arm_may_have_more_seeds_and_those_come_last() -> None:
+    arms = (Arm(name="a"), Arm(name="b", seeds=(1, 2, 7)), Arm(name="c", seeds=(2,)))
+    config = AblationConfig(arms=arms, seeds=(1, 2))
+    trials = [(arm.name, seed) for arm, seed in config.trials()]
+    assert trials == [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("c", 2), ("b", 7)]
+
+
 def test_the_shipped_recipe_asks_the_questions_of_the_table() -> None:
     config = read_recipe(ROOT / "recipes" / "ablation.toml")
     assert config.ablation is not None
-    assert len(config.ablation.arms) * len(config.ablation.seeds) == 21
+    trials = Counter(arm.name for arm, _ in config.ablation.trials())
+    assert trials.pop("soft") == trials.pop("harmaug-benign") == 6
+    assert set(trials.values()) == {3}
     assert config.distil.n_steps is not None
     weights = config.distil.source_weights
     added = ("generated_harmful", "generated_benign", "derived_eda")

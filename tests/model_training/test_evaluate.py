@@ -11,6 +11,7 @@ import pytest
 
 from model_training.calibrate import calibrate
 from model_training.candidate import (
+    ABLATION_CURVE_PLOT,
     ABLATION_PLOT,
     COMPOSITION_PLOT,
     MODEL_CARD,
@@ -59,12 +60,13 @@ ABLATION = {
     "recipe": "tiny 0.1", "seeds": [1, 2], "graph": ["none"], "steps": [12], "window_tokens": 64,
     "arms": [
         {
-            "name": "harmaug", "about": "+ HarmAug", "rows": 140, "runs": {"1": {}, "2": {}},
+            "name": name, "about": about, "rows": rows, "runs": {"1": {}, "2": {}},
             "mean": {"AUPRC, t": 0.812, "over-refusal": 0.04},
             "sd": {"AUPRC, t": 0.02, "over-refusal": None},
         }
+        for name, about, rows in (("soft", "soft labels", 100), ("harmaug", "+ HarmAug", 140))
     ],
-    "curve": [],
+    "curve": ["soft", "harmaug"],
 }  # fmt: skip
 
 
@@ -142,6 +144,7 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
     assert "| + HarmAug | 140 | 2 | 0.812 ± 0.020 | 0.040 |" in text
 
     plots = [PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT, ABLATION_PLOT]
+    plots += [ABLATION_CURVE_PLOT]
     for name in plots:
         assert (tiny_candidate / name).read_bytes().startswith(b"\x89PNG")
         assert f"({name})" in text  # beside the report, not on the network
