@@ -56,15 +56,22 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# Without a card, --multi_gpu is how accelerate starts several processes of one machine.
+_LAUNCHERS = {
+    "torchrun": ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"),
+    "accelerate": (
+        *("accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"),
+        *("--num_processes", "2", "--num_cpu_threads_per_process", "1", "--mixed_precision", "no"),
+        *("--dynamo_backend", "no", "--main_process_port", "0", "--module"),
+    ),
+}
+
+
 def _start(
-    workplace: Path, run: str, *, stage: str = "distil", processes: int = 1
+    workplace: Path, run: str, *, stage: str = "distil", two_by: str | None = None
 ) -> subprocess.Popen[str]:
-    # What `torchrun` and `accelerate launch --multi_gpu` start.
-    launcher = (
-        ("torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m")
-        if processes > 1
-        else ()
-    )
+    """two_by: who starts two processes; one process without."""
+    launcher = _LAUNCHERS[two_by] if two_by else ()
     return subprocess.Popen(
         [
             *(sys.executable, "-m", *launcher, "model_training", stage),
@@ -94,7 +101,7 @@ def _student(folder: Path) -> dict[str, np.ndarray]:
 @pytest.mark.slow
 def test_two_processes_make_the_student_of_one(workplace: Path) -> None:
     assert _ended(_start(workplace, "one")) == 0
-    assert _ended(_start(workplace, "two", processes=2)) == 0
+    assert _ended(_start(workplace, "two", two_by="accelerate")) == 0
 
     one, two = _student(workplace / "one"), _student(workplace / "two")
     assert one.keys() == two.keys()
@@ -113,7 +120,7 @@ def test_two_processes_make_the_student_of_one(workplace: Path) -> None:
     assert not list((workplace / "two").glob(".*.partial"))
 
     # Killed with two processes, resumed with one.
-    killed = _start(workplace, "killed", processes=2)
+    killed = _start(workplace, "killed", two_by="torchrun")
     checkpoint = workplace / "killed" / "checkpoint.safetensors"
     waited = time.monotonic()
     while not checkpoint.exists() and killed.poll() is None and time.monotonic() - waited < 500:
@@ -150,7 +157,7 @@ def test_what_several_processes_cannot_share_is_refused(
     (tmp_path / "data").symlink_to(workplace / "data")
     if stage == "distil":
         assert _ended(_start(tmp_path, "run", stage="split")) == 0
-    process = _start(tmp_path, "run", stage=stage, processes=2)
+    process = _start(tmp_path, "run", stage=stage, two_by="torchrun")
     _, errors = process.communicate(timeout=600)
     assert process.returncode != 0
     assert f"model_training: {message}" in errors or message in errors
