@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"model_training: {exc}", file=sys.stderr)
         return 2
     except OSError as exc:
-        print(f"model_training: {exc.strerror}: {exc.filename}", file=sys.stderr)
+        print(f"model_training: {exc.strerror or exc}: {exc.filename or '?'}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +20,7 @@ from torch.nn import Module
 from torch.optim import Optimizer
 
 from model_training.errors import RecipeInvalid
-from model_training.rows import Row
+from model_training.rows import Row, naming
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 BEST: Final = "best.safetensors"
@@ -54,12 +57,28 @@ def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer 
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
     partial = path.with_name(f".{path.name}.partial")
-    save_file(
-        {key: value.contiguous() for key, value in tensors.items()},
-        partial,
-        metadata={"progress": json.dumps(asdict(progress))},
-    )
-    partial.replace(path)
+    try:
+        with writing_weights(path):
+            save_file(
+                {key: value.contiguous() for key, value in tensors.items()},
+                partial,
+                metadata={"progress": json.dumps(asdict(progress))},
+            )
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_weights(path: Path) -> Iterator[None]:
+    """A full disk is no OSError of safetensors: here it is one, which names the file or folder."""
+    try:
+        with naming(path):
+            yield
+    except SafetensorError as exc:
+        raise OSError(errno.EIO, f"cannot be written ({exc})", str(path)) from exc
 
 
 def load(path: Path, model: Module, optimizer: Optimizer, *, recipe: str) -> Progress:

@@ -18,13 +18,13 @@ from app.contract.text import segments
 from app.contract.windows import Window, pad
 from app.tokenizer import Tokenizer
 from model_training.config import WindowConfig
-from model_training.encoders import computes_in_bf16
+from model_training.encoders import computes_in_bf16, position_limit
 from model_training.errors import RecipeInvalid
 from model_training.journal import Journal
 from model_training.llm import Call, Finished, Reply
 from model_training.llm_local import load
 from model_training.stage_config import ClassifierTeacher, Precision
-from model_training.weights import fingerprint
+from model_training.weights import classifier_asked
 
 _NOTHING_TO_READ = 422  # as a server would say
 _CALLS_AT_ONCE = 256
@@ -80,7 +80,7 @@ class ClassifierBackend(MarginBackend):
             for folder in config.folders
         ]
         super().__init__(
-            " + ".join(fingerprint(folder) for folder in config.folders),
+            classifier_asked(config),
             lambda exchanges: np.mean([one.margins(exchanges) for one in members], axis=0),
         )
 
@@ -103,6 +103,12 @@ class ClassifierMember:
         model = load(AutoModelForSequenceClassification, folder)
         if model.config.num_labels != 2:
             raise RecipeInvalid(f"{folder}: has {model.config.num_labels} labels, not two")
+        limit = position_limit(model, pad_multiple=1)
+        if limit is not None and windows.window_tokens > limit:
+            raise RecipeInvalid(
+                f"{folder}: has positions for {limit} tokens, not for the {windows.window_tokens} "
+                "of window_tokens"
+            )
         # Weights in single precision: DeBERTa has given NaN in half.
         self._model = model.float().to(self._device).eval()
         self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters

@@ -43,7 +43,6 @@ from model_training.stage_files import (
     Header,
     header,
     is_done,
-    naming,
     read_header,
     read_stage,
     require_fresh,
@@ -193,9 +192,16 @@ def training_rows(run: Run) -> list[Row]:
     if run.config.label is None:
         return train
     _require_fresh_inputs(run, "")
-    found = {
-        (row.source, row.prompt, row.response, row.label): row for row in _read(run, LABEL, Row)
-    }
+    head, rows_told = read_stage(stage_file(run, LABEL), LABEL, Row)
+    # Dropping what is on the list of disagreements is done below, not by the stage.
+    wanted = made_by(run.config.label) | {"drop_disagreements": None}
+    told = {name: head.settings.get(name) for name in wanted} | {"drop_disagreements": None}
+    if told != wanted:
+        raise RecipeInvalid(
+            f"{stage_file(run, LABEL)}: was labelled with other settings than those of [label]; "
+            "run stage 'label' again"
+        )
+    found = {(row.source, row.prompt, row.response, row.label): row for row in rows_told}
     if run.config.label.drop_disagreements:
         listed = _read(run, DISAGREEMENTS, Disagreement)
         disputed = {row.sha256 for row in listed}
@@ -270,8 +276,7 @@ def _journal(run: Run, stage: str) -> Journal:
 def _finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str, Any]) -> None:
     """Report first: the file of rows says that the stage is done."""
     path = run.folder / "augment" / f"{head.stage}.json"
-    with naming(path):
-        write_atomically(path, dump_json(report))
+    write_atomically(path, dump_json(report))
     write_stage(stage_file(run, head.stage), head, rows)
     logging.info("%s: %d rows, %s", head.stage, len(rows), path)
 

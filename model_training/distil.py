@@ -27,6 +27,7 @@ from model_training.checkpoints import (
     load,
     load_weights,
     save,
+    writing_weights,
 )
 from model_training.config import DistilConfig, RunConfig, WindowConfig
 from model_training.encoders import (
@@ -43,7 +44,7 @@ from model_training.errors import GateFailed
 from model_training.from_artifact import read_start, start_from
 from model_training.losses import summed_loss
 from model_training.processes import Processes, joined
-from model_training.rows import Row, dump_json, write_atomically
+from model_training.rows import Row, dump_json, naming, write_atomically
 from model_training.sampling import Batch
 from model_training.validation import auprc_by_slice, evaluation_rows
 
@@ -273,7 +274,7 @@ class _Trainer:
 
     def _log(self, **values: object) -> None:
         if self.processes.is_first:
-            with (self.run / LOG).open("a") as file:
+            with naming(self.run / LOG), (self.run / LOG).open("a") as file:
                 file.write(json.dumps(values) + "\n")
 
     def _save(self, name: str) -> None:
@@ -283,5 +284,6 @@ class _Trainer:
 
     def save_best(self, student: Path) -> None:
         load_weights(self.run / BEST, self.model)
-        self.model.to("cpu").save_pretrained(student)  # type: ignore[operator]
+        with writing_weights(student):
+            self.model.to("cpu").save_pretrained(student)  # type: ignore[operator]
         write_atomically(student / "training.json", dump_json(asdict(self.progress)))

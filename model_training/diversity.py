@@ -67,7 +67,8 @@ def diversity(embeddings: Embeddings, cluster_distance: float) -> dict[str, Any]
 def open_encoder(base: str) -> tuple[Any, Any]:
     """Tokenizer and encoder, without a head. Raises RecipeInvalid."""
     place = resolve_base(base)
-    return load(AutoTokenizer, place), load(AutoModel, place).float().eval()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load(AutoTokenizer, place), load(AutoModel, place).float().to(device).eval()
 
 
 @torch.inference_mode()
@@ -84,9 +85,9 @@ def embed(texts: Sequence[str], tokenizer: Any, model: Any, *, what: str) -> Emb
             max_length=_LONGEST_TOKENS,
             return_tensors="pt",
         )
-        hidden = model(**inputs).last_hidden_state
+        hidden = model(**inputs.to(model.device)).last_hidden_state
         mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * mask).sum(1) / mask.sum(1)
-        for place, row in zip(places, torch.nn.functional.normalize(mean).numpy(), strict=True):
+        mean = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
+        for place, row in zip(places, mean.cpu().numpy(), strict=True):
             rows[place] = row
     return np.stack([row for row in rows if row is not None])

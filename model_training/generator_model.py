@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from model_training.checkpoints import writing_weights
 from model_training.generator_config import GENERATOR, GeneratorConfig
 from model_training.generator_text import Encoded, Example
 from model_training.rows import dump_json, write_atomically
@@ -83,7 +84,8 @@ def publish(model: Any, tokenizer: Any, report: Mapping[str, Any], run: Path) ->
     """Writes beside the folder, then renames: no reader meets half a model."""
     folder, partial = run / GENERATOR, run / f".{GENERATOR}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    model.eval().save_pretrained(partial)
+    with writing_weights(partial):
+        model.eval().save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     parameters = sum(weights.numel() for weights in model.parameters())
     write_atomically(partial / REPORT, dump_json({"parameters": parameters, **report}))

@@ -59,6 +59,10 @@ class JsonClient:
     def __init__(self, config: HttpConfig) -> None:
         self._config = config
         self._where = config.base_url.rstrip("/")
+        try:
+            httpx.URL(self._where)
+        except httpx.InvalidURL as exc:
+            raise RecipeInvalid(f"base_url: {exc}") from exc
         self._resume_at = 0.0
         self._stop = asyncio.Event()
         self._rng = random.Random()
@@ -109,13 +113,16 @@ class JsonClient:
             # httpx bounds single reads; a server that drips bytes would hold the call for ever.
             async with asyncio.timeout(self._config.timeout_s):
                 status, headers, content = await self._send(path, body)
-        except (httpx.TransportError, TimeoutError) as exc:
+        except (httpx.HTTPError, TimeoutError) as exc:  # a body that does not decode, too
             reason = "no answer in time" if isinstance(exc, TimeoutError) else type(exc).__name__
             raise _NoReply(reason) from exc
         if status in _REFUSED:
             return Refused(status)
         if status in _TRY_AGAIN:
             wait_s = retry_after_s(headers.get("retry-after"), now=time.time())
+            # Told not to wait at all, or until a moment that is past by our clock: a try like any
+            # other, with a wait of our own, or a server in trouble is asked thousands of times.
+            wait_s = wait_s or None
             limited = status in (429, 503) and wait_s is not None
             raise _NoReply(f"status {status}", wait_s=wait_s, limited=limited)
         if status != 200:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import fcntl
 import gzip
 import io
 import json
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from model_training.errors import DataInvalid
 from model_training.public_sets import PRESETS, Columns, Preset
 from model_training.rows import PoolRow, Source, dump_json, read_sources, write_atomically
-from model_training.stage_files import first_problem, naming
+from model_training.stage_files import first_problem
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _FORMATS: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
@@ -41,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", type=Path, required=True, help="data folder to add to")
     parser.add_argument("--name", help="name of the source (default: that of the preset)")
+    parser.add_argument(
+        "--label-kind",
+        choices=["human", "construction", "mixed", "model"],
+        help="who labelled (default: that of the preset; own: human); a teacher may dispute all "
+        "but the labels of people",
+    )
     parser.add_argument(
         "--test", action="store_true", help="a test set: never trained on, kept clear of"
     )
@@ -72,7 +79,7 @@ def import_data(arguments: argparse.Namespace) -> None:
         licence=preset.licence if preset else "own",
         permissive=preset.permissive if preset else True,
         default=split == "train",
-        label_kind="human",
+        label_kind=arguments.label_kind or (preset.label_kind if preset else "human"),
     )
     _add(arguments.to, source, rows)
     more = "".join(f", {count} left out ({why})" for why, count in sorted(left_out.items()))
@@ -147,13 +154,14 @@ def _keep(rows: Iterable[PoolRow]) -> tuple[list[PoolRow], Counter[str]]:
 def _add(folder: Path, source: Source, rows: Iterable[PoolRow]) -> None:
     """Rows first: a source that is listed must be there."""
     catalogue = folder / "sources.json"
-    known = read_sources(folder) if catalogue.exists() else []
-    entries = json.loads(catalogue.read_text()) if known else []
     content = "".join(row.model_dump_json() + "\n" for row in rows).encode("utf-8", "replace")
-    with naming(folder / source.file):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # imports side by side must not drop each other's entry
+        known = read_sources(folder) if catalogue.exists() else []
+        entries = json.loads(catalogue.read_text()) if known else []
         write_atomically(folder / source.file, gzip.compress(content, mtime=0))
-    others = [entry for entry in entries if entry["name"] != source.name]
-    with naming(catalogue):
+        others = [entry for entry in entries if entry["name"] != source.name]
         write_atomically(catalogue, dump_json([*others, source.model_dump()]))
 
 
@@ -169,7 +177,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             fields = json.loads(line)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise DataInvalid(f"{path}:{number}: is not JSON") from exc
         if not isinstance(fields, dict):
             raise DataInvalid(f"{path}:{number}: is no JSON object")

@@ -12,6 +12,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import Linear
 
+from model_training.checkpoints import writing_weights
 from model_training.config import RunConfig
 from model_training.distil import STUDENT
 from model_training.encoders import (
@@ -53,7 +54,8 @@ def import_classifier(config: RunConfig, *, validation: Sequence[Row], run: Path
     rows, encodings = encode([validation[int(index)] for index in order], tokenizer)
     _check_direction(Scored(rows, margins(encodings, torch_run(student), what="import: check")))
     folder = run / STUDENT
-    model.save_pretrained(folder)
+    with writing_weights(folder):
+        model.save_pretrained(folder)
     write_atomically(folder / "tokenizer.json", tokenizer_json)
     return folder
 

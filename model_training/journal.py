@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from model_training.errors import DataInvalid
-from model_training.stage_files import naming
+from model_training.rows import naming
 
 
 class Journal:

@@ -23,6 +23,8 @@ from model_training.teachers import Teacher
 
 Origin = Literal["generated", "unlabelled", "labelled"]
 
+_DISPUTABLE: Final = frozenset({"construction", "mixed", "model"})
+"""Kinds of labels that no person gave, or not all of them."""
 _HARMFUL_FROM: Final = 0.5
 """Hard label: soft label above it (HarmAug, section 3)."""
 
@@ -36,7 +38,7 @@ class Candidate:
     exchange: Exchange
     label: int | None
     label_kind: str
-    """human, construction, mixed, derived or none."""
+    """human, construction, mixed, model (another one's), derived or none."""
 
 
 class Disagreement(BaseModel):
@@ -163,7 +165,7 @@ def label(
         for one, soft in zip(candidates, softs, strict=True)
         if soft is not None
         and one.label is not None
-        and one.label_kind in ("construction", "mixed")
+        and one.label_kind in _DISPUTABLE
         and abs(soft - one.label) >= disagreement
     ]
     return rows, disputed, _report(candidates, replies, softs, len(disputed))

@@ -18,7 +18,7 @@ from app.contract.teacher_text import TokenChoice
 from model_training.errors import DataInvalid, ServerUnusable
 from model_training.http_json import HttpConfig, JsonClient, Refused, Stopped
 from model_training.journal import Journal
-from model_training.stage_config import Model, Sampling, ServerConfig
+from model_training.stage_config import Model, PosternTeacher, Sampling, ServerConfig
 
 Endpoint = Literal["chat/completions", "completions", "classify"]
 Finished = Callable[[Mapping[str, "Reply"]], None]
@@ -28,8 +28,8 @@ _PROBE_MESSAGES: Final = (
     {"role": "assistant", "content": "one two three four"},
 )
 _PROBE_NEXT: Final = "five"
-_ENOUGH_REFUSALS: Final = 20
-"""Calls refused before any was answered, after which the stage stops."""
+_ENOUGH_REFUSALS: Final = 100
+"""The stage stops where the first so many calls were refused, each of them, and none answered."""
 
 
 class _Frozen(BaseModel):
@@ -96,6 +96,7 @@ def answer_all(
     todo = {key: call for key, call in zip(keys, calls, strict=True) if key not in journal}
     times = Counter(keys)
     refused: dict[str, Reply] = {}
+    first = set(list(todo)[:_ENOUGH_REFUSALS])  # a slow answer among them is waited for
     done = sum(count for key, count in times.items() if key not in todo)
     with tqdm(total=len(keys), initial=done, desc=what, unit="call", dynamic_ncols=True) as bar:
 
@@ -106,9 +107,7 @@ def answer_all(
                 journal.append(
                     {key: one.model_dump(exclude_defaults=True) for key, one in answered.items()}
                 )
-            elif len(refused) >= min(_ENOUGH_REFUSALS, len(todo)) and not any(
-                key in journal for key in times
-            ):
+            elif first <= refused.keys() and not any(key in journal for key in times):
                 status = next(iter(refused.values())).refused
                 raise ServerUnusable(f"{what}: every call was refused (status {status})")
             bar.update(sum(times[key] for key in replies))
@@ -172,7 +171,9 @@ class ServerBackend:
 
     @property
     def asked(self) -> str:
-        return str(getattr(self._config, "model", "postern"))
+        if isinstance(self._config, PosternTeacher):
+            return f"postern {self._config.artifact}"
+        return self._config.model
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
         """Raises ServerUnavailable, ServerUnusable, OSError; calls under way are waited for."""
@@ -203,12 +204,13 @@ class ServerBackend:
             raise failures[0]
 
     def require_continuation(self, journal: Journal) -> None:
-        """Asks twice: with the flags that keep a turn open, and without.
+        """Asks twice: with the flag that keeps the last turn open, and without.
 
-        They are honoured when the server counts another number of prompt tokens without them (the
-        turn is then closed and a new one begun), or when a counting goes on where it stopped.
+        It is honoured when the server counts another number of prompt tokens without it (the turn
+        is then closed), or when a counting goes on where it stopped. Neither asks for a new turn:
+        a server that knows that flag alone would count otherwise too, and close the turn still.
         """
-        flags = {"continue_final_message": True, "add_generation_prompt": False}
+        no_turn = {"add_generation_prompt": False}
         body = {
             "model": self.asked,
             "messages": list(_PROBE_MESSAGES),
@@ -216,8 +218,13 @@ class ServerBackend:
             "temperature": 0.0,
         }
         calls = [
-            Call(endpoint="chat/completions", asked=self.asked, body=body | more)
-            for more in ({}, flags)
+            # Under the server's own name: another one with the same model is asked again.
+            Call(
+                endpoint="chat/completions",
+                asked=f"{self.asked} at {self._config.base_url}",
+                body=body | no_turn | more,
+            )
+            for more in ({}, {"continue_final_message": True})
         ]
         closed, kept_open = (
             answer_all([call, calls[0]], self, journal, what="probe")[0] for call in calls

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -23,7 +24,7 @@ from model_training.errors import RecipeInvalid
 from model_training.journal import Journal
 from model_training.llm import Call, Finished, Reply
 from model_training.stage_config import LocalConfig
-from model_training.weights import fingerprint
+from model_training.weights import local_asked
 
 _TOO_LONG: Final = 413  # as a server would say
 _SLICE_TOKENS: Final = 16
@@ -57,7 +58,7 @@ class LocalBackend:
         self._longest = getattr(model.config, "max_position_embeddings", None) or math.inf
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
-        self._asked = fingerprint(config.model)
+        self._asked = local_asked(config)
 
     @property
     def asked(self) -> str:
@@ -67,17 +68,21 @@ class LocalBackend:
         """A local model always continues: the prefix is the end of its text."""
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
-        """Hands over each batch as it is done. A text too long for the model is refused."""
+        """Hands over each batch as it is done. A text too long for the model is refused, after
+        all others are answered: nobody must think that nothing else is to come."""
+        refused: dict[str, Reply] = {}
         groups: defaultdict[tuple[Any, ...], list[tuple[Call, list[int]]]] = defaultdict(list)
         for call in calls:
             ids = self._ids(call)
             if len(ids) + call.body["max_tokens"] > self._longest:
-                finished({call.key: Reply(refused=_TOO_LONG)})
+                refused[call.key] = Reply(refused=_TOO_LONG)
             else:
                 groups[tuple(call.body.get(name) for name in _SETTINGS)].append((call, ids))
         for group in groups.values():
             group.sort(key=lambda item: len(item[1]))
             self._write([_Row(call, ids, self._generator(call)) for call, ids in group], finished)
+        if refused:
+            finished(refused)
 
     def _write(self, fresh: list[_Row], finished: Finished) -> None:
         """Batches of rows, a slice of tokens at a time.
@@ -115,12 +120,18 @@ class LocalBackend:
         if self._tokenizer.chat_template is None:
             text = "\n\n".join(message["content"] for message in messages)
             return list(self._tokenizer(text)["input_ids"])
-        text = self._tokenizer.apply_chat_template(
-            messages,
-            tokenize=False,
-            continue_final_message=call.body.get("continue_final_message", False),
-            add_generation_prompt=call.body.get("add_generation_prompt", True),
-        )
+        try:
+            text = self._tokenizer.apply_chat_template(
+                messages,
+                tokenize=False,
+                continue_final_message=call.body.get("continue_final_message", False),
+                add_generation_prompt=call.body.get("add_generation_prompt", True),
+            )
+        except (TemplateError, ValueError) as exc:  # one without a system role, for example
+            roles = ", ".join(message["role"] for message in messages)
+            raise RecipeInvalid(
+                f"{self._config.model}: its chat template takes no messages of {roles}"
+            ) from exc
         # The chat template has written the first token as well.
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 

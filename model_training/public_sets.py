@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 Columns = Mapping[str, Any]
 
@@ -34,6 +34,8 @@ class Preset:
     read: Callable[[Columns], dict[str, Any]]
     licence: str
     permissive: bool
+    label_kind: Literal["human", "mixed", "model"]
+    """Who labelled: the teacher may dispute all but people."""
 
 
 def _wildguardmix(row: Columns) -> dict[str, Any]:
@@ -87,6 +89,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         read=_wildguardmix,
         licence="ODC-BY",
         permissive=True,
+        label_kind="model",  # GPT-4
     ),
     "toxicchat": Preset(
         hub_id="lmsys/toxic-chat",
@@ -96,6 +99,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         read=_toxicchat,
         licence="CC BY-NC 4.0",
         permissive=False,
+        label_kind="mixed",  # those that a classifier found harmless were not read by people
     ),
     "beavertails": Preset(
         hub_id="PKU-Alignment/BeaverTails",
@@ -105,6 +109,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         read=_beavertails,
         licence="CC BY-NC 4.0",
         permissive=False,
+        label_kind="human",
     ),
     "aegis": Preset(
         hub_id="nvidia/Aegis-AI-Content-Safety-Dataset-2.0",
@@ -117,5 +122,6 @@ PRESETS: Final[Mapping[str, Preset]] = {
         read=_aegis,
         licence="CC BY 4.0",
         permissive=True,
+        label_kind="mixed",  # people, and a jury of models for some answers
     ),
 }

@@ -6,7 +6,9 @@ import gzip
 import io
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -104,11 +106,21 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     )
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError of a write or fsync does not say which file: here it does."""
+    try:
+        yield
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc
+
+
 def write_atomically(path: Path, content: bytes) -> None:
+    """Writes beside `path`, then renames. Raises OSError that names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("wb") as file:
+        with naming(path), partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -121,7 +133,7 @@ def _read_lines(path: Path, record: type[Record]) -> Iterator[Record]:
     try:
         raw = path.read_bytes()
         text = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError) as exc:
+    except (OSError, EOFError, zlib.error) as exc:
         raise DataInvalid(f"{path}: cannot be read ({exc.__class__.__name__})") from exc
     for number, line in enumerate(io.BytesIO(text), start=1):
         if not line.strip():

@@ -227,6 +227,9 @@ class PosternTeacher(_Http):
     """Another Postern server; its probabilities are calibrated."""
 
     kind: Literal["postern"]
+    artifact: Annotated[str, Field(pattern=r"^\S+ \S+$")]
+    """Name and version of the student that it must serve, such as `postern-minilm 1.4.0`: labels
+    of two students are never mixed."""
 
 
 TeacherConfig = Annotated[

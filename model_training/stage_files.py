@@ -7,7 +7,6 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -17,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app import __version__
 from app.contract.teacher_text import TEACHER_FORMAT
 from model_training.errors import DataInvalid, RecipeInvalid
-from model_training.rows import Record
+from model_training.rows import Record, naming
 
 FILE_FORMAT: Literal[1] = 1
 _HASH_BYTES = 1 << 20
+_TEXT = "teacher_format"
 
 
 class Header(BaseModel):
@@ -36,11 +36,13 @@ class Header(BaseModel):
     rows: int
 
     def same_work(self, other: Header) -> bool:
-        """Whether both say the same was made of the same, whatever the library versions."""
-        return (self.stage, self.settings, self.inputs) == (
+        """Whether both say the same was made of the same, whatever the library versions; not so
+        where guards are asked with other text than they were."""
+        return (self.stage, self.settings, self.inputs, self.versions.get(_TEXT)) == (
             other.stage,
             other.settings,
             other.inputs,
+            other.versions.get(_TEXT),
         )
 
 
@@ -88,15 +90,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An OSError of a write or fsync does not say which file: here it does."""
-    try:
-        yield
-    except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, str(path)) from exc
 
 
 def read_stage(path: Path, stage: str, record: type[Record]) -> tuple[Header, list[Record]]:
@@ -185,7 +178,7 @@ def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 def _versions() -> dict[str, str]:
     found = {"postern": __version__, "python": platform.python_version()}
-    found["teacher_format"] = str(TEACHER_FORMAT)
+    found[_TEXT] = str(TEACHER_FORMAT)
     for package in ("numpy", "torch", "transformers", "datasketch", "py3langid", "httpx"):
         try:
             found[package] = version(package)

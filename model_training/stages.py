@@ -41,12 +41,14 @@ from model_training.rows import (
     write_rows,
 )
 from model_training.split import deduplicate, labelled_rows, split_rows
+from model_training.stage_files import sha256
 
 RECIPE = "recipe.json"
 DATA_STAGES = ("generator", "generate", "filter", "respond", "label")
 TEACHER_STAGES = ("train-teacher", "fit-ensemble")
 _OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
 SPLIT_REPORT = "split.json"
+SPLITS = ("train", "validation", "calibration")
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,15 @@ class Run:
         return self.folder / "rows" / f"{split}.jsonl"
 
     def rows(self, split: str) -> list[Row]:
-        """Raises DataInvalid when the split stage has not run."""
-        return read_rows(self.rows_file(split))
+        """Raises DataInvalid when the split stage has not run, or not to its end, and where a file
+        is not as it was left."""
+        path = self.rows_file(split)
+        rows = read_rows(path)
+        report = self.folder / SPLIT_REPORT
+        known = read_json(report).get("sha256", {}) if report.exists() else {}
+        if known and sha256(path) != known.get(split):
+            raise DataInvalid(f"{path}: is not what stage 'split' wrote; run it again")
+        return rows
 
 
 @contextmanager
@@ -136,6 +145,7 @@ def split(run: Run) -> None:
     report = {
         "pool_rows": len(pool),
         "dropped": dict(unique.dropped),
+        "sha256": {name: sha256(run.rows_file(name)) for name in SPLITS},
         "rows": {
             "train": _composition(train),
             "validation": _composition(splits.validation),

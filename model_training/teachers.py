@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from model_training.stage_config import (
     PosternTeacher,
     TeacherConfig,
 )
-from model_training.weights import fingerprint
+from model_training.weights import classifier_asked, local_asked
 
 _LEAST_PROBABILITY: Final = 1e-9
 
@@ -48,7 +49,7 @@ def open_teacher(config: TeacherConfig, *, temperature: float) -> Teacher:
         case EnsembleTeacher():
             backend = _ensemble(config)
         case PosternTeacher():
-            backend = ServerBackend(config, read=read_classify)
+            backend = ServerBackend(config, read=partial(read_classify, artifact=config.artifact))
     return Teacher(backend, _classify(config, backend), _by_margin(temperature))
 
 
@@ -56,13 +57,13 @@ def asked_of(config: Any) -> str:
     """Who would answer, without loading it: for the header, and to see whether work is done."""
     match config:
         case ClassifierTeacher():
-            return " + ".join(fingerprint(folder) for folder in config.folders)
+            return classifier_asked(config)
         case EnsembleTeacher():
-            return ensemble_asked(_folder_of(config))
+            return _ensemble_asked(config)
         case PosternTeacher():
-            return "postern"
+            return f"postern {config.artifact}"
         case _ if config.kind == "local":
-            return fingerprint(config.model)
+            return local_asked(config)
         case _:
             return str(config.model)
 
@@ -85,7 +86,12 @@ def _ensemble(config: EnsembleTeacher) -> Backend:
 
     folder = _folder_of(config)
     judges = open_ensemble(folder, batch_tokens=config.batch_tokens, precision=config.precision)
-    return MarginBackend(ensemble_asked(folder), judges.margins)
+    return MarginBackend(_ensemble_asked(config), judges.margins)
+
+
+def _ensemble_asked(config: EnsembleTeacher) -> str:
+    name = ensemble_asked(_folder_of(config))
+    return name if config.precision == "auto" else f"{name}, {config.precision}"
 
 
 def _guard(config: GuardServer | GuardLocal, *, temperature: float) -> Teacher:
@@ -127,13 +133,19 @@ def read_with_logprobs(content: Any) -> Reply:
     return reply
 
 
-def read_classify(content: Any) -> Reply:
-    """A reply of another Postern's /classify to one exchange. Raises ValueError: another form."""
+def read_classify(content: Any, *, artifact: str) -> Reply:
+    """A reply of another Postern's /classify to one exchange. Raises ValueError: another form;
+    ServerUnusable where another student than `artifact` answers."""
     try:
         (result,) = content["results"]
         probability = result["probability"]
+        serves = f"{content['model']['name']} {content['model']['version']}"
     except (KeyError, TypeError, ValueError) as exc:
         raise ValueError("no verdict") from exc
+    if serves != artifact:
+        raise ServerUnusable(
+            f"the server serves {serves[:80]!r}, and the recipe asks for {artifact!r}"
+        )
     if not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise ValueError("no probability")
     inside = min(max(float(probability), _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)

@@ -41,7 +41,7 @@ from model_training.generator_text import (
     hold_out,
     train_tokenizer,
 )
-from model_training.rows import Row
+from model_training.rows import Row, naming
 from model_training.sampling import Batch, draw, pack
 from model_training.stage_config import GenerateConfig, text_settings
 
@@ -232,7 +232,7 @@ class _Trainer:
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     def _log(self, **values: object) -> None:
-        with (self.run / LOG).open("a") as file:
+        with naming(self.run / LOG), (self.run / LOG).open("a") as file:
             file.write(json.dumps({"step": self.progress.step, **values}) + "\n")
 
     def _save(self) -> None:

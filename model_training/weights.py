@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from model_training.stage_config import ClassifierTeacher, LocalConfig
+
 _WEIGHTS: Final = (".safetensors", ".bin")
 _SETTINGS: Final = ("config.json", "tokenizer.json", "ngrams.json", "manifest.json")
 
@@ -22,3 +24,15 @@ def fingerprint(name: str) -> str:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return f"{folder.name}@{digest.hexdigest()[:16]}"
+
+
+def classifier_asked(config: ClassifierTeacher) -> str:
+    """Who answers: the weights, and how they read, as the same weights say otherwise otherwise."""
+    names = " + ".join(fingerprint(folder) for folder in config.folders)
+    return f"{names}, {config.format} {config.window_tokens}/{config.overlap_tokens}"
+
+
+def local_asked(config: LocalConfig) -> str:
+    """Who answers: the weights, and their precision where the recipe fixes one."""
+    name = fingerprint(config.model)
+    return name if config.dtype == "auto" else f"{name}, {config.dtype}"

@@ -46,6 +46,8 @@ class Behaviour:
     """False: status 400 for the flags, as OpenAI's own server answers."""
     honours_continuation: bool = True
     """False: the flags are taken and ignored."""
+    honours_turn_flag: bool = True
+    """False: a new turn is begun, whatever `add_generation_prompt` says."""
     counts_tokens: bool = True
     gives_logprobs: bool = True
     top_logprobs: dict[str, float] | None = None
@@ -54,7 +56,9 @@ class Behaviour:
     delay_s: float = 0.0
     faults: deque[str] = field(default_factory=deque)
     """For the next requests, one each: a status (`500`, `429:0.2` with Retry-After), `nonsense`,
-    `mismatch`, `drip`, `close`, `redirect`."""
+    `mismatch`, `garbled`, `drip`, `close`, `redirect`."""
+    slow_if: str | None = None
+    """Two seconds late where the body holds this text."""
     refuse_if: str | None = None
     """Status 400 where the body holds this text."""
 
@@ -171,7 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.owner._enter()
         answered = False
         try:
-            time.sleep(self.owner.behaviour.delay_s)
+            slow = self.owner.behaviour.slow_if
+            time.sleep(2.0 if slow and slow in str(body) else self.owner.behaviour.delay_s)
             answered = self._answer(path, body, fault)
         finally:
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -184,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, b"<html>upstream is busy</html>")
             case ("mismatch", _, _):
                 self._send(200, b'{"choices": [{"message": {"content": 7}}]}')
+            case ("garbled", _, _):
+                self._send(200, b"no gzip at all", {"Content-Encoding": "gzip"})
             case ("close", _, _):
                 self.close_connection = True
             case ("redirect", _, _):
@@ -236,9 +243,11 @@ def reply_to(path: str, body: dict[str, Any], behaviour: Behaviour) -> dict[str,
         "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]
     }
     if behaviour.counts_tokens:
-        # A turn that is closed, and a new one begun, costs some control tokens.
+        # A turn that is closed costs a control token, a new one that is begun three more.
         n_words = sum(len(one["content"].split()) + 3 for one in messages)
-        reply["usage"] = {"prompt_tokens": n_words + (0 if continues else 4)}
+        begins = body.get("add_generation_prompt", True) or not behaviour.honours_turn_flag
+        more = 0 if continues else 4 if begins else 1
+        reply["usage"] = {"prompt_tokens": n_words + more}
     return reply
 
 

@@ -158,6 +158,11 @@ def test_a_killed_stage_goes_on_and_pays_for_no_call_twice(
 def test_a_killed_filter_starts_again(half_done: DataRun, finished: DataRun) -> None:
     _undo(half_done, "filter")
     process = half_done.start("filter")
+    assert process.stderr is not None
+    shown = ""
+    while "filter:" not in shown and (more := process.stderr.read(1)):
+        shown += more
+    assert "filter:" in shown, shown  # its bar: it is at work
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not half_done.file("filter").exists()
@@ -236,6 +241,31 @@ def test_a_full_disk_ends_in_one_line_and_loses_nothing(
     assert kept.endswith(b"\n")
     half_done.check(stage)
     assert half_done.file(stage).read_bytes() == finished.file(stage).read_bytes()
+
+
+def test_a_full_disk_names_the_file_of_the_split(half_done: DataRun) -> None:
+    rows = half_done.folder / "run" / "rows"
+    before = {path.name: path.read_bytes() for path in rows.iterdir()}
+    assert "rows/train.jsonl" in half_done.fails("split", largest_file=4096)
+    assert {path.name: path.read_bytes() for path in rows.iterdir()} == before
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_split_that_was_cut_at_the_end_of_a_line_is_not_used(
+    half_done: DataRun, split: str
+) -> None:
+    path = half_done.folder / "run" / "rows" / f"{split}.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    _undo(half_done, "generate")
+    line = half_done.fails("generate" if split == "train" else "label")
+    assert f"{split}.jsonl" in line
+    assert "split" in line or "run stage" in line
+
+
+def test_labels_of_other_settings_are_not_trained_on(half_done: DataRun, stub: LlmStub) -> None:
+    half_done.write_recipe(stub.url, rows='rows = ["generated", "labelled"]')
+    assert "was labelled with other settings" in half_done.fails("distil")
+    assert stub.requests == []
 
 
 def test_a_disk_that_fills_at_the_end_leaves_no_half_file(

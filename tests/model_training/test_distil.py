@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from model_training.checkpoints import BEST, CHECKPOINT
+from model_training.checkpoints import BEST, CHECKPOINT, Progress, save
 from model_training.config import DistilConfig, RunConfig, read_recipe
 from model_training.distil import distil
 from model_training.errors import GateFailed, RecipeInvalid
@@ -72,6 +75,28 @@ def test_a_loss_without_value_ends_the_run_and_saves_nothing(base: Path, tmp_pat
     assert not (tmp_path / BEST).exists()
 
 
+@contextmanager
+def full_disk(largest_file: int) -> Iterator[None]:
+    """Writing more bytes into a file fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    path, model = tmp_path / CHECKPOINT, torch.nn.Linear(100, 100)
+    save(path, model, Progress(recipe="a"), optimizer=None)
+    before = path.read_bytes()
+    with full_disk(4096), pytest.raises(OSError, match=r"written|large") as caught:
+        save(path, model, Progress(recipe="a", step=7), optimizer=None)
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == [CHECKPOINT]
+
+
 def test_a_checkpoint_of_another_recipe_or_no_checkpoint_at_all_is_refused(
     base: Path, tmp_path: Path
 ) -> None:
@@ -94,7 +119,9 @@ def test_warm_up_and_draws_have_two_ways_to_be_given() -> None:
 
 
 def test_the_recipe_of_the_paper_has_the_papers_hyper_parameters() -> None:
-    settings = read_recipe(ROOT / "recipes" / "harmaug-deberta-v3-large.toml").distil
+    recipe = read_recipe(ROOT / "recipes" / "harmaug-deberta-v3-large.toml")
+    assert recipe.data.validation_share == 0.1
+    settings = recipe.distil
     assert settings.base == "microsoft/deberta-v3-large"
     assert (settings.learning_rate, settings.weight_decay) == (3e-5, 0.1)
     assert (settings.warmup_steps, settings.epochs, settings.gradient_clip) == (100, 3.0, 1.0)

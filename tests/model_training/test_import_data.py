@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from model_training.public_sets import PRESETS
 from model_training.rows import PoolRow, read_pool, read_sources
 from tests.server_process import ROOT
 
@@ -220,3 +221,42 @@ def test_a_missing_file_and_a_name_that_is_a_path(tmp_path: Path) -> None:
     assert "cannot be read" in _fails("--preset", "own", "--from", absent, "--to", tmp_path / "d")
     line = _fails("--preset", "own", "--from", absent, "--to", tmp_path, "--name", "../up")
     assert "--name" in line
+
+
+def test_imports_side_by_side_lose_no_source(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"prompt": "bake a cake", "prompt_label": 0}\n')
+    names = [f"own_{number}" for number in range(4)]
+    running = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "model_training", "import-data", "--preset", "own"),
+                *("--from", tmp_path / "own.jsonl", "--to", tmp_path / "data", "--name", name),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+        )
+        for name in names
+    ]
+    assert [process.wait(timeout=180) for process in running] == [0] * len(names)
+    assert {source.name for source in read_sources(tmp_path / "data")} == set(names)
+
+
+def test_who_labelled_is_kept_and_can_be_said(tmp_path: Path) -> None:
+    assert {name: preset.label_kind for name, preset in PRESETS.items()} == {
+        "wildguardmix": "model",
+        "toxicchat": "mixed",
+        "beavertails": "human",
+        "aegis": "mixed",
+    }
+    (tmp_path / "own.jsonl").write_text('{"prompt": "bake a cake", "prompt_label": 0}\n')
+    for name, more in (("mine", ()), ("made", ("--label-kind", "construction"))):
+        own = ("--preset", "own", "--from", tmp_path / "own.jsonl", "--name", name)
+        assert _import(*own, "--to", tmp_path / "data", *more).returncode == 0
+    kinds = {source.name: source.label_kind for source in read_sources(tmp_path / "data")}
+    assert kinds == {"mine": "human", "made": "construction"}
+
+
+def test_json_that_is_nested_without_end_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"prompt": ' + "[" * 100_000 + "\n")
+    line = _fails("--preset", "own", "--from", tmp_path / "own.jsonl", "--to", tmp_path / "data")
+    assert "own.jsonl:1: is not JSON" in line

@@ -25,6 +25,7 @@ from model_training.label import (
 from model_training.llm import Call, Finished, Reply
 from model_training.respond import Exchanged
 from model_training.rows import PoolRow, Row, normalized_key, write_rows
+from model_training.stage_config import made_by
 from model_training.stage_files import header, write_stage
 from model_training.stages import Run
 from model_training.teachers import Teacher
@@ -153,7 +154,7 @@ def _run(tmp_path: Path, **changes: Any) -> Run:
             "distil": {"base": "tiny"},
             "label": {
                 "rows": ["labelled"],
-                "teacher": {"kind": "postern", "base_url": "http://127.0.0.1:9"},
+                "teacher": {"kind": "local", "model": "no-such", "template": "yes-no"},
                 **changes,
             },
         }
@@ -190,7 +191,9 @@ def test_disputed_rows_can_be_left_out_of_training(
     new = Row(source="generated_harmful", prompt="new", response=None, label=1, soft_label=0.9)
     inputs = {"train": run.rows_file("train")}
     augment = run.folder / "augment"
-    write_stage(augment / "label.jsonl", header("label", {"asked": "t"}, inputs), [*soft, new])
+    assert run.config.label is not None
+    told = made_by(run.config.label) | {"asked": "t"}
+    write_stage(augment / "label.jsonl", header("label", told, inputs), [*soft, new])
     _, disputed, _ = _label([_candidate("b", 1)], {"b": -3}, tmp_path)
     write_stage(augment / "disagreements.jsonl", header("disagreements", {}, inputs), disputed)
     found = training_rows(run)

@@ -60,7 +60,7 @@ def _calls(backend: ServerBackend, count: int, *, first: int = 0) -> list[Call]:
     ]
 
 
-@pytest.mark.parametrize("fault", ["500", "502", "408", "nonsense", "mismatch", "close"])
+@pytest.mark.parametrize("fault", ["500", "502", "408", "nonsense", "mismatch", "garbled", "close"])
 def test_a_passing_fault_is_tried_again(stub: LlmStub, journal: Journal, fault: str) -> None:
     backend = _backend(stub, concurrency=1)
     stub.behaviour.faults = deque([fault])
@@ -69,7 +69,7 @@ def test_a_passing_fault_is_tried_again(stub: LlmStub, journal: Journal, fault: 
     assert len(stub.requests) == 2
 
 
-@pytest.mark.parametrize("fault", ["500", "nonsense", "close"])
+@pytest.mark.parametrize("fault", ["500", "nonsense", "garbled", "close", "429:0", "503:0"])
 def test_a_lasting_fault_ends_the_stage(stub: LlmStub, journal: Journal, fault: str) -> None:
     backend = _backend(stub, concurrency=2, attempts=2)
     stub.behaviour.faults = deque([fault] * 100)
@@ -199,7 +199,25 @@ def test_nothing_but_refusals_ends_the_stage_early(stub: LlmStub, journal: Journ
     stub.behaviour.refuse_if = "Say"
     with pytest.raises(ServerUnusable, match=r"every call was refused \(status 400\)"):
         answer_all(_calls(backend, 500), backend, journal, what="test")
-    assert len(stub.requests) < 40
+    assert len(stub.requests) < 110
+
+
+def test_a_slow_answer_among_refusals_is_waited_for(stub: LlmStub, journal: Journal) -> None:
+    """Refusals come quickly; what takes long may be an answer."""
+    backend = _backend(stub, concurrency=4)
+    good, *others = _calls(backend, 150)
+    good = good.model_copy(update={"body": good.body | {"user": "patient"}})
+    stub.behaviour.refuse_if, stub.behaviour.slow_if = "Say 1", "patient"
+    others = [call for call in others if "Say 1" in str(call.body)] * 2
+    more = [
+        call.model_copy(update={"body": call.body | {"user": f"{number}"}})
+        for number in range(3)
+        for call in others
+    ]
+    replies = answer_all([good, *more], backend, journal, what="test")
+    assert len(stub.requests) > 110
+    assert replies[0].text
+    assert {reply.refused for reply in replies[1:]} == {400}
 
 
 def test_the_key_comes_from_a_file_and_goes_nowhere_else(
@@ -248,10 +266,31 @@ def test_a_server_that_continues_a_turn_is_taken(
     assert len(stub.requests) == n_requests == 2
 
 
-@pytest.mark.parametrize("counts_tokens", [True, False])
-def test_a_server_that_ignores_the_flags_is_refused(
-    stub: LlmStub, journal: Journal, counts_tokens: bool
+def test_another_server_with_the_same_model_is_probed_as_well(
+    stub: LlmStub, journal: Journal
 ) -> None:
+    _backend(stub).require_continuation(journal)
+    with LlmStub() as other:
+        other.behaviour.honours_continuation = False
+        with pytest.raises(ServerUnusable, match="ignores continue_final_message"):
+            _backend(other).require_continuation(journal)
+
+
+@pytest.mark.parametrize("base_url", ["http://[::1", "http://127.0.0.1:port/v1"])
+def test_an_address_that_is_none_is_one_clear_line(
+    stub: LlmStub, journal: Journal, base_url: str
+) -> None:
+    backend = _backend(stub, base_url=base_url)
+    with pytest.raises(RecipeInvalid, match="base_url"):
+        answer_all(_calls(backend, 1), backend, journal, what="test")
+
+
+@pytest.mark.parametrize("counts_tokens", [True, False])
+@pytest.mark.parametrize("honours_turn_flag", [True, False])
+def test_a_server_that_ignores_the_flag_is_refused(
+    stub: LlmStub, journal: Journal, counts_tokens: bool, honours_turn_flag: bool
+) -> None:
+    stub.behaviour.honours_turn_flag = honours_turn_flag
     stub.behaviour.honours_continuation = False
     stub.behaviour.counts_tokens = counts_tokens
     with pytest.raises(ServerUnusable, match="ignores continue_final_message"):

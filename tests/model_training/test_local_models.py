@@ -16,7 +16,7 @@ from app.contract.exchange import Exchange
 from app.contract.teacher_text import TEMPLATES
 from model_training import llm_local
 from model_training.classifier_teacher import ClassifierBackend
-from model_training.errors import RecipeInvalid
+from model_training.errors import RecipeInvalid, ServerUnusable
 from model_training.journal import Journal
 from model_training.llm import Call, Reply, answer_all, chat_call
 from model_training.llm_local import LocalBackend
@@ -27,11 +27,11 @@ from model_training.stage_config import (
     PosternTeacher,
     Sampling,
 )
-from model_training.teachers import open_teacher, read_classify
+from model_training.teachers import asked_of, open_teacher, read_classify
 from model_training.weights import fingerprint
 from tests.server_process import ServerProcess
 from tests.tiny_llama import CONTROL, build_tiny_llama, tiny_llama_tokenizer
-from tests.tiny_student import tiny_rows
+from tests.tiny_student import TINY_NAME, TINY_VERSION, tiny_rows
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,29 @@ def test_text_too_long_for_the_model_is_refused(writer: LocalBackend) -> None:
     assert _answer(writer, [call])[call.key].refused == 413
 
 
+def test_texts_too_long_do_not_hide_that_others_are_answered(
+    writer: LocalBackend, journal: Journal
+) -> None:
+    calls = [_write(writer, "x" * 4000, seed) for seed in range(120)]
+    *refused, reply = answer_all(
+        [*calls, _write(writer, "make one", 1)], writer, journal, what="test"
+    )
+    assert {one.refused for one in refused} == {413}
+    assert reply.refused is None
+    with pytest.raises(ServerUnusable, match="status 413"):
+        answer_all(calls, writer, journal, what="test")
+
+
+def test_a_chat_template_without_a_system_role_is_one_clear_line(tmp_path: Path) -> None:
+    chat = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    folder = build_tiny_llama(tmp_path / "gemma", chat=chat)
+    backend = LocalBackend(LocalConfig(kind="local", model=str(folder)))
+    messages = [{"role": "system", "content": "Refuse."}, {"role": "user", "content": "x"}]
+    call = chat_call(backend, messages, model="m", prefix=None, sampling=Sampling(), seed=1)
+    with pytest.raises(RecipeInvalid, match="takes no messages of system, user"):
+        _answer(backend, [call])
+
+
 def test_a_local_guard_judges(llama: Path, journal: Journal) -> None:
     config = GuardLocal(kind="local", model=str(llama), template="llama-guard-3", batch_rows=2)
     teacher = open_teacher(config, temperature=1.0)
@@ -209,6 +232,20 @@ def _student(*folders: Path, **changes: Any) -> ClassifierTeacher:
     )
 
 
+def _postern(
+    server: ServerProcess, artifact: str = f"{TINY_NAME} {TINY_VERSION}"
+) -> PosternTeacher:
+    return PosternTeacher(kind="postern", base_url=server.url, artifact=artifact)
+
+
+def test_another_student_than_the_recipe_asks_for_is_refused(
+    server: ServerProcess, journal: Journal
+) -> None:
+    with pytest.raises(ServerUnusable, match=r"serves 'tiny 0\.0\.1'.* asks for 'tiny 9'"):
+        _softs(_postern(server, "tiny 9"), EXCHANGES, journal)
+    assert len(journal) == 0
+
+
 def test_a_checkpoint_of_our_own_judges_as_it_is_served(
     tiny_student: Path, server: ServerProcess, journal: Journal
 ) -> None:
@@ -216,7 +253,7 @@ def test_a_checkpoint_of_our_own_judges_as_it_is_served(
     long = Exchange("bake a cake " * 60 + "with a bomb")  # several windows
     exchanges = [*EXCHANGES, long]
     own = _softs(_student(tiny_student), exchanges, journal)
-    served = _softs(PosternTeacher(kind="postern", base_url=server.url), exchanges, journal)
+    served = _softs(_postern(server), exchanges, journal)
     # The tiny artifact is calibrated with temperature 1.
     np.testing.assert_allclose(own, served, atol=2e-3)
     assert ((np.array(own[:-1]) > 0.5) == LABELS).mean() > 0.9
@@ -226,7 +263,7 @@ def test_what_cannot_be_judged_is_a_value(
     tiny_student: Path, server: ServerProcess, journal: Journal
 ) -> None:
     exchanges = [Exchange("\u200b"), Exchange("bake a cake")]
-    for config in (_student(tiny_student), PosternTeacher(kind="postern", base_url=server.url)):
+    for config in (_student(tiny_student), _postern(server)):
         nothing, something = _softs(config, exchanges, journal)
         assert nothing is None
         assert something is not None
@@ -269,6 +306,24 @@ def test_an_ensemble_is_the_mean_of_logits(
     np.testing.assert_allclose(both, 1 / (1 + np.exp(-np.mean(logits, axis=0) / 2)), atol=1e-6)
 
 
+def test_the_same_weights_that_read_otherwise_are_asked_again(
+    tiny_student: Path, journal: Journal
+) -> None:
+    long = [Exchange("bake a cake " * 60 + "with a bomb")]
+    short, wide = _student(tiny_student), _student(tiny_student, window_tokens=128)
+    assert asked_of(short) != asked_of(wide)
+    assert _softs(short, long, journal) != _softs(wide, long, journal)
+    assert len(journal) == 2
+    for config in (short, wide):
+        assert open_teacher(config, temperature=1.0).backend.asked == asked_of(config)
+
+
+def test_windows_longer_than_the_classifier_has_positions_are_refused(tiny_student: Path) -> None:
+    for format in ("student", "pair"):
+        with pytest.raises(RecipeInvalid, match=r"has positions for \d+ tokens, not for the 8192"):
+            ClassifierBackend(_student(tiny_student, window_tokens=8192, format=format))
+
+
 def test_a_classifier_of_three_labels_is_refused(tiny_student: Path, tmp_path: Path) -> None:
     folder = tmp_path / "three"
     model = AutoModelForSequenceClassification.from_pretrained(
@@ -296,4 +351,4 @@ def test_numbers_that_are_not_finite_end_the_stage(tiny_student: Path, tmp_path:
 )
 def test_a_reply_of_another_server_is_nonsense(content: object) -> None:
     with pytest.raises(ValueError, match="no "):
-        read_classify(content)
+        read_classify(content, artifact="tiny 1")

@@ -59,6 +59,14 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
         read_pool(tmp_path, _source())
 
 
+def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(b'{"source": "a", "prompt": "x"}\n' * 1000))
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "a.jsonl.gz").write_bytes(content)
+    with pytest.raises(DataInvalid, match=r"a\.jsonl\.gz"):
+        read_pool(tmp_path, _source())
+
+
 def test_error_messages_never_repeat_text(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"source": "a", "prompt": ["secret text"]}\n')
     with pytest.raises(DataInvalid) as caught:
