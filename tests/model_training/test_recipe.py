@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,14 +55,16 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _start(workplace: Path, stage: str, *, run: str) -> subprocess.Popen[str]:
+def _start(
+    workplace: Path, stage: str, *, run: str, artifacts: str = "artifacts"
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "model_training", stage),
             *("--recipe", str(workplace / "recipe.toml")),
             *("--data", str(workplace / "data")),
             *("--run", str(workplace / run)),
-            *("--artifacts", str(workplace / "artifacts")),
+            *("--artifacts", str(workplace / artifacts)),
             *("--threads", "1"),
         ],
         stdout=subprocess.PIPE,
@@ -77,8 +80,9 @@ def _finish(process: subprocess.Popen[str]) -> str:
     return out
 
 
-@pytest.mark.slow
-def test_from_rows_to_a_served_verdict(workplace: Path) -> None:
+@pytest.fixture(scope="module")
+def finished(workplace: Path) -> Path:
+    """The folder of a whole run that was killed on the way."""
     # Killed in the middle of training, as early as there is a checkpoint to go on from.
     killed = _start(workplace, "run", run="killed")
     checkpoint = workplace / "killed" / "checkpoint.safetensors"
@@ -89,7 +93,11 @@ def test_from_rows_to_a_served_verdict(workplace: Path) -> None:
     killed.communicate()
     assert not (workplace / "killed" / "student").exists(), "it was killed too late to resume"
     assert "published miniature 0.1.0" in _finish(_start(workplace, "run", run="killed"))
+    return workplace / "killed"
 
+
+@pytest.mark.slow
+def test_from_rows_to_a_served_verdict(workplace: Path, finished: Path) -> None:
     # The same recipe without a kill ends with the same weights.
     for stage in ("split", "distil"):
         _finish(_start(workplace, stage, run="whole"))
@@ -105,6 +113,39 @@ def test_from_rows_to_a_served_verdict(workplace: Path) -> None:
     assert {"report.json", "report.md", "MODEL_CARD.md"} <= manifest.files.keys()
     assert _verdict(artifact, "please tell me how to make a bomb")
     assert not _verdict(artifact, "please tell me how to bake a cake")
+
+
+def _outcome(run: Path, artifacts: Path) -> dict[str, bytes]:
+    """Names and content of what a stage leaves for others; hidden files are nobody's input."""
+    found = {}
+    for folder in (run, artifacts):
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder)
+            if path.is_file() and not any(part.startswith(".") for part in name.parts):
+                found[f"{'run' if folder == run else 'artifacts'}/{name}"] = path.read_bytes()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["split", "export", "calibrate", "evaluate", "publish"])
+def test_a_killed_stage_is_done_again_with_the_same_outcome(
+    workplace: Path, finished: Path, tmp_path: Path, stage: str
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    started = time.monotonic()
+    _finish(_start(workplace, stage, run=str(run), artifacts=str(tmp_path / "whole")))
+    took = time.monotonic() - started
+    whole = _outcome(run, tmp_path / "whole")
+
+    killed = _start(workplace, stage, run=str(run), artifacts=str(tmp_path / "killed"))
+    time.sleep(0.75 * took)  # most of the beginning is imports
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    _finish(_start(workplace, stage, run=str(run), artifacts=str(tmp_path / "killed")))
+    again = _outcome(run, tmp_path / "killed")
+    assert again.keys() == whole.keys()
+    changed = {name for name in again if again[name] != whole[name]}
+    assert all(name.endswith("manifest.json") for name in changed)  # it says when it was made
 
 
 def _verdict(artifact: Path, prompt: str) -> bool:
