@@ -42,11 +42,11 @@ from model_training.instructions import SOURCES, Intent
 from model_training.journal import Journal
 from model_training.label import Candidate, label
 from model_training.report_sections import has_curve
-from model_training.rows import Row, dump_json, prompt_hash, read_rows, write_atomically
+from model_training.rows import Row, dump_json, prompt_hash, write_atomically
 from model_training.sampling import draw
 from model_training.stage_config import made_by
 from model_training.stage_files import header, is_done, read_stage, require_fresh, write_stage
-from model_training.stages import Run
+from model_training.stages import Run, read_split
 from model_training.teachers import asked_of, open_teacher
 
 _LOG = logging.getLogger(__name__)
@@ -97,8 +97,8 @@ def ablate(run: Run, of: Path, *, arm: str | None = None) -> None:
         material = _with_eda(run, of, material, config)
     sets = measuring_sets(
         run.data,
-        validation=read_rows(of / "rows" / "validation.jsonl"),
-        calibration=read_rows(of / "rows" / "calibration.jsonl"),
+        validation=read_split(of, "validation"),
+        calibration=read_split(of, "calibration"),
         at_most=config.measured_rows,
     )
     busy = 0
@@ -124,7 +124,7 @@ def read_material(
         for row in rows
         if longest_text is None or len(row.prompt) + len(row.response or "") <= longest_text
     }
-    labelled = [found.pop(_key(row)) for row in read_rows(train_file) if _key(row) in found]
+    labelled = [found.pop(_key(row)) for row in read_split(of, "train") if _key(row) in found]
     if not labelled:
         raise RecipeInvalid(
             f'{label_file}: holds no row of the train split; label with rows = ["labelled", …]'

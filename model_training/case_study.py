@@ -18,8 +18,8 @@ from model_training.attacks import attacked
 from model_training.candidate import read_json, write_json
 from model_training.config import RunConfig
 from model_training.errors import DataInvalid, RecipeInvalid
-from model_training.rows import Row, read_rows, write_atomically
-from model_training.stages import Run, locked
+from model_training.rows import Row, write_atomically
+from model_training.stages import Run, locked, read_split
 from model_training.tables import number, table
 from model_training.weights import fingerprint
 
@@ -46,7 +46,7 @@ def case_study(run: Run, of: Path, *, student: Path) -> None:
     from model_training.distil import distil  # torch
     from model_training.trial import measuring_sets
 
-    rows = {name: read_rows(of / "rows" / f"{name}.jsonl") for name in ("train", *_HELD_OUT)}
+    rows = {name: read_split(of, name) for name in ("train", *_HELD_OUT)}
     sets: dict[str, list[Row]] = {
         **measuring_sets(run.data, **{k: rows[k] for k in _HELD_OUT}, at_most=config.measured_rows),
         **_attack_sets(rows["validation"], config),

@@ -73,12 +73,15 @@ def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer 
 
 @contextmanager
 def writing_weights(path: Path) -> Iterator[None]:
-    """A full disk is no OSError of safetensors: here it is one, which names the file or folder."""
+    """A full disk is no OSError of safetensors, nor of tokenizers: here it is one, and names the
+    file or folder."""
     try:
         with naming(path):
             yield
-    except SafetensorError as exc:
-        raise OSError(errno.EIO, f"cannot be written ({exc})", str(path)) from exc
+    except Exception as exc:
+        if isinstance(exc, SafetensorError) or type(exc) is Exception:  # tokenizers has no type
+            raise OSError(errno.EIO, f"cannot be written ({exc})", str(path)) from exc
+        raise
 
 
 def load(path: Path, model: Module, optimizer: Optimizer, *, recipe: str) -> Progress:

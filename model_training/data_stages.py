@@ -149,6 +149,8 @@ def label(run: Run) -> None:
     if "generated" in config.rows:
         inputs[made] = stage_file(run, made)
     settings = made_by(config) | {"asked": asked_of(asked_whom)}
+    if "labelled" in config.rows:  # `sources.json` says who labelled, and is no input itself
+        settings |= {"label_kinds": {one.name: one.label_kind for one in sources}}
     head = header(LABEL, settings, inputs)
     if _already(run, head):
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,9 +86,9 @@ def export_student(
     """
     candidate.mkdir(parents=True, exist_ok=True)
     (candidate / EXPORT).unlink(missing_ok=True)
-    shutil.copyfile(student / TOKENIZER, candidate / TOKENIZER)
     loaded = load_student(student)
-    tokenizer_json = (candidate / TOKENIZER).read_bytes()
+    tokenizer_json = (student / TOKENIZER).read_bytes()
+    write_atomically(candidate / TOKENIZER, tokenizer_json)
     tokenizer = check_fits(loaded.model, tokenizer_json, config.windows)
     fp32 = fp32_graph(loaded)
     found = _first_through_the_gate(

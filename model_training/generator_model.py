@@ -86,7 +86,7 @@ def publish(model: Any, tokenizer: Any, report: Mapping[str, Any], run: Path) ->
     shutil.rmtree(partial, ignore_errors=True)
     with writing_weights(partial):
         model.eval().save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
     parameters = sum(weights.numel() for weights in model.parameters())
     write_atomically(partial / REPORT, dump_json({"parameters": parameters, **report}))
     shutil.rmtree(folder, ignore_errors=True)

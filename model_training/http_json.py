@@ -59,10 +59,7 @@ class JsonClient:
     def __init__(self, config: HttpConfig) -> None:
         self._config = config
         self._where = config.base_url.rstrip("/")
-        try:
-            httpx.URL(self._where)
-        except httpx.InvalidURL as exc:
-            raise RecipeInvalid(f"base_url: {exc}") from exc
+        _check_address(self._where)
         self._resume_at = 0.0
         self._stop = asyncio.Event()
         self._rng = random.Random()
@@ -189,6 +186,15 @@ def _explain(status: int) -> str:
             return f"status {status}: a redirect, which is not followed"
         case _:
             return f"status {status}"
+
+
+def _check_address(address: str) -> None:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL as exc:
+        raise RecipeInvalid(f"base_url: {exc}") from exc
+    if not url.host or not 0 < (url.port or 80) < 1 << 16:
+        raise RecipeInvalid("base_url: names no host, or a port beyond 65535")
 
 
 def _authorization(key_file: Path | None) -> dict[str, str]:

@@ -226,9 +226,13 @@ class ServerBackend:
             )
             for more in ({}, {"continue_final_message": True})
         ]
-        closed, kept_open = (
-            answer_all([call, calls[0]], self, journal, what="probe")[0] for call in calls
+        # Beside them a call that every server takes: refusing all of them would mean another thing.
+        plain = Call(
+            endpoint="chat/completions",
+            asked=calls[0].asked,
+            body=body | {"messages": list(_PROBE_MESSAGES[:1])},
         )
+        closed, kept_open, _ = answer_all([*calls, plain], self, journal, what="probe")
         if kept_open.refused is not None:
             raise ServerUnusable(
                 "the server does not take continue_final_message (it answered with status "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -112,7 +113,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, str(path)) from exc
+        raise OSError(exc.errno or errno.EIO, exc.strerror or str(exc), str(path)) from exc
 
 
 def write_atomically(path: Path, content: bytes) -> None:

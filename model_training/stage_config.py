@@ -48,7 +48,7 @@ class _Http(_Section):
     """A file that holds the key alone. Never the key itself: recipes are shared."""
     concurrency: Positive = 16
     attempts: Positive = 8
-    """Tries of one call before the stage stops; waiting for a rate limit is not a try."""
+    """Tries of one call before the stage stops; waiting as a rate limit says is not a try."""
     timeout_s: Seconds = 120.0
     """For one whole call, from sending to the last byte."""
     patience_s: Seconds = 3600.0
@@ -250,8 +250,8 @@ class LabelConfig(_Section):
     labelled_rows: Positive | None = None
     """At most so many of `labelled`, those that training would draw first; none: all."""
     disagreement: Share = 0.9
-    """Distance of a label by construction from the teacher's probability that puts a row on the
-    list of disagreements."""
+    """Distance of a label from the teacher's probability that puts a row on the list of
+    disagreements, where people did not give it, or not all of its source."""
     drop_disagreements: bool = False
     """Leave the rows of that list out of training."""
 

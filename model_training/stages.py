@@ -76,15 +76,33 @@ class Run:
         return self.folder / "rows" / f"{split}.jsonl"
 
     def rows(self, split: str) -> list[Row]:
-        """Raises DataInvalid when the split stage has not run, or not to its end, and where a file
-        is not as it was left."""
-        path = self.rows_file(split)
-        rows = read_rows(path)
-        report = self.folder / SPLIT_REPORT
-        known = read_json(report).get("sha256", {}) if report.exists() else {}
-        if known and sha256(path) != known.get(split):
-            raise DataInvalid(f"{path}: is not what stage 'split' wrote; run it again")
-        return rows
+        """Raises DataInvalid when the split stage has not run, and as `read_split` does."""
+        return read_split(self.folder, split)
+
+
+def read_split(run: Path, split: str) -> list[Row]:
+    """Rows of a split of a run folder. Raises DataInvalid where there are none, and where they are
+    not those that `split.json` has the hash of: cut short, edited, or of a split that was killed
+    while it was made anew."""
+    path = run / "rows" / f"{split}.jsonl"
+    rows = read_rows(path)
+    if not _is_as_written(run, split):
+        raise DataInvalid(f"{path}: is not what stage 'split' wrote; run it again")
+    return rows
+
+
+def is_split(run: Path) -> bool:
+    """Whether a run folder holds a whole split."""
+    written = all((run / "rows" / f"{split}.jsonl").exists() for split in SPLITS)
+    report = (run / SPLIT_REPORT).exists()
+    return written and report and all(_is_as_written(run, split) for split in SPLITS)
+
+
+def _is_as_written(run: Path, split: str) -> bool:
+    """True where nothing is known: rows of an older version, or placed there by hand."""
+    report = run / SPLIT_REPORT
+    known = read_json(report).get("sha256", {}) if report.exists() else {}
+    return not known or sha256(run / "rows" / f"{split}.jsonl") == known.get(split)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.rows import Row, read_pool, read_sources, write_atomically
 from model_training.split import deduplicate, labelled_rows
 from model_training.stage_files import sha256
-from model_training.stages import STAGES, Run, choose_sources, locked
+from model_training.stages import STAGES, Run, choose_sources, is_split, locked
 from model_training.weights import fingerprint
 
 _LOG = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def _train_encoder(run: Run, member: EncoderMember) -> None:
         if (inside.folder / "student" / "tokenizer.json").exists():
             _LOG.info("member %s: nothing to do", member.name)
             return
-        if not (inside.folder / "split.json").exists():
+        if not is_split(inside.folder):
             STAGES["split"](inside)
         STAGES["distil"](inside)
 

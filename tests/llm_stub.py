@@ -201,9 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(int(status), b"{}", {"Retry-After": after} if after else {})
             case _:
                 refused = behaviour.refuse_if is not None and behaviour.refuse_if in str(body)
-                if refused or (
-                    "continue_final_message" in body and not behaviour.takes_continuation
-                ):
+                flags = PREFIX_FLAGS.keys() & body.keys()
+                if refused or (flags and not behaviour.takes_continuation):
                     self._send(400, b'{"error": "unknown or too long"}')
                 else:
                     self._send(200, json.dumps(reply_to(path, body, behaviour)).encode())

@@ -353,6 +353,10 @@ def test_means_and_deviations_are_those_of_the_seeds(finished: Place) -> None:
     assert found["curve"] == ["soft", "harmaug"]
     for plot in (plot_arms, plot_curve):
         assert plot(found).startswith(b"\x89PNG")
+    # The curve has the seeds that all of its arms have: seed 2 of one arm changes nothing.
+    shared = summary(config.ablation, [records[0], records[2]], config)
+    assert plot_curve(shared) == plot_curve(found)
+    assert plot_arms(shared) != plot_arms(found)
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_a_server_that_cannot_continue_is_refused_before_anything_is_paid(
     finally:
         stub.behaviour.honours_continuation = True
     assert "ignores continue_final_message" in line
-    assert len(stub.requests) == 2
+    assert len(stub.requests) == 3
     assert not half_done.file("generate").exists()
 
 

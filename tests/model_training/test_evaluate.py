@@ -60,7 +60,8 @@ ABLATION = {
     "recipe": "tiny 0.1", "seeds": [1, 2], "graph": ["none"], "steps": [12], "window_tokens": 64,
     "arms": [
         {
-            "name": name, "about": about, "rows": rows, "runs": {"1": {}, "2": {}},
+            "name": name, "about": about, "rows": rows,
+            "runs": {seed: {"AUPRC, t": 0.812, "over-refusal": 0.04} for seed in ("1", "2")},
             "mean": {"AUPRC, t": 0.812, "over-refusal": 0.04},
             "sd": {"AUPRC, t": 0.02, "over-refusal": None},
         }

@@ -98,7 +98,9 @@ def test_agreement_is_told_for_each_source_and_class(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("kind", "listed"), [("construction", 1), ("mixed", 1), ("human", 0)])
+@pytest.mark.parametrize(
+    ("kind", "listed"), [("construction", 1), ("mixed", 1), ("model", 1), ("human", 0)]
+)
 def test_only_labels_nobody_gave_by_hand_are_disputed(
     tmp_path: Path, kind: str, listed: int
 ) -> None:

@@ -263,7 +263,7 @@ def test_a_server_that_continues_a_turn_is_taken(
     backend.require_continuation(journal)
     n_requests = len(stub.requests)
     backend.require_continuation(journal)  # the probe is paid for once, too
-    assert len(stub.requests) == n_requests == 2
+    assert len(stub.requests) == n_requests == 3
 
 
 def test_another_server_with_the_same_model_is_probed_as_well(
@@ -276,7 +276,10 @@ def test_another_server_with_the_same_model_is_probed_as_well(
             _backend(other).require_continuation(journal)
 
 
-@pytest.mark.parametrize("base_url", ["http://[::1", "http://127.0.0.1:port/v1"])
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://[::1", "http://127.0.0.1:port/v1", "http://127.0.0.1:99999/v1", "http:///v1"],
+)
 def test_an_address_that_is_none_is_one_clear_line(
     stub: LlmStub, journal: Journal, base_url: str
 ) -> None:
