@@ -103,14 +103,13 @@ def plot_arms(found: Mapping[str, Any]) -> bytes:
 def plot_curve(found: Mapping[str, Any]) -> bytes:
     """PNG: AUPRC and over-refusal over the number of generated rows, for the arms of `curve`.
 
-    Means of the seeds that all of these have: else one point would differ by its seeds as well.
+    found: one of which `has_curve` holds. Means of the seeds that all of these arms have: else one
+    point would differ by its seeds as well.
     """
     by_name = {arm["name"]: arm for arm in found["arms"]}
     arms = [by_name[name] for name in found["curve"]]
     seeds = [seed for seed in arms[0]["runs"] if all(seed in arm["runs"] for arm in arms)]
-    arms = [{**arm, **spread([arm["runs"][seed] for seed in seeds])} for arm in arms if seeds]
-    if not arms:
-        return png(Figure(figsize=(8, 3.6), dpi=DPI))
+    arms = [{**arm, **spread([arm["runs"][seed] for seed in seeds])} for arm in arms]
     counts = [arm["rows"] - arms[0]["rows"] for arm in arms]
     figure = Figure(figsize=(8, 3.6), dpi=DPI, layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -18,7 +18,7 @@ from app.contract.teacher_text import TokenChoice
 from model_training.errors import DataInvalid, ServerUnusable
 from model_training.http_json import HttpConfig, JsonClient, Refused, Stopped
 from model_training.journal import Journal
-from model_training.stage_config import Model, PosternTeacher, Sampling, ServerConfig
+from model_training.stage_config import Model, Sampling, ServerConfig
 
 Endpoint = Literal["chat/completions", "completions", "classify"]
 Finished = Callable[[Mapping[str, "Reply"]], None]
@@ -171,9 +171,7 @@ class ServerBackend:
 
     @property
     def asked(self) -> str:
-        if isinstance(self._config, PosternTeacher):
-            return f"postern {self._config.artifact}"
-        return self._config.model
+        return self._config.asked
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
         """Raises ServerUnavailable, ServerUnusable, OSError; calls under way are waited for."""
@@ -204,7 +202,7 @@ class ServerBackend:
             raise failures[0]
 
     def require_continuation(self, journal: Journal) -> None:
-        """Asks twice: with the flag that keeps the last turn open, and without.
+        """Asks with the flag that keeps the last turn open, and without.
 
         It is honoured when the server counts another number of prompt tokens without it (the turn
         is then closed), or when a counting goes on where it stopped. Neither asks for a new turn:

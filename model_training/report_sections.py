@@ -42,8 +42,9 @@ def _composition_table(sources: Mapping[str, Mapping[str, int]]) -> str:
 
 
 def has_curve(ablation: Mapping[str, Any]) -> bool:
-    """Whether arms that differ in the number of generated rows are finished, two at least."""
-    return len(ablation["curve"]) > 1
+    """Whether two arms or more that differ in the number of generated rows share a seed."""
+    seeds = [set(arm["runs"]) for arm in ablation["arms"] if arm["name"] in ablation["curve"]]
+    return len(seeds) > 1 and bool(set.intersection(*seeds))
 
 
 def ablation_section(found: Mapping[str, Any]) -> str:

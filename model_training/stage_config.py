@@ -61,6 +61,11 @@ class ServerConfig(_Http):
     kind: Literal["server"]
     model: Annotated[str, Field(min_length=1)]
 
+    @property
+    def asked(self) -> str:
+        """Who answers, as journals and headers name it."""
+        return self.model
+
 
 class LocalConfig(_Section):
     """A causal language model of transformers, in this process."""
@@ -230,6 +235,11 @@ class PosternTeacher(_Http):
     artifact: Annotated[str, Field(pattern=r"^\S+ \S+$")]
     """Name and version of the student that it must serve, such as `postern-minilm 1.4.0`: labels
     of two students are never mixed."""
+
+    @property
+    def asked(self) -> str:
+        """Who answers, as journals and headers name it."""
+        return f"postern {self.artifact}"
 
 
 TeacherConfig = Annotated[

@@ -20,6 +20,7 @@ from model_training.stage_config import (
     EnsembleTeacher,
     GuardLocal,
     GuardServer,
+    LocalConfig,
     PosternTeacher,
     TeacherConfig,
 )
@@ -60,12 +61,10 @@ def asked_of(config: Any) -> str:
             return classifier_asked(config)
         case EnsembleTeacher():
             return _ensemble_asked(config)
-        case PosternTeacher():
-            return f"postern {config.artifact}"
-        case _ if config.kind == "local":
+        case LocalConfig():
             return local_asked(config)
         case _:
-            return str(config.model)
+            return str(config.asked)
 
 
 def at_home(config: TeacherConfig, folder: Path) -> TeacherConfig:

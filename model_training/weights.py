@@ -27,7 +27,7 @@ def fingerprint(name: str) -> str:
 
 
 def classifier_asked(config: ClassifierTeacher) -> str:
-    """Who answers: the weights, and how they read, as the same weights say otherwise otherwise."""
+    """Who answers: the weights, and how they read, as they say something else in other windows."""
     names = " + ".join(fingerprint(folder) for folder in config.folders)
     return f"{names}, {config.format} {config.window_tokens}/{config.overlap_tokens}"
 

@@ -20,6 +20,7 @@ from model_training.ablation_config import AblationConfig, Arm
 from model_training.ablation_report import ablation_markdown, plot_arms, plot_curve, summary
 from model_training.config import RunConfig, read_recipe
 from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.report_sections import has_curve
 from model_training.rows import Row, write_rows
 from model_training.stage_config import ClassifierTeacher
 from model_training.stage_files import header, write_stage
@@ -357,6 +358,8 @@ def test_means_and_deviations_are_those_of_the_seeds(finished: Place) -> None:
     shared = summary(config.ablation, [records[0], records[2]], config)
     assert plot_curve(shared) == plot_curve(found)
     assert plot_arms(shared) != plot_arms(found)
+    assert has_curve(found)
+    assert not has_curve(summary(config.ablation, records[1:], config))
 
 
 @pytest.mark.parametrize(

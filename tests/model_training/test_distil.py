@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
-from model_training.checkpoints import BEST, CHECKPOINT, Progress, save
+from model_training.checkpoints import BEST, CHECKPOINT, Progress, save, writing_weights
 from model_training.config import DistilConfig, RunConfig, read_recipe
 from model_training.distil import distil
 from model_training.errors import GateFailed, RecipeInvalid
@@ -95,6 +96,18 @@ def test_a_full_disk_names_the_file_and_leaves_the_checkpoint_before(tmp_path: P
     assert caught.value.filename == str(path)
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_a_full_disk_under_a_tokenizer_names_the_folder(tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(build_untrained_base(tmp_path / "base"))
+    (tmp_path / "out").mkdir()
+    with (
+        full_disk(64),
+        pytest.raises(OSError, match=r"large|written") as caught,
+        writing_weights(tmp_path / "out"),
+    ):
+        tokenizer.backend_tokenizer.save(str(tmp_path / "out" / "tokenizer.json"))
+    assert caught.value.filename == str(tmp_path / "out")
 
 
 def test_a_checkpoint_of_another_recipe_or_no_checkpoint_at_all_is_refused(

@@ -9,7 +9,7 @@ import pytest
 from model_training.config import DataConfig, DistilConfig, RunConfig
 from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.rows import Source
-from model_training.stages import Run, choose_sources, locked, split
+from model_training.stages import Run, choose_sources, is_split, locked, split
 from tests.tiny_data import build_tiny_data
 
 
@@ -87,3 +87,18 @@ def test_a_folder_keeps_its_recipe(tmp_path: Path) -> None:
     other = _run(tmp_path, distil={"base": "tiny", "seed": 7})
     with pytest.raises(RecipeInvalid, match="another recipe"), locked(other):
         pass
+
+
+def test_a_split_that_was_changed_is_no_split(tmp_path: Path) -> None:
+    build_tiny_data(tmp_path / "data")
+    config = RunConfig.model_validate({"name": "t", "version": "1", "distil": {"base": "tiny"}})
+    run = Run(config, tmp_path / "data", tmp_path / "run", tmp_path, None)
+    assert not is_split(run.folder)
+    split(run)
+    assert is_split(run.folder)
+    path = run.rows_file("calibration")
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert not is_split(run.folder)
+    with pytest.raises(DataInvalid, match="not what stage 'split' wrote"):
+        run.rows("calibration")
+    assert run.rows("train")
