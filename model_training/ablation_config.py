@@ -72,7 +72,8 @@ class AblationConfig(_Section):
         return self
 
     def trials(self) -> list[tuple[Arm, int]]:
-        """All arms of a seed before the next, so that a table can be read early."""
+        """Each arm with each of its seeds: all arms of a seed before the next, so that a table can
+        be read early."""
         seeds = [*self.seeds, *(seed for arm in self.arms for seed in arm.seeds or ())]
         return [
             (arm, seed)

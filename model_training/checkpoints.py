@@ -73,8 +73,10 @@ def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer 
 
 @contextmanager
 def writing_weights(path: Path) -> Iterator[None]:
-    """A full disk is no OSError of safetensors, nor of tokenizers: here it is one, and names the
-    file or folder."""
+    """A full disk is no OSError of safetensors, nor of tokenizers: here it is one.
+
+    Raises OSError that names `path`, a file or a folder.
+    """
     try:
         with naming(path):
             yield
