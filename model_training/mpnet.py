@@ -97,7 +97,7 @@ def fused_attention(model: Any) -> Iterator[None]:
     def attend(
         self: Any, hidden_states: Tensor, _mask: Any, position_bias: Tensor, **_: Any
     ) -> tuple[Tensor]:
-        attended = _MultiHeadAttention.apply(
+        attended = _MultiHeadAttention.apply(  # type: ignore[no-untyped-call]
             *(linear(hidden_states, one.weight) for one in (self.q, self.k, self.v)),
             torch.cat([self.q.bias, self.k.bias, self.v.bias]),
             batch.lengths,
