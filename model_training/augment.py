@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.contract.exchange import Label
+from model_training.behaviour.rows import behaviour_rows
 from model_training.config import AugmentConfig
 from model_training.constructed import statements, stories
 from model_training.rows import Row
@@ -31,6 +32,7 @@ def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator)
         *rewrapped(rows, config.rewrapped, config.wrapper_sources, rng),
         *swapped_responses(rows, config.swapped_responses, rng),
         *statements_as_responses([*rows, *written], config.statements_as_responses, rng),
+        *behaviour_rows(rows, config.behaviour),
     ]
 
 

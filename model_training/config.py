@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_training.ablation_config import AblationConfig, CaseStudyConfig
+from model_training.behaviour.settings import BehaviourRowsConfig
 from model_training.ensemble_config import EnsembleConfig
 from model_training.errors import RecipeInvalid
 from model_training.generator_config import GeneratorConfig
@@ -62,6 +63,8 @@ class AugmentConfig(_Section):
     """Harmless answers beside harmful prompts; harmful answers beside harmless prompts."""
     statements_as_responses: int = 0
     """Labelled statements given as the answer to a harmless prompt."""
+    behaviour: BehaviourRowsConfig = BehaviourRowsConfig()
+    """Rows that teach behaviour, by kind, with a seed of their own."""
 
 
 class DistilConfig(_Section):
