@@ -100,6 +100,9 @@ class DistilConfig(_Section):
     learning_rate: float = 1e-4
     frozen_embeddings: bool = False
     """Leave the word embeddings as the base has them."""
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """Leave so many of the lowest layers, and all embeddings, as the base has them: no gradients
+    go through them, which saves two thirds of what they cost."""
     weight_decay: float = 0.01
     dropout: Share | Literal["base"] = 0.0
     """Of all dropout layers; `base`: as the base has them."""

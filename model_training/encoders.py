@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer as HubTokenizer
-from torch.nn import Dropout, Embedding, Module
+from torch.nn import Dropout, Embedding, Module, ModuleList
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from app.tokenizer import Tokenizer
@@ -64,7 +64,25 @@ def load_base(settings: DistilConfig) -> Any:
     if settings.frozen_embeddings:
         # Words that the train pool never shows keep their place beside those that it does.
         model.get_input_embeddings().weight.requires_grad_(False)
+    if settings.frozen_layers:
+        freeze_lowest(model, settings.frozen_layers)
     return model.float()
+
+
+def freeze_lowest(model: Any, n_layers: int) -> None:
+    """Of the encoder, only the layers above the lowest `n_layers` and a pooler go on learning.
+
+    What all layers share, such as a bias of positions, is frozen too: gradients to it would go
+    through every layer. Raises RecipeInvalid where none would be left.
+    """
+    n_all = model.config.num_hidden_layers
+    stacks = (one for one in model.base_model.modules() if isinstance(one, ModuleList))
+    layers = next((one for one in stacks if len(one) == n_all), None)
+    if layers is None or n_layers >= n_all:
+        raise RecipeInvalid(f"frozen_layers = {n_layers}: the encoder has {n_all} layers")
+    free = {id(p) for layer in layers[n_layers:] for p in layer.parameters()}
+    for name, parameter in model.base_model.named_parameters():
+        parameter.requires_grad_(id(parameter) in free or name.startswith("pooler."))
 
 
 def load_classifier(source: str, **changed: Any) -> Any:

@@ -18,7 +18,7 @@ from app.contract.teacher_text import TokenChoice
 from model_training.errors import DataInvalid, ServerUnusable
 from model_training.http_json import HttpConfig, JsonClient, Refused, Stopped
 from model_training.journal import Journal
-from model_training.stage_config import Model, Sampling, ServerConfig
+from model_training.stage_config import LlamaCppConfig, Model, Sampling, ServerConfig
 
 Endpoint = Literal["chat/completions", "completions", "classify"]
 Finished = Callable[[Mapping[str, "Reply"]], None]
@@ -128,6 +128,10 @@ def open_backend(config: Model) -> Backend:
     """The backend of a recipe's model."""
     if isinstance(config, ServerConfig):
         return ServerBackend(config, read=read_completion)
+    if isinstance(config, LlamaCppConfig):
+        from model_training.llm_gguf import LlamaCppBackend
+
+        return LlamaCppBackend(config)
     from model_training.llm_local import LocalBackend  # torch, which servers do not need
 
     return LocalBackend(config)

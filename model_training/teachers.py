@@ -20,11 +20,12 @@ from model_training.stage_config import (
     EnsembleTeacher,
     GuardLocal,
     GuardServer,
+    LlamaCppConfig,
     LocalConfig,
     PosternTeacher,
     TeacherConfig,
 )
-from model_training.weights import classifier_asked, local_asked
+from model_training.weights import classifier_asked, gguf_asked, local_asked
 
 _LEAST_PROBABILITY: Final = 1e-9
 
@@ -63,6 +64,8 @@ def asked_of(config: Any) -> str:
             return _ensemble_asked(config)
         case LocalConfig():
             return local_asked(config)
+        case LlamaCppConfig():
+            return gguf_asked(config)
         case _:
             return str(config.asked)
 

@@ -13,6 +13,7 @@ from app.contract.windows import Window
 from app.session import OnnxSession
 from model_training.config import DistilConfig
 from model_training.encoders import load_base, pad_id_of, position_limit, takes_types
+from model_training.errors import RecipeInvalid
 from model_training.graph import Student, fp32_graph, fusion_counts
 from model_training.mpnet import fused_attention
 from model_training.parity import torch_run
@@ -90,3 +91,16 @@ def test_tracing_leaves_the_model_as_it_was(student: Student) -> None:
 
 def test_positions_are_counted_from_padding(student: Student) -> None:
     assert position_limit(student.model) == 68 - 2
+
+
+def test_frozen_layers_learn_nothing_and_cost_no_gradients(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    base = str(mpnet(tmp_path_factory.mktemp("mpnet")))
+    model = load_base(DistilConfig(base=base, frozen_layers=1))
+    model(input_ids=torch.tensor([[0, 7, 8, 2]])).logits.sum().backward()
+    learning = {name for name, one in model.named_parameters() if one.grad is not None}
+    assert any("layer.1." in name for name in learning)
+    assert all("layer.1." in name or "classifier" in name for name in learning)
+    with pytest.raises(RecipeInvalid, match="has 2 layers"):
+        load_base(DistilConfig(base=base, frozen_layers=2))
