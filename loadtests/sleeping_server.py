@@ -11,12 +11,14 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-
-from app import logs
-from app.contract.windows import Window
-from app.main import load_student, serve_student
-from app.session import Logits
-from app.settings import read_settings
+from postern import logs
+from postern.contract.windows import Window
+from postern.inference.session import Logits
+from postern.main import (
+    load_student,
+    serve_student,
+)
+from postern.settings.settings import read_settings
 
 
 class SleepingSession:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postern.settings.settings import Settings
 
-from app.settings import Settings
 from model_training.__main__ import training_parser
 from tests.documents import Block, Runner, blocks, broken_links, documents, without_make
 from tests.server_process import ROOT, ServerProcess
@@ -22,7 +22,7 @@ DOCUMENTS = [str(path.relative_to(ROOT)) for path in documents()]
 def shipped() -> Iterator[ServerProcess]:
     """The server as `make serve` starts it, with the artifact that ships."""
     patient = {"request_timeout_ms": 120_000}
-    with ServerProcess(["-m", "app", "serve"], patient) as process:
+    with ServerProcess(["-m", "postern", "serve"], patient) as process:
         process.wait_until_ready()
         yield process
 

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 import yaml
+from postern.settings.settings import (
+    Settings,
+    read_settings,
+)
 
-from app.settings import Settings, read_settings
 from tests.scripted_upstream import Seen, Step, StubUpstream, answer, completion, whole
 from tests.server_process import HANG_S, ROOT, ServerProcess, environment
 
@@ -44,7 +47,7 @@ def guarded(upstream: StubUpstream) -> Iterator[ServerProcess]:
     settings = {name.lower(): value for name, value in exported.items()}
     assert set(settings) == {"upstream_url", "upstream_api_key"}
     with ServerProcess(
-        ["-m", "app", "serve"], settings | {"upstream_url": upstream.url}
+        ["-m", "postern", "serve"], settings | {"upstream_url": upstream.url}
     ) as process:
         process.wait_until_ready()
         yield process
@@ -94,7 +97,7 @@ def test_the_table_of_settings_is_complete_and_true() -> None:
 
 
 def test_the_outcomes_are_those_that_are_counted() -> None:
-    code = (ROOT / "app/chat_guard/guard.py").read_text()
+    code = (ROOT / "app/postern/chat_guard/guard.py").read_text()
     counted = set(re.findall(r'(?:_count\(|outcome = )"(\w+)"', code))
     counted |= set(re.findall(r'outcome = "(\w+)" if .* else "\w+"', code)) | {"passed"}
     listed = DOCUMENT.partition("by `outcome`:")[2].partition("`postern_held_back")[0]

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from postern.dialects.perspective import ATTRIBUTES
+from postern.settings.settings import Settings
 
-from app.dialects.perspective import ATTRIBUTES
-from app.settings import Settings
 from tests.server_process import ROOT, ServerProcess
 
 PAGE = (ROOT / "docs/migrating-from-perspective.md").read_text()
@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[ServerProcess]:
-    with ServerProcess(["-m", "app", "serve"], {"api_keys": "YOUR_KEY"}) as process:
+    with ServerProcess(["-m", "postern", "serve"], {"api_keys": "YOUR_KEY"}) as process:
         process.wait_until_ready()
         yield process
 

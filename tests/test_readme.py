@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postern.settings.settings import (
+    DEFAULT_ARTIFACT,
+    Settings,
+)
 
-from app.settings import DEFAULT_ARTIFACT, Settings
 from tests.server_process import ServerProcess
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +35,7 @@ def _commands() -> list[str]:
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[ServerProcess]:
     """The server as `make serve` starts it, with the artifact that ships."""
-    with ServerProcess(["-m", "app", "serve"], {}) as process:
+    with ServerProcess(["-m", "postern", "serve"], {}) as process:
         process.wait_until_ready()
         yield process
 

@@ -19,13 +19,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from postern.contract.exchange import Exchange
+from postern.contract.text import segments
+from postern.contract.windows import Window
+from postern.endpoints.wire import parse_classify
+from postern.main import (
+    Student,
+    build_services,
+    load_student,
+)
+from postern.settings.settings import Settings
 
-from app.contract.exchange import Exchange
-from app.contract.text import segments
-from app.contract.windows import Window
-from app.main import Student, build_services, load_student
-from app.settings import Settings
-from app.wire import parse_classify
 from loadtests.texts import MadeTexts
 
 Benchmark = Callable[..., Any]
@@ -139,7 +143,7 @@ class Instant:
 @pytest.fixture(scope="module")
 def post() -> Iterator[Callable[[dict[str, str]], int]]:
     """Posts to the real server over one kept-alive connection; returns the status."""
-    command = [sys.executable, "-m", "app", "serve", "--port", "0", "--log-level", "warning"]
+    command = [sys.executable, "-m", "postern", "serve", "--port", "0", "--log-level", "warning"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

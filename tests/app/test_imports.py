@@ -15,7 +15,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in APP.rglob("*.py")
 }
 
-# What a module may take from `app.contract` and `app`; whatever is not listed may take nothing.
+# What a module may take from `postern.contract` and `app`; whatever is not listed may take nothing.
 CONTRACT = {
     "errors": set(),
     "exchange": {"errors"},
@@ -254,14 +254,14 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "web_page": (set(), {"onnxruntime", "tokenizers"}),
 }
 # These put things together and may see all of app.
-ROOTS = {"app.main", "app.cli", "app.__main__"}
+ROOTS = {"postern.main", "postern.cli", "postern.__main__"}
 # The teacher's lane sets the priority of its own threads.
 _MAY_USE_OS = {
-    "app.main",
-    "app.contract.artifact",
-    "app.engine",
-    "app.publishing",
-    "app.teacher.local",
+    "postern.main",
+    "postern.contract.artifact",
+    "postern.inference.engine",
+    "postern.calibration.publishing",
+    "postern.teacher.local",
 }
 CONTRACT_LIBRARIES = {"numpy", "pydantic"}
 NEVER = {"torch", "transformers", "model_training", "tests", "sklearn", "scipy", "onnx"}
@@ -299,7 +299,7 @@ def test_contract_stands_alone(module: str) -> None:
     assert name in CONTRACT, f"{module} is in no import table: add it"
     seen = imports(MODULES[module])
     own = {one for one in seen if one.partition(".")[0] == "app"}
-    assert own <= {f"app.contract.{other}" for other in CONTRACT[name]}
+    assert own <= {f"postern.contract.{other}" for other in CONTRACT[name]}
     others = libraries(seen - own) - set(sys.stdlib_module_names)
     assert others <= CONTRACT_LIBRARIES
 
@@ -315,7 +315,7 @@ def test_app_keeps_its_table(module: str) -> None:
     assert name in APP_TABLE, f"{module} is in no import table: add it"
     allowed, forbidden = APP_TABLE[name]
     seen = imports(MODULES[module])
-    own = {one for one in seen if one.startswith("app.") and not one.startswith("app.contract")}
+    own = {one for one in seen if one.startswith("app.") and not one.startswith("postern.contract")}
     assert own <= {f"app.{other}" for other in allowed}
     assert not libraries(seen) & forbidden
 
@@ -328,7 +328,7 @@ def test_settings_alone_reads_the_environment() -> None:
                 assert reads not in (("os", "environ"), ("os", "getenv"), ("os", "environb"))
                 if node.value.id == "os":
                     assert module in _MAY_USE_OS, f"{module}: {reads}"
-        if module not in ("app.settings", "app.settings_teacher"):
+        if module not in ("postern.settings.settings", "postern.settings.teacher"):
             assert "pydantic_settings" not in libraries(imports(path))
 
 
@@ -345,7 +345,7 @@ def test_status_codes_live_in_http_errors_alone() -> None:
 def test_importing_the_server_loads_no_torch_and_starts_no_thread() -> None:
     code = """
 import sys, threading
-import app.main, app.cli
+import postern.main, postern.cli
 print([n for n in ("torch", "transformers", "model_training", "sklearn") if n in sys.modules])
 print(threading.active_count())
 """

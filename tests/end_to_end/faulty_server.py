@@ -13,12 +13,16 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import app.main
-from app import logs
-from app.health import Health
-from app.main import load_student, serve_student
-from app.settings import read_settings
-from app.tokenizer import Tokenizer
+import postern.main
+from postern import logs
+from postern.inference.health import Health
+from postern.inference.tokenizer import Tokenizer
+from postern.main import (
+    load_student,
+    serve_student,
+)
+from postern.settings.settings import read_settings
+
 from tests.fakes import FakeSession
 
 
@@ -27,7 +31,7 @@ def main(faults: dict[str, Any]) -> None:
     settings = read_settings().model_copy(update={"workers": 1})
     logs.configure(settings.log_level)
     if faults.get("draining"):
-        app.main.Health = _Draining  # type: ignore[misc]
+        postern.main.Health = _Draining  # type: ignore[misc]
     student = load_student(settings)
     session = FakeSession(
         student.session.run,
