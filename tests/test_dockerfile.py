@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from postern.settings.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 from tests.server_process import ServerProcess
 

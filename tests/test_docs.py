@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postern.settings.settings import Settings
+from postern.settings.settings import FIELDS
 
 from model_training.__main__ import training_parser
 from tests.documents import Block, Runner, blocks, broken_links, documents, without_make
@@ -38,7 +38,7 @@ def test_what_it_shows_runs(name: str, shipped: ServerProcess, tmp_path: Path) -
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_its_links_and_settings_exist(name: str) -> None:
     assert broken_links(ROOT / name) == []
-    known = {f"POSTERN_{field.upper()}" for field in Settings.model_fields}
+    known = {f"POSTERN_{field.upper()}" for field in FIELDS}
     named = set(re.findall(r"\bPOSTERN_[A-Z_]*[A-Z]\b", (ROOT / name).read_text()))
     assert named <= known
 

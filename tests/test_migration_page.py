@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from postern.dialects.perspective import ATTRIBUTES
-from postern.settings.settings import Settings
+from postern.settings.settings import FIELDS
 
 from tests.server_process import ROOT, ServerProcess
 
@@ -76,7 +76,7 @@ def test_googles_client_raises_its_own_error_with_our_reason(shipped: ServerProc
 def test_the_table_is_true() -> None:
     for name in ATTRIBUTES:
         assert f"| `{name}` |" in PAGE
-    limit = Settings.model_fields["max_exchange_chars"].default
+    limit = FIELDS["max_exchange_chars"].info.default
     assert f"{limit:,} characters" in PAGE
 
 

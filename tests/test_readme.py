@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postern.settings.settings import (
-    DEFAULT_ARTIFACT,
-    Settings,
-)
+from postern.settings.settings import FIELDS
+from postern.shipped import DEFAULT_ARTIFACT
 
 from tests.server_process import ServerProcess
 
@@ -99,7 +97,7 @@ def test_settings_and_their_defaults_are_true() -> None:
     named = set(re.findall(r"`POSTERN_([A-Z_]+)`", README)) - {"<NAME>"}
     assert named
     for name in named:
-        field = Settings.model_fields[name.lower()]
+        field = FIELDS[name.lower()].info
         default = field.default
         if isinstance(default, (int, str)) and default:
             row = next(

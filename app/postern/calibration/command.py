@@ -108,18 +108,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         found = calibrate(
             data,
             Job(
-                artifact=settings.artifact,
+                artifact=settings.engine.artifact,
                 teachers=folders,
                 wanted=wanted,
                 slices=cast(tuple[Slice, ...] | None, arguments.slices and tuple(arguments.slices)),
-                threads=settings.intra_op_threads,
+                threads=settings.engine.intra_op_threads,
                 today=datetime.now(UTC).date(),
                 version=arguments.new_version,
                 asker=asker,
             ),
         )
     name, version = found.manifest.name, found.manifest.version
-    beside = settings.artifact.resolve().parent
+    beside = settings.engine.artifact.resolve().parent
     target = beside / version if arguments.output is None else arguments.output / name / version
     print(certificate_text(write_calibrated(found, target)))
     print(f"wrote {target}")
@@ -135,11 +135,11 @@ def _teachers(
         return named, None
     if len(named) > 1:
         raise CalibrationImpossible("--teacher configured stands alone")
-    if settings.teacher_url is None:
-        if not settings.teacher_artifacts:
+    if settings.teacher.url is None:
+        if not settings.teacher.artifacts:
             raise CalibrationImpossible(
                 "--teacher configured: set POSTERN_TEACHER_URL or POSTERN_TEACHER_ARTIFACTS"
             )
-        return settings.teacher_artifacts, None
+        return settings.teacher.artifacts, None
     path = arguments.opinions or arguments.data.with_name(arguments.data.name + ".opinions")
-    return (), ConfiguredTeacher(settings, stack.enter_context(AnswerBook(path)))
+    return (), ConfiguredTeacher(settings.teacher, stack.enter_context(AnswerBook(path)))

@@ -1,33 +1,46 @@
-"""The dialects' part of the OpenAPI document: bodies, which their endpoints read, and errors."""
+"""Bodies that work, for the OpenAPI document: by path, then by name."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel
-
-from postern.dialects.litellm_guardrail import GuardrailIn
-from postern.dialects.openai_errors import OpenAiErrorOut
-from postern.dialects.openai_moderations import ModerationIn
-from postern.dialects.perspective import (
-    AnalyzeIn,
-    GoogleErrorOut,
-)
-from postern.dialects.tei_predict import (
-    PredictIn,
-    TeiErrorOut,
-)
-
-_REFERENCE: Final = "#/components/schemas/{model}"
-
-_BODIES: Final[dict[str, type[BaseModel]]] = {
-    "/v1/moderations": ModerationIn,
-    "/beta/litellm_basic_guardrail_api": GuardrailIn,
-    "/predict": PredictIn,
-    "/v1alpha1/comments:analyze": AnalyzeIn,
-}
-
 EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "/classify": {
+        "prompt": {
+            "summary": "A prompt",
+            "value": {"prompt": "How do I sharpen a kitchen knife?"},
+        },
+        "pair": {
+            "summary": "A response, given its prompt",
+            "value": {
+                "prompt": "How do I sharpen a kitchen knife?",
+                "response": "Draw it over a whetstone at a steady angle of 20 degrees.",
+            },
+        },
+        "inputs": {
+            "summary": "Several exchanges, at a stricter operating point",
+            "value": {
+                "inputs": [
+                    {"prompt": "What is the capital of France?"},
+                    {
+                        "prompt": "Tell me a story.",
+                        "response": "Once upon a time there was a gate.",
+                    },
+                ],
+                "operating_point": "strict",
+            },
+        },
+        "messages": {
+            "summary": "A conversation",
+            "value": {
+                "messages": [
+                    {"role": "user", "content": "Hello!"},
+                    {"role": "assistant", "content": "Hello, how can I help?"},
+                    {"role": "user", "content": "Recommend a book about castles."},
+                ]
+            },
+        },
+    },
     "/v1/moderations": {
         "text": {
             "summary": "A text",
@@ -79,27 +92,3 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         }
     },
 }
-
-
-def complete(document: dict[str, Any]) -> None:
-    """Adds bodies with examples, and the models of errors, to a document of the whole server."""
-    schemas = document["components"]["schemas"]
-    for model in (OpenAiErrorOut, TeiErrorOut, GoogleErrorOut):
-        _add(schemas, model)
-    for path, body in _BODIES.items():
-        _add(schemas, body)
-        document["paths"][path]["post"]["requestBody"] = {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": _REFERENCE.format(model=body.__name__)},
-                    "examples": EXAMPLES[path],
-                }
-            },
-        }
-
-
-def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:
-    schema = model.model_json_schema(ref_template=_REFERENCE)
-    schemas.update(schema.pop("$defs", {}))
-    schemas[model.__name__] = schema

@@ -20,6 +20,7 @@ from postern.contract.errors import (
 )
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import (
+    Identity,
     Judged,
     Moderation,
     Options,
@@ -27,15 +28,8 @@ from postern.contract.moderation import (
     Timings,
     WorstWindow,
 )
-from postern.endpoints.wire import (
-    Asked,
-    ClassifyOut,
-    Identity,
-    MessageIn,
-    classify_reply,
-    conversation,
-    parse_classify,
-)
+from postern.endpoints.classify_body import Asked, MessageIn, conversation, parse_classify
+from postern.endpoints.classify_reply import ClassifyOut, classify_reply
 
 NAMES = "prompt response inputs messages role content threshold fallback on_overflow"
 FIELDS = st.sampled_from([*NAMES.split(), "operating_point", "other"])
