@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postern.settings.settings import FIELDS
+from postern.shipped import DEFAULT_ARTIFACT
 
-from app.settings import DEFAULT_ARTIFACT, Settings
 from tests.server_process import ServerProcess
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +33,7 @@ def _commands() -> list[str]:
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[ServerProcess]:
     """The server as `make serve` starts it, with the artifact that ships."""
-    with ServerProcess(["-m", "app", "serve"], {}) as process:
+    with ServerProcess(["-m", "postern", "serve"], {}) as process:
         process.wait_until_ready()
         yield process
 
@@ -96,7 +97,7 @@ def test_settings_and_their_defaults_are_true() -> None:
     named = set(re.findall(r"`POSTERN_([A-Z_]+)`", README)) - {"<NAME>"}
     assert named
     for name in named:
-        field = Settings.model_fields[name.lower()]
+        field = FIELDS[name.lower()].info
         default = field.default
         if isinstance(default, (int, str)) and default:
             row = next(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from postern.contract.exchange import Exchange, Label
+from postern.disguises.triggers import disguise_of
 
-from app.contract.exchange import Exchange, Label
-from app.triggers import disguise_of
 from model_training.behaviour import looks_text as looks
 from model_training.behaviour import people_text as people
 from model_training.behaviour import rules_text as rules
@@ -25,7 +25,7 @@ from model_training.behaviour.grammar import Slots, draw, fill, pick
 from model_training.behaviour.looks_words import LOOKS_SLOTS
 from model_training.behaviour.settings import BehaviourRowsConfig
 from model_training.behaviour.spelling import SPELLINGS
-from model_training.rows import Row
+from model_training.data.rows import Row
 
 SOURCE: Final = "behaviour_"
 SLOTS: Final[Slots] = {**small.SMALL_SLOTS, **people.PEOPLE_SLOTS, **LOOKS_SLOTS}
