@@ -103,6 +103,9 @@ class DistilConfig(_Section):
     learning_rate: float = 1e-4
     frozen_embeddings: bool = False
     """Leave the word embeddings as the base has them."""
+    embedding_bits: Literal[4] | None = None
+    """Round the word embeddings of the base before training, as `[export] embedding_bits` packs
+    them; with `frozen_embeddings` or `frozen_layers` they stay so. None: as they are."""
     frozen_layers: Annotated[int, Field(ge=0)] = 0
     """Leave so many of the lowest layers, and all embeddings, as the base has them: no gradients
     go through them, which saves two thirds of what they cost."""
@@ -157,6 +160,9 @@ class ExportConfig(_Section):
     """For `percentile`: the share of values inside the range, in percent."""
     parity_rows: Positive = 2800
     """Validation rows, half of them pairs, on which the served graph must match the torch model."""
+    embedding_bits: Literal[8, 4] = 8
+    """Of the word embeddings in a quantized graph: int8 with a scale for each row, or four bits
+    with a scale for each 128 columns. For encoders whose file would be too large."""
     float_layers: tuple[str, ...] = ()
     """MatMul nodes (substrings of names) whose activations stay float, as quantizing costs most."""
 

@@ -18,6 +18,7 @@ from model_training.recipe.config import (
     WindowConfig,
 )
 from model_training.student.bags import PAD_MULTIPLE
+from model_training.student.four_bits import BLOCK, rounded
 
 LABELS = {0: "unharmful", 1: "harmful"}
 
@@ -67,9 +68,20 @@ def load_base(settings: DistilConfig) -> Any:
     if settings.frozen_embeddings:
         # Words that the train pool never shows keep their place beside those that it does.
         model.get_input_embeddings().weight.requires_grad_(False)
+    if settings.embedding_bits is not None:
+        round_embeddings(model)
     if settings.frozen_layers:
         freeze_lowest(model, settings.frozen_layers)
     return model.float()
+
+
+def round_embeddings(model: Any) -> None:
+    """Word embeddings as four bits hold them. Raises RecipeInvalid where these cannot."""
+    table = model.get_input_embeddings().weight
+    if table.shape[1] % BLOCK:
+        raise RecipeInvalid(f"embedding_bits: {table.shape[1]} columns are no multiple of {BLOCK}")
+    with torch.no_grad():
+        table.copy_(torch.from_numpy(rounded(table.float().numpy())))
 
 
 def freeze_lowest(model: Any, n_layers: int) -> None:
