@@ -28,7 +28,7 @@ def metrics_page() -> str:
             NOTE,
             "`GET /metrics` answers in Prometheus's text format. Where API keys are set, it needs "
             "one. Labels are bounded: no label holds text of users or a key. "
-            "[Deploy](../guides/deploy.md#watch-it) says how to scrape, draw and alert.",
+            "[Deploy](../guides/deploy.md#7-watch-it) says how to scrape, draw and alert.",
             table(("metric", "type", "labels", "meaning"), rows),
             "The usual `process_*` metrics, such as `process_cpu_seconds_total` and "
             "`process_resident_memory_bytes`, stand beside them.",

@@ -45,8 +45,8 @@ def recipe_page() -> str:
             "A recipe is a TOML file that says what a training makes of which data. Its "
             "top level holds the fields of [RunConfig](#runconfig); the table `[distil]` holds "
             "those of [DistilConfig](#distilconfig), and so on. What a recipe leaves out "
-            "has the default. [Train your own student](../guides/training.md) starts from a small one, and the "
-            "folder `recipes/` holds those that were used here.",
+            "has the default. [Train your own student](../guides/training.md) starts from a small "
+            "one, and the folder `recipes/` holds those that were used here.",
             *_models(sources.recipe()),
         ]
     )
