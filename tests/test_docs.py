@@ -114,7 +114,8 @@ def test_the_figures_of_the_student_are_those_of_its_report() -> None:
     report = json.loads((DEFAULT_ARTIFACT / "report.json").read_text())
     for name in ("openai_moderation", "harmbench_eval"):
         figures = report["test"][name]
-        shown = [f"{figures[key]:.3f}".removeprefix("0") for key in ("f1", "auprc")]
+        found = (figures["at"]["balanced"]["f1"], figures["auprc"])
+        shown = [f"{figure:.3f}".removeprefix("0") for figure in found]
         assert f"**{shown[0]} / {shown[1]}**" in page, name
 
 

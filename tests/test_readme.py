@@ -92,8 +92,9 @@ def test_named_settings_exist() -> None:
     assert {name.lower() for name in named} <= set(Settings.model_fields)
 
 
-def test_linked_files_exist() -> None:
-    assert broken_links(ROOT / "README.md") == []
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_linked_files_exist(name: str) -> None:
+    assert broken_links(ROOT / name) == []
 
 
 def test_the_named_artifact_is_the_one_that_is_served() -> None:

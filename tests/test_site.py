@@ -97,7 +97,7 @@ def test_no_style_loads_anything_from_elsewhere(site: Path) -> None:
 
 
 def test_the_scripts_have_no_reason_to_ask_elsewhere(site: Path) -> None:
-    """The theme's ask other hosts for diagrams and for a repository's figures; no page has either."""
+    """The theme's ask others for diagrams and for a repository's figures; no page has either."""
     for path in site.rglob("*.html"):
         page = Page(path.read_text("utf-8"))
         assert "mermaid" not in page.classes, path
