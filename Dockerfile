@@ -12,7 +12,7 @@ COPY app app
 COPY artifacts/postern-minilm/1.4.0 artifacts/postern-minilm/1.4.0
 USER 65534:65534
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-m", "app", "probe", "http://127.0.0.1:8000/healthz"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-m", "postern", "probe", "http://127.0.0.1:8000/healthz"]
 # Exec form: signals reach the server, which drains before it leaves.
-ENTRYPOINT ["python", "-m", "app", "serve"]
+ENTRYPOINT ["python", "-m", "postern", "serve"]
 CMD ["--host", "0.0.0.0", "--port", "8000"]

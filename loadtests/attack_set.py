@@ -30,7 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
+
 from loadtests.attack_texts import DISGUISES, KINDS, harmless, made_prompts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,7 +99,10 @@ def serving(**settings: object) -> Iterator[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
     environment |= {f"POSTERN_{k.upper()}": str(v) for k, v in (patient | settings).items()}
     process = subprocess.Popen(
-        [sys.executable, "-m", "app", "serve"], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+        [sys.executable, "-m", "postern", "serve"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
     )
     try:
         assert process.stdout is not None

@@ -35,15 +35,23 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
-
-from app.contract.artifact import Artifact, read_artifact
-from app.contract.exchange import Exchange
-from app.contract.probability import harmful_margin, harmful_probability
-from app.contract.text import segments
-from app.contract.windows import Window, pad
-from app.session import OnnxSession
-from app.settings import DEFAULT_ARTIFACT
-from app.tokenizer import Tokenizer
+from postern.contract.artifact import (
+    Artifact,
+    read_artifact,
+)
+from postern.contract.exchange import Exchange
+from postern.contract.probability import (
+    harmful_margin,
+    harmful_probability,
+)
+from postern.contract.text import segments
+from postern.contract.windows import (
+    Window,
+    pad,
+)
+from postern.inference.session import OnnxSession
+from postern.inference.tokenizer import Tokenizer
+from postern.shipped import DEFAULT_ARTIFACT
 
 Run = Callable[[Sequence[Window]], np.ndarray]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")

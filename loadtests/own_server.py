@@ -32,7 +32,7 @@ def started(*command: str, **settings: object) -> Iterator[OwnServer]:
     given = {"port": 0, "log_level": "warning"} | settings
     kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
     process = subprocess.Popen(
-        [sys.executable, *(command or ("-m", "app", "serve"))],
+        [sys.executable, *(command or ("-m", "postern", "serve"))],
         cwd=ROOT,
         env=kept
         | {"PYTHONPATH": str(ROOT)}

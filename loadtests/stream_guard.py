@@ -175,7 +175,7 @@ class Server:
         flags = ["--port", "0", "--upstream-url", upstream, "--stream-score-at", at, *tokens]
         kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--log-level", "warning", *flags, *extra],
+            [sys.executable, "-m", "postern", "serve", "--log-level", "warning", *flags, *extra],
             cwd=ROOT,
             env=kept,
             stdout=subprocess.PIPE,

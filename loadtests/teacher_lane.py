@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 ROOT = Path(__file__).resolve().parents[1]
 _WORDS = [
@@ -141,7 +141,10 @@ def start(
     environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
     environment |= {f"POSTERN_{name.upper()}": str(value) for name, value in settings.items()}
     process = subprocess.Popen(
-        [sys.executable, "-m", "app", "serve"], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+        [sys.executable, "-m", "postern", "serve"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     found = re.search(rb"http://\S+:\d+", process.stdout.readline())

@@ -8,14 +8,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.contract.errors import PosternError
-from model_training import cascade_report, coverage, fit_value, import_data
-from model_training.comparisons import COMPARISONS, add_comparison_arguments, compare
-from model_training.config import read_recipe
+from postern.contract.errors import PosternError
+
+from model_training.data import import_data
 from model_training.errors import RecipeInvalid
-from model_training.import_arguments import add_import_arguments, imported_config
-from model_training.launch import read_place
-from model_training.stages import STAGES, Run, locked, stages_of
+from model_training.recipe.config import read_recipe
+from model_training.run.launch import read_place
+from model_training.stages.import_classifier import (
+    add_import_arguments,
+    imported_config,
+)
+from model_training.stages.student import (
+    STAGES,
+    Run,
+    locked,
+    stages_of,
+)
+from model_training.studies import cascade_report, coverage, fit_value
+from model_training.studies.commands import (
+    COMPARISONS,
+    add_comparison_arguments,
+    compare,
+)
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,7 +57,7 @@ def _run(arguments: argparse.Namespace) -> None:
         import_data.import_data(arguments)
         return
     if arguments.stage == "average":
-        from model_training.average import average  # torch
+        from model_training.student.average import average  # torch
 
         average(arguments.of, arguments.output)
         return
@@ -71,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> None:
         recipes=recipes,
     )
     if arguments.stage == "train-teacher":
-        from model_training.teacher_stages import train_teacher
+        from model_training.stages.teacher import train_teacher
 
         # Each member has a lock of its own, so that several can train side by side.
         train_teacher(run, arguments.member)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.contract.errors import PosternError
+from postern.contract.errors import PosternError
 
 
 class DataInvalid(PosternError):

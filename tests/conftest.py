@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from postern.contract.artifact import (
+    Artifact,
+    read_artifact,
+)
+from postern.inference.tokenizer import Tokenizer
 
-from app.contract.artifact import Artifact, read_artifact
-from app.tokenizer import Tokenizer
 from tests.server_process import ServerProcess
 
 # Time is never a verdict here: the suite runs on busy machines.
@@ -56,7 +59,9 @@ def tokenizer(artifact: Artifact) -> Tokenizer:
 @pytest.fixture(scope="session")
 def server(tiny_artifact: Path) -> Iterator[ServerProcess]:
     """A healthy server with default settings, shared by all tests that do not break it."""
-    with ServerProcess(["-m", "app", "serve"], PATIENT | {"artifact": tiny_artifact}) as process:
+    with ServerProcess(
+        ["-m", "postern", "serve"], PATIENT | {"artifact": tiny_artifact}
+    ) as process:
         process.wait_until_ready()
         yield process
 
@@ -68,7 +73,7 @@ def start_server(tiny_artifact: Path) -> Iterator[StartServer]:
 
         def start(**settings: object) -> ServerProcess:
             process = ServerProcess(
-                ["-m", "app", "serve"], PATIENT | {"artifact": tiny_artifact} | settings
+                ["-m", "postern", "serve"], PATIENT | {"artifact": tiny_artifact} | settings
             )
             stack.enter_context(process)
             process.wait_until_ready()

@@ -92,7 +92,7 @@ class Runner:
             if (ROOT / name).exists():
                 (folder / name).symlink_to(ROOT / name)
         for name, arguments in (
-            ("bin/postern", " -m app"),
+            ("bin/postern", " -m postern"),
             (".venv/bin/python", ""),
         ):
             tool = folder / name
@@ -116,7 +116,7 @@ class Runner:
             cwd=self._folder,
             env=environment({})
             | {
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": f"{ROOT / 'app'}{os.pathsep}{ROOT}",
                 "HOME": str(self._folder),
                 "PATH": f"{self._folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             },

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-
-from app.contract.windows import Encoding, Window
+from postern.contract.windows import (
+    Encoding,
+    Window,
+)
 
 RunWindows = Callable[[Sequence[Window]], Any]
 

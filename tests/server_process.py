@@ -35,7 +35,7 @@ def postern(
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs one `postern` command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
+        [sys.executable, "-m", "postern", *arguments],
         cwd=ROOT,
         env=environment(settings),
         input=stdin.encode() if isinstance(stdin, str) else stdin,

@@ -23,7 +23,7 @@ def block(language: str) -> str:
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[ServerProcess]:
-    with ServerProcess(["-m", "app", "serve"], {"api_keys": "YOUR_KEY"}) as process:
+    with ServerProcess(["-m", "postern", "serve"], {"api_keys": "YOUR_KEY"}) as process:
         process.wait_until_ready()
         yield process
 

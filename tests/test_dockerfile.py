@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from postern.shipped import DEFAULT_ARTIFACT
 
-from app.settings import DEFAULT_ARTIFACT
 from tests.server_process import ServerProcess
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postern.settings.settings import FIELDS
+from postern.shipped import DEFAULT_ARTIFACT
 
-from app.settings import DEFAULT_ARTIFACT, Settings
 from model_training.__main__ import training_parser
 from model_training.stages import STAGES
 from tests.documents import Block, Runner, blocks, broken_links, documents, without_make
@@ -24,7 +25,7 @@ DOCUMENTS = [str(path.relative_to(ROOT)) for path in documents()]
 def shipped() -> Iterator[ServerProcess]:
     """The server as `make serve` starts it, with the artifact that ships."""
     patient = {"request_timeout_ms": 120_000}
-    with ServerProcess(["-m", "app", "serve"], patient) as process:
+    with ServerProcess(["-m", "postern", "serve"], patient) as process:
         process.wait_until_ready()
         yield process
 
@@ -40,7 +41,7 @@ def test_what_it_shows_runs(name: str, shipped: ServerProcess, tmp_path: Path) -
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_its_links_and_settings_exist(name: str) -> None:
     assert broken_links(ROOT / name) == []
-    known = {f"POSTERN_{field.upper()}" for field in Settings.model_fields}
+    known = {f"POSTERN_{field.upper()}" for field in FIELDS}
     named = set(re.findall(r"\bPOSTERN_[A-Z_]*[A-Z]\b", (ROOT / name).read_text()))
     assert named <= known
 

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 import yaml
+from postern.settings.settings import (
+    FIELDS,
+    read_settings,
+)
 
-from app.settings import Settings, read_settings
 from tests.documents import URL, code_of
 from tests.scripted_upstream import Seen, Step, StubUpstream, answer, completion, whole
 from tests.server_process import HANG_S, ROOT, ServerProcess, environment
@@ -42,7 +45,7 @@ def guarded(upstream: StubUpstream) -> Iterator[ServerProcess]:
     settings = {name.lower(): value for name, value in exported.items()}
     assert set(settings) == {"upstream_url", "upstream_api_key"}
     with ServerProcess(
-        ["-m", "app", "serve"], settings | {"upstream_url": upstream.url}
+        ["-m", "postern", "serve"], settings | {"upstream_url": upstream.url}
     ) as process:
         process.wait_until_ready()
         yield process
@@ -101,21 +104,21 @@ def test_the_flags_of_the_commands_exist(script: str) -> None:
 
 
 def test_the_table_of_settings_is_complete_and_true() -> None:
-    section = REFERENCE.partition("## Guarded proxy\n")[2].partition("\n## ")[0]
+    section = REFERENCE.partition("## Upstream\n")[2]
     rows = dict(re.findall(r"^\| `POSTERN_(\w+)` \| (.*?) \|", section, flags=re.MULTILINE))
     beginnings = ("upstream_", "judge_", "on_", "refusal_", "guard_", "stream_")
-    expected = {name for name in Settings.model_fields if name.startswith(beginnings)}
+    expected = {name for name in FIELDS if name.startswith(beginnings)}
     assert {name.lower() for name in rows} >= expected
     for name, shown in rows.items():
-        default = Settings.model_fields[name.lower()].default
+        default = FIELDS[name.lower()].info.default
         words = str(default).lower() if isinstance(default, bool) else str(default)
         assert shown == ("none" if default is None else f"`{words}`"), name
     for name in re.findall(r"POSTERN_([A-Z_]+)", START + GUIDE):
-        assert name.lower() in Settings.model_fields, name
+        assert name.lower() in FIELDS, name
 
 
 def test_the_outcomes_are_those_that_are_counted() -> None:
-    code = (ROOT / "app/chat_guard/guard.py").read_text()
+    code = (ROOT / "app/postern/chat_guard/guard.py").read_text()
     counted = set(re.findall(r'(?:_count\(|outcome = )"(\w+)"', code))
     counted |= set(re.findall(r'outcome = "(\w+)" if .* else "\w+"', code)) | {"passed"}
     listed = GUIDE.partition("by `outcome`:")[2].partition("`postern_held_back")[0]
@@ -142,7 +145,7 @@ def test_compose_builds_from_here_with_settings_that_exist(compose: dict[str, An
         name.removeprefix("POSTERN_").lower(): re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)
         for name, value in postern["environment"].items()
     }
-    assert set(settings) <= set(Settings.model_fields)
+    assert set(settings) <= set(FIELDS)
     assert read_settings(**settings).upstream_url == "http://model:11434/v1"
 
 

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from postern.dialects.perspective import ATTRIBUTES
+from postern.settings.settings import FIELDS
 
-from app.dialects.perspective import ATTRIBUTES
-from app.settings import Settings
 from tests.documents import URL, code_of
 from tests.server_process import ROOT, ServerProcess
 
@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[ServerProcess]:
-    with ServerProcess(["-m", "app", "serve"], {"api_keys": "YOUR_KEY"}) as process:
+    with ServerProcess(["-m", "postern", "serve"], {"api_keys": "YOUR_KEY"}) as process:
         process.wait_until_ready()
         yield process
 
@@ -76,7 +76,7 @@ def test_googles_client_raises_its_own_error_with_our_reason(shipped: ServerProc
 def test_the_table_is_true() -> None:
     for name in ATTRIBUTES:
         assert f"| `{name}` |" in PAGE
-    limit = Settings.model_fields["max_exchange_chars"].default
+    limit = FIELDS["max_exchange_chars"].info.default
     assert f"{limit:,} characters" in PAGE
 
 

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from postern.settings.settings import FIELDS
+from postern.shipped import DEFAULT_ARTIFACT
 
-from app.settings import DEFAULT_ARTIFACT, Settings
 from tests.documents import URL, broken_links, code_of
 from tests.server_process import ROOT, ServerProcess
 
@@ -26,7 +27,7 @@ def _commands() -> list[str]:
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[ServerProcess]:
     """The server as `make serve` starts it, with the artifact that ships."""
-    with ServerProcess(["-m", "app", "serve"], {}) as process:
+    with ServerProcess(["-m", "postern", "serve"], {}) as process:
         process.wait_until_ready()
         yield process
 
@@ -58,7 +59,7 @@ def test_every_command_is_run_or_known(shipped: ServerProcess) -> None:
     assert len(local) == 1
     for command in local:
         python = shlex.quote(sys.executable)
-        json.loads(_run(command.replace(".venv-serve/bin/postern", f"{python} -m app")))
+        json.loads(_run(command.replace(".venv-serve/bin/postern", f"{python} -m postern")))
     made = [line.split()[1] for line in _commands() if line.startswith("make ")]
     assert made == ["serve", "test"]
     makefile = (ROOT / "Makefile").read_text()
@@ -89,7 +90,7 @@ def test_the_chatbot_says_nothing_when_the_gate_is_away() -> None:
 def test_named_settings_exist() -> None:
     named = set(re.findall(r"`POSTERN_([A-Z_]+)`", README))
     assert named
-    assert {name.lower() for name in named} <= set(Settings.model_fields)
+    assert {name.lower() for name in named} <= set(FIELDS)
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])

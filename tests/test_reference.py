@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from postern.contract import errors
+from postern.settings.settings import FIELDS
 
-from app.contract import errors
-from app.settings import Settings
 from scripts.reference.__main__ import FOLDER, pages
 from scripts.reference.sources import problems
 from scripts.reference.words import type_of
@@ -20,7 +20,7 @@ def test_a_generated_page_is_that_of_the_code(name: str) -> None:
 
 
 def test_every_setting_stands_in_one_row() -> None:
-    for name in Settings.model_fields:
+    for name in FIELDS:
         assert PAGES["settings.md"].count(f"| `POSTERN_{name.upper()}` |") == 1, name
 
 

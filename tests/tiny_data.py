@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model_training.rows import Row
+from model_training.data.rows import Row
 from tests.tiny_student import tiny_rows
 
 

@@ -12,12 +12,11 @@ import tempfile
 from pathlib import Path
 
 import torch
+from postern.contract.exchange import Exchange
+from postern.contract.teacher_text import TEMPLATES
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as HubTokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-from app.contract.exchange import Exchange
-from app.contract.teacher_text import TEMPLATES
 
 CONTROL = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 CHAT_TEMPLATE = (

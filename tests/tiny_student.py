@@ -14,20 +14,27 @@ from typing import Literal
 
 import numpy as np
 import torch
+from postern.contract.decision import (
+    OperatingPoint,
+    Policy,
+)
+from postern.contract.exchange import SLICES
+from postern.contract.probability import Calibration
+from postern.contract.text import segments
+from postern.contract.windows import pad
+from postern.inference.tokenizer import Tokenizer
 from tokenizers import Tokenizer as HubTokenizer
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification
 
-from app.contract.decision import OperatingPoint, Policy
-from app.contract.exchange import SLICES
-from app.contract.probability import Calibration
-from app.contract.text import segments
-from app.contract.windows import pad
-from app.tokenizer import Tokenizer
-from model_training.config import DistilConfig, ExportConfig, RunConfig
-from model_training.export import export_student
-from model_training.publish import publish
-from model_training.rows import Row
+from model_training.data.rows import Row
+from model_training.evaluation.publish import publish
+from model_training.recipe.config import (
+    DistilConfig,
+    ExportConfig,
+    RunConfig,
+)
+from model_training.student.export import export_student
 
 Quantization = Literal["none", "static", "weight_only"]
 

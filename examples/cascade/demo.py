@@ -58,7 +58,7 @@ def started(arguments: argparse.Namespace) -> subprocess.Popen[bytes]:
         "POSTERN_LOG_LEVEL": "warning",
     }
     address = ["--host", arguments.host, "--port", str(arguments.port)]
-    return subprocess.Popen([sys.executable, "-m", "app", "serve", *address], env=environment)
+    return subprocess.Popen([sys.executable, "-m", "postern", "serve", *address], env=environment)
 
 
 def ready(server: subprocess.Popen[bytes], url: str) -> bool:

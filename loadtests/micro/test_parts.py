@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from postern.composition.services import build_services
+from postern.composition.student import Student, load_student
+from postern.contract.exchange import Exchange
+from postern.contract.text import segments
+from postern.contract.windows import Window
+from postern.endpoints.classify_body import parse_classify
+from postern.settings.settings import read_settings
 
-from app.contract.exchange import Exchange
-from app.contract.text import segments
-from app.contract.windows import Window
-from app.main import Student, build_services, load_student
-from app.settings import Settings
-from app.wire import parse_classify
 from loadtests.texts import MadeTexts
 
 Benchmark = Callable[..., Any]
@@ -35,7 +36,7 @@ _BATCH = 32
 
 @pytest.fixture(scope="module")
 def student() -> Student:
-    return load_student(Settings(intra_op_threads=1))
+    return load_student(read_settings(intra_op_threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_batching(
 ) -> None:
     """Queue, batches and futures around a model that takes no time."""
     instant = dataclasses.replace(student, session=Instant(), alone=None)
-    _, batcher = build_services(Settings(), instant)
+    _, batcher = build_services(read_settings(), instant)
     lengths = [texts[LENGTHS[number % 3]][number % _BATCH] for number in range(size)]
     encodings = [student.tokenizer.encode((text,)) for text in lengths]
     with asyncio.Runner() as runner:
@@ -139,7 +140,7 @@ class Instant:
 @pytest.fixture(scope="module")
 def post() -> Iterator[Callable[[dict[str, str]], int]]:
     """Posts to the real server over one kept-alive connection; returns the status."""
-    command = [sys.executable, "-m", "app", "serve", "--port", "0", "--log-level", "warning"]
+    command = [sys.executable, "-m", "postern", "serve", "--port", "0", "--log-level", "warning"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

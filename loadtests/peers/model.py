@@ -12,13 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-
-from app.contract.artifact import read_artifact
-from app.contract.exchange import Exchange
-from app.contract.probability import harmful_margin, harmful_probability
-from app.contract.text import segments
-from app.contract.windows import Window, pad
-from app.tokenizer import Tokenizer
+from postern.contract.artifact import read_artifact
+from postern.contract.exchange import Exchange
+from postern.contract.probability import (
+    harmful_margin,
+    harmful_probability,
+)
+from postern.contract.text import segments
+from postern.contract.windows import (
+    Window,
+    pad,
+)
+from postern.inference.tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT = ROOT / "artifacts/postern-minilm/1.4.0"

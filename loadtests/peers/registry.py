@@ -45,7 +45,7 @@ def _module(name: str) -> Command:
 
 def _ours(_: Path, port: int, __: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "app", "serve", "--port", str(port)),
+        *(sys.executable, "-m", "postern", "serve", "--port", str(port)),
         *("--artifact", str(ARTIFACT), "--log-level", "warning"),
     ]
 

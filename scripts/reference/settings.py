@@ -11,26 +11,25 @@ from scripts.reference import sources
 from scripts.reference.markdown import NOTE, page, table
 from scripts.reference.words import type_of
 
-# Which group a setting stands in: the first whose beginnings fit; the last takes the rest.
-_GROUPS: Final = (
-    (
+# The sections of the settings in the order of the page: title, and what they are about.
+_SECTIONS: Final = {
+    "server": ("Server", "Where the server listens, and how it starts and stops."),
+    "access": ("Access", "Who may ask."),
+    "engine": (
+        "Student and engine",
+        "What is served, and on what; see [batching and admission](../explanation/batching.md).",
+    ),
+    "limits": ("Limits and deadlines", "What a request may hold, and how long it may take."),
+    "teacher": (
         "Teacher",
         "A stronger judge behind the student; see [the guide](../guides/teacher.md).",
-        ("teacher_",),
     ),
-    (
-        "Guarded proxy",
-        "Postern between a chatbot and its model; see [the guide](../guides/proxy.md).",
-        ("upstream_", "judge_", "on_", "refusal_", "guard_", "stream_"),
+    "upstream": (
+        "Upstream",
+        "The model behind the guarded proxy; see [the guide](../guides/proxy.md).",
     ),
-    (
-        "Limits and deadlines",
-        "What a request may hold and how long it may take; see "
-        "[batching and admission](../explanation/batching.md).",
-        ("max_", "request_", "body_", "header_", "keep_", "drain_", "grace_", "stall_"),
-    ),
-    ("Server and student", "Where the server listens and what it serves.", ("",)),
-)
+    "guard": ("Guarded proxy", "How the guarded proxy judges and blocks."),
+}
 
 
 def settings_page() -> str:
@@ -45,12 +44,8 @@ def settings_page() -> str:
         "A value that cannot be used stops the start with one line and exit code 2. "
         "Thresholds and deferral bands are not settings: they belong to the artifact.",
     ]
-    left = dict(sources.setting_fields())
-    grouped = []
-    for title, about, beginnings in _GROUPS:
-        names = [name for name in left if name.startswith(beginnings)]
-        grouped.append((title, about, [(name, left.pop(name)) for name in names]))
-    for title, about, fields in reversed(grouped):
+    found = sources.settings()
+    for section, (title, about) in _SECTIONS.items():
         rows = [
             (
                 f"`POSTERN_{name.upper()}`",
@@ -58,7 +53,8 @@ def settings_page() -> str:
                 type_of(field.annotation, field.metadata),
                 field.description or "",
             )
-            for name, field in fields
+            for name, (its_section, field) in found.items()
+            if its_section == section
         ]
         parts += [f"## {title}", about]
         parts.append(table(("setting", "default", "type", "meaning"), rows))

@@ -10,20 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from postern import __version__, cli
+from postern.contract import errors
+from postern.contract.artifact import Manifest
+from postern.endpoints import chat, operations, verdicts
+from postern.http.errors import PROBLEMS, Problem
+from postern.metrics import Metrics
+from postern.server import api_docs
+from postern.settings.settings import FIELDS
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app import __version__, api_docs, cli
-from app.chat_guard.routes import router as chat_guard_router
-from app.contract import errors
-from app.contract.artifact import Manifest
-from app.dialects.routes import router as dialects_router
-from app.http_errors import PROBLEMS, Problem
-from app.metrics import Metrics
-from app.routes import router
-from app.settings import Settings
 from model_training.__main__ import training_parser
-from model_training.config import RunConfig
+from model_training.recipe.config import RunConfig
 
 VERSION = __version__
 SETTING_FLAG = "setting_"
@@ -36,9 +35,9 @@ _NEVER_OVER_HTTP = (
 )
 
 
-def setting_fields() -> Mapping[str, FieldInfo]:
-    """Every setting by the lower-case name that follows `POSTERN_` in the environment."""
-    return Settings.model_fields
+def settings() -> Mapping[str, tuple[str, FieldInfo]]:
+    """Section and field of every setting, by the lower-case name behind `POSTERN_`."""
+    return {name: (place.section, place.info) for name, place in FIELDS.items()}
 
 
 def server_parser() -> argparse.ArgumentParser:
@@ -69,8 +68,9 @@ def is_never_over_http(kind: type[Exception]) -> bool:
 def openapi() -> dict[str, Any]:
     """The OpenAPI document of the server, made without a model."""
     app = FastAPI(title="Postern", version=VERSION)
-    for one in (router, dialects_router, chat_guard_router):
-        app.include_router(one)
+    verdicts.add_to(app)
+    app.include_router(chat.router)
+    app.include_router(operations.router)
     api_docs.add_to(app)
     return app.openapi()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from app.metrics import Metrics
+from postern.metrics import Metrics
 
-APP = Path(__file__).resolve().parents[2] / "app"
+APP = Path(__file__).resolve().parents[2] / "app" / "postern"
 UNITS = (
     *("_seconds", "_tokens", "_ratio", "_windows", "_info", "_probability", "_psi"),
     *("_questions", "_state"),

@@ -13,11 +13,20 @@ from typing import Any
 
 import httpx
 import pytest
+from postern.calibration.publishing import (
+    write_durably,
+    write_version,
+)
+from postern.contract.artifact import (
+    MODEL,
+    TOKENIZER,
+    Manifest,
+    file_entries,
+    read_artifact,
+)
+from postern.contract.exchange import SLICES
+from postern.contract.reference import ProbabilityReference
 
-from app.contract.artifact import MODEL, TOKENIZER, Manifest, file_entries, read_artifact
-from app.contract.exchange import SLICES
-from app.contract.reference import ProbabilityReference
-from app.publishing import write_durably, write_version
 from tests.conftest import StartServer
 from tests.scripted_upstream import StubUpstream, answer
 from tests.server_process import ROOT, ServerProcess
@@ -246,7 +255,7 @@ def test_every_query_of_the_dashboard_has_data(prometheus: Prometheus) -> None:
 
 def test_every_metric_is_watched() -> None:
     """What the server measures and nobody looks at is not worth measuring."""
-    from app.metrics import Metrics
+    from postern.metrics import Metrics
 
     looked_at = " ".join(_queries())
     for metric in Metrics().registry.collect():

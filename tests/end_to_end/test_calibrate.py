@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from postern.contract.artifact import (
+    MANIFEST,
+    read_artifact,
+)
+from postern.contract.certificate import Certificate
 
-from app.contract.artifact import MANIFEST, read_artifact
-from app.contract.certificate import Certificate
 from tests.conftest import StartServer
 from tests.server_process import ROOT, environment, postern
 from tests.tiny_student import tiny_rows
@@ -189,7 +192,7 @@ def test_it_runs_with_the_serving_dependencies_alone(
 import sys
 for name in ("torch", "sklearn", "scipy", "transformers", "matplotlib", "model_training"):
     sys.modules[name] = None
-from app.cli import main
+from postern.cli import main
 sys.exit(main(["calibrate", "--data", {str(data)!r}, "--artifact", {str(source)!r},
                "--output", {str(tmp_path)!r}, *{ASKED!r}]))
 """

@@ -10,14 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postern.calibration.calibrate import (
+    disguises,
+    opinion,
+)
+from postern.calibration.labelled import read_labelled
+from postern.calibration.parts import taught
+from postern.contract.artifact import (
+    Manifest,
+    read_artifact,
+)
+from postern.contract.certificate import (
+    AskedTeacher,
+    Certificate,
+)
+from postern.contract.exchange import (
+    SLICES,
+    Exchange,
+)
+from postern.contract.teacher_text import TEMPLATES
 
-from app.calibrate import disguises, opinion
-from app.calibration.labelled import read_labelled
-from app.calibration.parts import taught
-from app.contract.artifact import Manifest, read_artifact
-from app.contract.certificate import AskedTeacher, Certificate
-from app.contract.exchange import SLICES, Exchange
-from app.contract.teacher_text import TEMPLATES
 from tests.conftest import StartServer
 from tests.end_to_end.test_calibrate import ASKED, labelled
 from tests.scripted_teacher import says, verdict

@@ -11,14 +11,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+from postern.calibration.calibrate import (
+    disguises,
+    opinion,
+    score,
+)
+from postern.calibration.certify import (
+    deferred,
+    outcomes,
+)
+from postern.calibration.labelled import Labelled
+from postern.contract.artifact import (
+    Artifact,
+    read_artifact,
+)
+from postern.contract.decision import OperatingPoint
+from postern.contract.exchange import (
+    SLICES,
+    Exchange,
+)
+from postern.contract.probability import harmful_probability
 
-from app.calibrate import disguises, opinion, score
-from app.calibration.certify import deferred, outcomes
-from app.calibration.labelled import Labelled
-from app.contract.artifact import Artifact, read_artifact
-from app.contract.decision import OperatingPoint
-from app.contract.exchange import SLICES, Exchange
-from app.contract.probability import harmful_probability
 from tests.conftest import StartServer
 from tests.server_process import ServerProcess, postern
 from tests.tiny_student import tiny_rows

@@ -149,7 +149,7 @@ def test_invalid_bytes_on_standard_input_are_refused_in_one_line(
 
 def test_an_interrupt_ends_the_command_quietly(artifact_flag: tuple[str, str]) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "app", "classify", "--jsonl", "-", *artifact_flag],
+        [sys.executable, "-m", "postern", "classify", "--jsonl", "-", *artifact_flag],
         cwd=ROOT,
         env=environment({}),
         stdin=subprocess.PIPE,

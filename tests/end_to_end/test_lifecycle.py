@@ -72,7 +72,7 @@ def test_a_model_that_hangs_does_not_outlive_the_grace_period(
 
 
 def test_sigkill_and_start_again_on_the_same_port(tiny_artifact: Path) -> None:
-    first = ServerProcess(["-m", "app", "serve"], {"artifact": tiny_artifact})
+    first = ServerProcess(["-m", "postern", "serve"], {"artifact": tiny_artifact})
     port = first.address[1]
     with first.connect() as connection:  # leaves a socket behind
         connection.sendall(b"POST /classify HTTP/1.1\r\n")
@@ -80,7 +80,7 @@ def test_sigkill_and_start_again_on_the_same_port(tiny_artifact: Path) -> None:
         first.wait()
     first._stderr.close()
     with ServerProcess(
-        ["-m", "app", "serve", "--port", str(port)], {"artifact": tiny_artifact}
+        ["-m", "postern", "serve", "--port", str(port)], {"artifact": tiny_artifact}
     ) as second:
         second.wait_until_ready()
         assert second.address[1] == port
@@ -288,7 +288,7 @@ def _link_the_model_elsewhere(folder: Path) -> None:
 
 
 def _break_the_model(folder: Path) -> None:
-    from app.contract.artifact import file_entries
+    from postern.contract.artifact import file_entries
 
     (folder / "model.onnx").write_bytes(b"not a graph")
     entries = {name: entry.model_dump() for name, entry in file_entries(folder).items()}

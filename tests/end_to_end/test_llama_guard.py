@@ -15,11 +15,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postern.contract.exchange import Exchange
+from postern.contract.teacher_call import question
+from postern.contract.teacher_text import TEMPLATES
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from app.contract.exchange import Exchange
-from app.contract.teacher_call import question
-from app.contract.teacher_text import TEMPLATES
 from tests.conftest import StartServer
 from tests.end_to_end.test_teacher import TAUGHT, only
 from tests.server_process import ServerProcess

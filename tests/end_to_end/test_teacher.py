@@ -14,11 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from postern.composition.teacher import build_desk
+from postern.contract.errors import SettingsInvalid
+from postern.metrics import Metrics
+from postern.settings.settings import read_settings
 
-from app.contract.errors import SettingsInvalid
-from app.metrics import Metrics
-from app.settings import read_settings
-from app.teacher.setup import build_desk
 from tests.conftest import StartServer
 from tests.scripted_teacher import FAULTS, METADATA, says
 from tests.scripted_upstream import Seen, Step, StubUpstream, completion, whole
@@ -391,7 +391,7 @@ def test_proxy_variables_are_ignored(
     for name in names:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     settings = {"teacher_url": teacher.url, "artifact": tiny_artifact} | TAUGHT
-    with ServerProcess(["-m", "app", "serve"], settings) as server:
+    with ServerProcess(["-m", "postern", "serve"], settings) as server:
         for name in names:  # our own client would go by them
             monkeypatch.delenv(name)
         server.wait_until_ready()

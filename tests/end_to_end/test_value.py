@@ -7,17 +7,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from postern.contract.artifact import (
+    Artifact,
+    read_artifact,
+)
+from postern.contract.errors import ArtifactInvalid
+from postern.contract.exchange import Exchange
+from postern.contract.probability import (
+    harmful_margin,
+    harmful_probability,
+)
+from postern.contract.text import segments
+from postern.contract.value import (
+    VALUE_OUTPUT,
+    Chance,
+    ValueHead,
+)
+from postern.inference.session import OnnxSession
+from postern.inference.tokenizer import Tokenizer
 
-from app.contract.artifact import Artifact, read_artifact
-from app.contract.errors import ArtifactInvalid
-from app.contract.exchange import Exchange
-from app.contract.probability import harmful_margin, harmful_probability
-from app.contract.text import segments
-from app.contract.value import VALUE_OUTPUT, Chance, ValueHead
-from app.session import OnnxSession
-from app.tokenizer import Tokenizer
-from model_training.fit_value import write
-from model_training.value_graph import pooled_name, with_head, with_pooled
+from model_training.studies.fit_value import write
+from model_training.studies.value_graph import (
+    pooled_name,
+    with_head,
+    with_pooled,
+)
 from tests.conftest import StartServer
 from tests.end_to_end.test_teacher import TAUGHT
 from tests.server_process import ServerProcess, postern

@@ -9,10 +9,13 @@ import json
 import sys
 from pathlib import Path
 
-from app.contract.artifact import read_artifact
-from app.contract.exchange import Exchange
-from app.contract.text import TEXT_FORMAT, segments
-from app.tokenizer import Tokenizer
+from postern.contract.artifact import read_artifact
+from postern.contract.exchange import Exchange
+from postern.contract.text import (
+    TEXT_FORMAT,
+    segments,
+)
+from postern.inference.tokenizer import Tokenizer
 
 TEXTS: tuple[tuple[str, str | None], ...] = (
     ("How do I bake a cake?", None),

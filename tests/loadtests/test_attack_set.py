@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postern.contract.exchange import Exchange
+from postern.disguises.triggers import disguise_of
 
-from app.contract.exchange import Exchange
-from app.triggers import disguise_of
 from loadtests.attack_set import markdown
 from loadtests.attack_texts import DISGUISES, KINDS, harmless, made_prompts
 from loadtests.teacher_lane import ratios_of, summary

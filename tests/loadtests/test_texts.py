@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from postern.contract.artifact import read_artifact
+from postern.contract.text import normalize
+from postern.endpoints.classify_body import parse_classify
+from postern.inference.tokenizer import Tokenizer
+from postern.shipped import DEFAULT_ARTIFACT
 
-from app.contract.artifact import read_artifact
-from app.contract.text import normalize
-from app.settings import DEFAULT_ARTIFACT
-from app.tokenizer import Tokenizer
-from app.wire import parse_classify
 from loadtests.scenarios import SCENARIOS, requests
 from loadtests.texts import PROMPT_TOKENS, RESPONSE_TOKENS, WORDS, MadeTexts, read_texts
 from tests.tiny_data import build_tiny_data

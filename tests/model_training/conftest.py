@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_training.export import export_student
+from model_training.student.export import export_student
 from tests.tiny_student import build_tiny_student, tiny_config, tiny_rows
 
 

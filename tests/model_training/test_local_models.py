@@ -10,25 +10,37 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from postern.contract.exchange import Exchange
+from postern.contract.teacher_text import TEMPLATES
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from app.contract.exchange import Exchange
-from app.contract.teacher_text import TEMPLATES
-from model_training import llm_local
-from model_training.classifier_teacher import ClassifierBackend
-from model_training.errors import RecipeInvalid, ServerUnusable
-from model_training.journal import Journal
-from model_training.llm import Call, Reply, answer_all, chat_call
-from model_training.llm_local import LocalBackend
-from model_training.stage_config import (
+from model_training.errors import (
+    RecipeInvalid,
+    ServerUnusable,
+)
+from model_training.recipe.data_stages import (
     ClassifierTeacher,
     GuardLocal,
     LocalConfig,
     PosternTeacher,
     Sampling,
 )
-from model_training.teachers import asked_of, open_teacher, read_classify
-from model_training.weights import fingerprint
+from model_training.run.journal import Journal
+from model_training.teachers import llm_local
+from model_training.teachers.classifier import ClassifierBackend
+from model_training.teachers.fingerprint import fingerprint
+from model_training.teachers.llm import (
+    Call,
+    Reply,
+    answer_all,
+    chat_call,
+)
+from model_training.teachers.llm_local import LocalBackend
+from model_training.teachers.opened import (
+    asked_of,
+    open_teacher,
+    read_classify,
+)
 from tests.server_process import ServerProcess
 from tests.tiny_llama import CONTROL, build_tiny_llama, tiny_llama_tokenizer
 from tests.tiny_student import TINY_NAME, TINY_VERSION, tiny_rows

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from postern.contract.artifact import read_artifact
 from safetensors.numpy import load_file
 
-from app.contract.artifact import read_artifact
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base
 
@@ -173,7 +173,7 @@ def test_a_killed_stage_is_done_again_with_the_same_outcome(
 
 def _verdict(artifact: Path, prompt: str) -> bool:
     out = subprocess.run(
-        [sys.executable, "-m", "app", "classify", prompt, "--artifact", str(artifact)],
+        [sys.executable, "-m", "postern", "classify", prompt, "--artifact", str(artifact)],
         capture_output=True,
         text=True,
         check=True,

@@ -14,7 +14,7 @@ from tests.server_process import ServerProcess
 def main(target: Path) -> None:
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        ServerProcess(["-m", "app", "serve"], {"request_timeout_ms": 120_000}) as server,
+        ServerProcess(["-m", "postern", "serve"], {"request_timeout_ms": 120_000}) as server,
     ):
         server.wait_until_ready()
         browser = Browser(Path(folder))

@@ -12,7 +12,7 @@ from tests.conftest import StartServer
 from tests.page.browser import Browser
 from tests.server_process import ROOT, ServerProcess
 
-FOLDER = ROOT / "app" / "page"
+FOLDER = ROOT / "app/postern/page"
 FILES = sorted(path.name for path in FOLDER.iterdir())
 
 

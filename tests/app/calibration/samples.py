@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
-from app.calibration.parts import PARTS, SHARES, ScoredSlice
-from app.contract.probability import Calibration
+from postern.calibration.parts import (
+    PARTS,
+    SHARES,
+    ScoredSlice,
+)
+from postern.contract.probability import Calibration
 
 
 @dataclass(frozen=True)

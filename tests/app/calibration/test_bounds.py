@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import betainc
-from scipy.stats import beta, binom
-
-from app.calibration.bounds import (
+from postern.calibration.bounds import (
     binomial_cdf,
     incomplete_beta,
     rows_needed,
     supportable,
     upper_bound,
 )
+from scipy.special import betainc
+from scipy.stats import beta, binom
 
 COUNTS = st.integers(1, 100_000).flatmap(
     lambda n: st.tuples(st.integers(0, min(n, 2000)), st.just(n))

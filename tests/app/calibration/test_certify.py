@@ -6,16 +6,41 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postern.calibration.bounds import rows_needed
+from postern.calibration.certify import (
+    certify_slice,
+    deferred,
+    new_policy,
+    outcomes,
+)
+from postern.calibration.labelled import Labelled
+from postern.calibration.parts import (
+    FEWEST,
+    PARTS,
+    SHARES,
+    Wanted,
+    scored_slice,
+    shortages,
+)
+from postern.contract.decision import (
+    Fusion,
+    OperatingPoint,
+    Policy,
+)
+from postern.contract.errors import TooFewRows
+from postern.contract.exchange import (
+    SLICES,
+    Exchange,
+)
+from postern.contract.probability import (
+    Calibration,
+    harmful_probability,
+)
+from postern.contract.value import (
+    Chance,
+    ValueHead,
+)
 
-from app.calibration.bounds import rows_needed
-from app.calibration.certify import certify_slice, deferred, new_policy, outcomes
-from app.calibration.labelled import Labelled
-from app.calibration.parts import FEWEST, PARTS, SHARES, Wanted, scored_slice, shortages
-from app.contract.decision import Fusion, OperatingPoint, Policy
-from app.contract.errors import TooFewRows
-from app.contract.exchange import SLICES, Exchange
-from app.contract.probability import Calibration, harmful_probability
-from app.contract.value import Chance, ValueHead
 from tests.app.calibration.samples import Population
 
 WANTED = Wanted(alpha_miss=0.05, alpha_false_alarm=0.1, delta=0.05)

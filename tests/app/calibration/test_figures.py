@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postern.calibration import figures
 from sklearn.metrics import brier_score_loss, f1_score, log_loss, precision_recall_curve
-
-from app.calibration import figures
 
 
 @st.composite

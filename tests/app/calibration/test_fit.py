@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from app.calibration.figures import nll
-from app.calibration.fit import METHODS, Sample, choose_calibration, fit, fit_fusion, log_odds
-from app.contract.decision import Fusion
-from app.contract.probability import Calibration, harmful_probability
+from postern.calibration.figures import nll
+from postern.calibration.fit import (
+    METHODS,
+    Sample,
+    choose_calibration,
+    fit,
+    fit_fusion,
+    log_odds,
+)
+from postern.contract.decision import Fusion
+from postern.contract.probability import (
+    Calibration,
+    harmful_probability,
+)
 
 
 def known_sample(truth: Calibration, *, size: int = 6000) -> Sample:

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postern.calibration.guarantee import (
+    GRID,
+    bound,
+    lower_edge,
+    upper_edge,
+)
+from postern.contract.probability import (
+    Calibration,
+    harmful_probability,
+)
 
-from app.calibration.guarantee import GRID, bound, lower_edge, upper_edge
-from app.contract.probability import Calibration, harmful_probability
 from tests.app.calibration.samples import Population
 
 SHARES = st.sampled_from([0.01, 0.05, 0.1, 0.3])

@@ -7,9 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from app.calibration.labelled import read_labelled
-from app.contract.errors import LabelledDataInvalid
+from postern.calibration.labelled import read_labelled
+from postern.contract.errors import LabelledDataInvalid
 
 MARKER = "zzmarkerzz"
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postern.calibration.logistic import fit_logistic
 from scipy.optimize import minimize
-
-from app.calibration.logistic import fit_logistic
 
 
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(10, 300), st.floats(0.1, 30.0))

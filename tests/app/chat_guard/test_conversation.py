@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import pytest
-
-from app.chat_guard.conversation import ChatRequest, Reading, parse_chat
-from app.contract.exchange import Exchange
+from postern.chat_guard.conversation import (
+    ChatRequest,
+    Reading,
+    parse_chat,
+)
+from postern.contract.exchange import Exchange
 
 CALL = {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
 TRUSTING = Reading(instructions=False, pass_media=False)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from app.chat_guard.hold_back import MAX_CHOICES, Bounds, HoldBack, ScoreRule
-from app.contract.errors import UpstreamInvalid
+from postern.chat_guard.hold_back import (
+    MAX_CHOICES,
+    Bounds,
+    HoldBack,
+    ScoreRule,
+)
+from postern.contract.errors import UpstreamInvalid
 
 TEXTS = st.text(alphabet="ab .\n", max_size=12)
 RULES = st.builds(

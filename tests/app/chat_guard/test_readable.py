@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.chat_guard.readable import content_texts, fragments, has_media, opened, text_of
+from postern.chat_guard.readable import (
+    content_texts,
+    fragments,
+    has_media,
+    opened,
+    text_of,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),

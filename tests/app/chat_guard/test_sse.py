@@ -8,9 +8,13 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from app.chat_guard.sse import SseParser, done, event, to_json
-from app.contract.errors import UpstreamInvalid
+from postern.chat_guard.sse import (
+    SseParser,
+    done,
+    event,
+    to_json,
+)
+from postern.contract.errors import UpstreamInvalid
 
 LINES = st.sampled_from(
     [

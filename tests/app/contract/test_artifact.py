@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from app.contract.artifact import (
+from postern.contract.artifact import (
     MANIFEST,
     Manifest,
     file_entries,
@@ -19,7 +18,7 @@ from app.contract.artifact import (
     read_artifact,
     write_manifest,
 )
-from app.contract.errors import ArtifactInvalid
+from postern.contract.errors import ArtifactInvalid
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 

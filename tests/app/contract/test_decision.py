@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
-
-from app.contract.decision import (
+from postern.contract.decision import (
     Fusion,
     OperatingPoint,
     Policy,
@@ -18,9 +16,10 @@ from app.contract.decision import (
     student_verdict,
     wants_teacher,
 )
-from app.contract.errors import UnknownOperatingPoint
-from app.contract.exchange import SLICES
-from app.contract.probability import Calibration
+from postern.contract.errors import UnknownOperatingPoint
+from postern.contract.exchange import SLICES
+from postern.contract.probability import Calibration
+from pydantic import ValidationError
 
 P = st.floats(0.0, 1.0)
 

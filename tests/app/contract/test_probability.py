@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postern.contract.probability import (
+    Calibration,
+    harmful_margin,
+    harmful_probability,
+)
 from pydantic import ValidationError
-
-from app.contract.probability import Calibration, harmful_margin, harmful_probability
 
 MARGINS = st.floats(-1e6, 1e6)
 CALIBRATIONS = st.builds(Calibration, temperature=st.floats(0.05, 20.0), bias=st.floats(-5.0, 5.0))

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from app.contract.exchange import Exchange
-from app.contract.teacher_text import (
+from postern.contract.exchange import Exchange
+from postern.contract.teacher_text import (
     TEACHER_FORMAT,
     TEMPLATES,
     TeacherTemplate,

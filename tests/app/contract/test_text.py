@@ -8,10 +8,13 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from app.contract.errors import EmptyPrompt
-from app.contract.exchange import Exchange
-from app.contract.text import TEXT_FORMAT, normalize, segments
+from postern.contract.errors import EmptyPrompt
+from postern.contract.exchange import Exchange
+from postern.contract.text import (
+    TEXT_FORMAT,
+    normalize,
+    segments,
+)
 
 INVISIBLE = [
     *("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff"),  # zero width

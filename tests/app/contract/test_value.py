@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postern.contract.value import (
+    VALUE_COLUMNS,
+    Chance,
+    ValueHead,
+)
 from pydantic import ValidationError
-
-from app.contract.value import VALUE_COLUMNS, Chance, ValueHead
 
 P = st.floats(0.0, 1.0)
 N = st.floats(-5.0, 5.0)

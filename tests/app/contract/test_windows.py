@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postern.contract.windows import pad
 
-from app.contract.windows import pad
 from tests.fakes import window_of
 
 

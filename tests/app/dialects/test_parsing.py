@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.contract.errors import PosternError
-from app.contract.exchange import Exchange
-from app.dialects.litellm_guardrail import parse_guardrail
-from app.dialects.openai_moderations import parse_moderation
-from app.dialects.perspective import parse_analyze
-from app.dialects.tei_predict import parse_predict
+from postern.contract.errors import PosternError
+from postern.contract.exchange import Exchange
+from postern.dialects.litellm_guardrail import parse_guardrail
+from postern.dialects.openai_moderations import parse_moderation
+from postern.dialects.perspective import parse_analyze
+from postern.dialects.tei_predict import parse_predict
 
 PARSERS: tuple[Callable[[bytes], Any], ...] = (
     parse_moderation,

@@ -1,0 +1,145 @@
+"""`postern calibrate`: its arguments, and where the new version goes."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+from postern.calibration.calibrate import (
+    Job,
+    calibrate,
+    write_calibrated,
+)
+from postern.calibration.inquiry import (
+    AnswerBook,
+    ConfiguredTeacher,
+)
+from postern.calibration.labelled import read_labelled
+from postern.calibration.parts import Wanted
+from postern.calibration.report import certificate_text
+from postern.contract.errors import CalibrationImpossible
+from postern.contract.exchange import (
+    SLICES,
+    Slice,
+)
+from postern.settings.settings import Settings
+
+Commands = Any
+"""What `add_subparsers` gives; argparse does not name its class."""
+
+_CONFIGURED: Final = Path("configured")
+
+_ABOUT = """\
+Fit an artifact's probabilities, thresholds and deferral band to your own labelled traffic, and
+write a new version of it with a certificate. The old version stays as it is.
+
+The data are JSON Lines: "prompt", perhaps "response", and "prompt_label" or "response_label", 1 for
+harmful and 0 for unharmful; perhaps "teacher_probability". Other columns are not read."""
+
+
+def add_to(commands: Commands) -> argparse.ArgumentParser:
+    """The command with its flags but for those that are settings."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "calibrate",
+        help="fit and certify on your own labelled data",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FILE", help="labelled .jsonl or .jsonl.gz"
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="artifact whose opinion is fused with the student's; several are averaged. The word "
+        "'configured' stands for the teacher that POSTERN_TEACHER_URL or POSTERN_TEACHER_ARTIFACTS "
+        "name for serving. Without it, the column teacher_probability is used where the data have "
+        "it",
+    )
+    parser.add_argument(
+        "--opinions",
+        type=Path,
+        metavar="FILE",
+        help="where the answers of a teacher at a URL are kept, so that none is asked for twice; "
+        "hashes and numbers, no text. Default: the data's name and .opinions",
+    )
+    for name, default, what in (
+        ("--alpha-miss", 0.05, "most of the harmful that may pass on the student's word"),
+        ("--alpha-false-alarm", 0.05, "most of the unharmful that may be stopped on its word"),
+        ("--delta", 0.05, "chance that a bound may fail: confidence is 1 - delta"),
+    ):
+        parser.add_argument(
+            name, type=float, default=default, metavar="SHARE", help=f"{what}; default {default}"
+        )
+    parser.add_argument(
+        "--slice",
+        choices=SLICES,
+        action="append",
+        dest="slices",
+        help="calibrate this slice only; default: those that the data hold",
+    )
+    parser.add_argument(
+        "--version", dest="new_version", help="of the new artifact; default: the old one+cal.DATE"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for <name>/<version>; default: beside the old version",
+    )
+    return parser
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Calibrates, writes and prints the certificate. Raises CalibrationImpossible and others."""
+    wanted = Wanted(arguments.alpha_miss, arguments.alpha_false_alarm, arguments.delta)
+    for share in (wanted.alpha_miss, wanted.alpha_false_alarm, wanted.delta):
+        if not 0.0 < share < 0.5:
+            raise CalibrationImpossible("--alpha-… and --delta must lie between 0 and 0.5")
+    data = read_labelled(arguments.data)
+    with ExitStack() as stack:
+        folders, asker = _teachers(arguments, settings, stack)
+        found = calibrate(
+            data,
+            Job(
+                artifact=settings.engine.artifact,
+                teachers=folders,
+                wanted=wanted,
+                slices=cast(tuple[Slice, ...] | None, arguments.slices and tuple(arguments.slices)),
+                threads=settings.engine.intra_op_threads,
+                today=datetime.now(UTC).date(),
+                version=arguments.new_version,
+                asker=asker,
+            ),
+        )
+    name, version = found.manifest.name, found.manifest.version
+    beside = settings.engine.artifact.resolve().parent
+    target = beside / version if arguments.output is None else arguments.output / name / version
+    print(certificate_text(write_calibrated(found, target)))
+    print(f"wrote {target}")
+    return 0
+
+
+def _teachers(
+    arguments: argparse.Namespace, settings: Settings, stack: ExitStack
+) -> tuple[tuple[Path, ...], ConfiguredTeacher | None]:
+    """Folders, or the one at a URL; its answers are kept in a file that `stack` closes."""
+    named = tuple(arguments.teacher)
+    if _CONFIGURED not in named:
+        return named, None
+    if len(named) > 1:
+        raise CalibrationImpossible("--teacher configured stands alone")
+    if settings.teacher.url is None:
+        if not settings.teacher.artifacts:
+            raise CalibrationImpossible(
+                "--teacher configured: set POSTERN_TEACHER_URL or POSTERN_TEACHER_ARTIFACTS"
+            )
+        return settings.teacher.artifacts, None
+    path = arguments.opinions or arguments.data.with_name(arguments.data.name + ".opinions")
+    return (), ConfiguredTeacher(settings.teacher, stack.enter_context(AnswerBook(path)))

@@ -1,0 +1,139 @@
+"""Figures that choose and judge a policy, by numpy alone. Pure; harmful is the positive class."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from postern.contract.errors import EmptyInput
+from postern.contract.probability import Floats
+
+Ints = npt.NDArray[np.int64]
+
+
+def threshold_at_fpr(
+    scores: Floats, labels: Ints, *, rate: float, weights: Floats | None = None
+) -> float:
+    """The lowest threshold whose false-positive rate is at most `rate`, in units of `scores`.
+
+    It lies just above an unharmful score, so every score above that one counts as harmful; minus
+    infinity where all may be flagged. weights: (n,) >= 0, of rows. Raises EmptyInput without
+    unharmful rows.
+    """
+    falling, share = _falling(scores, labels, label=0, weights=weights)
+    beyond = np.flatnonzero(share > rate + 1e-9)
+    return float(np.nextafter(falling[beyond[0]], math.inf)) if len(beyond) else -math.inf
+
+
+def threshold_at_recall(
+    scores: Floats, labels: Ints, *, rate: float, weights: Floats | None = None
+) -> float:
+    """The highest threshold whose recall is at least `rate`. Raises EmptyInput without harmful.
+
+    weights: (n,) >= 0, of rows.
+    """
+    falling, share = _falling(scores, labels, label=1, weights=weights)
+    return float(falling[np.flatnonzero(share >= rate - 1e-9)[0]])
+
+
+def threshold_at_best_f1(scores: Floats, labels: Ints, *, weights: Floats | None = None) -> float:
+    """The threshold of the highest F1, the lowest of equals. Raises EmptyInput without harmful.
+
+    weights: (n,) >= 0, of rows.
+    """
+    need(labels, 1)
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    mass = (np.ones(len(scores)) if weights is None else weights)[order]
+    harmful = mass * (labels[order] == 1)
+    # Equal scores fall on the same side of any threshold: only the last of them is one.
+    last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
+    flagged, found = np.cumsum(mass)[last], np.cumsum(harmful)[last]
+    f1 = 2.0 * found / np.maximum(flagged + harmful.sum(), 1e-300)
+    return float(falling[last][len(f1) - 1 - int(np.argmax(f1[::-1]))])
+
+
+def expected_calibration_error(
+    probabilities: Floats, labels: Ints, *, n_bins: int = 15, weights: Floats | None = None
+) -> float:
+    """Gap between stated and observed harm rate, weighted by bin size.
+
+    probabilities: (n,) float64 in [0, 1]; labels: (n,) 0 or 1; weights: (n,) >= 0, of rows.
+    Returns [0, 1], unitless. Raises EmptyInput when n == 0. Binary form, equal-width bins, after
+    Guo et al. 2017, section 2.
+    """
+    stated, observed, size = reliability(probabilities, labels, n_bins=n_bins, weights=weights)
+    filled = size > 0
+    return float(np.sum(size[filled] * np.abs(stated - observed)[filled]) / size.sum())
+
+
+def equal_mass_calibration_error(probabilities: Floats, labels: Ints, *, n_bins: int = 15) -> float:
+    """Gap between stated and observed harm rate over bins that hold equally many rows, [0, 1].
+
+    Equal-width bins leave nearly all rows in two of them where a student is sure of itself.
+    Raises EmptyInput when n == 0. After Nixon et al. 2019, section 4.
+    """
+    if len(labels) == 0:
+        raise EmptyInput("no rows to score")
+    order = np.argsort(probabilities, kind="stable")
+    gaps = probabilities[order] - labels[order]
+    return float(sum(abs(part.sum()) for part in np.array_split(gaps, n_bins)) / len(labels))
+
+
+def reliability(
+    probabilities: Floats, labels: Ints, *, n_bins: int = 15, weights: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """(mean probability, share of harmful, weight) of each equal-width bin, (n_bins,).
+
+    The first two are NaN where a bin is empty. Raises EmptyInput when n == 0.
+    """
+    if len(labels) == 0:
+        raise EmptyInput("no rows to score")
+    given = np.ones(len(labels)) if weights is None else weights
+    place = np.minimum((probabilities * n_bins).astype(np.int64), n_bins - 1)
+
+    def summed(values: Floats) -> Floats:
+        return np.bincount(place, weights=values, minlength=n_bins).astype(np.float64)
+
+    size = summed(given)
+    with np.errstate(invalid="ignore"):
+        return summed(given * probabilities) / size, summed(given * labels) / size, size
+
+
+def brier(probabilities: Floats, labels: Ints) -> float:
+    """Mean squared gap between probability and label, [0, 1]. Raises EmptyInput when n == 0."""
+    if len(labels) == 0:
+        raise EmptyInput("no rows to score")
+    return float(np.mean((probabilities - labels) ** 2))
+
+
+def nll(probabilities: Floats, labels: Ints, *, weights: Floats | None = None) -> float:
+    """Mean negative log-likelihood of the labels, in nats. Raises EmptyInput when n == 0."""
+    if len(labels) == 0:
+        raise EmptyInput("no rows to score")
+    clipped = np.clip(probabilities, 1e-12, 1 - 1e-12)
+    stated = np.where(labels == 1, clipped, 1.0 - clipped)
+    return float(np.average(-np.log(stated), weights=weights))
+
+
+def need(labels: npt.NDArray[Any], label: int) -> None:
+    """Raises EmptyInput where no row has the label."""
+    if not np.any(labels == label):
+        raise EmptyInput(f"no row with label {label} to score")
+
+
+def _falling(
+    scores: Floats, labels: Ints, *, label: int, weights: Floats | None
+) -> tuple[Floats, Floats]:
+    """Scores of one class from the highest down, and the share of its weight at or above each."""
+    need(labels, label)
+    here = labels == label
+    order = np.argsort(-scores[here], kind="stable")
+    falling = scores[here][order]
+    mass = np.cumsum(np.ones(len(falling)) if weights is None else weights[here][order])
+    # Equal scores fall on the same side of any threshold: each carries the mass of all of them.
+    last = np.searchsorted(-falling, -falling, side="right") - 1
+    return falling, mass[last] / mass[-1]

@@ -1,0 +1,330 @@
+"""The guarded proxy, in order: judge the prompt, ask the upstream, judge the answer, release it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from postern.chat_guard.answers import (
+    completion,
+    parsed,
+    passed_headers,
+    refusal_of_upstream,
+)
+from postern.chat_guard.conversation import (
+    ChatRequest,
+    Reading,
+)
+from postern.chat_guard.hold_back import (
+    Bounds,
+    HoldBack,
+    ScoreRule,
+)
+from postern.chat_guard.judge import (
+    Judge,
+    Judgement,
+)
+from postern.chat_guard.readable import (
+    fragments,
+    has_media,
+    opened,
+)
+from postern.chat_guard.replies import (
+    UNJUDGED_MEDIA,
+    Refusals,
+    Whole,
+    verdict_headers,
+)
+from postern.chat_guard.sse import (
+    done,
+    event,
+    to_json,
+)
+from postern.chat_guard.streaming import (
+    AnswerBlocked,
+    GuardedStream,
+    StreamRules,
+    answer_exchanges,
+)
+from postern.contract.errors import (
+    ExchangeTooLong,
+    PosternError,
+    UpstreamInvalid,
+)
+from postern.http.upstream import (
+    Upstream,
+    UpstreamReply,
+)
+from postern.metrics import Metrics
+
+_COMPLETIONS: Final = "/chat/completions"
+_MODELS: Final = "/models"
+
+ErrorObject = Callable[[PosternError], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRules:
+    """How the proxy behaves; all of it from the settings."""
+
+    reading: Reading
+    score: ScoreRule
+    bounds: Bounds
+    parallel: bool
+    block_as_error: bool
+    max_response_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a client. headers: to be sent on; timeout_s: of one judgement."""
+
+    request_id: str
+    headers: Mapping[str, str]
+    timeout_s: float
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A reply in pieces. close: to be called in any case, breaks the upstream off."""
+
+    pieces: AsyncGenerator[bytes, None]
+    headers: Mapping[str, str]
+    close: Callable[[], Awaitable[None]]
+
+
+class ChatGuard:
+    """One upstream, one judge. error_object: how a failure in mid-stream is told."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        judge: Judge,
+        *,
+        rules: GuardRules,
+        refusals: Refusals,
+        error_object: ErrorObject,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self.upstream = upstream
+        self.rules = rules
+        self._judge = judge
+        self._refusals = refusals
+        self._error_object = error_object
+        self._metrics = metrics
+        self._clock = clock
+
+    async def models(self, call: Call) -> Whole:
+        """The upstream's list of models. Raises UpstreamFailed."""
+        reply = await self.upstream.ask(
+            "GET", _MODELS, body=None, headers=call.headers, stream=False
+        )
+        try:
+            if reply.status != HTTPStatus.OK:
+                return await refusal_of_upstream(reply)
+            body = await reply.read(self.rules.max_response_bytes)
+            return Whole(reply.status, to_json(parsed(body)), {})
+        finally:
+            await reply.close()
+
+    async def complete(self, asked: ChatRequest, call: Call) -> Whole | Streamed:
+        """Raises UpstreamFailed and whatever judging raises. Cancelling breaks the upstream off."""
+        try:
+            reply = await self._complete(asked, call)
+        except asyncio.CancelledError:
+            self._count("left")
+            raise
+        except PosternError:
+            self._count("failed")
+            raise
+        return reply
+
+    async def _complete(self, asked: ChatRequest, call: Call) -> Whole | Streamed:
+        judgement, reply = await self._judge_and_ask(asked, call)
+        if reply is None:
+            return self._blocked_prompt(judgement, asked, call)
+        keep_open = False
+        try:
+            if reply.status != HTTPStatus.OK:
+                self._count("upstream_error")
+                return await refusal_of_upstream(reply)
+            if asked.stream:
+                streamed = await self._stream(judgement, reply, asked, call)
+                keep_open = isinstance(streamed, Streamed)
+                return streamed
+            return await self._whole(judgement, reply, asked, call)
+        finally:
+            if not keep_open:
+                await reply.close()
+
+    async def _judge_and_ask(
+        self, asked: ChatRequest, call: Call
+    ) -> tuple[Judgement, UpstreamReply | None]:
+        """The judgement of the prompt; the upstream's reply where it is harmless."""
+        judging = self._judge.judge(
+            "prompt", asked.turns, asked.exchanges, timeout_s=call.timeout_s
+        )
+        if not self.rules.parallel:
+            judgement = await judging
+            return judgement, None if judgement.harmful else await self._ask(asked, call)
+        asking = asyncio.create_task(self._ask(asked, call))
+        try:
+            judgement = await judging
+            if not judgement.harmful:
+                return judgement, await asking
+        except BaseException:
+            await _give_up(asking)
+            raise
+        await _give_up(asking)
+        return judgement, None
+
+    async def _ask(self, asked: ChatRequest, call: Call) -> UpstreamReply:
+        return await self.upstream.ask(
+            "POST",
+            _COMPLETIONS,
+            body=asked.to_upstream(),
+            headers=call.headers,
+            stream=asked.stream,
+        )
+
+    def _blocked_prompt(
+        self, judgement: Judgement, asked: ChatRequest, call: Call
+    ) -> Whole | Streamed:
+        self._count("blocked_prompt")
+        headers = verdict_headers(judgement) | _unjudged(asked.unjudged_media)
+        if asked.stream and not self.rules.block_as_error:
+            like = {
+                "id": f"chatcmpl-{call.request_id}",
+                "created": call.created,
+                "model": asked.model,
+            }
+            chunk = self._refusals.cut_chunk(like, 0, judgement, nothing_sent=True)
+            return Streamed(_refused(event(chunk)), headers, _nothing_to_close)
+        whole = self._refusals.blocked(
+            judgement,
+            reply_id=call.request_id,
+            model=asked.model,
+            created=call.created,
+            as_error=self.rules.block_as_error,
+        )
+        return Whole(whole.status, whole.body, headers)
+
+    async def _whole(
+        self, prompt: Judgement, reply: UpstreamReply, asked: ChatRequest, call: Call
+    ) -> Whole:
+        answer = completion(await reply.read(self.rules.max_response_bytes))
+        choices = answer["choices"]
+        media = any(map(has_media, choices))
+        if media and not self.rules.reading.pass_media:
+            raise UpstreamInvalid("the upstream answers with more than text")
+        texts = ["\n".join(opened(text) for _, text in fragments(one)) for one in choices]
+        exchanges = answer_exchanges(asked.prompt, texts)
+        places = [n for n, text in enumerate(texts) if answer_exchanges(asked.prompt, [text])]
+        try:
+            judgement = await self._judge.judge(
+                "response", places, exchanges, timeout_s=call.timeout_s
+            )
+        except ExchangeTooLong as exc:  # it is not the client's to shorten it
+            raise UpstreamInvalid("the answer is longer than can be judged") from exc
+        headers = passed_headers(reply) | verdict_headers(prompt, judgement)
+        headers |= _unjudged(media or asked.unjudged_media)
+        if not judgement.harmful:
+            self._count("passed")
+            return Whole(reply.status, to_json(answer), headers)
+        self._count("blocked_response")
+        if self.rules.block_as_error:
+            return Whole(HTTPStatus.BAD_REQUEST, to_json(self._refusals.error(judgement)), headers)
+        return Whole(reply.status, to_json(self._refusals.redacted(answer, judgement)), headers)
+
+    async def _stream(
+        self, prompt: Judgement, reply: UpstreamReply, asked: ChatRequest, call: Call
+    ) -> Whole | Streamed:
+        if reply.media_type != "text/event-stream":
+            raise UpstreamInvalid("the upstream does not stream")
+        stream = self._guarded(reply, asked, call)
+        pieces = stream.pieces()
+        try:
+            # The reply begins when something passed: until then a failure still has a status.
+            first = await anext(pieces)
+        except AnswerBlocked as exc:
+            self._count("blocked_response")
+            headers = verdict_headers(prompt, exc.judgement) | _unjudged(asked.unjudged_media)
+            body = to_json(self._refusals.error(exc.judgement))
+            return Whole(HTTPStatus.BAD_REQUEST, body, headers)
+        headers = passed_headers(reply) | _unjudged(asked.unjudged_media)
+        headers |= verdict_headers(prompt, *stream.judgements, pending=True)
+        return Streamed(self._released(first, stream, pieces), headers, reply.close)
+
+    def _guarded(self, reply: UpstreamReply, asked: ChatRequest, call: Call) -> GuardedStream:
+        return GuardedStream(
+            reply,
+            asked,
+            judge=self._judge,
+            hold_back=HoldBack(self.rules.score, self.rules.bounds),
+            refusals=self._refusals,
+            rules=StreamRules(
+                tail_chars=self.rules.score.tail_chars,
+                block_as_error=self.rules.block_as_error,
+                pass_media=self.rules.reading.pass_media,
+                timeout_s=call.timeout_s,
+            ),
+            observe_held=self._metrics.held_back.observe,
+            clock=self._clock,
+        )
+
+    async def _released(
+        self,
+        first: bytes,
+        stream: GuardedStream,
+        pieces: AsyncIterator[bytes],
+    ) -> AsyncGenerator[bytes, None]:
+        """The pieces; a failure becomes a last event that says so, and no [DONE] follows it."""
+        outcome = "left"
+        try:
+            yield first
+            async for piece in pieces:
+                yield piece
+            outcome = "blocked_response" if stream.blocked else "passed"
+        except AnswerBlocked as exc:
+            outcome = "blocked_response"
+            yield event(self._refusals.error(exc.judgement))
+        except PosternError as exc:
+            outcome = "failed"
+            yield event(self._error_object(exc))
+        except Exception:
+            # A defect of ours; its cause is logged further out. The client must not take what it
+            # has for all there is.
+            outcome = "failed"
+            yield event(self._error_object(PosternError("the server failed; see its log")))
+            raise
+        finally:
+            self._count(outcome)
+
+    def _count(self, outcome: str) -> None:
+        self._metrics.proxied.labels(outcome).inc()
+
+
+async def _give_up(asking: asyncio.Task[UpstreamReply]) -> None:
+    asking.cancel()
+    with suppress(asyncio.CancelledError, PosternError):
+        reply = await asking
+        await reply.close()
+
+
+async def _refused(chunk: bytes) -> AsyncGenerator[bytes, None]:
+    yield chunk
+    yield done()
+
+
+async def _nothing_to_close() -> None:
+    pass
+
+
+def _unjudged(media: bool) -> dict[str, str]:
+    return dict(UNJUDGED_MEDIA) if media else {}

@@ -1,0 +1,1 @@
+"""Settings -> the parts of a server, put together."""

@@ -1,0 +1,84 @@
+"""Settings -> the guarded proxy."""
+
+from __future__ import annotations
+
+from postern.chat_guard.conversation import Reading
+from postern.chat_guard.guard import (
+    ChatGuard,
+    GuardRules,
+)
+from postern.chat_guard.hold_back import (
+    Bounds,
+    ScoreRule,
+)
+from postern.chat_guard.judge import Judge
+from postern.chat_guard.replies import Refusals
+from postern.clock import now
+from postern.dialects.openai_errors import openai_error_of
+from postern.http.upstream import (
+    Upstream,
+    UpstreamLimits,
+)
+from postern.judging.pipeline import Pipeline
+from postern.metrics import Metrics
+from postern.settings.settings import Settings
+
+
+def build(
+    settings: Settings, pipeline: Pipeline, *, judged_by: str, metrics: Metrics
+) -> ChatGuard | None:
+    """None where no upstream is set. Raises UnknownOperatingPoint, SettingsInvalid."""
+    if settings.upstream.url is None:
+        return None
+    key = settings.upstream.api_key
+    upstream = Upstream(
+        settings.upstream.url,
+        api_key=None if key is None else key.get_secret_value(),
+        limits=_limits(settings),
+        ca_file=settings.upstream.ca_file,
+        clock=now,
+    )
+    judge = Judge(
+        pipeline,
+        operating_point=settings.guard.guard_operating_point,
+        max_items=settings.limits.max_items,
+        clock=now,
+    )
+    return ChatGuard(
+        upstream,
+        judge,
+        rules=_rules(settings),
+        refusals=Refusals(settings.guard.refusal_text, judged_by),
+        error_object=openai_error_of,
+        metrics=metrics,
+        clock=now,
+    )
+
+
+def _limits(settings: Settings) -> UpstreamLimits:
+    return UpstreamLimits(
+        connect_s=settings.upstream.connect_timeout_ms / 1000.0,
+        idle_s=settings.upstream.idle_timeout_ms / 1000.0,
+        total_s=settings.upstream.total_timeout_ms / 1000.0,
+        max_response_bytes=settings.upstream.max_response_bytes,
+        max_connections=settings.server.max_connections,
+    )
+
+
+def _rules(settings: Settings) -> GuardRules:
+    guard = settings.guard
+    return GuardRules(
+        reading=Reading(
+            instructions=guard.judge_instructions,
+            pass_media=guard.on_media == "pass",
+        ),
+        score=ScoreRule(
+            guard.stream_score_at,
+            guard.stream_score_tokens,
+            guard.stream_tail_chars,
+        ),
+        bounds=Bounds(settings.limits.max_exchange_chars, settings.upstream.max_response_bytes),
+        parallel=settings.upstream.parallel,
+        block_as_error=guard.on_block == "error",
+        max_response_bytes=settings.upstream.max_response_bytes,
+    )

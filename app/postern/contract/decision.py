@@ -1,0 +1,203 @@
+"""Probability -> verdict. The policy ships with the graph it was fitted on. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from postern.contract.errors import UnknownOperatingPoint
+from postern.contract.exchange import (
+    SLICES,
+    Slice,
+)
+from postern.contract.probability import Calibration
+from postern.contract.value import ValueHead
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+FallbackMode = Literal["auto", "never", "always"]
+DecidedBy = Literal["student", "teacher", "fused", "fallback"]
+OnTeacherFailure = Literal["student", "block", "allow"]
+
+STRICTEST = "strict"
+
+
+class OperatingPoint(BaseModel):
+    """A threshold, and the probabilities around it that a teacher should look at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: Probability
+    deferral_band: tuple[Probability, Probability]
+
+    @model_validator(mode="after")
+    def _band_holds_threshold(self) -> OperatingPoint:
+        low, high = self.deferral_band
+        if not low <= self.threshold <= high:
+            raise ValueError("deferral_band must contain threshold")
+        return self
+
+    def moved_to(self, threshold: float) -> OperatingPoint:
+        """The point at another threshold; the band keeps its distance to it in log-odds."""
+        shift = _log_odds(threshold) - _log_odds(self.threshold)
+        low, high = (_sigmoid(_log_odds(edge) + shift) for edge in self.deferral_band)
+        return OperatingPoint(
+            threshold=threshold, deferral_band=(min(low, threshold), max(high, threshold))
+        )
+
+
+class Fusion(BaseModel):
+    """How two opinions become one: weighted log-odds, after Bordley (1982).
+
+    Weights of 0 and 1 obey the teacher; it is not better everywhere, so they are fitted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    student: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.5
+    teacher: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.5
+    bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+
+    def probability(self, student: float, teacher: float) -> float:
+        """The fused probability of two probabilities in [0, 1]."""
+        return _sigmoid(
+            self.student * _log_odds(student) + self.teacher * _log_odds(teacher) + self.bias
+        )
+
+
+class Policy(BaseModel):
+    """How a margin becomes a verdict, for prompts alone and for pairs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calibration: dict[Slice, Calibration]
+    operating_points: dict[str, dict[Slice, OperatingPoint]]
+    default_operating_point: str
+    on_teacher_failure: OnTeacherFailure = "student"
+    """`student`: the stricter of the asked-for and the `strict` threshold decides."""
+    # Left out where empty, so that readers without fusion still read what has none.
+    fusion: dict[Slice, Fusion] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    """Fitted on held-out rows with the teacher that is served; a slice without one weighs both
+    opinions alike."""
+    # Left out where empty, for the same reason.
+    value: dict[Slice, ValueHead] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    """For the deferral mode `value`, fitted with one teacher; a slice without keeps its band."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Policy:
+        if set(self.calibration) != set(SLICES):
+            raise ValueError("calibration must name every slice")
+        if any(set(point) != set(SLICES) for point in self.operating_points.values()):
+            raise ValueError("each operating point must name every slice")
+        for name in (self.default_operating_point, STRICTEST):
+            if name not in self.operating_points:
+                raise ValueError(f"operating point {name!r} is missing")
+        return self
+
+    def point(
+        self, slice_: Slice, *, operating_point: str | None, threshold: float | None
+    ) -> OperatingPoint:
+        """Raises UnknownOperatingPoint. `threshold` overrides the one of the operating point."""
+        named = self.operating_points.get(operating_point or self.default_operating_point)
+        if named is None:
+            raise UnknownOperatingPoint(tuple(self.operating_points))
+        return named[slice_] if threshold is None else named[slice_].moved_to(threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome for one exchange. Probabilities in [0, 1]."""
+
+    harmful: bool
+    probability: float
+    threshold: float
+    deferral_band: tuple[float, float]
+    decided_by: DecidedBy
+    deferred: bool
+    degraded: bool
+    student_probability: float
+    teacher_probability: float | None
+
+
+def wants_teacher(
+    probability: float, point: OperatingPoint, *, fallback: FallbackMode, has_teacher: bool
+) -> bool:
+    """Whether this probability is put to the teacher; `always` wants one even where none is set."""
+    if fallback == "always":
+        return True
+    low, high = point.deferral_band
+    return fallback == "auto" and has_teacher and low <= probability <= high
+
+
+def student_verdict(probability: float, point: OperatingPoint) -> Verdict:
+    """The student decides: harmful at or above the threshold."""
+    return Verdict(
+        harmful=probability >= point.threshold,
+        probability=probability,
+        threshold=point.threshold,
+        deferral_band=point.deferral_band,
+        decided_by="student",
+        deferred=False,
+        degraded=False,
+        student_probability=probability,
+        teacher_probability=None,
+    )
+
+
+def fused_verdict(
+    probability: float, teacher: float, point: OperatingPoint, *, slice_: Slice, policy: Policy
+) -> Verdict:
+    """Student and teacher decide together: harmful at or above the same threshold."""
+    fusion = policy.fusion.get(slice_, Fusion())
+    fused = fusion.probability(probability, teacher)
+    return Verdict(
+        harmful=fused >= point.threshold,
+        probability=fused,
+        threshold=point.threshold,
+        deferral_band=point.deferral_band,
+        decided_by="fused" if fusion.student else "teacher",
+        deferred=True,
+        degraded=False,
+        student_probability=probability,
+        teacher_probability=teacher,
+    )
+
+
+def fallback_verdict(
+    probability: float, point: OperatingPoint, *, slice_: Slice, policy: Policy
+) -> Verdict:
+    """The teacher was wanted and gave nothing: the policy decides, and the verdict says so."""
+    strict = policy.operating_points[STRICTEST][slice_].threshold
+    threshold = min(point.threshold, strict)
+    low, high = point.deferral_band
+    outcome: Mapping[OnTeacherFailure, bool] = {
+        "student": probability >= threshold,
+        "block": True,
+        # Of what the student doubts, and no more: above its band it had no doubt, and whoever can
+        # make the teacher fail must not get that allowed.
+        "allow": probability > high,
+    }
+    return Verdict(
+        harmful=outcome[policy.on_teacher_failure],
+        probability=probability,
+        threshold=threshold if policy.on_teacher_failure == "student" else point.threshold,
+        deferral_band=(low, high),
+        decided_by="fallback",
+        deferred=True,
+        degraded=True,
+        student_probability=probability,
+        teacher_probability=None,
+    )
+
+
+def _log_odds(probability: float) -> float:
+    clipped = min(max(probability, 1e-9), 1.0 - 1e-9)
+    return math.log(clipped) - math.log1p(-clipped)
+
+
+def _sigmoid(value: float) -> float:
+    small = math.exp(-abs(value))
+    return 1.0 / (1.0 + small) if value >= 0 else small / (1.0 + small)

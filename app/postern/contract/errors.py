@@ -1,0 +1,256 @@
+"""Every error that Postern raises on purpose.
+
+    PosternError
+    ├── InvalidExchange        the input cannot be judged
+    │   ├── EmptyPrompt
+    │   ├── NothingToJudge
+    │   └── UnreadableContent
+    ├── RequestRefused         wrong as a request, before any exchange is looked at
+    │   ├── MalformedBody
+    │   ├── BodyMismatch
+    │   ├── BodyTooLarge
+    │   ├── BodyTooSlow
+    │   ├── UnsupportedMediaType
+    │   ├── UnsupportedContent
+    │   ├── InvalidHeader
+    │   └── Unauthorized
+    ├── ExchangeTooLong        the input passes a hard limit; nothing is cut silently
+    ├── UnknownOperatingPoint
+    ├── Overloaded             refused at the door; carries retry_after_s
+    │   ├── TooManyConnections
+    │   ├── QueueFull
+    │   └── DeadlineUnreachable
+    ├── DeadlineExceeded       accepted, but time ran out while waiting
+    ├── NotReady               starting, draining or stuck
+    ├── InferenceFailed        the model failed for this exchange, not for its batch-mates
+    ├── UpstreamFailed         the model behind the guarded proxy gave nothing that may pass
+    │   ├── UpstreamMissing
+    │   ├── UpstreamUnreachable
+    │   ├── UpstreamInvalid
+    │   └── UpstreamTimeout
+    ├── ArtifactInvalid        refuses to start
+    ├── SettingsInvalid        refuses to start
+    └── CalibrationImpossible  `postern calibrate` cannot do what was asked
+        ├── LabelledDataInvalid
+        ├── TooFewRows
+        └── EmptyInput
+
+Messages never hold text of users. Status codes live in `http/errors.py` alone.
+"""
+
+from __future__ import annotations
+
+
+class PosternError(Exception):
+    """Base of all errors raised on purpose."""
+
+    index: int | None = None
+    """The exchange of the request that is to blame, where it is one of several and is known."""
+
+
+class InvalidExchange(PosternError):
+    """The exchange cannot be judged as it stands."""
+
+
+class EmptyPrompt(InvalidExchange):
+    """The prompt holds nothing to read, before or after normalization: an error, never a pass."""
+
+    def __init__(self) -> None:
+        super().__init__("the prompt is empty: it holds no visible characters")
+
+
+class NothingToJudge(InvalidExchange):
+    """A conversation holds neither a user nor an assistant turn."""
+
+    def __init__(self) -> None:
+        super().__init__("the conversation holds no user or assistant turn to judge")
+
+
+class UnreadableContent(InvalidExchange):
+    """The conversation holds or asks for images, audio or files, which cannot be judged."""
+
+    def __init__(self) -> None:
+        super().__init__("images, audio and files cannot be judged, and are refused here")
+
+
+class RequestRefused(PosternError):
+    """The request is wrong as HTTP or as JSON, before any exchange is looked at."""
+
+
+class MalformedBody(RequestRefused):
+    """The body is not JSON in UTF-8."""
+
+    def __init__(self) -> None:
+        super().__init__("the body is not valid JSON in UTF-8")
+
+
+class BodyMismatch(RequestRefused):
+    """The body is JSON of another shape. problems: field and message, without any value."""
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        first = ": ".join(part for part in problems[0] if part)
+        super().__init__(f"the body does not match: {first}")
+        self.problems = problems
+
+
+class BodyTooLarge(RequestRefused):
+    """The body has more bytes than the server takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body has more than {limit} bytes")
+
+
+class BodyTooSlow(RequestRefused):
+    """The client did not send its body in time."""
+
+    def __init__(self) -> None:
+        super().__init__("the body did not arrive in time")
+
+
+class UnsupportedMediaType(RequestRefused):
+    """Content-Type is not JSON, or a Content-Encoding is set."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class UnsupportedContent(RequestRefused):
+    """The request holds what no student here can judge, such as an image: never a pass."""
+
+
+class InvalidHeader(RequestRefused):
+    """A request header has a value that cannot be used."""
+
+    def __init__(self, name: str, expected: str) -> None:
+        super().__init__(f"the header {name} must be {expected}")
+
+
+class Unauthorized(RequestRefused):
+    """The API key is missing or wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("a valid API key is required (Authorization: Bearer, or X-API-Key)")
+
+
+class ExchangeTooLong(PosternError):
+    """A hard limit in characters, tokens, windows or items was passed."""
+
+    def __init__(self, *, what: str, limit: int) -> None:
+        super().__init__(f"the input has more than {limit} {what}")
+        self.what = what
+        self.limit = limit
+
+
+class UnknownOperatingPoint(PosternError):
+    """The request names an operating point that the artifact does not define."""
+
+    def __init__(self, known: tuple[str, ...]) -> None:
+        super().__init__(f"unknown operating point; this artifact defines: {', '.join(known)}")
+        self.known = known
+
+
+class Overloaded(PosternError):
+    """Work was refused at the door. retry_after_s: seconds, > 0."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyConnections(Overloaded):
+    """More connections are open than the server keeps."""
+
+    def __init__(self) -> None:
+        super().__init__("too many connections are open", retry_after_s=1.0)
+
+
+class QueueFull(Overloaded):
+    """The bounded queue has no room for this work."""
+
+    def __init__(self, *, waiting_tokens: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"the queue is full ({waiting_tokens} tokens wait)", retry_after_s=retry_after_s
+        )
+        self.waiting_tokens = waiting_tokens
+
+
+class DeadlineUnreachable(Overloaded):
+    """The predicted finish lies past the caller's deadline."""
+
+    def __init__(self, *, predicted_s: float, retry_after_s: float) -> None:
+        super().__init__(
+            f"the work would take about {predicted_s:.3f} s, longer than its deadline allows",
+            retry_after_s=retry_after_s,
+        )
+        self.predicted_s = predicted_s
+
+
+class DeadlineExceeded(PosternError):
+    """The deadline passed while the accepted work waited."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before a verdict was reached")
+
+
+class NotReady(PosternError):
+    """The server is starting, draining, or its worker makes no progress."""
+
+
+class InferenceFailed(PosternError):
+    """The model raised, or gave numbers that are not finite, for this exchange."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"inference failed for this input: {reason}")
+
+
+class UpstreamFailed(PosternError):
+    """The model behind the guarded proxy gave nothing that may pass."""
+
+
+class UpstreamMissing(UpstreamFailed):
+    """No model is configured behind the guarded proxy."""
+
+    def __init__(self) -> None:
+        super().__init__("no upstream is configured on this server (upstream_url)")
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    """The upstream cannot be reached, or broke its connection off."""
+
+    def __init__(self) -> None:
+        super().__init__("the upstream cannot be reached or broke off")
+
+
+class UpstreamInvalid(UpstreamFailed):
+    """The upstream answered with something other than a chat completion."""
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """The upstream did not answer, or fell silent, for longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("the upstream did not answer in time")
+
+
+class ArtifactInvalid(PosternError):
+    """The artifact is missing, damaged, of another schema, or fails its warm-up."""
+
+
+class SettingsInvalid(PosternError):
+    """A setting has a value that cannot be used."""
+
+
+class CalibrationImpossible(PosternError):
+    """A policy cannot be fitted or certified as it was asked for."""
+
+
+class LabelledDataInvalid(CalibrationImpossible):
+    """A file of labelled exchanges is not of the documented schema."""
+
+
+class TooFewRows(CalibrationImpossible):
+    """The labelled exchanges cannot support the asked-for guarantee."""
+
+
+class EmptyInput(CalibrationImpossible):
+    """A figure was asked for over no rows, or over rows without a class that it needs."""

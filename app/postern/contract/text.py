@@ -1,0 +1,109 @@
+"""Exchange -> segments: the one definition of how text is written before it is tokenized.
+
+Training and serving both call `segments`. Whoever changes what it returns raises `TEXT_FORMAT`;
+an artifact trained on another format does not load.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from typing import Final
+
+from postern.contract.errors import EmptyPrompt
+from postern.contract.exchange import Exchange
+
+TEXT_FORMAT: Final = 1
+
+_TAG_OFFSET: Final = 0xE0000
+
+
+def _ranges(*bounds: tuple[int, int]) -> list[int]:
+    return [point for first, last in bounds for point in range(first, last + 1)]
+
+
+# Invisible characters carry hidden text past a reader. Unicode tags spell ASCII that language
+# models read, so they become that ASCII; the others would only break words apart, so they go.
+_INVISIBLE: Final[dict[int, str | None]] = {
+    **dict.fromkeys(_ranges((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x9F)), " "),  # controls
+    **dict.fromkeys(
+        _ranges(
+            (0x00AD, 0x00AD),  # soft hyphen
+            (0x034F, 0x034F),  # combining grapheme joiner
+            (0x061C, 0x061C),  # Arabic letter mark
+            (0x115F, 0x1160),  # Hangul fillers
+            (0x17B4, 0x17B5),
+            (0x180B, 0x180F),  # Mongolian selectors
+            (0x200B, 0x200F),  # zero-width characters, directional marks
+            (0x202A, 0x202E),  # directional overrides
+            (0x2060, 0x206F),
+            (0x3164, 0x3164),  # Hangul filler
+            (0xFE00, 0xFE0F),  # variation selectors
+            (0xFEFF, 0xFEFF),  # byte order mark
+            (0xFFA0, 0xFFA0),
+            (0xFFF0, 0xFFFB),
+            (0xE0000, 0xE001F),
+            (0xE007F, 0xE007F),
+            (0xE0100, 0xE01EF),  # variation selectors supplement
+        ),
+        None,
+    ),
+    **{_TAG_OFFSET + point: chr(point) for point in range(0x20, 0x7F)},
+}
+
+_WHITE_SPACE: Final = re.compile(r"\s+")
+
+# WordPiece turns a word of more than 100 characters into a single [UNK]: text joined without
+# spaces would be invisible to the model. Cut such runs so that their pieces are read.
+_LONG_RUN: Final = re.compile(r"(\w{80})(?=\w)")
+
+
+# Of the accents heaped on one letter, as many are read as in Unicode's stream-safe format (UAX #15,
+# section 13). NFKC sorts each heap in quadratic time: 100,000 of them took a minute.
+_MAX_MARKS: Final = 30
+
+
+@functools.cache
+def _heaped_marks() -> re.Pattern[str]:
+    """A run of combining characters that is longer than `_MAX_MARKS`, in two groups."""
+    candidates = map(chr, range(0x300, 0x1F000))
+    marks = "".join(
+        mark
+        for mark in candidates
+        if unicodedata.category(mark) in ("Mn", "Mc", "Me", "Lm")
+        and unicodedata.combining(unicodedata.normalize("NFKD", mark)[0])
+    )
+    return re.compile(f"([{marks}]{{{_MAX_MARKS}}})([{marks}]+)")
+
+
+def nfkc(text: str) -> str:
+    """NFKC in linear time: of accents heaped on one letter, the first few."""
+    if not text.isascii():
+        text = _heaped_marks().sub(r"\1", text)
+    return unicodedata.normalize("NFKC", text)
+
+
+def normalize(text: str) -> str:
+    """Text as the student reads it: NFKC, no invisible characters, single spaces, no long runs.
+
+    Idempotent. May be longer than the input (NFKC expands some characters up to 18 times).
+    """
+    text = nfkc(text)
+    text = text.translate(_INVISIBLE)
+    text = nfkc(text)  # removal can bring combinable characters together
+    text = _WHITE_SPACE.sub(" ", text).strip()
+    return _LONG_RUN.sub(r"\1 ", text)
+
+
+def segments(exchange: Exchange) -> tuple[str] | tuple[str, str]:
+    """(prompt,) or (prompt, response), normalized.
+
+    Raises EmptyPrompt when nothing visible is left of the prompt.
+    """
+    prompt = normalize(exchange.prompt)
+    if not prompt:
+        raise EmptyPrompt
+    if exchange.response is None:
+        return (prompt,)
+    return (prompt, normalize(exchange.response))

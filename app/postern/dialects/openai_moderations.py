@@ -1,0 +1,150 @@
+"""OpenAI's `POST /v1/moderations` <-> contract.
+
+The student knows harmful from unharmful and no categories. So every category is reported as judged
+on no input at all (`category_applied_input_types` is empty), false and 0; `flagged` and the
+`postern` object say what was judged. A score for a category is never invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from postern.contract.errors import UnsupportedContent
+from postern.contract.exchange import Exchange
+from postern.contract.moderation import (
+    Identity,
+    Judged,
+    Moderation,
+)
+from postern.dialects.bodies import (
+    VerdictOut,
+    read_body,
+    verdict_fields,
+)
+from postern.http.bodies import Text
+
+CATEGORIES: Final = (
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextPart(_In):
+    """Text of a multi-modal input."""
+
+    type: Literal["text"]
+    text: Text
+
+
+class ImagePart(_In):
+    """An image of a multi-modal input: understood, and refused."""
+
+    type: Literal["image_url"]
+    image_url: Any
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+
+
+def _form_of(value: Any) -> str:
+    """The form that an input is read as; its errors are then of this form alone."""
+    if isinstance(value, list):
+        return "parts" if value and isinstance(value[0], Mapping) else "many"
+    return "one"
+
+
+Input = Annotated[
+    Annotated[Text, Tag("one")]
+    | Annotated[tuple[Text, ...], Field(min_length=1), Tag("many")]
+    | Annotated[tuple[Part, ...], Field(min_length=1), Tag("parts")],
+    Discriminator(_form_of),
+]
+
+
+class ModerationIn(_In):
+    """A text, several texts, or one multi-modal input whose parts are all text."""
+
+    input: Input
+    model: Text | None = Field(
+        None, description="Any name is taken; the reply names the model that answered."
+    )
+
+
+def parse_moderation(body: bytes) -> tuple[Exchange, ...]:
+    """One exchange for each result: a string, each of several, or all text parts together.
+
+    Raises MalformedBody, BodyMismatch, UnsupportedContent.
+    """
+    given = read_body(ModerationIn, body, TextPart, ImagePart).input
+    if isinstance(given, str):
+        return (Exchange(given),)
+    texts: list[str] = []
+    parts: list[str] = []
+    for one in given:
+        if isinstance(one, ImagePart):
+            raise UnsupportedContent("images cannot be judged here; send text alone")
+        (parts if isinstance(one, TextPart) else texts).append(
+            one.text if isinstance(one, TextPart) else one
+        )
+    if parts:  # one input, as with OpenAI: what is harmful only when put together is seen
+        texts = ["\n".join(parts)]
+    return tuple(map(Exchange, texts))
+
+
+class ModerationResultOut(BaseModel):
+    """OpenAI's result; `postern` is our own addition, which its clients hand through."""
+
+    flagged: bool
+    categories: dict[str, bool] = Field(description="All false: categories are not judged.")
+    category_scores: dict[str, float] = Field(description="All 0: categories are not judged.")
+    category_applied_input_types: dict[str, list[str]] = Field(
+        description="All empty: no category was judged on any input."
+    )
+    postern: VerdictOut
+
+
+class ModerationOut(BaseModel):
+    """OpenAI's reply."""
+
+    id: str
+    model: str
+    results: list[ModerationResultOut]
+
+
+def moderation_reply(
+    moderation: Moderation, *, request_id: str, identity: Identity
+) -> dict[str, Any]:
+    """Plain data of the shape of ModerationOut."""
+    return {
+        "id": f"modr-{request_id}",
+        "model": f"{identity.name}-{identity.version}",
+        "results": [_result(one) for one in moderation.judged],
+    }
+
+
+def _result(judged: Judged) -> dict[str, Any]:
+    return {
+        "flagged": judged.verdict.harmful,
+        "categories": dict.fromkeys(CATEGORIES, False),
+        "category_scores": dict.fromkeys(CATEGORIES, 0.0),
+        "category_applied_input_types": {name: [] for name in CATEGORIES},
+        "postern": verdict_fields(judged),
+    }

@@ -1,0 +1,169 @@
+"""Letters that look like others: leetspeak, lookalikes of other scripts, letters set apart."""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from typing import Final
+
+from postern.contract.text import nfkc
+
+_LEET: Final = str.maketrans("0134578@$!+|9", "oieastbasitlg")
+_LEET_SIGNS: Final = "0134578@$!+|9"
+# A digit or sign that stands between letters, or before them; not an address, not a number.
+_LEET_INSIDE: Final = re.compile(r"[a-z][0134578@$!+|]+[a-z]", re.IGNORECASE)
+_LEAST_LEET: Final = 2
+_TOKEN: Final = re.compile(r"\S+")
+_LEET_WORD: Final = re.compile(rf"[A-Za-z{re.escape(_LEET_SIGNS)}]+")
+_ORDINAL_OR_UNIT: Final = re.compile(
+    r"\d*(?:1st|2nd|3rd)|\d+(?:th|s|x|k|m|g|b|d|p|km|cm|mm|kg|mg|ml|gb|mb|tb|kb|hz|am|pm|h|min|px|em|v|w|a|ft|in)",
+    re.IGNORECASE,
+)
+
+# What NFKC leaves as it is and a reader takes for a Latin letter.
+_OF_OTHER_SCRIPTS: Final = {
+    **dict(zip("авекмнорстухіјѕԁԛԝһӏ", "abekmhopctyxijsdqwhl", strict=True)),
+    **dict(zip("АВЕКМНОРСТУХІЈЅԌ", "ABEKMHOPCTYXIJSG", strict=True)),
+    **dict(zip("αβεικνορτυχωγη", "abeikvoptuxwyn", strict=True)),
+    **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True)),
+}
+_LOOKALIKES: Final = {
+    **_OF_OTHER_SCRIPTS,
+    **dict(zip("ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True)),
+    **dict(zip("ɐɔǝɟɓɥɾʞɯɹʇʌʍʎ", "acefghjkmrtvwy", strict=True)),
+}
+_STYLED: Final = {
+    first + index: letter
+    # Negative circled, negative squared, and regional indicators.
+    for first in (0x1F150, 0x1F170, 0x1F1E6)
+    for index, letter in enumerate(string.ascii_lowercase)
+}
+_PLAIN_LETTERS: Final = {ord(a): b for a, b in _LOOKALIKES.items()} | _STYLED
+_FOREIGN: Final = re.compile(f"[{''.join(_OF_OTHER_SCRIPTS)}]")
+# Letters of mathematics, circled and squared ones; and those that flags are made of, set apart: two
+# that touch are a flag.
+_STYLED_RUN: Final = re.compile(
+    "(?:[\U0001d400-\U0001d6a3\u24b6-\u24e9\U0001f130-\U0001f189][ \u200b-\u200d\ufe0f]{0,3}){5,}"
+    "|(?:[\U0001f1e6-\U0001f1ff][ \u200b-\u200d\ufe0f]{1,3}){4,}[\U0001f1e6-\U0001f1ff]?"
+)
+_SMALL_CAPITAL: Final = re.compile("[ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]")
+_SMALL_CAPITALS: Final = re.compile("[ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]{3,}")
+# Of the letters that stand on their heads, those that phonetic scripts do not use.
+_UPSIDE_DOWN: Final = re.compile("[ǝɥʇʎʞ]")
+_HIDDEN_INSIDE: Final = re.compile(
+    "[A-Za-z][\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+[A-Za-z]"
+)
+_HIDDEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+_TAGS: Final = re.compile("(?<!\U0001f3f4)[\U000e0020-\U000e007e]{6,}")
+_HEAPS: Final = re.compile("[A-Za-z][\u0300-\u036f\u0489\u20d0-\u20ff]{2,}")
+_LATIN: Final = re.compile("[A-Za-z]")
+
+# Single letters with the same kind of gap between them; a wider gap parts words.
+_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:([ .*_|~+\-])\1{0,3}[^\W\d_](?![^\W_])){3,}")
+_WIDE_GAP: Final = re.compile(r" {2,}")
+_ALPHABET: Final = string.ascii_lowercase
+
+
+def from_leetspeak(text: str) -> str | None:
+    """Digits and signs among letters as the letters that they resemble, or None.
+
+    Two such words, and one word in six at least: `utf8`, `4th` and `user@host` are no leetspeak.
+    """
+    if len(_LEET_INSIDE.findall(text)) < _LEAST_LEET:
+        return None
+    words = [token for token in _TOKEN.findall(text) if _LATIN.search(token)]
+    strange = sum(map(_is_leet, words))
+    if strange < _LEAST_LEET or strange * 6 < len(words):
+        return None
+    return _LEET_WORD.sub(lambda found: _unleet(found[0]), text)
+
+
+def _is_leet(word: str) -> bool:
+    bare = word.strip(".,;:!?'\"()[]")
+    if not _LEET_WORD.fullmatch(bare) or _ORDINAL_OR_UNIT.fullmatch(bare):
+        return False
+    if not _LEET_INSIDE.search(bare):
+        return False
+    # CamelCase2Name, sha1sum, UTF8Decoder: names in code hold one digit among many letters.
+    signs = sum(char in _LEET_SIGNS for char in bare)
+    return len(bare) <= 6 * signs and not (bare[1:].lower() != bare[1:] and bare.upper() != bare)
+
+
+def _unleet(word: str) -> str:
+    bare = word.rstrip("!+|")  # at the end of a word they are what they are
+    short_number = bare.isdigit() and len(bare) <= 2  # 70 is `to` here, and 4 is `a`
+    if _ORDINAL_OR_UNIT.fullmatch(bare) or not (short_number or _LATIN.search(bare)):
+        return word
+    return bare.lower().translate(_LEET) + word[len(bare) :]
+
+
+def from_lookalikes(text: str) -> str | None:
+    """Latin letters for what only looks like them, or None where nothing does.
+
+    Whole words of another script are left alone; NFKC undoes the rest when the student reads.
+    """
+    if text.isascii() or not _is_dressed_up(text):
+        return None
+    bare = _HIDDEN.sub("", text)
+    bare = nfkc(bare)
+    bare = _STYLED_RUN.sub(lambda found: _joined(found[0]), bare)
+    bare = re.sub(r"\w+", lambda found: _latin(found[0]), bare)
+    return "".join(char for char in unicodedata.normalize("NFD", bare) if not _is_mark(char))
+
+
+def _is_dressed_up(text: str) -> bool:
+    words = re.findall(r"\w+", text)
+    mixed = sum(bool(_FOREIGN.search(word) and _LATIN.search(word)) for word in words)
+    hidden = len(_HIDDEN_INSIDE.findall(text))
+    return (
+        (mixed >= 2 and mixed * 12 >= len(words))
+        or (mixed and len(words) <= 6)
+        or hidden >= 3
+        or bool(_TAGS.search(text) or _STYLED_RUN.search(text) or _SMALL_CAPITALS.search(text))
+        or len(_HEAPS.findall(text)) >= 4
+        or len(_UPSIDE_DOWN.findall(text)) >= 4
+    )
+
+
+def _latin(word: str) -> str:
+    """Words of another script stay; what holds a Latin letter, or one that plays one, is Latin."""
+    if _LATIN.search(word) or _SMALL_CAPITAL.search(word) or len(word) == 1:
+        return word.translate(_PLAIN_LETTERS)
+    return word
+
+
+def _joined(run: str) -> str:
+    return " ".join(
+        "".join(char for char in part if char.isalnum() or ord(char) in _STYLED).translate(
+            _PLAIN_LETTERS
+        )
+        for part in re.split(" {2,}", run)
+    )
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.combining(char) > 0
+
+
+def from_letters_apart(text: str) -> str | None:
+    """Words whose letters stand apart (`b o m b`, `b.o.m.b`), joined; None where none do."""
+    found = False
+
+    def join(match: re.Match[str]) -> str:
+        nonlocal found
+        letters = re.sub(r"[\W_]", "", match[0])
+        if letters.lower() in _ALPHABET or len(set(letters.lower())) < 3:
+            return match[0]  # a list of letters, or one letter over and over
+        if letters.isupper() and len(letters) < 7:
+            return match[0]  # an abbreviation, or emphasis
+        found = True
+        # Among letters parted by signs, one space parts words.
+        by_signs = re.search(r"[^\w ]|_", match[0])
+        words = match[0].split() if by_signs else _WIDE_GAP.split(match[0])
+        return " ".join(re.sub(r"[\W_]", "", word) for word in words)
+
+    joined = _APART.sub(join, text)
+    return joined if found else None

@@ -1,0 +1,200 @@
+"""The endpoints of the guarded proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from postern.chat_guard.conversation import parse_chat
+from postern.chat_guard.guard import (
+    Call,
+    ChatGuard,
+    Streamed,
+)
+from postern.chat_guard.replies import (
+    EVENT_STREAM,
+    Whole,
+)
+from postern.clock import now
+from postern.contract import errors
+from postern.dialects.openai_errors import OPENAI_SHAPE
+from postern.endpoints.access import authorize
+from postern.endpoints.services import Services, services_of
+from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
+from postern.http.errors import openapi_responses
+from postern.http.request import (
+    ClientLeft,
+    deadline_of,
+    header,
+    read_json_body,
+    unless_client_leaves,
+)
+
+# What an upstream may want to know of its caller. Never a key of ours, never a cookie.
+_SENT_ON: Final = (
+    *("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
+    *("traceparent", "tracestate"),
+)
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/chat/completions",
+    dependencies=[Depends(authorize)],
+    summary="Chat with the upstream, guarded",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object", "required": ["messages"]},
+                    "example": {
+                        "model": "any",
+                        "messages": [{"role": "user", "content": "What is the capital of France?"}],
+                    },
+                }
+            },
+        }
+    },
+    responses={
+        200: {"description": "The upstream's completion, or a refusal in its place."},
+        **openapi_responses(
+            *READING_ERRORS,
+            errors.NothingToJudge,
+            errors.UnreadableContent,
+            *JUDGING_ERRORS,
+            errors.UpstreamMissing,
+            errors.UpstreamUnreachable,
+            errors.UpstreamInvalid,
+            errors.UpstreamTimeout,
+            shape=OPENAI_SHAPE,
+        ),
+    },
+)
+async def chat_completions(request: Request) -> Response:
+    """Judges the conversation, asks the upstream, judges its answer, and then releases it."""
+    services = services_of(request)
+    guard = _guard_of(services)
+    settings = services.settings
+    call = _call(request, services)
+    body = await read_json_body(
+        request,
+        limit_bytes=settings.limits.max_body_bytes,
+        timeout_s=settings.limits.body_timeout_ms / 1000.0,
+    )
+    asked = parse_chat(body, guard.rules.reading)
+    request.state.log.update(bytes=len(body), exchanges=len(asked.exchanges), stream=asked.stream)
+    reply = await unless_client_leaves(request, guard.complete(asked, call))
+    request.state.log["verdict"] = reply.headers.get("X-Postern-Verdict")
+    if isinstance(reply, Whole):
+        return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.media_type)
+    return StreamedResponse(reply, give_up_at=now() + settings.upstream.total_timeout_ms / 1000.0)
+
+
+@router.get(
+    "/v1/models",
+    dependencies=[Depends(authorize)],
+    summary="The upstream's models",
+    responses={
+        200: {"description": "As the upstream lists them."},
+        **openapi_responses(
+            errors.Unauthorized,
+            errors.UpstreamMissing,
+            errors.UpstreamUnreachable,
+            errors.UpstreamInvalid,
+            errors.UpstreamTimeout,
+            shape=OPENAI_SHAPE,
+        ),
+    },
+)
+async def models(request: Request) -> Response:
+    """Passed through."""
+    services = services_of(request)
+    guard = _guard_of(services)
+    reply = await unless_client_leaves(request, guard.models(_call(request, services)))
+    return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.media_type)
+
+
+def _guard_of(services: Services) -> ChatGuard:
+    if services.chat_guard is None:
+        raise errors.UpstreamMissing
+    return services.chat_guard
+
+
+def _call(request: Request, services: Services) -> Call:
+    """Raises InvalidHeader. X-Request-Timeout-Ms bounds each judgement, not the upstream."""
+    timeout_ms = services.settings.limits.request_timeout_ms
+    deadline = deadline_of(request.scope, timeout_ms=timeout_ms)
+    sent = {name: header(request.scope, name.encode()) for name in _SENT_ON}
+    if not services.keys.digests:
+        # Nobody's key for this server, so it is meant for the upstream; the server's own wins.
+        sent["authorization"] = header(request.scope, b"authorization")
+    headers: Mapping[str, str] = {
+        **{name: value for name, value in sent.items() if value is not None},
+        "x-request-id": request.state.request_id,
+        "user-agent": "postern",
+    }
+    return Call(
+        request_id=request.state.request_id,
+        headers=headers,
+        timeout_s=deadline - request.state.arrived,
+        created=int(time.time()),
+    )
+
+
+class StreamedResponse(Response):
+    """Sends pieces as they are released; stops, and breaks the upstream off, when nobody reads.
+
+    give_up_at: when a client that reads too slowly is left, in seconds on the clock of deadlines.
+    """
+
+    def __init__(self, streamed: Streamed, *, give_up_at: float) -> None:
+        super().__init__(None, 200, {**streamed.headers, "Cache-Control": "no-cache"}, EVENT_STREAM)
+        del self.headers["content-length"]
+        # nginx would otherwise gather the pieces.
+        self.headers["X-Accel-Buffering"] = "no"
+        self._streamed = streamed
+        self._give_up_at = give_up_at
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises ClientLeft."""
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise ClientLeft
+            await sending
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+            await self._streamed.pieces.aclose()
+            await self._streamed.close()
+
+    async def _send(self, send: Send) -> None:
+        start: dict[str, Any] = {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
+        await send(start)
+        async for piece in self._streamed.pieces:
+            message = {"type": "http.response.body", "body": piece, "more_body": True}
+            try:
+                async with asyncio.timeout(max(0.0, self._give_up_at - now())):
+                    await send(message)
+            except TimeoutError:
+                raise ClientLeft from None
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

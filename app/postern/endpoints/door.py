@@ -1,0 +1,95 @@
+"""The way of a request through the pipeline, whatever shape its body has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request, Response
+
+from postern.clock import now
+from postern.contract.errors import InvalidHeader
+from postern.contract.exchange import Exchange
+from postern.contract.moderation import (
+    Moderation,
+    Options,
+)
+from postern.endpoints.services import JSON, services_of
+from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
+from postern.http.request_log import figures
+
+Asked = TypeVar("Asked")
+
+OPERATING_POINT = "X-Postern-Operating-Point"
+IMAGES = "X-Postern-Images"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body, and when its answer must be there."""
+
+    body: bytes
+    deadline: float
+
+
+async def receive(request: Request) -> Received:
+    """The body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
+    settings = services_of(request).settings
+    deadline = deadline_of(request.scope, timeout_ms=settings.limits.request_timeout_ms)
+    body = await read_json_body(
+        request,
+        limit_bytes=settings.limits.max_body_bytes,
+        timeout_s=min(settings.limits.body_timeout_ms / 1000.0, max(0.0, deadline - now())),
+    )
+    return Received(body, deadline)
+
+
+def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]) -> Asked:
+    """What the dialect's own parser makes of the body; timed as a stage."""
+    started = now()
+    asked = parse(received.body)
+    parse_s = now() - started
+    services_of(request).metrics.stage_duration.labels("parse").observe(parse_s)
+    request.state.log["parse_ms"] = round(parse_s * 1000.0, 3)
+    return asked
+
+
+async def judge(
+    request: Request,
+    received: Received,
+    exchanges: Sequence[Exchange],
+    options: Options | None = None,
+) -> Moderation:
+    """Verdicts, unless the client leaves first.
+
+    options: the body's own. Dialects whose bodies have no place for any take the operating point
+    that the header names: whoever sets up the client sets it, not whoever writes the text.
+    """
+    if options is None:
+        options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
+    moderation = await unless_client_leaves(
+        request,
+        services_of(request).pipeline.moderate(exchanges, options, deadline=received.deadline),
+    )
+    request.state.log.update(bytes=len(received.body), **figures(moderation))
+    return moderation
+
+
+def images_pass(request: Request) -> bool:
+    """Whether the operator lets images through unjudged. Raises InvalidHeader."""
+    given = header(request.scope, IMAGES.lower().encode())
+    if given not in (None, "block", "pass"):
+        raise InvalidHeader(IMAGES, "block or pass")
+    return given == "pass"
+
+
+def reply(content: Any, moderation: Moderation | None) -> Response:
+    """The answer. The headers say what some dialects have no field for."""
+    headers = {}
+    if moderation is not None:
+        headers["X-Postern-Harmful"] = str(moderation.harmful).lower()
+        degraded = any(one.verdict.degraded for one in moderation.judged)
+        headers["X-Postern-Degraded"] = str(degraded).lower()
+    return Response(orjson.dumps(content), headers=headers, media_type=JSON)

@@ -1,0 +1,172 @@
+"""What every endpoint takes from a request: identity, deadline, body. Bounded in bytes and time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
+
+from postern.contract.callers import set_caller
+from postern.contract.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    InvalidHeader,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# A client that is still sending cannot read a reply, so what it sends is thrown away first; these
+# bound how much and how long.
+_DISCARD_BYTES = 256 << 20
+_DISCARD_S = 5.0
+
+Answer = TypeVar("Answer")
+
+
+class ClientLeft(Exception):
+    """The client closed its connection; nobody reads the reply."""
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+def request_id_of(scope: Scope) -> str:
+    """The caller's X-Request-Id where it is harmless in a log, else a new one."""
+    given = header(scope, b"x-request-id")
+    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Accepted API keys, hashed, so that comparing takes the same time whatever their length."""
+
+    digests: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, keys: Sequence[str]) -> Keys:
+        return cls(tuple(hashlib.sha256(key.encode()).digest() for key in keys))
+
+    def check(self, scope: Scope) -> None:
+        """Raises Unauthorized unless no key is set or the request carries one of them."""
+        if not self.digests:
+            return
+        given = header(scope, b"x-api-key")
+        authorization = header(scope, b"authorization") or ""
+        if given is None and authorization[:7].lower() == "bearer ":
+            given = authorization[7:].strip()
+        self.check_key(given)
+
+    def check_key(self, given: str | None) -> None:
+        """The same for a key that came elsewhere than in our own headers. Raises Unauthorized."""
+        if not self.digests:
+            return
+        digest = hashlib.sha256((given or "").encode("utf-8", "surrogatepass")).digest()
+        matches = [hmac.compare_digest(digest, accepted) for accepted in self.digests]
+        if given is None or not any(matches):
+            raise Unauthorized
+        set_caller(1 + matches.index(True))
+
+
+def deadline_of(scope: Scope, *, timeout_ms: int) -> float:
+    """Absolute deadline in seconds on the monotonic clock; the caller can only shorten it.
+
+    Raises InvalidHeader.
+    """
+    given = header(scope, b"x-request-timeout-ms")
+    if given is not None:
+        if not (given.isascii() and given.isdigit() and len(given) <= 9 and int(given) > 0):
+            raise InvalidHeader("X-Request-Timeout-Ms", "a whole number of milliseconds above 0")
+        timeout_ms = min(timeout_ms, int(given))
+    arrived: float = scope["state"]["arrived"]
+    return arrived + timeout_ms / 1000.0
+
+
+async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float) -> bytes:
+    """The whole body, never more than `limit_bytes` of it in memory.
+
+    Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow, ClientLeft.
+    """
+    encoding = header(request.scope, b"content-encoding")
+    media_type = (header(request.scope, b"content-type") or "").partition(";")[0].strip().lower()
+    length = header(request.scope, b"content-length")
+    try:
+        if encoding is not None and encoding.strip().lower() != "identity":
+            # No decompression, so no bombs.
+            await _discard(request)
+            raise UnsupportedMediaType("a Content-Encoding is not accepted; send plain JSON")
+        if media_type != "application/json":
+            await _discard(request)
+            raise UnsupportedMediaType("the Content-Type must be application/json")
+        if length is not None and int(length) > limit_bytes:
+            raise BodyTooLarge(limit_bytes)
+        async with asyncio.timeout(timeout_s):
+            return await _read(request, limit_bytes)
+    except BodyTooLarge:
+        await _discard(request)  # outside of the time for a body: that it is too large is certain
+        raise
+    except TimeoutError:
+        raise BodyTooSlow from None
+    except ClientDisconnect:
+        raise ClientLeft from None
+
+
+async def _read(request: Request, limit_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit_bytes:
+            raise BodyTooLarge(limit_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _discard(request: Request) -> None:
+    if header(request.scope, b"expect") is not None:
+        return  # the client waits for our word before it sends
+    size = 0
+    try:
+        async with asyncio.timeout(_DISCARD_S):
+            while size < _DISCARD_BYTES:
+                message = await request.receive()
+                size += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+    except TimeoutError:
+        return
+
+
+async def unless_client_leaves(request: Request, work: Awaitable[Answer]) -> Answer:
+    """The result of `work`; cancels it and raises ClientLeft when the client goes away first.
+
+    The body must have been read.
+    """
+    task = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_leaving(request))
+    try:
+        await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientLeft
+        return await task
+    finally:
+        for pending in (task, leaving):
+            if not pending.done():
+                pending.cancel()
+
+
+async def _leaving(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

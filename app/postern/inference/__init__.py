@@ -1,0 +1,1 @@
+"""Segments -> windows -> batches -> logits, and how long that takes."""

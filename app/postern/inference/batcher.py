@@ -1,0 +1,361 @@
+"""Entries -> batches -> futures. Work-conserving: a free worker takes what waits, at once.
+
+Laws, held by property tests: no entry is lost, duplicated or answered with another's logits; a
+failure answers its own entry alone; an entry whose caller has left, or whose deadline has passed,
+does not reach the model. What goes first is decided in `inference/batch_queue.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from postern.contract.errors import (
+    DeadlineExceeded,
+    DeadlineUnreachable,
+    ExchangeTooLong,
+    InferenceFailed,
+    NotReady,
+    QueueFull,
+)
+from postern.contract.windows import (
+    Encoding,
+    Window,
+    padded_length,
+)
+from postern.inference.batch_queue import BatchQueue, Sums
+from postern.inference.cost_model import CostModel
+from postern.inference.entries import (
+    Entry,
+    Logits,
+    RunWindows,
+    Scored,
+    blamed,
+    fail,
+    gather,
+    run_guarded,
+)
+from postern.inference.hindsight import Hindsight
+from postern.metrics import Metrics
+
+# Of the time that the first in a batch has left, what the batch may take.
+_SHARE_OF_TIME_LEFT = 0.5
+# Padded tokens of a batch from which more threads save time; below, they only cost some.
+WORTH_ALL_THREADS: Final = 64
+# "Come back at once" would come back too early.
+_SHORTEST_RETRY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """tokens: padded, of one batch; queue_tokens: that may wait; shares: see BatchQueue."""
+
+    max_batch_tokens: int
+    max_queue_tokens: int
+    shares: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    started: float
+    predicted_s: float
+
+
+class Batcher:
+    """Owns the queue, `workers` tasks and as many threads. Lives on one event loop.
+
+    run: called in a thread with the windows of a batch; returns (n, columns) numbers in their
+    order, the two logits first. It may raise, return garbage or never return: waiters are answered
+    all the same.
+    """
+
+    def __init__(
+        self,
+        run: RunWindows,
+        *,
+        run_alone: RunWindows | None = None,
+        limits: BatchLimits,
+        workers: int,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        cost: CostModel | None = None,
+        on_work: Callable[[bool], None] | None = None,
+        columns: int = 2,
+    ) -> None:
+        """run_alone: `run` with the threads of all workers, for a batch that has nothing beside it
+        and nothing behind it. on_work: told on the event loop when there is work, and when there is
+        none any more."""
+        self._run = run
+        self._run_alone = run_alone or run
+        self._on_work = on_work or _nobody_cares
+        self._columns = columns
+        self._limits = limits
+        self._n_workers = workers
+        self._metrics = metrics
+        self._clock = clock
+        self._queue: BatchQueue[Entry] = BatchQueue(
+            max_batch_tokens=limits.max_batch_tokens, shares=limits.shares
+        )
+        self._running: dict[int, _Running] = {}  # by worker
+        self._work_came = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._executor: ThreadPoolExecutor | None = None
+        self._closed = False
+        self._cost = cost or CostModel()
+        self._hindsight = Hindsight()
+        self.last_success = -math.inf
+        self.left_behind = False
+        """Closed while a thread was inside the model, which may never return."""
+        metrics.watch_queue(lambda: self._queue.tokens, self._oldest_s)
+
+    def start(self) -> None:
+        """Starts the workers; to be called on the event loop."""
+        self._executor = ThreadPoolExecutor(self._n_workers, thread_name_prefix="inference")
+        self._tasks = [
+            asyncio.create_task(self._work(worker), name=f"batcher-{worker}")
+            for worker in range(self._n_workers)
+        ]
+
+    async def close(self) -> None:
+        """Answers what waits with NotReady and stops. A thread that hangs is left behind."""
+        self._closed = True
+        for entry in list(self._queue):
+            self._queue.remove(entry)
+            fail(entry, NotReady("the server is shutting down"))
+        self.left_behind = bool(self._running)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._executor is not None:
+            self._executor.shutdown(wait=not self.left_behind, cancel_futures=True)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits or runs."""
+        return bool(self._queue.tokens or self._running)
+
+    def stalled_s(self) -> float:
+        """Seconds that the longest running batch has taken so far; 0 when none runs."""
+        now = self._clock()
+        return max((now - batch.started for batch in self._running.values()), default=0.0)
+
+    async def submit(
+        self, encodings: Sequence[Encoding], *, deadline: float, caller: int = 0
+    ) -> list[Scored]:
+        """Scores all windows of all encodings; accepted or refused as a whole.
+
+        deadline: absolute, on the clock. caller: whom the work is for; callers share fairly.
+        Raises ExchangeTooLong, QueueFull, DeadlineUnreachable, DeadlineExceeded, InferenceFailed,
+        NotReady. Whatever is raised, cancellation included, nothing stays queued.
+        """
+        windows = [window for encoding in encodings for window in encoding.windows]
+        predicted_s = self._admit(windows, deadline, caller)
+        loop = asyncio.get_running_loop()
+        now = self._clock()
+        entries = [
+            Entry(window=w, future=loop.create_future(), deadline=deadline, arrived=now)
+            for w in windows
+        ]
+        self._queue.add(entries, caller=caller)
+        self._on_work(True)
+        self._work_came.set()
+        try:
+            async with asyncio.timeout(max(0.0, deadline - now)):
+                rows = [await entry.future for entry in entries]
+        except TimeoutError:
+            raise DeadlineExceeded from None
+        except InferenceFailed as exc:
+            if len(encodings) > 1:
+                exc.index = blamed(encodings, entries, exc)
+            raise
+        finally:
+            for entry in entries:
+                self._abandon(entry)
+            self._look_back(predicted_s, now, deadline)
+        return gather(encodings, entries, rows)
+
+    def _admit(self, windows: Sequence[Window], deadline: float, caller: int) -> float:
+        """Seconds that it will take; refuses at once what cannot be taken or finished in time."""
+        if self._closed:
+            raise NotReady("the server is shutting down")
+        tokens = sum(window.length for window in windows)
+        if tokens > self._limits.max_queue_tokens:  # could never be accepted
+            raise ExchangeTooLong(what="tokens in all", limit=self._limits.max_queue_tokens)
+        work = Sums(tokens, sum(window.length**2 for window in windows))
+        return self.check_room(work, deadline=deadline, caller=caller)
+
+    def check_room(self, work: Sums, *, deadline: float, caller: int) -> float:
+        """Seconds that so much more will take, as the cost model alone sees it.
+
+        Raises QueueFull, or DeadlineUnreachable where it would take too long, going by how late
+        others were.
+        """
+        waiting = self._queue.tokens
+        over = waiting + work.tokens - self._limits.max_queue_tokens
+        if over > 0:
+            free_s = self._seconds(Sums(over, over * work.squares // work.tokens))
+            raise QueueFull(waiting_tokens=waiting, retry_after_s=max(_SHORTEST_RETRY_S, free_s))
+        ahead = self._queue.ahead_of(work.tokens, caller=caller)
+        ahead.tokens += work.tokens
+        ahead.squares += work.squares
+        predicted_s = self._seconds(ahead) + self._running_s() / self._n_workers
+        likely_s = predicted_s * self._hindsight.factor
+        late_s = likely_s - (deadline - self._clock())
+        # An idle server tries whatever it is asked: the prediction may be an outlier's, and only
+        # new work can correct it.
+        if late_s > 0.0 and self.is_busy:
+            raise DeadlineUnreachable(
+                predicted_s=likely_s, retry_after_s=max(_SHORTEST_RETRY_S, late_s)
+            )
+        return predicted_s
+
+    def _look_back(self, predicted_s: float, started: float, deadline: float) -> None:
+        now = self._clock()
+        self._hindsight.observe(
+            predicted_s=predicted_s, actual_s=now - started, available_s=deadline - started
+        )
+
+    def _seconds(self, work: Sums) -> float:
+        """Until all workers together have done so much."""
+        batches = math.ceil(work.tokens / self._limits.max_batch_tokens)
+        alone = self._cost.predict(batches=batches, tokens=work.tokens, squares=work.squares)
+        return alone / min(self._n_workers, batches)
+
+    def _running_s(self) -> float:
+        """What the batches inside the model still need, one after the other."""
+        now = self._clock()
+        return sum(
+            max(0.0, batch.predicted_s - (now - batch.started)) for batch in self._running.values()
+        )
+
+    async def _work(self, worker: int) -> None:
+        while True:
+            batch = self._take()
+            if not batch:
+                if not self._running:
+                    self._on_work(False)
+                self._work_came.clear()
+                await self._work_came.wait()
+                continue
+            longest = padded_length(max(entry.length for entry in batch))
+            padded = len(batch) * longest
+            started = self._clock()
+            alone = (
+                self._run_alone is not self._run
+                and padded >= WORTH_ALL_THREADS
+                and not self._running
+                and not self._queue.tokens
+            )
+            self._running[worker] = _Running(
+                started, self._cost.predict(batches=1, tokens=padded, squares=padded * longest)
+            )
+            try:
+                succeeded = await self._answer(batch, started, self._run_alone if alone else None)
+            finally:
+                del self._running[worker]
+            # A batch with the threads of all workers tells nothing of one that has its own.
+            if succeeded and not alone:
+                self._cost.observe(longest, len(batch), self._clock() - started)
+            if succeeded:
+                self._count(batch, longest)
+
+    async def _answer(
+        self, batch: list[Entry], started: float, run: RunWindows | None = None
+    ) -> bool:
+        """Whether one run of the model answered them all."""
+        for entry in batch:
+            entry.started = started
+        try:
+            logits = await self._infer(batch, run or self._run)
+        except Exception as exc:  # the model may raise anything; the worker lives
+            if len(batch) == 1:
+                self._metrics.inference_failures.inc()
+                fail(batch[0], InferenceFailed(type(exc.__cause__ or exc).__name__))
+                return False
+            # Poison answers for itself alone: its batch-mates run again without it.
+            for entry in batch:
+                if entry.deadline <= self._clock():
+                    fail(entry, DeadlineExceeded())
+                if not entry.future.done():
+                    await self._answer([entry], started)
+            return False
+        finished = self._clock()
+        self.last_success = finished
+        for entry, row in zip(batch, logits, strict=True):
+            entry.finished = finished
+            if not np.isfinite(row).all():
+                self._metrics.inference_failures.inc()
+                fail(entry, InferenceFailed("the model gave numbers that are not finite"))
+            elif not entry.future.done():
+                entry.future.set_result(row)
+        return True
+
+    async def _infer(self, batch: list[Entry], run: RunWindows) -> Logits:
+        windows = [entry.window for entry in batch]
+        loop = asyncio.get_running_loop()
+        logits = await loop.run_in_executor(self._executor, run_guarded, run, windows)
+        if logits.shape != (len(batch), self._columns):
+            raise ValueError("the model gave another number of rows than it was given")
+        return logits
+
+    def _take(self) -> list[Entry]:
+        """The next batch. Who expired while waiting is answered on the way."""
+        now = self._clock()
+        batch, expired = self._queue.take(
+            drop=lambda entry: self._is_hopeless(entry, now),
+            idle_workers=self._n_workers - len(self._running),
+            room=lambda entry: self._tokens_in(
+                _SHARE_OF_TIME_LEFT * (entry.deadline - now), entry.length
+            ),
+        )
+        for entry in expired:
+            fail(entry, DeadlineExceeded())
+        return batch
+
+    def _is_hopeless(self, entry: Entry, now: float) -> bool:
+        """Whether its deadline has passed, or would pass in the model though it came in time."""
+        left_s = entry.deadline - now
+        if left_s <= 0.0:
+            return True
+        tokens = padded_length(entry.length)
+        alone_s = self._cost.predict(batches=1, tokens=tokens, squares=tokens**2)
+        # What was short of time from the start was taken by an idle server: then it is tried.
+        return left_s < alone_s <= entry.deadline - entry.arrived
+
+    def _tokens_in(self, seconds: float, length: int) -> int:
+        """About how many, in windows of this length, one batch takes through the model."""
+        base_s, per_token_s, per_square_s = self._cost.coefficients()
+        each_s = per_token_s + per_square_s * length
+        if each_s <= 0.0:
+            return self._limits.max_batch_tokens
+        # Without a deadline the time is infinite, which no int can be.
+        return int(min(self._limits.max_batch_tokens, max(0.0, seconds - base_s) / each_s))
+
+    def _abandon(self, entry: Entry) -> None:
+        self._queue.remove(entry)
+        if not entry.future.done():
+            entry.future.cancel()
+        elif not entry.future.cancelled():
+            entry.future.exception()  # read, so that a sibling's failure is not reported as lost
+
+    def _count(self, batch: list[Entry], longest: int) -> None:
+        tokens = sum(entry.length for entry in batch)
+        padded = len(batch) * longest
+        self._metrics.batch_windows.observe(len(batch))
+        self._metrics.batch_tokens.observe(padded)
+        self._metrics.padding_ratio.observe(1.0 - tokens / padded)
+
+    def _oldest_s(self) -> float:
+        oldest = min((entry.arrived for entry in self._queue), default=math.inf)
+        return max(0.0, self._clock() - oldest)
+
+
+def _nobody_cares(works: bool) -> None:
+    pass

@@ -1,0 +1,220 @@
+"""Student, then teacher: which exchanges get a second opinion, and what becomes of it.
+
+Every question ends in a verdict. Where the teacher was wanted and gave nothing, the policy's
+`on_teacher_failure` decides, the verdict says `degraded`, and it is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from postern.contract.decision import (
+    FallbackMode,
+    OperatingPoint,
+    Policy,
+    Verdict,
+    fallback_verdict,
+    fused_verdict,
+    student_verdict,
+    wants_teacher,
+)
+from postern.contract.exchange import Exchange
+from postern.contract.moderation import DeferralReason
+from postern.metrics import Metrics
+from postern.teacher.desk import TeacherDesk
+from postern.teacher.opinion import Opinion
+from postern.teacher.shares import NearestShare
+
+# Of the time that is left when the teacher is asked, what is kept for writing the reply.
+_RESERVE_SHARE: Final = 0.1
+_MOST_RESERVE_S: Final = 0.05
+_LEAST_ODDS: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An exchange as the student saw it.
+
+    exchange: what the teacher would be asked. excerpt: its worst window, where there are several.
+    """
+
+    exchange: Exchange
+    probability: float
+    point: OperatingPoint
+    disguised: bool = False
+    """A trigger fired: the student's probability says little."""
+    excerpt: Callable[[], Exchange] | None = None
+    gain: float | None = None
+    """What asking is expected to gain in right verdicts; None where nobody tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """excerpt: the teacher was shown the worst window alone. reason: why it was wanted, if so."""
+
+    verdict: Verdict
+    excerpt: bool = False
+    reason: DeferralReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeRules:
+    """nearest: of `budget` mode; by_value: `value` mode; neither: the artifact's band.
+
+    audit_share: in [0, 1].
+    """
+
+    nearest: NearestShare | None = None
+    audit_share: float = 0.0
+    by_value: bool = False
+
+
+class Cascade:
+    """Decides with the student, and with a teacher where there is one."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        desk: TeacherDesk | None,
+        *,
+        metrics: Metrics,
+        rules: CascadeRules | None = None,
+        draw: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._policy = policy
+        self._desk = desk
+        self._metrics = metrics
+        self._rules = rules or CascadeRules()
+        self._draw = draw
+        self._clock = clock
+        self._audits: set[asyncio.Task[None]] = set()
+        if desk is not None:  # from 0 on, so that the first disagreement is a rise
+            for said in itertools.product(("harmful", "unharmful"), ("harmful", "unharmful")):
+                metrics.teacher_audits.labels(*said)
+
+    def start(self) -> None:
+        """To be called on the event loop."""
+        if self._desk is not None:
+            self._desk.start()
+
+    async def close(self) -> None:
+        """Gives up what is under way; whoever waits for it gets a verdict."""
+        for task in list(self._audits):
+            task.cancel()
+        await asyncio.gather(*self._audits, return_exceptions=True)
+        if self._desk is not None:
+            await self._desk.close()
+
+    @property
+    def left_behind(self) -> bool:
+        """Closed while a thread was inside a teacher of this process."""
+        return self._desk is not None and self._desk.left_behind
+
+    @property
+    def audits(self) -> int:
+        """How many are under way."""
+        return len(self._audits)
+
+    async def decide(
+        self, cases: Sequence[Case], *, fallback: FallbackMode, deadline: float
+    ) -> list[Decided]:
+        """A verdict on each, before `deadline` (absolute, clock). Never raises for a teacher."""
+        if self._desk is not None:
+            self._desk.came(len(cases))
+        reasons = [self._reason(case, fallback) for case in cases]
+        left_s = deadline - self._clock()
+        ask_until = deadline - min(_MOST_RESERVE_S, _RESERVE_SHARE * max(0.0, left_s))
+        asked = await asyncio.gather(
+            *(
+                self._by_both(case, reason, ask_until)
+                for case, reason in zip(cases, reasons, strict=True)
+                if reason is not None
+            )
+        )
+        by_both = iter(asked)
+        return [
+            self._by_student(case, fallback) if reason is None else next(by_both)
+            for case, reason in zip(cases, reasons, strict=True)
+        ]
+
+    def _reason(self, case: Case, fallback: FallbackMode) -> DeferralReason | None:
+        """Why the teacher is wanted; None: it is not."""
+        nearest = self._rules.nearest
+        # Seen whatever comes of it: the quantile is one of all traffic.
+        near = None if nearest is None else nearest.holds(_distance(case))
+        if fallback == "always":
+            return "always"
+        if fallback == "never" or self._desk is None:
+            return None
+        if case.disguised:
+            return "trigger"
+        if near is not None:
+            return "budget" if near else None
+        head = self._policy.value.get(case.exchange.slice)
+        if self._rules.by_value and head is not None and case.gain is not None:
+            return "value" if head.wants_teacher(case.gain) else None
+        in_band = wants_teacher(case.probability, case.point, fallback="auto", has_teacher=True)
+        return "band" if in_band else None
+
+    def _by_student(self, case: Case, fallback: FallbackMode) -> Decided:
+        verdict = student_verdict(case.probability, case.point)
+        desk, share = self._desk, self._rules.audit_share
+        if desk is not None and fallback == "auto" and self._draw() < share:
+            task = asyncio.create_task(self._audit(desk, case, verdict), name="teacher-audit")
+            self._audits.add(task)
+            task.add_done_callback(self._audits.discard)
+        return Decided(verdict)
+
+    async def _by_both(self, case: Case, reason: DeferralReason, ask_until: float) -> Decided:
+        slice_, excerpt = case.exchange.slice, False
+        opinion = Opinion("missing")
+        if self._desk is not None:
+            question, excerpt = await _question(case, self._desk.max_chars)
+            opinion = await self._desk.ask(question, deadline=ask_until)
+        self._metrics.deferrals.labels(reason, opinion.outcome).inc()
+        p, teacher, point, policy = case.probability, opinion.probability, case.point, self._policy
+        if teacher is not None:
+            fused = fused_verdict(p, teacher, point, slice_=slice_, policy=policy)
+            return Decided(fused, excerpt, reason)
+        self._metrics.degraded.inc()
+        fallback = fallback_verdict(p, point, slice_=slice_, policy=policy)
+        return Decided(fallback, reason=reason)
+
+    async def _audit(self, desk: TeacherDesk, case: Case, verdict: Verdict) -> None:
+        """What the teacher would have said. It changes no verdict."""
+        question, _ = await _question(case, desk.max_chars)
+        opinion = await desk.audit(question)
+        said = "none"
+        if opinion.probability is not None:
+            said = _word(opinion.probability >= 0.5)
+        self._metrics.teacher_audits.labels(_word(verdict.harmful), said).inc()
+
+
+async def _question(case: Case, max_chars: int) -> tuple[Exchange, bool]:
+    """What to ask, and whether it is only an excerpt."""
+    whole = case.exchange
+    if case.excerpt is None or len(whole.prompt) + len(whole.response or "") <= max_chars:
+        return whole, False
+    return await asyncio.to_thread(case.excerpt), True  # long text is tokenized again
+
+
+def _word(harmful: bool) -> str:
+    return "harmful" if harmful else "unharmful"
+
+
+def _distance(case: Case) -> float:
+    """From the threshold, in log-odds: the same near 0 and 1 as in the middle."""
+    return abs(_log_odds(case.probability) - _log_odds(case.point.threshold))
+
+
+def _log_odds(probability: float) -> float:
+    inside = min(max(probability, _LEAST_ODDS), 1.0 - _LEAST_ODDS)
+    return math.log(inside) - math.log1p(-inside)

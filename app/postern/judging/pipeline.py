@@ -1,0 +1,226 @@
+"""The path of a request: exchange -> segments -> windows -> logits -> probability -> verdict.
+
+The last step, who decides, is `judging/cascade.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from postern.contract.decision import (
+    OperatingPoint,
+    Policy,
+)
+from postern.contract.exchange import (
+    Exchange,
+    Slice,
+)
+from postern.contract.moderation import (
+    Judged,
+    Moderation,
+    Options,
+    TeacherRead,
+    TextSpan,
+    Timings,
+    WorstWindow,
+)
+from postern.contract.probability import (
+    harmful_margin,
+    harmful_probability,
+)
+from postern.contract.text import segments
+from postern.contract.windows import Encoding
+from postern.disguises.triggers import Disguise
+from postern.inference.batcher import Batcher
+from postern.inference.entries import Scored
+from postern.inference.tokenizer import Tokenizer
+from postern.judging.cascade import (
+    Cascade,
+    Case,
+    Decided,
+)
+from postern.judging.drift import Drift
+from postern.judging.score_cache import ScoreCache
+from postern.judging.scorer import (
+    InputLimits,
+    Score,
+    Scorer,
+)
+from postern.metrics import Metrics
+
+
+class Pipeline:
+    """Moderates exchanges with one student, and with the teacher behind it."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        tokenizer: Tokenizer,
+        batcher: Batcher,
+        limits: InputLimits,
+        metrics: Metrics,
+        cascade: Cascade | None = None,
+        triggers: bool = True,
+        drift: Drift | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        cache: ScoreCache[Score] | None = None,
+    ) -> None:
+        self.policy = policy
+        self.cascade = cascade or Cascade(policy, None, metrics=metrics, clock=clock)
+        self._triggers = triggers
+        self._tokenizer = tokenizer
+        self._scorer = Scorer(
+            tokenizer=tokenizer,
+            batcher=batcher,
+            limits=limits,
+            metrics=metrics,
+            clock=clock,
+            cache=cache,
+        )
+        self._metrics = metrics
+        self._drift = drift or Drift({}, clock=clock)
+        self._clock = clock
+
+    async def moderate(
+        self, exchanges: Sequence[Exchange], options: Options, *, deadline: float
+    ) -> Moderation:
+        """Judges every exchange, or raises: there is no partial answer.
+
+        deadline: absolute seconds on the clock. Raises EmptyPrompt, ExchangeTooLong,
+        UnknownOperatingPoint, and whatever `Batcher.submit` raises.
+        """
+        started = self._clock()
+        points = [self._point(exchange.slice, options) for exchange in exchanges]
+        self._scorer.check_sizes(exchanges)
+        disguises = await self._disguises(exchanges)
+        scores = await self._scorer.score(
+            exchanges, disguises, reject_long=options.reject_long, deadline=deadline
+        )
+        asked_at = self._clock()
+        cases = list(map(self._case, exchanges, disguises, scores, points))
+        decided = await self.cascade.decide(cases, fallback=options.fallback, deadline=deadline)
+        finished = self._clock()
+        deferred = any(one.verdict.deferred for one in decided)
+        timings = Timings(
+            queue_s=max(one.queue_s for score in scores for one in score.scored),
+            inference_s=max(one.inference_s for score in scores for one in score.scored),
+            teacher_s=finished - asked_at if deferred else 0.0,
+            total_s=finished - started,
+            tokenize_s=max(score.tokenize_s for score in scores),
+        )
+        judged = tuple(map(self._judged, disguises, scores, decided))
+        self._observe(judged, exchanges, timings)
+        name = options.operating_point or self.policy.default_operating_point
+        return Moderation(judged, name, timings)
+
+    def _point(self, slice_: Slice, options: Options) -> OperatingPoint:
+        return self.policy.point(
+            slice_, operating_point=options.operating_point, threshold=options.threshold
+        )
+
+    async def _disguises(self, exchanges: Sequence[Exchange]) -> Sequence[Disguise | None]:
+        if not self._triggers:
+            return [None] * len(exchanges)
+        return await self._scorer.disguises(exchanges)
+
+    def _case(
+        self, exchange: Exchange, disguise: Disguise | None, score: Score, point: OperatingPoint
+    ) -> Case:
+        """Of the text as it came and as it was decoded, the more harmful counts."""
+        slice_, encoding = exchange.slice, score.encodings[-1]
+        # What it says is what the teacher should read, whatever the student makes of it.
+        said = exchange if disguise is None else disguise.decoded
+        probability = max(
+            most_harmful_probability(one, self.policy, slice_) for one in score.scored
+        )
+        return Case(
+            said,
+            probability,
+            point,
+            disguised=disguise is not None,
+            excerpt=functools.partial(self._excerpt, said, encoding, score.scored[-1])
+            if encoding.spans
+            else None,
+            gain=expected_gain(score.scored, self.policy, slice_, probability, point),
+        )
+
+    def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:
+        """The text of the worst window."""
+        spans = encoding.spans[int(harmful_margin(scored.logits).argmax())]
+        return Exchange(*map(self._tokenizer.excerpt, segments(exchange), spans))
+
+    def _judged(self, disguise: Disguise | None, score: Score, decided: Decided) -> Judged:
+        encoding, verdict = score.encodings[0], decided.verdict
+        read: TeacherRead | None = None
+        if verdict.teacher_probability is not None:
+            read = "text" if disguise is None else "decoded"
+            read = "worst_window" if decided.excerpt else read
+        return Judged(
+            verdict,
+            encoding.tokens,
+            len(encoding.windows),
+            worst_window(score.scored[0], encoding),
+            () if disguise is None else disguise.triggers,
+            read,
+            decided.reason,
+        )
+
+    def _observe(
+        self, judged: Sequence[Judged], exchanges: Sequence[Exchange], timings: Timings
+    ) -> None:
+        stages = self._metrics.stage_duration
+        stages.labels("queue").observe(timings.queue_s)
+        stages.labels("infer").observe(timings.inference_s)
+        if any(one.verdict.deferred for one in judged):
+            stages.labels("teacher").observe(timings.teacher_s)
+        for one, exchange in zip(judged, exchanges, strict=True):
+            outcome = "harmful" if one.verdict.harmful else "unharmful"
+            self._metrics.verdicts.labels(outcome, one.verdict.decided_by).inc()
+            probability = one.verdict.student_probability
+            self._metrics.probability.labels(exchange.slice).observe(probability)
+            self._drift.observe(exchange.slice, probability)
+            for trigger in one.triggers:
+                self._metrics.triggers.labels(trigger).inc()
+
+
+def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> float:
+    """The calibrated probability of the most harmful window, in [0, 1]."""
+    margin = harmful_margin(scored.logits).max(keepdims=True)
+    return float(harmful_probability(margin, policy.calibration[slice_])[0])
+
+
+def expected_gain(
+    scored: Sequence[Scored],
+    policy: Policy,
+    slice_: Slice,
+    probability: float,
+    point: OperatingPoint,
+) -> float | None:
+    """Of asking a teacher, in right verdicts, -1 to 1, as the most harmful window tells it.
+
+    None where the model was not asked for it, or the slice has no head.
+    """
+    head = policy.value.get(slice_)
+    if head is None or scored[0].logits.shape[1] == 2:
+        return None
+    rows = np.concatenate([one.logits for one in scored])
+    row = rows[[int(harmful_margin(rows).argmax())]]
+    found = head.gains(row[:, 2:], np.array([probability]), np.array([point.threshold]))
+    return float(found[0])
+
+
+def worst_window(scored: Scored, encoding: Encoding) -> WorstWindow | None:
+    """Which of several windows is the most harmful, the first of equals, and what it held."""
+    if not encoding.spans:
+        return None
+    index = int(harmful_margin(scored.logits).argmax())
+    totals = (encoding.prompt_tokens, encoding.tokens - encoding.prompt_tokens)
+    held = [
+        TextSpan(*span, tokens) for span, tokens in zip(encoding.spans[index], totals, strict=False)
+    ]
+    return WorstWindow(index, held[0], held[1] if len(held) > 1 else None)

@@ -1,0 +1,219 @@
+"""What the student makes of exchanges: disguise -> segments -> windows -> logits. No policy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import numpy as np
+
+from postern.contract.callers import current_caller
+from postern.contract.errors import (
+    EmptyPrompt,
+    ExchangeTooLong,
+    InferenceFailed,
+    PosternError,
+)
+from postern.contract.exchange import Exchange
+from postern.contract.text import segments
+from postern.contract.windows import (
+    Encoding,
+    Window,
+)
+from postern.disguises.triggers import (
+    Disguise,
+    readable_disguise,
+    second_reading,
+)
+from postern.inference.batcher import Batcher
+from postern.inference.entries import Scored
+from postern.inference.tokenizer import Tokenizer
+from postern.judging.score_cache import ScoreCache
+from postern.metrics import Metrics
+
+# Below this many characters tokenizing is quicker than the hop to a thread and back.
+_INLINE_CHARS: Final = 2000
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class InputLimits:
+    """Hard limits; what passes them is refused, never cut."""
+
+    max_items: int
+    max_exchange_chars: int
+    max_exchange_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The student's logits of one exchange.
+
+    encodings, scored: of the text as it came and, where it reads otherwise without its disguise,
+    of that. tokenize_s: of all exchanges that were tokenized together.
+    """
+
+    encodings: tuple[Encoding, ...]
+    scored: tuple[Scored, ...]
+    tokenize_s: float
+
+
+class Scorer:
+    """Scores exchanges with one student."""
+
+    def __init__(
+        self,
+        *,
+        tokenizer: Tokenizer,
+        batcher: Batcher,
+        limits: InputLimits,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        cache: ScoreCache[Score] | None = None,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._batcher = batcher
+        self._limits = limits
+        self._metrics = metrics
+        self._clock = clock
+        self._cache = cache
+
+    def check_sizes(self, exchanges: Sequence[Exchange]) -> None:
+        """Before any work on them. Raises ExchangeTooLong."""
+        if len(exchanges) > self._limits.max_items:
+            raise ExchangeTooLong(what="exchanges", limit=self._limits.max_items)
+        for index, exchange in enumerate(exchanges):
+            if (
+                len(exchange.prompt) + len(exchange.response or "")
+                > self._limits.max_exchange_chars
+            ):
+                raise _blame(self._too_many_characters(), index, exchanges)
+
+    async def disguises(self, exchanges: Sequence[Exchange]) -> list[Disguise | None]:
+        """How each seems disguised, and what it says without."""
+        return await _off_the_loop(lambda: list(map(readable_disguise, exchanges)), exchanges)
+
+    async def score(
+        self,
+        exchanges: Sequence[Exchange],
+        disguises: Sequence[Disguise | None],
+        *,
+        reject_long: bool,
+        deadline: float,
+    ) -> Sequence[Score]:
+        """The logits for each exchange, of the cache where it holds them.
+
+        deadline: absolute seconds on the clock. Raises EmptyPrompt, ExchangeTooLong, and whatever
+        `Batcher.submit` raises.
+        """
+
+        async def compute(places: Sequence[int]) -> Sequence[Score]:
+            return await self._compute(
+                [exchanges[place] for place in places],
+                [disguises[place] for place in places],
+                reject_long=reject_long,
+                deadline=deadline,
+            )
+
+        # Whether long text is refused is the request's own choice, so such a request looks nothing
+        # up: a score of several windows would be an answer that it did not ask for.
+        if self._cache is None or reject_long:
+            return await compute(range(len(exchanges)))
+        keys = [self._cache.key(one, caller=current_caller()) for one in exchanges]
+        return await self._cache.scores(keys, compute, timeout_s=deadline - self._clock())
+
+    async def _compute(
+        self,
+        exchanges: Sequence[Exchange],
+        disguises: Sequence[Disguise | None],
+        *,
+        reject_long: bool,
+        deadline: float,
+    ) -> list[Score]:
+        started = self._clock()
+        encodings = await _off_the_loop(lambda: self._encode(exchanges, disguises), exchanges)
+        self._check_encodings([one[0] for one in encodings], exchanges, reject_long=reject_long)
+        tokenize_s = self._clock() - started
+        self._metrics.stage_duration.labels("tokenize").observe(tokenize_s)
+        owners = [index for index, some in enumerate(encodings) for _ in some]
+        try:
+            flat = await self._batcher.submit(
+                [one for some in encodings for one in some],
+                deadline=deadline,
+                caller=current_caller(),
+            )
+        except InferenceFailed as exc:
+            if exc.index is not None:
+                exc.index = owners[exc.index] if len(encodings) > 1 else None
+            raise
+        rest = iter(flat)
+        return [Score(some, tuple(next(rest) for _ in some), tokenize_s) for some in encodings]
+
+    def _check_encodings(
+        self, encodings: Sequence[Encoding], exchanges: Sequence[Exchange], *, reject_long: bool
+    ) -> None:
+        for index, encoding in enumerate(encodings):
+            if not encoding.prompt_tokens:
+                # Some visible characters (lone accents, private ones) are nothing to the tokenizer.
+                raise _blame(EmptyPrompt(), index, exchanges)
+            if reject_long and len(encoding.windows) > 1:
+                window = self._tokenizer.window_tokens
+                error = ExchangeTooLong(what="tokens in one window", limit=window)
+                raise _blame(error, index, exchanges)
+
+    def _encode(
+        self, exchanges: Sequence[Exchange], disguises: Sequence[Disguise | None]
+    ) -> list[tuple[Encoding, ...]]:
+        many: list[tuple[str, ...]] = []
+        for index, exchange in enumerate(exchanges):
+            try:
+                many.append(segments(exchange))
+            except EmptyPrompt as exc:
+                raise _blame(exc, index, exchanges) from None
+            # Counted again, because normalization can make a text 18 times as long.
+            if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
+                raise _blame(self._too_many_characters(), index, exchanges)
+        encodings = self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
+        return [
+            (encoding, *self._decoded(texts, disguise))
+            for encoding, texts, disguise in zip(encodings, many, disguises, strict=True)
+        ]
+
+    def _decoded(self, texts: tuple[str, ...], disguise: Disguise | None) -> tuple[Encoding, ...]:
+        """Nothing where the student reads through the disguise anyway."""
+        decoded = second_reading(texts, disguise)
+        # No limit of its own: it is about as long as the text that it came from.
+        return () if decoded is None else (self._tokenizer.encode(decoded),)
+
+    def _too_many_characters(self) -> ExchangeTooLong:
+        return ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
+
+
+def worth_keeping(score: Score) -> Score:
+    """Of a score that may be asked for again: no token ids, and no time that it took."""
+    nothing = np.zeros(0, dtype=np.int64)
+    return Score(
+        tuple(
+            replace(one, windows=(Window(nothing, nothing),) * len(one.windows))
+            for one in score.encodings
+        ),
+        tuple(Scored(one.logits, 0.0, 0.0) for one in score.scored),
+        0.0,
+    )
+
+
+async def _off_the_loop(make: Callable[[], Made], exchanges: Sequence[Exchange]) -> Made:
+    if sum(len(e.prompt) + len(e.response or "") for e in exchanges) <= _INLINE_CHARS:
+        return make()
+    return await asyncio.to_thread(make)
+
+
+def _blame(error: PosternError, index: int, exchanges: Sequence[Exchange]) -> PosternError:
+    """The error, saying which of several exchanges is to blame."""
+    if len(exchanges) > 1:
+        error.index = index
+    return error

@@ -1,0 +1,72 @@
+"""The composition root: load the student, put the parts together, serve until a signal."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import uvicorn
+
+from postern import logs
+from postern.clock import now
+from postern.composition.services import build_services
+from postern.composition.student import Student, load_student
+from postern.contract.moderation import Identity
+from postern.http.loop_turns import LoopTurns
+from postern.http.protocol import bounded_protocol
+from postern.server.application import create_app
+from postern.server.lifecycle import DrainingServer, listen
+from postern.settings.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Serves until a signal. Raises ArtifactInvalid or SettingsInvalid when it cannot start."""
+    logs.configure(settings.server.log_level)
+    serve_student(settings, load_student(settings))
+
+
+def serve_student(settings: Settings, student: Student) -> None:
+    """`serve` with a student that is already loaded. Raises SettingsInvalid."""
+    # One text is tokenized where it stands: with a pool of its own the library would hand each to
+    # another thread, and the event loop would wait for that thread to get a core.
+    os.putenv("TOKENIZERS_PARALLELISM", "false")
+    services, batcher = build_services(settings, student)
+    listener, turns = listen(settings.server.host, settings.server.port), LoopTurns(now)
+    config = uvicorn.Config(
+        create_app(services, batcher, turns),
+        http=bounded_protocol(
+            header_timeout_s=settings.limits.header_timeout_ms / 1000.0,
+            max_connections=settings.server.max_connections,
+            turns=turns,
+        ),
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=settings.server.keep_alive_s,
+        timeout_graceful_shutdown=max(1, settings.server.grace_period_ms // 1000),
+        backlog=2048,
+    )
+    server = DrainingServer(
+        config, health=services.health, drain_delay_s=settings.server.drain_delay_ms / 1000.0
+    )
+    host, port = listener.getsockname()[:2]
+    print(_greeting(host, port, services.identity, needs_key=bool(services.keys.digests)))
+    sys.stdout.flush()
+    server.run(sockets=[listener])
+    if batcher.left_behind or services.pipeline.cascade.left_behind:
+        # The interpreter would wait for the thread, for ever if the model never returns.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _greeting(host: str, port: int, identity: Identity, *, needs_key: bool) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{port}"
+    key = "-H 'X-API-Key: YOUR_KEY' " if needs_key else ""
+    return (
+        f"Postern at {url} with {identity.name} {identity.version}; try: "
+        f"curl -s {url}/classify -H 'Content-Type: application/json' {key}"
+        '-d \'{"prompt": "How do I steal a credit card number?"}\''
+    )

@@ -1,0 +1,97 @@
+"""Overload is refused by the headers alone, before a body is read, parsed or tokenized.
+
+What is refused here would be refused by `Batcher.submit` anyway, at many times the cost, and that
+cost would be taken from the requests that can still be answered in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Final
+
+from starlette.types import Scope
+
+from postern.clock import now
+from postern.contract.callers import current_caller
+from postern.contract.errors import (
+    Overloaded,
+    PosternError,
+)
+from postern.http.request import Keys, deadline_of, header
+from postern.inference.batch_queue import Sums
+from postern.inference.batcher import Batcher
+
+# Share of the remaining time that is kept for the reply and for what the estimate misses, so that a
+# request that passes here is hardly ever refused later.
+_RESERVE: Final = 0.05
+# A request this many requests ago has the weight 1/e.
+_MEMORY: Final = 200.0
+
+
+class FirstLook:
+    """Guesses tokens from bytes, at the rate of the requests that were answered lately.
+
+    paths: of the endpoints whose whole work is a verdict. keys: whose requests are looked at;
+    others go on to their 401. timeout_ms: the longest deadline.
+    turn_s: how long the event loop takes for a turn.
+    """
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        *,
+        paths: Container[str],
+        keys: Keys,
+        timeout_ms: int,
+        window_tokens: int,
+        turn_s: Callable[[], float],
+        clock: Callable[[], float] = now,
+    ) -> None:
+        self._batcher = batcher
+        self._paths = paths
+        self._keys = keys
+        self._timeout_ms = timeout_ms
+        self._window_tokens = window_tokens
+        self._turn_s = turn_s
+        self._clock = clock
+        self._bytes = 0.0
+        self._tokens = 0.0
+
+    def refusal(self, scope: Scope) -> Overloaded | None:
+        """None where the request should go on, be it only to be refused for another reason."""
+        if (
+            not self._batcher.is_busy
+            or scope["path"] not in self._paths
+            or scope["method"] != "POST"
+        ):
+            return None
+        try:
+            self._keys.check(scope)
+            deadline = deadline_of(scope, timeout_ms=self._timeout_ms)
+        except PosternError:
+            return None
+        # The bytes may have waited for a turn of the loop, and the reply may wait for another.
+        reserve_s = max(_RESERVE * (deadline - self._clock()), self._turn_s())
+        tokens = self._tokens_of(scope)
+        try:
+            self._batcher.check_room(
+                Sums(tokens, tokens * min(tokens, self._window_tokens)),
+                deadline=deadline - reserve_s,
+                caller=current_caller(),
+            )
+        except Overloaded as refusal:
+            return refusal
+        return None
+
+    def learn(self, n_bytes: int, tokens: int) -> None:
+        """A body of so many bytes had so many tokens."""
+        keep = 1.0 - 1.0 / _MEMORY
+        self._bytes = keep * self._bytes + n_bytes
+        self._tokens = keep * self._tokens + tokens
+
+    def _tokens_of(self, scope: Scope) -> int:
+        """Estimated token count; 1 where the length of the body is unknown."""
+        length = header(scope, b"content-length")
+        if not (self._bytes and length is not None and length.isascii() and length.isdigit()):
+            return 1
+        return max(1, round(int(length) * self._tokens / self._bytes))

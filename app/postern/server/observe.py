@@ -1,0 +1,145 @@
+"""The outermost layer: request id, metrics, one log line per request, and a net under it all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from postern.clock import now
+from postern.contract.errors import (
+    NotReady,
+    Overloaded,
+    PosternError,
+    TooManyConnections,
+)
+from postern.endpoints.error_shapes import error_shape_of
+from postern.endpoints.verdicts import PATHS
+from postern.http import errors as http_errors
+from postern.http.protocol import (
+    ARRIVED,
+    CROWDED,
+)
+from postern.http.request import ClientLeft, header, request_id_of
+from postern.inference.health import Health
+from postern.logs import (
+    LOGGER,
+    log,
+)
+from postern.metrics import Metrics
+from postern.server.first_look import FirstLook
+
+_UNMATCHED = "unmatched"
+# Probes and scrapes go on while the server drains, and are not worth a line each.
+_OPERATORS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_CLIENT_CLOSED_REQUEST = 499
+_ASKS_FOR_TIMINGS = b"x-postern-timings"
+_STAGES = ("parse", "tokenize", "queue", "inference", "teacher")
+
+
+class Observed:
+    """Pure ASGI: nothing is buffered, disconnects stay visible."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, health: Health, first_look: FirstLook | None
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._health = health
+        self._first_look = first_look
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = request_id_of(scope)
+        state = scope.setdefault("state", {})
+        arrived: float = state.setdefault(ARRIVED, now())
+        state.update(request_id=request_id, log={})
+        status = 0
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                if header(scope, _ASKS_FOR_TIMINGS) == "1":
+                    headers["Server-Timing"] = _server_timing(state["log"], now() - arrived)
+            await send(message)
+
+        try:
+            error = self._refusal(scope)
+            if error is not None:
+                failure = http_errors.failure_of(error, request_id=request_id)
+                response = error_shape_of(scope["path"]).response(failure)
+                if not _may_stay(error, scope):
+                    response.headers["Connection"] = "close"
+                self._metrics.rejected.labels(failure.problem.slug).inc()
+                state["log"]["problem"] = failure.problem.slug
+                await response(scope, receive, send_observed)
+            else:
+                await self._app(scope, receive, send_observed)
+        except ClientLeft:
+            status = _CLIENT_CLOSED_REQUEST
+            self._metrics.cancelled.inc()
+        except Exception:  # the framework has answered 500 already; here the cause is logged
+            LOGGER.error("defect", exc_info=True, extra={"fields": {"request_id": request_id}})
+            if not status:
+                failure = http_errors.internal_failure(request_id=request_id)
+                response = error_shape_of(scope["path"]).response(failure)
+                await response(scope, receive, send_observed)
+        finally:
+            self._record(scope, status, now() - arrived)
+            fields = state["log"]
+            if self._first_look is not None and "tokens" in fields:
+                self._first_look.learn(fields["bytes"], fields["tokens"])
+
+    def _refusal(self, scope: Scope) -> PosternError | None:
+        if scope["path"] in _OPERATORS_PATHS:
+            return None
+        if self._health.draining:
+            return NotReady("the server is shutting down")
+        if scope["state"].get(CROWDED):
+            return TooManyConnections()
+        return None if self._first_look is None else self._first_look.refusal(scope)
+
+    def _record(self, scope: Scope, status: int, elapsed_s: float) -> None:
+        route = getattr(scope.get("route"), "path", None)
+        if route is None:  # refused before it was routed, or there is no such route
+            route = scope["path"] if scope["path"] in PATHS else _UNMATCHED
+        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.request_duration.labels(route).observe(elapsed_s)
+        quiet = route in _OPERATORS_PATHS
+        if LOGGER.isEnabledFor(logging.DEBUG if quiet else logging.INFO):
+            log(
+                "request",
+                level=logging.DEBUG if quiet else logging.INFO,
+                request_id=scope["state"]["request_id"],
+                method=scope["method"] if scope["method"].isalpha() else "?",
+                route=route,
+                status=status,
+                duration_ms=round(elapsed_s * 1000.0, 3),
+                **scope["state"]["log"],
+            )
+
+
+def _may_stay(error: PosternError, scope: Scope) -> bool:
+    """Whether the connection is kept: overload comes back, and a new one costs more than this.
+
+    A client that waits for our word before it sends may or may not send its body now, so nobody
+    could tell where its next request begins.
+    """
+    overloaded = isinstance(error, Overloaded) and not isinstance(error, TooManyConnections)
+    return overloaded and header(scope, b"expect") is None
+
+
+def _server_timing(fields: Mapping[str, Any], total_s: float) -> str:
+    """The stages that a request went through, in milliseconds, for the header Server-Timing."""
+    stages = [(stage, fields[f"{stage}_ms"]) for stage in _STAGES if f"{stage}_ms" in fields]
+    return ", ".join(
+        f"{stage};dur={ms:.3f}" for stage, ms in [*stages, ("total", total_s * 1000.0)]
+    )

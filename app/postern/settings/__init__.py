@@ -1,0 +1,1 @@
+"""Every setting: one frozen object, the sole reader of the environment."""

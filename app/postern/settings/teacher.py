@@ -1,0 +1,159 @@
+"""The teacher behind the student."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from postern.contract.decision import OnTeacherFailure
+from postern.contract.teacher_call import Endpoint
+from postern.contract.teacher_text import TEMPLATES
+from postern.settings.section import PREFIX, Section, checked_url, split_list
+
+
+class TeacherSettings(Section):
+    """Who is asked behind the student, when, and how often. A request can set none of this."""
+
+    model_config = SettingsConfigDict(env_prefix=f"{PREFIX}TEACHER_")
+
+    artifacts: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Folders of published students that teach in this process, separated by "
+        "commas. Several are averaged.",
+    )
+    url: str | None = Field(
+        None,
+        description="Base URL of a teacher elsewhere: up to /v1 of an OpenAI-compatible API, or "
+        "the root of another Postern.",
+    )
+    kind: Literal["openai", "postern"] = Field(
+        "openai", description="What answers at the teacher's URL."
+    )
+    model: str | None = Field(
+        None, description="Name of the model that an OpenAI-compatible teacher is asked for."
+    )
+    template: str = Field(
+        "llama-guard-3",
+        description="How an OpenAI-compatible teacher is asked: " + ", ".join(TEMPLATES) + ".",
+    )
+    endpoint: Endpoint = Field(
+        "completions",
+        description="Who writes the prompt: completions, all of it is written here; chat, the "
+        "teacher's chat template adds the control tokens; conversation, the chat template of a "
+        "guard model writes it around the turns.",
+    )
+    temperature: float = Field(
+        1.0,
+        gt=0.0,
+        allow_inf_nan=False,
+        description="Divides the log-odds of an OpenAI-compatible teacher. Above 1 it is trusted "
+        "less.",
+    )
+    api_key_file: Path | None = Field(
+        None, description="File whose one line is the API key sent to the teacher."
+    )
+    ca_file: Path | None = Field(
+        None, description="Certificates to trust for an https teacher instead of the public ones."
+    )
+    connect_timeout_ms: int = Field(
+        200, ge=1, description="Time that connecting to the teacher may take."
+    )
+    timeout_ms: int = Field(
+        2000, ge=1, description="Time that a question to the teacher may take, its retry included."
+    )
+    concurrency: int = Field(
+        8, ge=1, le=1024, description="Questions that the teacher is asked at once."
+    )
+    queue: int = Field(64, ge=0, description="Questions that may wait. Further ones are not asked.")
+    max_chars: int = Field(
+        16_000,
+        ge=100,
+        description="Longest exchange that the teacher reads whole, in characters. From a longer "
+        "one it gets the most harmful window.",
+    )
+    threads: int = Field(
+        1, ge=1, le=256, description="Threads of a teacher in this process, all of low priority."
+    )
+    beside_share: float = Field(
+        0.05,
+        gt=0.0,
+        le=1.0,
+        description="Share of the student's working time in which a teacher in this process may "
+        "run, too. 1 sets no limit.",
+    )
+    retry_share: float = Field(
+        0.1, ge=0.0, le=1.0, description="Second tries, as a share of the questions. 0 allows none."
+    )
+    breaker_failures: int = Field(
+        5,
+        ge=1,
+        description="Number of failures among the last calls that opens the circuit breaker.",
+    )
+    breaker_calls: int = Field(
+        20, ge=1, description="Number of recent calls that the circuit breaker looks at."
+    )
+    breaker_open_ms: int = Field(
+        5000, ge=1, description="Time that a failing teacher is left alone."
+    )
+    mode: Literal["band", "budget", "value"] = Field(
+        "band",
+        description="Which exchanges the teacher gets: those in the artifact's deferral band, the "
+        "share nearest to the threshold, or those that the artifact's value head (experimental) "
+        "expects it to correct.",
+    )
+    budget_share: float = Field(
+        0.05, gt=0.0, le=1.0, description="The share of all exchanges in budget mode."
+    )
+    max_share: float = Field(
+        0.3,
+        ge=0.0,
+        le=1.0,
+        description="Hard cap: the largest share of all exchanges that the teacher is asked about.",
+    )
+    share_window_s: float = Field(
+        60.0, gt=0.0, allow_inf_nan=False, description="Period over which the shares are counted."
+    )
+    free_questions: int = Field(
+        60, ge=0, description="Questions per period that the cap always allows."
+    )
+    audit_share: float = Field(
+        0.01,
+        ge=0.0,
+        le=1.0,
+        description="Random share of the student's own verdicts that the teacher checks in the "
+        "background.",
+    )
+    triggers: bool = Field(
+        True,
+        description="Also read disguised text without its disguise, and ask the teacher about it.",
+    )
+    on_failure: OnTeacherFailure | None = Field(
+        None,
+        description="What decides when the teacher gives no opinion: student, block or allow. "
+        "Unset: the artifact's choice.",
+    )
+
+    _split_folders = field_validator("artifacts", mode="before")(split_list)
+    _plain_url = field_validator("url")(checked_url)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a teacher at all."""
+        return bool(self.artifacts) or self.url is not None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TeacherSettings:
+        if self.artifacts and self.url is not None:
+            raise ValueError("teacher_artifacts and teacher_url are two teachers; set one")
+        if self.template not in TEMPLATES:
+            raise ValueError(f"teacher_template must be one of {', '.join(TEMPLATES)}")
+        if self.endpoint == "conversation" and not TEMPLATES[self.template].takes_turns:
+            raise ValueError(f"teacher_endpoint: no model writes {self.template} itself")
+        if self.url and self.kind == "openai" and not self.model:
+            raise ValueError("teacher_model must name the model that answers at teacher_url")
+        if self.breaker_failures > self.breaker_calls:
+            raise ValueError("teacher_breaker_calls must be at least teacher_breaker_failures")
+        return self

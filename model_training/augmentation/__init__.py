@@ -1,0 +1,1 @@
+"""Rows that are made: generated, filtered, answered, labelled."""

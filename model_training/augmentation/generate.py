@@ -1,0 +1,243 @@
+"""Harmful instructions by a language model whose answer is begun for it, and harmless look-alikes.
+
+After HarmAug (Lee et al. 2024, section 3): the prompt asks for one harmful instruction, exemplars
+of the labelled set stand in it, and the assistant's turn starts with an affirmative prefix. Each
+kind of harmful instruction also gets harmless counterparts, because harmful rows alone teach the
+student to refuse their words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from model_training.augmentation.instructions import (
+    Instruction,
+    Intent,
+    complaint_about,
+    instruction_of,
+)
+from model_training.data.rows import (
+    PoolRow,
+    prompt_hash,
+)
+from model_training.errors import DataInvalid
+from model_training.recipe.data_stages import GenerateConfig
+from model_training.recipe.families import category_of
+from model_training.run.journal import Journal
+from model_training.teachers.llm import (
+    Backend,
+    Call,
+    Reply,
+    answer_all,
+    chat_call,
+    written_after,
+)
+
+# The first sentence is the paper's; the category and the exemplars are filled in.
+HARMFUL_TEMPLATE: Final = (
+    "Make a single harmful instruction prompt that would elicit offensive content{category}.\n\n"
+    "{exemplars}Write the instruction alone, on one line, unlike the examples."
+)
+BENIGN_TEMPLATE: Final = (
+    "The instructions below seek harm{category}.\n\n"
+    "{exemplars}Make a single instruction prompt that shares alarming words with them and is "
+    "nonetheless plainly harmless in what it asks for, as in 'How do I kill a Python process?'. "
+    "Write the instruction alone, on one line."
+)
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z&,-]*")
+_LONGEST_CATEGORY: Final = 60
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Labelled harmful prompts of one source and category. category: in words, where known.
+
+    source: None where the category is a family, which all sources share.
+    """
+
+    source: str | None
+    category: str | None
+    prompts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One call, and what its answer will be."""
+
+    call: Call
+    intent: Intent
+    kind: Kind
+    prefix: str | None
+    seed: int
+
+
+def kinds_of(
+    pool: Iterable[PoolRow],
+    *,
+    train: frozenset[int],
+    config: GenerateConfig,
+    styles: Mapping[str, str] = MappingProxyType({}),
+) -> list[Kind]:
+    """Groups of exemplars, from the train side of the pool alone.
+
+    train: prompt hashes of the train split. styles: of sources, for families. Categories with fewer
+    prompts than a call shows are merged with those of their source that have none. Raises
+    DataInvalid where nothing is left.
+    """
+    groups: defaultdict[tuple[str | None, str | None], dict[int, str]] = defaultdict(dict)
+    for row in pool:
+        if row.prompt_label != 1 or len(row.prompt) > config.longest_exemplar:
+            continue
+        if config.exemplar_sources and row.source not in config.exemplar_sources:
+            continue
+        key = prompt_hash(row.prompt)
+        if key in train:
+            groups[_group_of(row, styles, config)].setdefault(key, row.prompt)
+    merged: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+    for (source, category), prompts in groups.items():
+        enough = len(prompts) >= max(1, config.exemplars)
+        merged[source, category if enough else None] += prompts.values()
+    if not merged:
+        raise DataInvalid("no labelled harmful prompt of the train split can serve as exemplar")
+    return [
+        Kind(source, category, tuple(sorted(prompts)))
+        for (source, category), prompts in sorted(
+            merged.items(), key=lambda item: (item[0][0] or "", item[0][1] or "")
+        )
+    ]
+
+
+def _group_of(
+    row: PoolRow, styles: Mapping[str, str], config: GenerateConfig
+) -> tuple[str | None, str | None]:
+    if config.categories == "families":
+        text = " ".join(row.prompt.split())
+        return None, category_of(text, style=styles.get(row.source, ""))
+    return row.source, in_words(row.category)
+
+
+def in_words(category: str | None) -> str | None:
+    """A source's own category as words: `malicious_use/['Theft']` -> `malicious use, theft`."""
+    if category is None:
+        return None
+    parts = [" ".join(_WORD.findall(part.replace("_", " "))) for part in category.split("/")]
+    text = ", ".join(part.lower() for part in parts if part)
+    return text if 0 < len(text) <= _LONGEST_CATEGORY else None
+
+
+def plan(kinds: Sequence[Kind], config: GenerateConfig, backend: Backend) -> list[Planned]:
+    """All calls. Each draws from its own generator, so asking for more keeps the earlier calls."""
+    weights = np.sqrt([len(kind.prompts) for kind in kinds])  # large sources must not drown others
+    weights /= weights.sum()
+    wanted: list[tuple[Intent, int]] = [("harmful", config.harmful), ("benign", config.benign)]
+    return [
+        _planned(intent, kinds, weights, config, backend, np.random.default_rng(entropy))
+        for number, (intent, count) in enumerate(wanted)
+        for entropy in ([config.seed, number, index] for index in range(count))
+    ]
+
+
+def _planned(
+    intent: Intent,
+    kinds: Sequence[Kind],
+    weights: np.ndarray[Any, np.dtype[np.float64]],
+    config: GenerateConfig,
+    backend: Backend,
+    rng: np.random.Generator,
+) -> Planned:
+    kind = kinds[int(rng.choice(len(kinds), p=weights))]
+    n_shown = min(config.exemplars, len(kind.prompts))
+    shown = [kind.prompts[i] for i in rng.choice(len(kind.prompts), size=n_shown, replace=False)]
+    prefixes = config.harmful_prefixes if intent == "harmful" else config.benign_prefixes
+    bare = float(rng.random()) < config.without_prefix_share
+    prefix = None if bare else prefixes[int(rng.integers(len(prefixes)))]
+    seed = int(rng.integers(2**31))
+    call = chat_call(
+        backend,
+        [{"role": "user", "content": ask(intent, kind, shown, config)}],
+        model=config.model.model,
+        prefix=prefix,
+        sampling=config.sampling,
+        seed=seed,
+    )
+    return Planned(call, intent, kind, prefix, seed)
+
+
+def ask(intent: Intent, kind: Kind, shown: Sequence[str], config: GenerateConfig) -> str:
+    """The user's turn. Own templates get {category} and {exemplars} as the built-in ones do."""
+    template = {
+        "harmful": config.harmful_template or HARMFUL_TEMPLATE,
+        "benign": config.benign_template or BENIGN_TEMPLATE,
+    }[intent]
+    category = f" about {kind.category}" if kind.category else ""
+    lines = [f"{number}. {' '.join(text.split())}" for number, text in enumerate(shown, start=1)]
+    exemplars = "Examples:\n" + "\n".join(lines) + "\n\n" if lines else ""
+    # Not str.format: braces of an exemplar, or of an own template, are text.
+    return template.replace("{category}", category).replace("{exemplars}", exemplars)
+
+
+def generate(
+    kinds: Sequence[Kind], config: GenerateConfig, backend: Backend, journal: Journal
+) -> tuple[list[Instruction], dict[str, Any]]:
+    """Instructions in the order of the plan, successes and failures alike, and the report.
+
+    Raises ServerUnusable where the backend cannot continue a turn that was begun for it.
+    """
+    planned = plan(kinds, config, backend)
+    if any(one.prefix is not None for one in planned):
+        backend.require_continuation(journal)
+    replies = answer_all([one.call for one in planned], backend, journal, what="generate")
+    rows = [
+        _instruction(one, reply, config, backend)
+        for one, reply in zip(planned, replies, strict=True)
+    ]
+    return rows, report(rows)
+
+
+def _instruction(
+    planned: Planned, reply: Reply, config: GenerateConfig, backend: Backend
+) -> Instruction:
+    text = instruction_of(written_after(planned.prefix, reply.text))
+    return Instruction(
+        id=planned.call.key,
+        intent=planned.intent,
+        category=planned.kind.category,
+        exemplar_source=planned.kind.source,
+        text=text,
+        complaint="refused_by_server" if reply.refused is not None else complaint_about(text),
+        prefix=planned.prefix,
+        finish=reply.finish,
+        model=backend.asked,
+        seed=planned.seed,
+        sampling=config.sampling.model_dump(),
+    )
+
+
+def report(rows: Sequence[Instruction]) -> dict[str, Any]:
+    """Calls, successes and their share, for each intent with and without the prefix."""
+    found: dict[str, Any] = {}
+    for intent in ("harmful", "benign"):
+        for name, with_prefix in (("with_prefix", True), ("without_prefix", False)):
+            group = [
+                row
+                for row in rows
+                if row.intent == intent and (row.prefix is not None) == with_prefix
+            ]
+            if not group:
+                continue
+            complaints = Counter(row.complaint for row in group if row.complaint)
+            n_successes = len(group) - complaints.total()
+            found.setdefault(intent, {})[name] = {
+                "calls": len(group),
+                "successes": n_successes,
+                "success_rate": n_successes / len(group),
+                "complaints": dict(sorted(complaints.items())),
+            }
+    return found

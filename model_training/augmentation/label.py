@@ -1,0 +1,238 @@
+"""Rows -> soft labels of a teacher; `cannot tell` is counted, never guessed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from postern.contract.exchange import (
+    Exchange,
+    Slice,
+)
+from pydantic import BaseModel, ConfigDict, Field
+
+from model_training.augmentation.instructions import SOURCES
+from model_training.augmentation.respond import Exchanged
+from model_training.data.rows import (
+    BinaryLabel,
+    PoolRow,
+    Row,
+    normalized_key,
+    prompt_hash,
+)
+from model_training.data.sampling import draw
+from model_training.recipe.config import DistilConfig
+from model_training.run.journal import Journal
+from model_training.teachers.llm import (
+    Reply,
+    answer_all,
+)
+from model_training.teachers.opened import Teacher
+
+Origin = Literal["generated", "unlabelled", "labelled"]
+
+_DISPUTABLE: Final = frozenset({"construction", "mixed", "model"})
+"""Kinds of labels that no person gave, or not all of them."""
+_HARMFUL_FROM: Final = 0.5
+"""Hard label: soft label above it (HarmAug, section 3)."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An exchange for the teacher. label: of a person or by construction, where there is one."""
+
+    origin: Origin
+    source: str
+    exchange: Exchange
+    label: int | None
+    label_kind: str
+    """human, construction, mixed, model (another one's), derived or none."""
+
+
+class Disagreement(BaseModel):
+    """A labelled row that the teacher sees otherwise: names, no text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    source: str
+    slice: Slice
+    label: BinaryLabel
+    soft_label: Annotated[float, Field(ge=0, le=1)]
+
+
+def text_sha256(exchange: Exchange) -> str:
+    """The name of an exchange where its text must not be written."""
+    content = json.dumps([exchange.prompt, exchange.response])
+    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+
+
+def generated(rows: Iterable[Exchanged]) -> list[Candidate]:
+    """Candidates of the generated exchanges."""
+    return [
+        Candidate(
+            "generated", SOURCES[row.intent], Exchange(row.prompt, row.response), None, "none"
+        )
+        for row in rows
+    ]
+
+
+def labelled(rows: Iterable[Row], label_kinds: Mapping[str, str]) -> list[Candidate]:
+    """Candidates of the train split. label_kinds: by source; sources that it lacks are derived."""
+    return [
+        Candidate(
+            "labelled",
+            row.source,
+            row.exchange,
+            row.label,
+            label_kinds.get(row.source) or "derived",
+        )
+        for row in rows
+    ]
+
+
+def likeliest(rows: Sequence[Row], count: int | None, settings: DistilConfig) -> list[Row]:
+    """At most `count` rows, balanced as training draws them, in the order of the split."""
+    if count is None or count >= len(rows):
+        return list(rows)
+    draws = draw(
+        [(row.slice, row.label, row.source) for row in rows],
+        n_draws=8 * count,  # as rows of small sources come again and again
+        pair_share=settings.pair_share,
+        source_exponent=settings.source_exponent,
+        source_weights=settings.source_weights,
+        rng=np.random.default_rng(settings.seed),
+    )
+    first = list(dict.fromkeys(draws.tolist()))[:count]
+    return [rows[place] for place in sorted(first)]
+
+
+def unlabelled(
+    pool: Iterable[PoolRow], *, train: Sequence[Row], held_out: Sequence[Row], test_keys: set[str]
+) -> list[Candidate]:
+    """Text of the pool that nobody labelled, each once; none that is known or held out.
+
+    test_keys: normalized prompts of the test sets.
+    """
+    closed = {prompt_hash(row.prompt) for row in held_out}
+    seen = {_key(row.exchange) for row in train}
+    found: list[Candidate] = []
+    for row in pool:
+        exchanges = []
+        if row.prompt_label is None:
+            exchanges.append(Exchange(row.prompt))
+        if row.response is not None and row.response_label is None:
+            exchanges.append(Exchange(row.prompt, row.response))
+        for exchange in exchanges:
+            key = _key(exchange)
+            if (
+                not exchange.prompt.strip()
+                or key in seen
+                or prompt_hash(exchange.prompt) in closed
+                or normalized_key(exchange.prompt) in test_keys
+            ):
+                continue
+            seen.add(key)
+            found.append(Candidate("unlabelled", row.source, exchange, None, "none"))
+    return found
+
+
+def label(
+    candidates: Sequence[Candidate], teacher: Teacher, journal: Journal, *, disagreement: float
+) -> tuple[list[Row], list[Disagreement], dict[str, Any]]:
+    """Rows with soft labels, the list of disagreements, and the report.
+
+    A row keeps the label that it has; others get the teacher's, harmful above 0.5. Rows of which
+    the teacher cannot tell are left out.
+    """
+    calls = [teacher.write(candidate.exchange) for candidate in candidates]
+    replies = answer_all(calls, teacher.backend, journal, what="label")
+    softs = [
+        None if reply.refused is not None else teacher.read(reply, candidate.exchange)
+        for candidate, reply in zip(candidates, replies, strict=True)
+    ]
+    rows = [
+        Row(
+            source=one.source,
+            prompt=one.exchange.prompt,
+            response=one.exchange.response,
+            label=int(soft > _HARMFUL_FROM) if one.label is None else one.label,
+            soft_label=soft,
+        )
+        for one, soft in zip(candidates, softs, strict=True)
+        if soft is not None
+    ]
+    disputed = [
+        Disagreement(
+            sha256=text_sha256(one.exchange),
+            source=one.source,
+            slice=one.exchange.slice,
+            label=one.label,
+            soft_label=soft,
+        )
+        for one, soft in zip(candidates, softs, strict=True)
+        if soft is not None
+        and one.label is not None
+        and one.label_kind in _DISPUTABLE
+        and abs(soft - one.label) >= disagreement
+    ]
+    return rows, disputed, _report(candidates, replies, softs, len(disputed))
+
+
+def _report(
+    candidates: Sequence[Candidate],
+    replies: Sequence[Reply],
+    softs: Sequence[float | None],
+    n_disputed: int,
+) -> dict[str, Any]:
+    groups: dict[str, dict[str, list[int]]] = {}
+    for index, one in enumerate(candidates):
+        groups.setdefault(one.origin, {}).setdefault(one.source, []).append(index)
+    return {
+        "rows": len(candidates),
+        "cannot_tell": sum(soft is None for soft in softs),
+        "refused_by_server": sum(reply.refused is not None for reply in replies),
+        "disagreements": n_disputed,
+        "sources": {
+            origin: {
+                source: _of_source(candidates, softs, indices)
+                for source, indices in sorted(sources.items())
+            }
+            for origin, sources in groups.items()
+        },
+    }
+
+
+def _of_source(
+    candidates: Sequence[Candidate], softs: Sequence[float | None], indices: Sequence[int]
+) -> dict[str, Any]:
+    """Counts, the teacher's harmful share and, where there are labels, its agreement with them."""
+    told = [(candidates[i], soft) for i in indices if (soft := softs[i]) is not None]
+    found: dict[str, Any] = {
+        "rows": len(indices),
+        "cannot_tell": len(indices) - len(told),
+        "label_kind": candidates[indices[0]].label_kind,
+    }
+    if told:
+        found["teacher_harmful"] = float(np.mean([soft > _HARMFUL_FROM for _, soft in told]))
+    judged = [(one.label, soft) for one, soft in told if one.label is not None]
+    if judged:
+        found["agreement"] = float(
+            np.mean([(soft > _HARMFUL_FROM) == bool(human) for human, soft in judged])
+        )
+        for name, value in (("harmful", 1), ("unharmful", 0)):
+            same = [
+                (soft > _HARMFUL_FROM) == bool(value) for human, soft in judged if human == value
+            ]
+            if same:
+                found[f"agreement_{name}"] = float(np.mean(same))
+    return found
+
+
+def _key(exchange: Exchange) -> tuple[str, str | None]:
+    response = None if exchange.response is None else normalized_key(exchange.response)
+    return normalized_key(exchange.prompt), response

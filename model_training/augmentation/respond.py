@@ -1,0 +1,177 @@
+"""Instructions -> exchanges: the instruction alone, with a refusing and with a complying answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from model_training.augmentation.instructions import (
+    Instruction,
+    Intent,
+    is_refusal,
+)
+from model_training.data.rows import prompt_hash
+from model_training.recipe.data_stages import (
+    Model,
+    RespondConfig,
+    StanceConfig,
+)
+from model_training.run.journal import Journal
+from model_training.teachers.llm import (
+    Backend,
+    Call,
+    Reply,
+    answer_all,
+    chat_call,
+    written_after,
+)
+
+Stance = Literal["refuse", "comply"]
+OpenBackend = Callable[[Model], Backend]
+
+REFUSING_SYSTEM: Final = (
+    "Decline the user's request, whatever it is, politely and in at most three sentences. Give no "
+    "part of what was asked for."
+)
+
+
+class Exchanged(BaseModel):
+    """An instruction, alone or with an answer to it, that waits for the teacher."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    """Of the instruction."""
+    intent: Intent
+    category: str | None
+    prompt: str
+    response: str | None
+    stance: Stance | None
+    """How the answer was asked for; the teacher decides what it is."""
+    looks_refusing: bool | None
+    finish: str | None
+    model: str | None
+    seed: int | None
+    sampling: dict[str, Any] | None
+
+
+def respond(
+    instructions: Sequence[Instruction],
+    config: RespondConfig,
+    open_backend: OpenBackend,
+    journal: Journal,
+) -> tuple[list[Exchanged], dict[str, Any]]:
+    """All exchanges, those of one instruction side by side, and the report.
+
+    Answers that are empty, or that the server refused to write, are left out and counted. Raises
+    ServerUnusable where a prefix is asked for and the backend cannot continue a turn.
+    """
+    answers: dict[Stance, list[Exchanged | None]] = {}
+    report: dict[str, Any] = {"instructions": len(instructions)}
+    stances: tuple[tuple[Stance, StanceConfig | None], ...] = (
+        ("refuse", config.refuse),
+        ("comply", config.comply),
+    )
+    for stance, settings in stances:
+        if settings is None:
+            continue
+        backend = open_backend(settings.model)
+        if settings.prefix is not None:
+            backend.require_continuation(journal)
+        answers[stance] = _answers(
+            instructions, stance, settings, backend, journal, seed=config.seed
+        )
+        report[stance] = _report(answers[stance])
+    rows: list[Exchanged] = []
+    for index, instruction in enumerate(instructions):
+        rows.append(alone(instruction))
+        rows += [row for found in answers.values() if (row := found[index]) is not None]
+    return rows, report
+
+
+def alone(instruction: Instruction) -> Exchanged:
+    """The instruction as a prompt without a response."""
+    return Exchanged(
+        id=instruction.id,
+        intent=instruction.intent,
+        category=instruction.category,
+        prompt=instruction.text,
+        response=None,
+        stance=None,
+        looks_refusing=None,
+        finish=None,
+        model=None,
+        seed=None,
+        sampling=None,
+    )
+
+
+def _answers(
+    instructions: Sequence[Instruction],
+    stance: Stance,
+    config: StanceConfig,
+    backend: Backend,
+    journal: Journal,
+    *,
+    seed: int,
+) -> list[Exchanged | None]:
+    calls = [_call(one, stance, config, backend, seed=seed) for one in instructions]
+    replies = answer_all(calls, backend, journal, what=stance)
+    return [
+        _exchanged(one, stance, config, call, reply)
+        for one, call, reply in zip(instructions, calls, replies, strict=True)
+    ]
+
+
+def _call(
+    instruction: Instruction, stance: Stance, config: StanceConfig, backend: Backend, *, seed: int
+) -> Call:
+    system = config.system
+    if system is None and stance == "refuse":
+        system = REFUSING_SYSTEM
+    messages = [] if not system else [{"role": "system", "content": system}]
+    return chat_call(
+        backend,
+        [*messages, {"role": "user", "content": instruction.text}],
+        model=config.model.model,
+        prefix=config.prefix,
+        sampling=config.sampling,
+        # Of the text, not of its place: other rows beside it do not change its answer.
+        seed=(prompt_hash(instruction.text) + seed) % 2**31,
+    )
+
+
+def _exchanged(
+    instruction: Instruction, stance: Stance, config: StanceConfig, call: Call, reply: Reply
+) -> Exchanged | None:
+    written = written_after(config.prefix, reply.text)
+    if reply.refused is not None or not written.strip():
+        return None
+    if config.prefix and not written[:1].isspace():
+        written = f" {written}"  # which some servers trim
+    response = f"{config.prefix or ''}{written}".strip()
+    return Exchanged(
+        id=instruction.id,
+        intent=instruction.intent,
+        category=instruction.category,
+        prompt=instruction.text,
+        response=response,
+        stance=stance,
+        looks_refusing=is_refusal(response),
+        finish=reply.finish,
+        model=call.asked,
+        seed=call.body["seed"],
+        sampling=config.sampling.model_dump(),
+    )
+
+
+def _report(answers: Sequence[Exchanged | None]) -> dict[str, Any]:
+    found = [row for row in answers if row is not None]
+    return {
+        "answers": len(found),
+        "left_out": len(answers) - len(found),
+        "cut_off": sum(row.finish == "length" for row in found),
+        "look_refusing": sum(bool(row.looks_refusing) for row in found),
+    }

@@ -1,0 +1,1 @@
+"""Labelled rows: the data folder, its splits, and rows derived from them."""

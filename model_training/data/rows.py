@@ -1,0 +1,160 @@
+"""The row record, the data folder, and JSON Lines that are never half-written."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from postern.calibration.keys import normalized_key as normalized_key
+from postern.calibration.keys import prompt_hash as prompt_hash
+from postern.contract.exchange import (
+    Exchange,
+    Label,
+    Slice,
+)
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from model_training.errors import DataInvalid
+
+BinaryLabel = Annotated[int, Field(ge=0, le=1)]
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class PoolRow(BaseModel):
+    """One line of a data file: text with a label on its prompt, its response, both or neither."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    source: str
+    prompt: str
+    response: str | None = None
+    prompt_label: BinaryLabel | None = None
+    response_label: BinaryLabel | None = None
+    category: str | None = None
+
+
+class Source(BaseModel):
+    """One entry of `sources.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    file: str
+    split: Literal["train", "test"]
+    licence: str
+    permissive: bool
+    default: bool
+    style: str = ""
+    label_kind: str = ""
+
+
+class Row(BaseModel):
+    """A labelled exchange on its way to the student. `label`: 1 harmful, 0 unharmful.
+
+    soft_label: the teacher's harmful probability, where a teacher gave one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    prompt: str
+    response: str | None
+    label: BinaryLabel
+    soft_label: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @property
+    def exchange(self) -> Exchange:
+        return Exchange(self.prompt, self.response)
+
+    @property
+    def slice(self) -> Slice:
+        return self.exchange.slice
+
+    @property
+    def harmful(self) -> bool:
+        return self.label == Label.HARMFUL
+
+
+def read_sources(data: Path) -> list[Source]:
+    """The catalogue of a data folder. Raises DataInvalid."""
+    path = data / "sources.json"
+    try:
+        return TypeAdapter(list[Source]).validate_json(path.read_bytes())
+    except OSError as exc:
+        raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
+    except ValidationError as exc:
+        raise DataInvalid(f"{path}: {_first_problem(exc)}") from exc
+
+
+def read_pool(data: Path, source: Source) -> list[PoolRow]:
+    """All rows of one source. Raises DataInvalid with the file and line number."""
+    return list(_read_lines(data / source.file, PoolRow))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows written by `write_rows`. Raises DataInvalid with the file and line number."""
+    return list(_read_lines(path, Row))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Writes JSON Lines beside `path`, then renames: readers never see half a file."""
+    write_atomically(
+        path, "".join(row.model_dump_json() + "\n" for row in rows).encode("utf-8", "replace")
+    )
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError of a write or fsync does not say which file: here it does."""
+    try:
+        yield
+    except OSError as exc:
+        raise OSError(exc.errno or errno.EIO, exc.strerror or str(exc), str(path)) from exc
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes beside `path`, then renames. Raises OSError that names the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with naming(path), partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read_lines(path: Path, record: type[Record]) -> Iterator[Record]:
+    try:
+        raw = path.read_bytes()
+        text = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as exc:
+        raise DataInvalid(f"{path}: cannot be read ({exc.__class__.__name__})") from exc
+    for number, line in enumerate(io.BytesIO(text), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield record.model_validate_json(line)
+        except ValidationError as exc:
+            raise DataInvalid(f"{path}:{number}: {_first_problem(exc)}") from exc
+
+
+def _first_problem(exc: ValidationError) -> str:
+    """The first problem, without the text that caused it."""
+    problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]
+
+
+def dump_json(content: object) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,83 @@
+"""Which rows stand in which batch: drawn whole from a seed before training, so a run can resume."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from postern.contract.exchange import Slice
+
+Stratum = tuple[Slice, int, str]  # slice, label, source
+Batch = npt.NDArray[np.int64]
+
+
+def draw(
+    strata: Sequence[Stratum],
+    *,
+    n_draws: int,
+    pair_share: float,
+    source_exponent: float,
+    source_weights: Mapping[str, float],
+    rng: np.random.Generator,
+) -> Batch:
+    """(n_draws,) row indices, balanced by slice, then class, then source.
+
+    strata: (slice, label, source) of each row. Both classes are equally likely within a slice;
+    within a class a source of n rows is drawn in proportion to weight * n ** source_exponent. Each
+    source is gone through in a fresh order before any of its rows comes again.
+    """
+    rows_of: defaultdict[Stratum, list[int]] = defaultdict(list)
+    for index, stratum in enumerate(strata):
+        rows_of[stratum].append(index)
+    share_of_slice = {"prompt": 1.0 - pair_share, "pair": pair_share}
+    keys = [key for key in rows_of if source_weights.get(key[2], 1.0) > 0.0]
+    raw = np.array(
+        [source_weights.get(key[2], 1.0) * len(rows_of[key]) ** source_exponent for key in keys]
+    )
+    probability = np.zeros(len(keys))
+    for slice_, label in {(key[0], key[1]) for key in keys}:
+        here = np.array([key[:2] == (slice_, label) for key in keys])
+        probability[here] = raw[here] / raw[here].sum() * share_of_slice[slice_] / 2
+    probability /= probability.sum()
+    chosen = rng.choice(len(keys), size=n_draws, p=probability)
+    draws = np.empty(n_draws, dtype=np.int64)
+    for position, key in enumerate(keys):
+        places = np.flatnonzero(chosen == position)
+        rows = np.array(rows_of[key], dtype=np.int64)
+        n_passes = -(-len(places) // len(rows)) if len(places) else 0
+        order = [rng.permutation(rows) for _ in range(n_passes)]
+        if order:
+            draws[places] = np.concatenate(order)[: len(places)]
+    return draws
+
+
+def pack(
+    draws: Batch,
+    lengths: npt.NDArray[np.int64],
+    *,
+    batch_tokens: int,
+    chunk_rows: int,
+    multiple_of: int,
+    rng: np.random.Generator,
+) -> list[Batch]:
+    """Batches of rows of like length, each at most `batch_tokens` padded tokens, in random order.
+
+    lengths: tokens of each row. Sorting happens inside chunks of `chunk_rows` draws, so training
+    still sees the mix in the order of the draw.
+    """
+    batches: list[Batch] = []
+    for start in range(0, len(draws), chunk_rows):
+        chunk = draws[start : start + chunk_rows]
+        chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
+        padded = -(-lengths[chunk] // multiple_of) * multiple_of
+        cuts = [0]
+        for position in range(1, len(chunk)):
+            if (position - cuts[-1] + 1) * padded[position] > batch_tokens:
+                cuts.append(position)
+        cuts.append(len(chunk))
+        packed = [chunk[first:last] for first, last in pairwise(cuts)]
+        batches += [packed[index] for index in rng.permutation(len(packed))]
+    return batches

@@ -1,0 +1,1 @@
+"""Policy, report, model card, and the published artifact."""

@@ -1,0 +1,192 @@
+"""Candidate + policy -> artifact: verified in a staging folder, then one rename."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from postern.calibration.publishing import (
+    self_test,
+    write_durably,
+    write_version,
+)
+from postern.calibration.publishing import verify as verify
+from postern.contract.artifact import (
+    MODEL,
+    SCHEMA_VERSION,
+    TOKENIZER,
+    Manifest,
+    file_entries,
+)
+from postern.contract.decision import Policy
+from postern.contract.errors import ArtifactInvalid
+from postern.contract.exchange import LABEL_ORDER
+from postern.contract.reference import ProbabilityReference
+from postern.contract.text import TEXT_FORMAT
+
+from model_training.errors import GateFailed
+from model_training.recipe.config import RunConfig
+from model_training.run.candidate import (
+    ABLATION_CURVE_PLOT,
+    ABLATION_PLOT,
+    CALIBRATION,
+    COMPOSITION_PLOT,
+    EXPORT,
+    MODEL_CARD,
+    PRECISION_RECALL_PLOT,
+    REFERENCE,
+    RELIABILITY_PLOT,
+    REPORT,
+    REPORT_TEXT,
+    read_json,
+)
+
+_REQUIRED: Final = (MODEL, TOKENIZER)
+_OPTIONAL: Final = (
+    *(REPORT, REPORT_TEXT, MODEL_CARD),
+    *(
+        PRECISION_RECALL_PLOT,
+        RELIABILITY_PLOT,
+        COMPOSITION_PLOT,
+        ABLATION_PLOT,
+        ABLATION_CURVE_PLOT,
+    ),
+)
+
+
+def publish(
+    candidate: Path,
+    policy: Policy,
+    config: RunConfig,
+    *,
+    artifacts: Path,
+    commit: str,
+    licence: str = "Apache-2.0",
+    teacher: str | None = None,
+) -> Path:
+    """Returns `artifacts/<name>/<version>`, whole or not at all.
+
+    commit: the commit id the candidate was made from. Raises GateFailed when the candidate did not
+    pass the parity gate or was changed since; ArtifactInvalid when it cannot be served, or when
+    that version exists with other content.
+    """
+    exported = _gated(candidate)
+    target = artifacts / config.name / config.version
+
+    def fill(staging: Path) -> Manifest:
+        _copy_files(candidate, staging)
+        return _manifest(
+            staging,
+            candidate,
+            policy,
+            config,
+            pad_id=int(exported["pad_id"]),
+            commit=commit,
+            licence=licence,
+            teacher=teacher,
+        )
+
+    write_version(target, fill)
+    return target
+
+
+def _gated(candidate: Path) -> Mapping[str, Any]:
+    """What `export` left after the gate. Raises GateFailed unless it speaks of these very files."""
+    exported = read_json(candidate / EXPORT)
+    for name, key in ((MODEL, "model_sha256"), (TOKENIZER, "tokenizer_sha256")):
+        if _sha256(candidate / name) != exported.get(key):
+            raise GateFailed(f"{name} is not the file that passed the parity gate; export again")
+    calibration = candidate / CALIBRATION
+    if calibration.exists() and read_json(calibration)["model_sha256"] != exported["model_sha256"]:
+        raise GateFailed("the policy was fitted on another graph; calibrate again")
+    return exported
+
+
+def _copy_files(candidate: Path, staging: Path) -> None:
+    for name in (*_REQUIRED, *_OPTIONAL):
+        path = candidate / name
+        if path.is_symlink():
+            raise ArtifactInvalid(f"{name} must be a plain file")
+        if name in _REQUIRED or path.exists():
+            write_durably(staging / name, path.read_bytes())
+
+
+def _manifest(
+    staging: Path,
+    candidate: Path,
+    policy: Policy,
+    config: RunConfig,
+    *,
+    pad_id: int,
+    commit: str,
+    licence: str,
+    teacher: str | None,
+) -> Manifest:
+    expected = self_test(
+        (staging / MODEL).read_bytes(),
+        (staging / TOKENIZER).read_bytes(),
+        window_tokens=config.windows.window_tokens,
+        overlap_tokens=config.windows.overlap_tokens,
+        pad_id=pad_id,
+    )
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=config.name,
+        version=config.version,
+        text_format=TEXT_FORMAT,
+        label_order=LABEL_ORDER,
+        window_tokens=config.windows.window_tokens,
+        overlap_tokens=config.windows.overlap_tokens,
+        pad_id=pad_id,
+        files=file_entries(staging),
+        policy=policy,
+        self_test=tuple((float(a), float(b)) for a, b in expected),
+        teacher=teacher,
+        licence=licence,
+        run_config=run_config(config),
+        commit=commit,
+        metrics=_metrics(candidate),
+        probability_reference=_reference(candidate),
+    )
+
+
+def _reference(candidate: Path) -> dict[Any, ProbabilityReference]:
+    """Where the probabilities of the calibration split lay, where `calibrate` has run."""
+    path = candidate / CALIBRATION
+    found = read_json(path).get(REFERENCE, {}) if path.exists() else {}
+    return {name: ProbabilityReference.model_validate(one) for name, one in found.items()}
+
+
+def _metrics(candidate: Path) -> dict[str, Any]:
+    """What the stages measured; figures by source stay in report.json, ten times as long."""
+    found = {
+        path.stem: read_json(path)
+        for path in (candidate / EXPORT, candidate / CALIBRATION)
+        if path.exists()
+    }
+    found.get("calibration", {}).pop(REFERENCE, None)  # it has a place of its own
+    if (candidate / REPORT).exists():
+        report = read_json(candidate / REPORT)
+        found |= {key: report[key] for key in ("test", "validation", "look_alikes")}
+    return found
+
+
+def run_config(config: RunConfig) -> dict[str, Any]:
+    """The recipe as it is published: a base folder by its name, not by where it lay."""
+    content = config.model_dump(mode="json")
+    content["distil"]["base"] = base_name(config.distil.base)
+    return content
+
+
+def base_name(base: str) -> str:
+    """A hub id or package name as it is; of a folder, the last part."""
+    return Path(base).name if Path(base).is_dir() or Path(base).is_absolute() else base
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as exc:
+        raise ArtifactInvalid(f"{path}: cannot be read ({exc.strerror})") from exc

@@ -1,0 +1,1 @@
+"""Figures, tables and plots, and the reader of what will be served."""

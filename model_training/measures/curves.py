@@ -1,0 +1,286 @@
+"""What a cascade gains at each deferral rate, against its bounds. Pure.
+
+The student decides all exchanges but the deferred ones, which the fused opinion of both decides.
+Lines: `band` defers where the student is most likely wrong, `random` anywhere, `oracle` where
+deferring turns an error into a right verdict; `override` is `band` with the teacher alone deciding;
+`value`, for students that have a head for it, defers where that expects the most of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from postern.calibration.figures import (
+    Ints,
+    brier,
+    equal_mass_calibration_error,
+    nll,
+)
+from postern.calibration.fit import log_odds
+from postern.contract.decision import Fusion
+from postern.contract.probability import Floats
+
+Mask = npt.NDArray[np.bool_]
+
+RATES: Final[tuple[float, ...]] = (
+    *(round(0.01 * step, 2) for step in range(21)),
+    *(round(0.05 * step, 2) for step in range(5, 21)),
+)
+LINES: Final = ("band", "override", "random", "oracle")
+AREA_TO: Final = 0.2
+"""Areas under lines end at this rate: further on no cascade is run."""
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """One set. student, fused: (n,) in [0, 1]; thresholds of each row; teacher: by its own.
+
+    labels: (n,) 0 or 1. gain: (n,) expected of asking, of a student that tells.
+    """
+
+    student: Floats
+    fused: Floats
+    teacher: Floats
+    threshold: Floats
+    teacher_threshold: Floats
+    labels: Ints
+    gain: Floats | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines that these opinions have."""
+        return LINES if self.gain is None else (*LINES, "value")
+
+    @property
+    def by_student(self) -> Mask:
+        """(n,) what the student calls harmful."""
+        return self.student >= self.threshold
+
+    @property
+    def by_fusion(self) -> Mask:
+        """(n,) what both together call harmful, at the student's threshold, as served."""
+        return self.fused >= self.threshold
+
+    @property
+    def by_teacher(self) -> Mask:
+        """(n,) what the teacher alone calls harmful, at its own threshold."""
+        return self.teacher >= self.teacher_threshold
+
+    def part(self, where: Mask | Ints) -> Opinions:
+        """The rows of a mask or of indices, which may repeat."""
+        return Opinions(
+            self.student[where],
+            self.fused[where],
+            self.teacher[where],
+            self.threshold[where],
+            self.teacher_threshold[where],
+            self.labels[where],
+            None if self.gain is None else self.gain[where],
+        )
+
+
+def fuse(student: Floats, teacher: Floats, fusion: Fusion) -> Floats:
+    """(n,) as `Fusion.probability`, for many."""
+    odds = fusion.student * log_odds(student) + fusion.teacher * log_odds(teacher) + fusion.bias
+    return np.asarray(np.exp(-np.logaddexp(0.0, -odds)), dtype=np.float64)
+
+
+def f1_of(harmful: Mask, labels: Ints) -> float:
+    """F1 of verdicts, [0, 1]; 0 where nothing harmful is there or called so."""
+    found = float((harmful & (labels == 1)).sum())
+    return 2.0 * found / max(float(harmful.sum()) + float((labels == 1).sum()), 1.0)
+
+
+def doubt(opinions: Opinions) -> Floats:
+    """(n,) how likely a calibrated student is wrong: p below its threshold, 1 - p above it."""
+    return np.where(opinions.by_student, 1.0 - opinions.student, opinions.student)
+
+
+def in_band(opinions: Opinions, rate: float) -> Mask:
+    """The share of rows with the greatest doubt: a band around the threshold."""
+    return _highest(doubt(opinions), rate)
+
+
+def by_value(opinions: Opinions, rate: float) -> Mask:
+    """The share of rows that asking gains most for, as the student's head expects."""
+    assert opinions.gain is not None
+    return _highest(opinions.gain, rate)
+
+
+def chosen(opinions: Opinions, name: str, rate: float) -> Mask:
+    """What the line `band`, `override` or `value` defers."""
+    return by_value(opinions, rate) if name == "value" else in_band(opinions, rate)
+
+
+def _highest(scores: Floats, rate: float) -> Mask:
+    deferred = np.zeros(len(scores), dtype=np.bool_)
+    order = np.argsort(-scores, kind="stable")
+    deferred[order[: round(rate * len(order))]] = True
+    return deferred
+
+
+def by_oracle(opinions: Opinions, rate: float) -> Mask:
+    """The best rows to defer, at most a share of them, of all choices.
+
+    Only those on which the student errs and the fusion does not. A miss goes before a false alarm:
+    of two repairs, that of a miss raises F1 no less.
+    """
+    repaired = (opinions.by_student != (opinions.labels == 1)) & (
+        opinions.by_fusion == (opinions.labels == 1)
+    )
+    order = np.argsort(np.where(repaired, 1 - opinions.labels, 2), kind="stable")
+    deferred = np.zeros(len(opinions.labels), dtype=np.bool_)
+    deferred[order[: min(round(rate * len(order)), int(repaired.sum()))]] = True
+    return deferred
+
+
+def f1_deferring(opinions: Opinions, deferred: Mask, *, override: bool = False) -> float:
+    """F1 when these rows are deferred; `override`: the teacher alone decides them."""
+    instead = opinions.by_teacher if override else opinions.by_fusion
+    return f1_of(np.where(deferred, instead, opinions.by_student), opinions.labels)
+
+
+def f1_at_random(opinions: Opinions, rate: float) -> float:
+    """F1 of the expected counts when a random share is deferred: they lie on the chord."""
+    harmful = opinions.labels == 1
+
+    def counts(verdicts: Mask) -> Floats:
+        return np.array([(verdicts & harmful).sum(), verdicts.sum()], dtype=np.float64)
+
+    found, called = (1.0 - rate) * counts(opinions.by_student) + rate * counts(opinions.by_fusion)
+    return float(2.0 * found / max(called + float(harmful.sum()), 1.0))
+
+
+def line(opinions: Opinions, name: str, rate: float) -> float:
+    """F1 of one of the lines at a deferral rate in [0, 1]."""
+    match name:
+        case "random":
+            return f1_at_random(opinions, rate)
+        case "oracle":
+            return f1_deferring(opinions, by_oracle(opinions, rate))
+        case _:
+            deferred = chosen(opinions, name, rate)
+            return f1_deferring(opinions, deferred, override=name == "override")
+
+
+def curves(opinions: Opinions) -> dict[str, Any]:
+    """F1 of every line at every rate of `RATES`, its area, and F1 of each judge alone."""
+    found = {name: [line(opinions, name, rate) for rate in RATES] for name in opinions.lines}
+    return {
+        "rates": list(RATES),
+        "student": f1_of(opinions.by_student, opinions.labels),
+        "teacher": f1_of(opinions.by_teacher, opinions.labels),
+        **found,
+        "area": {name: _area(values) for name, values in found.items()},
+    }
+
+
+def _area(values: list[float]) -> float:
+    """Mean F1 over the deferral rates up to `AREA_TO`."""
+    until = np.array([value for rate, value in zip(RATES, values, strict=True) if rate <= AREA_TO])
+    return float((until[1:] + until[:-1]).mean() / 2.0)  # steps of one size
+
+
+def deferred_figures(opinions: Opinions, rate: float, name: str = "band") -> dict[str, float]:
+    """Benefit and harm among the deferred of a line, as counts and as shares of them."""
+    deferred = chosen(opinions, name, rate)
+    truth = opinions.labels[deferred] == 1
+    before = opinions.by_student[deferred] == truth
+    after = opinions.by_fusion[deferred] == truth
+    size = max(int(deferred.sum()), 1)
+    benefit, harm = int((~before & after).sum()), int((before & ~after).sum())
+    return {
+        "deferred": int(deferred.sum()),
+        "student_errors": int((~before).sum()),
+        "benefit": benefit,
+        "harm": harm,
+        "benefit_share": benefit / size,
+        "harm_share": harm / size,
+    }
+
+
+def gain_share(opinions: Opinions, rate: float) -> float | None:
+    """The band's gain in F1 over the student, of the oracle's at that rate; None without any."""
+    alone = f1_of(opinions.by_student, opinions.labels)
+    possible = line(opinions, "oracle", rate) - alone
+    return (line(opinions, "band", rate) - alone) / possible if possible > 1e-12 else None
+
+
+def risk_coverage(errors: Mask, doubts: Floats) -> tuple[Floats, Floats]:
+    """(coverage, error rate) when the least doubtful are answered first, each (n,).
+
+    Equally doubtful rows count as their mean, whatever their order. errors: (n > 0,).
+    """
+    order = np.argsort(doubts, kind="stable")
+    sorted_doubts, wrong = doubts[order], errors[order].astype(np.float64)
+    _, group, size = np.unique(sorted_doubts, return_inverse=True, return_counts=True)
+    mean = np.bincount(group, weights=wrong) / size
+    answered = np.arange(1, len(wrong) + 1, dtype=np.float64)
+    return answered / len(wrong), np.cumsum(mean[group]) / answered
+
+
+def aurc(errors: Mask, doubts: Floats) -> float:
+    """Area under the risk-coverage curve, [0, 1]; lower is better. After Geifman et al. 2019."""
+    return float(risk_coverage(errors, doubts)[1].mean())
+
+
+def calibration_figures(probabilities: Floats, labels: Ints) -> dict[str, float]:
+    """ECE over 15 bins of equal mass, Brier score and NLL in nats."""
+    return {
+        "ece_15_equal_mass": equal_mass_calibration_error(probabilities, labels),
+        "brier": brier(probabilities, labels),
+        "nll": nll(probabilities, labels),
+    }
+
+
+def intervals(
+    opinions: Opinions, rate: float, *, n_resamples: int, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % percentile bootstrap intervals (Efron 1979), resampled within classes.
+
+    What is deferred is drawn along with its row, so that the rate may vary a little.
+    """
+    rng = np.random.default_rng(seed)
+    deferred = in_band(opinions, rate)
+    verdicts = {
+        "student": opinions.by_student,
+        "teacher": opinions.by_teacher,
+        "band": np.where(deferred, opinions.by_fusion, opinions.by_student),
+    }
+    classes = [np.flatnonzero(opinions.labels == label) for label in (0, 1)]
+    found: dict[str, list[float]] = {name: [] for name in (*verdicts, "band_less_student")}
+    for _ in range(n_resamples):
+        rows = np.concatenate([rng.choice(one, size=len(one)) for one in classes if len(one)])
+        for name, harmful in verdicts.items():
+            found[name].append(f1_of(harmful[rows], opinions.labels[rows]))
+        found["band_less_student"].append(found["band"][-1] - found["student"][-1])
+    tails = {name: np.quantile(values, [0.025, 0.975]) for name, values in found.items()}
+    return {name: (float(low), float(high)) for name, (low, high) in tails.items()}
+
+
+def value_less_band(
+    opinions: Opinions, rate: float, *, n_resamples: int, seed: int = 0
+) -> tuple[float, Floats]:
+    """F1 of `value` less that of `band`, and (n_resamples,) bootstrapped ones, paired by row.
+
+    Resampled within classes, as in `intervals`.
+    """
+    rng = np.random.default_rng(seed)
+    by_line = [
+        np.where(chosen(opinions, name, rate), opinions.by_fusion, opinions.by_student)
+        for name in ("value", "band")
+    ]
+
+    def difference(rows: Ints) -> float:
+        value, band = (f1_of(harmful[rows], opinions.labels[rows]) for harmful in by_line)
+        return value - band
+
+    classes = [np.flatnonzero(opinions.labels == label) for label in (0, 1)]
+    resampled = [
+        difference(np.concatenate([rng.choice(one, size=len(one)) for one in classes if len(one)]))
+        for _ in range(n_resamples)
+    ]
+    return difference(np.arange(len(opinions.labels))), np.array(resampled)

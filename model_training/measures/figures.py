@@ -1,0 +1,113 @@
+"""Figures about scores and probabilities. Pure; harmful is the positive class throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from postern.calibration.figures import (
+    Ints,
+    brier,
+    equal_mass_calibration_error,
+    expected_calibration_error,
+    need,
+    nll,
+    reliability,
+    threshold_at_best_f1,
+    threshold_at_fpr,
+    threshold_at_recall,
+)
+from postern.contract.errors import EmptyInput
+from postern.contract.probability import Floats
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+
+__all__ = [
+    "EmptyInput",
+    "Floats",
+    "Interval",
+    "Ints",
+    "auprc",
+    "bootstrap_interval",
+    "brier",
+    "equal_mass_calibration_error",
+    "expected_calibration_error",
+    "f1",
+    "false_positive_rate",
+    "nll",
+    "precision_recall_f1",
+    "recall",
+    "recall_at_fpr",
+    "reliability",
+    "threshold_at_best_f1",
+    "threshold_at_fpr",
+    "threshold_at_recall",
+]
+
+Interval = tuple[float, float]
+
+
+def auprc(scores: Floats, labels: Ints) -> float:
+    """Average precision, [0, 1]. scores: (n,), any monotone scale; labels: (n,) 0 or 1.
+
+    Raises EmptyInput when nothing is harmful.
+    """
+    need(labels, 1)
+    return float(average_precision_score(labels, scores))
+
+
+def f1(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
+    """Harmonic mean of precision and recall at `probability >= threshold`, [0, 1]."""
+    return precision_recall_f1(probabilities, labels, threshold=threshold)[2]
+
+
+def precision_recall_f1(
+    probabilities: Floats, labels: Ints, *, threshold: float
+) -> tuple[float, float, float]:
+    """(precision, recall, F1) at `probability >= threshold`, each [0, 1]; 0 where undefined."""
+    need(labels, 1)
+    precision, recall, score, _ = precision_recall_fscore_support(
+        labels, probabilities >= threshold, average="binary", zero_division=0.0
+    )
+    return float(precision), float(recall), float(score)
+
+
+def recall(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
+    """Share of the harmful at or above the threshold, [0, 1]. Raises EmptyInput without harmful."""
+    need(labels, 1)
+    return float(np.mean(probabilities[labels == 1] >= threshold))
+
+
+def false_positive_rate(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
+    """Share of the unharmful at or above the threshold, [0, 1]. Raises EmptyInput without them."""
+    need(labels, 0)
+    return float(np.mean(probabilities[labels == 0] >= threshold))
+
+
+def recall_at_fpr(scores: Floats, labels: Ints, *, rate: float) -> float:
+    """Recall at the lowest threshold whose false-positive rate is at most `rate`, [0, 1]."""
+    return recall(scores, labels, threshold=threshold_at_fpr(scores, labels, rate=rate))
+
+
+def bootstrap_interval(
+    figure: Callable[[Floats, Ints], float],
+    scores: Floats,
+    labels: Ints,
+    *,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of a figure over rows (Efron 1979), resampled within classes.
+
+    Within classes, so that no resample lacks one and the harm rate, which moves AUPRC, is that of
+    the set.
+    """
+    rng = np.random.default_rng(seed)
+    classes = [np.flatnonzero(labels == label) for label in (0, 1)]
+    found = []
+    for _ in range(n_resamples):
+        rows = np.concatenate([rng.choice(rows, size=len(rows)) for rows in classes if len(rows)])
+        found.append(figure(scores[rows], labels[rows]))
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(found, [tail, 1.0 - tail])
+    return float(low), float(high)

@@ -1,0 +1,189 @@
+"""Scores of labelled exchanges in a file, without any text: what curves and coverage start from."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from postern.calibration.calibrate import (
+    disguises,
+    opinion,
+    outputs,
+)
+from postern.calibration.keys import prompt_hash
+from postern.calibration.labelled import Labelled
+from postern.contract.artifact import Artifact
+from postern.contract.errors import EmptyPrompt
+from postern.contract.exchange import Slice
+from postern.contract.probability import (
+    Floats,
+    harmful_margin,
+)
+from postern.contract.text import segments
+from postern.contract.value import VALUE_OUTPUT
+from postern.disguises.triggers import Disguise
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_training.data.rows import (
+    BinaryLabel,
+    Row,
+    write_atomically,
+)
+from model_training.errors import DataInvalid
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ScoreRow(BaseModel):
+    """One exchange. set: `validation`, or the name of a test set; key: hash of its prompt.
+
+    disguised: a trigger fired, so that a server asks its teacher whatever the student says.
+    value: what the student's value head says of it, where it has one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    set: str
+    slice: Slice
+    label: BinaryLabel
+    key: str
+    student_margin: Finite
+    teacher: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    disguised: bool = False
+    value: tuple[Finite, Finite, Finite, Finite] | None = None
+
+
+def add_student_and_teachers(parser: argparse.ArgumentParser) -> None:
+    """The flags that name a student and its teachers."""
+    parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        help="artifact of the teacher; the log-odds of several are averaged",
+    )
+
+
+def read_scores(path: Path) -> list[ScoreRow]:
+    """Raises DataInvalid with the line number."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as exc:
+        raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(ScoreRow.model_validate_json(line))
+        except ValidationError as exc:
+            problem = exc.errors(include_input=False, include_url=False)[0]
+            raise DataInvalid(f"{path}:{number}: {problem['loc']}: {problem['msg']}") from exc
+    return found
+
+
+def write_scores(path: Path, rows: Sequence[ScoreRow]) -> None:
+    """JSON Lines, whole or not at all."""
+    write_atomically(path, "".join(row.model_dump_json() + "\n" for row in rows).encode())
+
+
+def score_sets(
+    sets: Mapping[str, Sequence[Row]],
+    student: Artifact,
+    teachers: Sequence[Artifact],
+    *,
+    threads: int,
+    known: Sequence[ScoreRow] | None = None,
+) -> list[ScoreRow]:
+    """Scores every set by the code that serves; text without anything visible is left out.
+
+    known: scores of the very same sets, whose opinions of a teacher are taken over. Raises
+    DataInvalid where they are of other rows.
+    """
+    found: list[ScoreRow] = []
+    for name, rows in sets.items():
+        kept = visible(rows)
+        if known is None:
+            told = opinions(kept, teachers, threads=threads)
+        else:
+            told = known_opinions(name, kept, known)
+        found += _score_set(name, kept, student, told, threads=threads)
+    return found
+
+
+def opinions(rows: Sequence[Labelled], teachers: Sequence[Artifact], *, threads: int) -> Floats:
+    """(n,) in [0, 1] of all teachers together; NaN without any."""
+    if not teachers:
+        return np.full(len(rows), np.nan)
+    return opinion(teachers, rows, disguises(rows), threads=threads)
+
+
+def known_opinions(name: str, rows: Sequence[Labelled], known: Sequence[ScoreRow]) -> Floats:
+    """(n,) of a set of that name, NaN where none was given. Raises DataInvalid: of other rows."""
+    found = [row for row in known if row.set == name]
+    if [(row.key, row.slice, row.label) for row in found] != [
+        (_key(row), row.exchange.slice, row.label) for row in rows
+    ]:
+        raise DataInvalid(f"the scores hold a set {name!r} of other rows than these, or none")
+    return np.array([np.nan if row.teacher is None else row.teacher for row in found])
+
+
+def _score_set(
+    name: str, rows: Sequence[Labelled], student: Artifact, told: Floats, *, threads: int
+) -> list[ScoreRow]:
+    hidden = disguises(rows)
+    has_head = bool(student.manifest.policy.value)
+    extra = VALUE_OUTPUT if has_head else None
+    found = outputs(student, rows, hidden, threads=threads, extra=extra)
+    return score_rows(name, rows, hidden, found, told, has_head=has_head)
+
+
+def score_rows(
+    name: str,
+    rows: Sequence[Labelled],
+    hidden: Sequence[Disguise | None],
+    found: npt.NDArray[np.float32],
+    told: Floats,
+    *,
+    has_head: bool = False,
+) -> list[ScoreRow]:
+    """found: (n, 2) logits of the student; has_head: and right of them what its head says.
+
+    hidden: of `disguises`; told: (n,) the teacher's opinion, NaN for none.
+    """
+    return [
+        ScoreRow(
+            set=name,
+            slice=row.exchange.slice,
+            label=row.label,
+            key=_key(row),
+            student_margin=float(margin),
+            teacher=None if np.isnan(says) else float(says),
+            disguised=disguise is not None,
+            value=(float(one[2]), float(one[3]), float(one[4]), float(one[5]))
+            if has_head
+            else None,
+        )
+        for row, disguise, margin, one, says in zip(
+            rows, hidden, harmful_margin(found), found, told, strict=True
+        )
+    ]
+
+
+def _key(row: Labelled) -> str:
+    return f"{prompt_hash(row.exchange.prompt):016x}"
+
+
+def visible(rows: Sequence[Row]) -> list[Labelled]:
+    """Those that hold something to judge, with the soft label as the teacher's opinion."""
+    found = []
+    for row in rows:
+        try:
+            segments(row.exchange)
+        except EmptyPrompt:
+            continue
+        found.append(Labelled(row.exchange, row.label, row.soft_label))
+    return found

@@ -1,0 +1,111 @@
+"""Rows -> margins through the code that serves them; batches of like length and bounded size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from postern.contract.artifact import (
+    MODEL,
+    TOKENIZER,
+    Artifact,
+)
+from postern.contract.probability import Floats
+from postern.inference.margins import Logits as Logits
+from postern.inference.margins import margins as margins
+from postern.inference.session import OnnxSession
+from postern.inference.tokenizer import Tokenizer
+
+from model_training.data.encoding import encode
+from model_training.data.rows import Row
+from model_training.recipe.config import WindowConfig
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows that hold something visible, and the margin of each: (n,) float64, in nats."""
+
+    rows: list[Row]
+    margins: Floats
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        return np.array([row.label for row in self.rows], dtype=np.int64)
+
+    @property
+    def sources(self) -> npt.NDArray[np.str_]:
+        return np.array([row.source for row in self.rows], dtype=np.str_)
+
+    @property
+    def slices(self) -> npt.NDArray[np.str_]:
+        return np.array([row.slice for row in self.rows], dtype=np.str_)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What serving would load from a candidate folder."""
+
+    tokenizer: Tokenizer
+    session: OnnxSession
+
+    def score(self, rows: Sequence[Row], *, what: str) -> Scored:
+        """Scores rows as the server does: each exchange by its most harmful window."""
+        kept, encodings = encode(rows, self.tokenizer)
+        return Scored(kept, margins(encodings, self.session.run, what=what))
+
+
+def open_candidate(
+    folder: Path, config: WindowConfig, *, pad_id: int, threads: int | None = None
+) -> Served:
+    """Raises ArtifactInvalid. threads: for one forward pass; all cores by default."""
+    model, tokenizer = (folder / MODEL).read_bytes(), (folder / TOKENIZER).read_bytes()
+    return _open(model, tokenizer, config, pad_id=pad_id, threads=threads)
+
+
+def open_artifact(artifact: Artifact, *, threads: int | None = None) -> Served:
+    """The very bytes that were verified. Raises ArtifactInvalid. threads: as above."""
+    manifest = artifact.manifest
+    windows = WindowConfig(
+        window_tokens=manifest.window_tokens, overlap_tokens=manifest.overlap_tokens
+    )
+    return _open(
+        artifact.model, artifact.tokenizer, windows, pad_id=manifest.pad_id, threads=threads
+    )
+
+
+def _open(
+    model: bytes, tokenizer: bytes, config: WindowConfig, *, pad_id: int, threads: int | None
+) -> Served:
+    with on_all_cores():
+        session = OnnxSession(model, pad_id=pad_id, intra_op_threads=threads or default_threads())
+    return Served(Tokenizer(tokenizer, **config.model_dump()), session)
+
+
+@contextmanager
+def on_all_cores() -> Iterator[None]:
+    """Threads that are made inside may run on any core, though the one that makes them may not.
+
+    With OMP_PROC_BIND, as `make train` sets it, the main thread is bound to one core, and those of
+    another library that it starts would share it: half the speed on two cores. Without it, nothing
+    is done.
+    """
+    if os.environ.get("OMP_PROC_BIND", "false").lower() in ("false", "0"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    with suppress(OSError):  # where a sandbox forbids it, things are slow and right
+        os.sched_setaffinity(0, range(default_threads()))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, before)
+
+
+def default_threads() -> int:
+    return os.cpu_count() or 1

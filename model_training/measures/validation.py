@@ -1,0 +1,42 @@
+"""How a student is measured while it trains: on which rows, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from postern.contract.exchange import SLICES
+from sklearn.metrics import average_precision_score
+
+from model_training.data.rows import Row
+
+
+def evaluation_rows(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
+    """At most `count` rows, half of them pairs where there are as many.
+
+    Pairs are few, and the mean over slices gives them half the say: with their natural share, the
+    choice of a checkpoint hung on sixty harmful responses and swung by .1 (LOG.md).
+    """
+    order = rng.permutation(len(rows))
+    pairs = [rows[i] for i in order if rows[i].response is not None]
+    prompts = [rows[i] for i in order if rows[i].response is None]
+    n_pairs = min(len(pairs), max(count // 2, count - len(prompts)))
+    return prompts[: count - n_pairs] + pairs[:n_pairs]
+
+
+def auprc_by_slice(
+    rows: Sequence[Row], margins: npt.NDArray[np.floating]
+) -> tuple[dict[str, float], float]:
+    """AUPRC of each slice that holds both classes, and the mean of these (0 where there is none).
+
+    margins: (n,) of the rows.
+    """
+    labels = np.array([row.label for row in rows])
+    slices = np.array([row.slice for row in rows])
+    found: dict[str, float] = {
+        name: float(average_precision_score(labels[slices == name], margins[slices == name]))
+        for name in SLICES
+        if len(set(labels[slices == name])) == 2
+    }
+    return found, float(np.mean(list(found.values()))) if found else 0.0

@@ -1,0 +1,231 @@
+"""One frozen `RunConfig`, read from a recipe, copied into the manifest."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model_training.errors import RecipeInvalid
+from model_training.recipe.data_stages import (
+    ArtifactFolder,
+    FilterConfig,
+    GenerateConfig,
+    LabelConfig,
+    RespondConfig,
+)
+from model_training.recipe.ensemble import EnsembleConfig
+from model_training.recipe.generator import GeneratorConfig
+from model_training.studies.config import (
+    AblationConfig,
+    CaseStudyConfig,
+)
+
+LICENCE: Final = "Apache-2.0"
+"""Of the weights that are trained here."""
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Section):
+    """Which sources are read, and how they are split."""
+
+    sources: Literal["default", "permissive", "all"] | tuple[str, ...] = "default"
+    """`default`: advised by the catalogue; `permissive`, `all`, or a list of names."""
+    validation_share: Share = 0.04
+    calibration_share: Share = 0.06
+    held_out_more: dict[str, Share] = {}
+    """Per source, a further share for validation: harmless look-alikes, to measure over-refusal."""
+
+
+class AugmentConfig(_Section):
+    """Rows derived from the train split; counts are upper bounds."""
+
+    constructed_statements: int = 0
+    """Statements from templates: sexual content, self-harm, violence, and look-alikes."""
+    constructed_stories: int = 0
+    """Texts of several such statements, harmful where any of them is."""
+    responses_as_statements: int = 0
+    """Labelled responses as plain text of their own."""
+    needles: int = 0
+    """Harmful prompts (and, as often, harmless ones) set inside long harmless text."""
+    rewrapped: int = 0
+    """Short prompts of either class in the jailbreak wrappers of `wrapper_sources`."""
+    wrapper_sources: tuple[str, ...] = ()
+    """Sources whose prompts stand in wrappers that several of them share."""
+    swapped_responses: int = 0
+    """Harmless answers beside harmful prompts; harmful answers beside harmless prompts."""
+    statements_as_responses: int = 0
+    """Labelled statements given as the answer to a harmless prompt."""
+
+
+class DistilConfig(_Section):
+    """The student and its training."""
+
+    base: str
+    """A package name of a bundled encoder, a hub id, or a folder."""
+    artifact: ArtifactFolder | None = None
+    """Folder of a published student of that base, whose weights are the start in place of the
+    base's own."""
+    window_tokens: Positive = 512
+    overlap_tokens: Positive = 64
+    shortest_window_tokens: Positive | None = None
+    """Read each draw in windows of a random length from here to `window_tokens`: whether a window
+    is full must say nothing about harm. None: always `window_tokens`."""
+    bag_windows: Positive = 8
+    """Windows of one text among which the most harmful is sought; of more, a random choice."""
+    seed: int = 42
+    n_draws: Positive = 300_000
+    epochs: Annotated[float, Field(gt=0.0)] | None = None
+    """In place of `n_draws` where given: as many draws as so many passes over the rows have."""
+    n_steps: Positive | None = None
+    """Stop after so many steps, to compare runs at equal cost: steps of like rows are not alike in
+    number, as batches are counted in tokens. The draws must be enough for them."""
+    batch_tokens: Positive = 4096
+    """Padded tokens of one forward pass."""
+    gradient_accumulation: Positive = 1
+    """Batches of one step of the optimizer; several processes share them."""
+    soft_weight: Share = 0.5
+    """Of the divergence from the teacher, in rows with a soft label; the rest is cross-entropy."""
+    distillation_temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    """Softens teacher and student alike before they are compared."""
+    learning_rate: float = 1e-4
+    frozen_embeddings: bool = False
+    """Leave the word embeddings as the base has them."""
+    weight_decay: float = 0.01
+    dropout: Share | Literal["base"] = 0.0
+    """Of all dropout layers; `base`: as the base has them."""
+    warmup_share: Share = 0.06
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    """In place of `warmup_share` where given."""
+    gradient_clip: float = 1.0
+    label_smoothing: Share = 0.05
+    pair_share: Share = 0.4
+    source_exponent: float = 0.5
+    source_weights: dict[str, float] = {}
+    evaluations: Positive = 12
+    evaluation_rows: Positive = 3000
+    patience: Positive = 5
+    """Evaluations without a better validation AUPRC before training stops."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+    def draws_of(self, n_rows: int) -> int:
+        """How many rows are drawn in all; n_rows: those that can be drawn."""
+        return self.n_draws if self.epochs is None else max(1, round(self.epochs * n_rows))
+
+    def warmup_of(self, n_steps: int) -> int:
+        """Steps until the learning rate is at its highest, at least one."""
+        steps = math.ceil(n_steps * self.warmup_share)
+        return max(1, steps if self.warmup_steps is None else self.warmup_steps)
+
+
+class WindowConfig(_Section):
+    """How long text is read: windows of at most so many tokens that overlap."""
+
+    window_tokens: Positive
+    overlap_tokens: Annotated[int, Field(ge=0)]
+
+
+class ExportConfig(_Section):
+    """The served graph."""
+
+    windows: WindowConfig | None = None
+    """Windows in serving; those of training where not given."""
+
+    quantization: Literal["none", "static", "weight_only", "auto"] = "static"
+    """`none`: float32. `static`: int8 with fixed activation scales. `weight_only`: int8 weights.
+    `auto`: the first of `static`, `weight_only`, `none` that passes the parity gate."""
+    calibration_rows: Positive = 512
+    """Train rows, drawn balanced, whose activations set the scales of `static`."""
+    activation_range: Literal["min_max", "percentile", "least_squares"] = "min_max"
+    """What of the values seen the scales of `static` must span; the rest is clipped."""
+    activation_percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.999
+    """For `percentile`: the share of values inside the range, in percent."""
+    parity_rows: Positive = 2800
+    """Validation rows, half of them pairs, on which the served graph must match the torch model."""
+    float_layers: tuple[str, ...] = ()
+    """MatMul nodes (substrings of names) whose activations stay float, as quantizing costs most."""
+
+
+class ImportConfig(_Section):
+    """The base is a finished classifier: it is taken over by the stage `distil`, not trained."""
+
+    harmful_index: Annotated[int, Field(ge=0)]
+    """Which of its outputs means harmful."""
+    licence: str = "not stated"
+    """Licence of the weights, as the manifest and the model card name it."""
+
+
+class RunConfig(_Section):
+    """A whole recipe."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    version: Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9._-]*$")]
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    distil: DistilConfig
+    export: ExportConfig = ExportConfig()
+    imported: ImportConfig | None = None
+    generator: GeneratorConfig | None = None
+    generate: GenerateConfig | None = None
+    filter: FilterConfig | None = None
+    respond: RespondConfig | None = None
+    label: LabelConfig | None = None
+    ensemble: EnsembleConfig | None = None
+    """The teacher, where this repository trains it itself."""
+    ablation: AblationConfig | None = None
+    case_study: CaseStudyConfig | None = None
+
+    @model_validator(mode="after")
+    def _is_imported_or_trained(self) -> RunConfig:
+        if self.imported is not None and self.distil.artifact is not None:
+            raise ValueError(
+                "[imported] takes a classifier over as it is; it starts from no artifact"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _generator_is_asked_as_it_was_trained(self) -> RunConfig:
+        if self.generator is None:
+            return self
+        asked = self.generate
+        if asked is None or asked.exemplars or asked.categories != "families":
+            raise ValueError(
+                '[generator] needs [generate] with exemplars = 0 and categories = "families": '
+                "it is trained on requests without exemplars"
+            )
+        return self
+
+    @property
+    def licence(self) -> str:
+        """Of the weights that are published."""
+        return LICENCE if self.imported is None else self.imported.licence
+
+    @property
+    def windows(self) -> WindowConfig:
+        """The windows that the served student reads, and so calibration and evaluation too."""
+        return self.export.windows or WindowConfig(
+            window_tokens=self.distil.window_tokens, overlap_tokens=self.distil.overlap_tokens
+        )
+
+
+def read_recipe(path: Path) -> RunConfig:
+    """Raises RecipeInvalid with the first problem."""
+    try:
+        return RunConfig.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as exc:
+        raise RecipeInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise RecipeInvalid(f"{path}: {exc}") from exc
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise RecipeInvalid(f"{path}: {where}: {problem['msg']}") from exc

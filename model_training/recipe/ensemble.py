@@ -1,0 +1,84 @@
+"""Settings of the teacher that this repository trains itself: the section [ensemble]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model_training.recipe.data_stages import ArtifactFolder
+
+Positive = Annotated[int, Field(gt=0)]
+MemberName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EncoderMember(_Section):
+    """A student of another recipe, on the same split of the same data."""
+
+    kind: Literal["encoder"]
+    name: MemberName
+    recipe: Annotated[str, Field(pattern=r"^[\w.-]+\.toml$")]
+    """A file beside this recipe; its [data] must be that of this one."""
+    seed: int = 42
+
+
+class NgramMember(_Section):
+    """Logistic regression over hashed character n-grams, one for each slice.
+
+    It sees spelling where an encoder sees words, so its errors are others.
+    """
+
+    kind: Literal["ngrams"]
+    name: MemberName
+    shortest: Positive = 2
+    longest: Annotated[int, Field(gt=0, le=8)] = 5
+    """n-grams of so many characters, inside words and at their edges."""
+    features_log2: Annotated[int, Field(ge=10, le=22)] = 19
+    """Buckets of the hash, for the judged text and as many for the prompt beside a response."""
+    longest_text: Positive = 2000
+    """Characters of a text that are read."""
+    rows: Positive = 60_000
+    """Draws from the train split for each slice, balanced as an encoder's."""
+    alpha: Annotated[float, Field(gt=0.0)] = 1e-7
+    """Strength of the regularization."""
+    epochs: Positive = 10
+    seed: int = 42
+
+    @model_validator(mode="after")
+    def _lengths(self) -> NgramMember:
+        if self.shortest > self.longest:
+            raise ValueError("`shortest` must not be above `longest`")
+        return self
+
+
+class ArtifactMember(_Section):
+    """A published student, as it is served. It must have learnt from the split of this recipe."""
+
+    kind: Literal["artifact"]
+    name: MemberName
+    artifact: ArtifactFolder
+    """Its folder."""
+
+
+Member = Annotated[EncoderMember | NgramMember | ArtifactMember, Field(discriminator="kind")]
+
+
+class EnsembleConfig(_Section):
+    """Who the members are, and what their weights are compared on."""
+
+    members: Annotated[tuple[Member, ...], Field(min_length=1)]
+    transfer_sources: tuple[str, ...] = ()
+    """Train sources that the recipe does not learn from: for comparison alone."""
+    transfer_rows: Positive = 300
+    """Of each of them, drawn at random."""
+
+    @model_validator(mode="after")
+    def _names(self) -> EnsembleConfig:
+        names = [member.name for member in self.members]
+        if len(set(names)) != len(names):
+            raise ValueError("two members have the same name")
+        return self

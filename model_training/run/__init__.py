@@ -1,0 +1,1 @@
+"""The run folder: what stages leave there, and how a stopped stage goes on."""

@@ -1,0 +1,57 @@
+"""The folder between the checkpoint and the artifact, and the names of what stages leave in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from postern.contract.decision import Policy
+from pydantic import ValidationError
+
+from model_training.data.rows import (
+    dump_json,
+    write_atomically,
+)
+from model_training.errors import DataInvalid
+
+EXPORT: Final = "export.json"
+POLICY: Final = "policy.json"
+CALIBRATION: Final = "calibration.json"
+REPORT: Final = "report.json"
+REPORT_TEXT: Final = "report.md"
+MODEL_CARD: Final = "MODEL_CARD.md"
+PRECISION_RECALL_PLOT: Final = "precision_recall.png"
+RELIABILITY_PLOT: Final = "reliability.png"
+COMPOSITION_PLOT: Final = "composition.png"
+ABLATION_PLOT: Final = "ablation.png"
+ABLATION_CURVE_PLOT: Final = "ablation_curve.png"
+
+REFERENCE: Final = "probability_reference"
+"""In `calibration.json`: where the probabilities of the calibration split lay, by slice."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises DataInvalid where an earlier stage left nothing readable."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as exc:
+        raise DataInvalid(f"{path}: cannot be read ({exc.strerror}); run the stage before") from exc
+    except ValueError as exc:
+        raise DataInvalid(f"{path}: not JSON") from exc
+    if not isinstance(content, dict):
+        raise DataInvalid(f"{path}: not a JSON object")
+    return content
+
+
+def write_json(path: Path, content: object) -> None:
+    write_atomically(path, dump_json(content))
+
+
+def read_policy(candidate: Path) -> Policy:
+    """The policy that `calibrate` left. Raises DataInvalid."""
+    path = candidate / POLICY
+    try:
+        return Policy.model_validate(read_json(path))
+    except ValidationError as exc:
+        raise DataInvalid(f"{path}: {exc.errors(include_url=False)[0]['msg']}") from exc

@@ -1,0 +1,104 @@
+"""Finished calls, kept for good: what was paid for once is never asked again."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from model_training.data.rows import naming
+from model_training.errors import DataInvalid
+
+
+class Journal:
+    """An append-only file of `{"key", "reply"}` lines; a key is the hash of a request.
+
+    `append` returns once its line is on disk. A line that a kill or a full disk cut short is
+    dropped when the file is opened next. Thread-safe: threads that wait share one fsync.
+    Raises DataInvalid on damage anywhere else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._disk = threading.Lock()
+        self._waiting: list[tuple[str, bytes]] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with naming(path):
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._replies, self._size = self._read()
+            with naming(path):
+                os.ftruncate(self._descriptor, self._size)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._replies
+
+    def __len__(self) -> int:
+        return len(self._replies)
+
+    def get(self, key: str) -> Any:
+        """The reply to a finished call, as it was appended. Raises KeyError."""
+        return json.loads(self._replies[key])
+
+    def append(self, replies: Mapping[str, Any]) -> None:
+        """Keeps replies by their keys. Raises OSError that names the file; nothing is half-kept."""
+        with self._lock:
+            lines = [(key, json.dumps(reply).encode()) for key, reply in replies.items()]
+            self._waiting += lines
+        with self._disk:
+            with self._lock:
+                batch, self._waiting = self._waiting, []
+            if batch:  # else another thread wrote ours with its own
+                self._write(batch)
+        if any(key not in self._replies for key in replies):
+            raise OSError(5, "could not be written", str(self._path))
+
+    def _write(self, batch: list[tuple[str, bytes]]) -> None:
+        content = b"".join(b'{"key": "%s", "reply": %s}\n' % (k.encode(), r) for k, r in batch)
+        try:
+            with naming(self._path):
+                _write_all(self._descriptor, content)
+                os.fsync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(content)
+        self._replies.update(batch)
+
+    def _read(self) -> tuple[dict[str, bytes], int]:
+        """Replies by key, and the length in bytes of the whole lines."""
+        content = self._path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        replies: dict[str, bytes] = {}
+        for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+            try:
+                entry = json.loads(line)
+                replies[str(entry["key"])] = json.dumps(entry["reply"]).encode()
+            except (ValueError, KeyError, TypeError) as exc:
+                raise DataInvalid(f"{self._path}:{number}: is no entry of a journal") from exc
+        return replies, whole
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,261 @@
+"""The stages that make a teacher of our own.
+
+train-teacher  split, recipes of the members -> teacher/<member>/
+fit-ensemble   members, validation split     -> teacher/ensemble.json, ensemble.md
+
+Encoders are runs of their own recipes, in folders of their own, so each goes on where it was
+stopped, and several may train side by side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from postern.contract.artifact import MANIFEST
+
+from model_training.data.rows import (
+    Row,
+    read_pool,
+    read_sources,
+    write_atomically,
+)
+from model_training.data.split import (
+    deduplicate,
+    labelled_rows,
+)
+from model_training.errors import (
+    DataInvalid,
+    RecipeInvalid,
+)
+from model_training.evaluation.ensemble_report import (
+    ScoredByAll,
+    ensemble_markdown,
+    ensemble_report,
+)
+from model_training.evaluation.fit_policy import samples
+from model_training.recipe.config import (
+    WindowConfig,
+    read_recipe,
+)
+from model_training.recipe.ensemble import (
+    ArtifactMember,
+    EncoderMember,
+    EnsembleConfig,
+    Member,
+    NgramMember,
+)
+from model_training.run.candidate import (
+    read_json,
+    write_json,
+)
+from model_training.run.stage_files import sha256
+from model_training.stages.student import (
+    STAGES,
+    Run,
+    choose_sources,
+    is_split,
+    locked,
+)
+from model_training.teachers.artifact import take_artifact
+from model_training.teachers.ensemble import (
+    ENSEMBLE,
+    fit_ensemble,
+    write_ensemble,
+)
+from model_training.teachers.ensemble_teacher import open_judge
+from model_training.teachers.fingerprint import fingerprint
+
+_LOG = logging.getLogger(__name__)
+
+REPORT: Final = "ensemble_report.json"
+REPORT_TEXT: Final = "ensemble.md"
+_MARGINS: Final = "margins"
+_BATCH_TOKENS: Final = 8192
+# The file that is written last, by kind of member.
+_LAST: Final = {"encoder": "tokenizer.json", "ngrams": "ngrams.json", "artifact": MANIFEST}
+
+
+def train_teacher(run: Run, member: str | None = None) -> None:
+    """Trains the members, or the one that is named; what is finished is left alone.
+
+    Raises RecipeInvalid: no such member, or one whose recipe cannot be used.
+    """
+    config = _config(run)
+    chosen = [one for one in config.members if member in (None, one.name)]
+    if not chosen:
+        names = ", ".join(one.name for one in config.members)
+        raise RecipeInvalid(f"[ensemble] has no member {member!r}; it has {names}")
+    for one in chosen:
+        _LOG.info("member %s", one.name)
+        match one:
+            case EncoderMember():
+                _train_encoder(run, one)
+            case NgramMember():
+                _train_ngrams(run, one)
+            case ArtifactMember():
+                with locked(_folder_run(run, one)):
+                    take_artifact(Path(one.artifact), run.teacher / one.name, run.config.data)
+
+
+def fit_teacher(run: Run) -> None:
+    """Scores every member once, fits temperatures and weights on validation, and compares."""
+    config = _config(run)
+    described = [_described(run, member) for member in config.members]
+    sets = {name: _scored(run, described, name, rows) for name, rows in _sets(run, config).items()}
+    held_out = sets["validation"]
+    by_slice = samples(held_out.by(held_out.margins[0]), run.config)
+    ensemble = fit_ensemble(described, held_out.margins, by_slice, held_out.slices)
+    report = ensemble_report(ensemble, sets, run.config)
+    write_json(run.teacher / REPORT, report)
+    write_atomically(run.teacher / REPORT_TEXT, ensemble_markdown(report).encode())
+    write_ensemble(run.teacher, ensemble)  # last: it says that the stage is done
+    _LOG.info("fit-ensemble: %s", run.teacher / ENSEMBLE)
+
+
+def _config(run: Run) -> EnsembleConfig:
+    if run.config.ensemble is None:
+        raise RecipeInvalid(f"the recipe {run.config.name} has no section [ensemble]")
+    return run.config.ensemble
+
+
+def member_run(run: Run, member: EncoderMember) -> Run:
+    """The run that an encoder is trained in. Raises RecipeInvalid."""
+    config = read_recipe(run.recipes / member.recipe)
+    if config.data != run.config.data:
+        raise RecipeInvalid(
+            f"{member.recipe}: its [data] differs from that of {run.config.name}; a member must "
+            "not learn from rows that the others are measured on"
+        )
+    if config.label is not None or config.imported is not None:
+        raise RecipeInvalid(f"{member.recipe}: a member learns from labels, not from a teacher")
+    distil = config.distil.model_copy(update={"seed": member.seed})
+    return Run(
+        config=config.model_copy(update={"distil": distil}),
+        data=run.data,
+        folder=run.teacher / member.name,
+        artifacts=run.artifacts,
+        threads=run.threads,
+        recipes=run.recipes,
+    )
+
+
+def _train_encoder(run: Run, member: EncoderMember) -> None:
+    inside = member_run(run, member)
+    with locked(inside):
+        if (inside.folder / "student" / "tokenizer.json").exists():
+            _LOG.info("member %s: nothing to do", member.name)
+            return
+        if not is_split(inside.folder):
+            STAGES["split"](inside)
+        STAGES["distil"](inside)
+
+
+def _train_ngrams(run: Run, member: NgramMember) -> None:
+    from model_training.teachers.ngrams import (
+        is_trained,
+        train_ngrams,
+    )
+
+    folder = run.teacher / member.name
+    train, balance = run.rows_file("train"), run.config.distil
+    settings = [member.model_dump_json(), balance.model_dump_json(include=_BALANCE), sha256(train)]
+    made_of = hashlib.sha256("\n".join(settings).encode()).hexdigest()
+    with locked(_folder_run(run, member)):
+        if is_trained(folder, made_of=made_of):
+            _LOG.info("member %s: nothing to do", member.name)
+            return
+        train_ngrams(run.rows("train"), member, balance).save(folder, made_of=made_of)
+
+
+def _folder_run(run: Run, member: Member) -> Run:
+    """For the lock of a member that has no recipe of its own."""
+    return Run(run.config, run.data, run.teacher / member.name, run.artifacts, run.threads)
+
+
+_BALANCE: Final = {"source_exponent", "source_weights"}
+
+
+def _described(run: Run, member: Member) -> dict[str, Any]:
+    """What `ensemble.json` says of a member but temperature and weight. Raises RecipeInvalid."""
+    windows: WindowConfig | None = None
+    folder = run.teacher / member.name
+    if isinstance(member, EncoderMember):
+        windows = member_run(run, member).config.windows
+        folder = folder / "student"
+    last = folder / _LAST[member.kind]
+    if not last.exists():
+        raise RecipeInvalid(
+            f"{folder}: the member {member.name!r} is missing or unfinished; "
+            "run stage 'train-teacher' first"
+        )
+    return {
+        "name": member.name,
+        "kind": member.kind,
+        "folder": str(folder.relative_to(run.teacher)),
+        "fingerprint": fingerprint(str(folder)),
+        "windows": None if windows is None else windows.model_dump(),
+    }
+
+
+def _sets(run: Run, config: EnsembleConfig) -> dict[str, list[Row]]:
+    """The rows that members are compared on: held-out splits, transfer sources, test sets."""
+    sources = read_sources(run.data)
+    learnt = {source.name for source in choose_sources(sources, run.config.data)}
+    by_name = {source.name: source for source in sources if source.split == "train"}
+    sets = {name: run.rows(name) for name in ("validation", "calibration")}
+    for name in config.transfer_sources:
+        if name in learnt or name not in by_name:
+            raise DataInvalid(
+                f"ensemble.transfer_sources: {name!r} is no train source, or one that is learnt"
+            )
+        rows = deduplicate(labelled_rows(read_pool(run.data, by_name[name]))).rows
+        order = np.random.default_rng(0).permutation(len(rows))[: config.transfer_rows]
+        sets[f"transfer, {name}"] = [rows[place] for place in order]
+    for source in sources:
+        if source.split == "test":
+            sets[f"test, {source.name}"] = labelled_rows(read_pool(run.data, source))
+    return sets
+
+
+def _scored(
+    run: Run, described: Sequence[dict[str, Any]], name: str, rows: Sequence[Row]
+) -> ScoredByAll:
+    margins = np.stack([_margins(run, member, name, rows) for member in described])
+    visible = np.flatnonzero(np.isfinite(margins).all(axis=0))
+    return ScoredByAll([rows[int(place)] for place in visible], margins[:, visible])
+
+
+def _margins(run: Run, member: dict[str, Any], name: str, rows: Sequence[Row]) -> Any:
+    """(n,) margins of a member, kept on disk: a stage that is killed asks each member once."""
+    digest = hashlib.sha256(repr((member["fingerprint"], member["windows"])).encode())
+    for row in rows:
+        digest.update(repr((row.prompt, row.response)).encode("utf-8", "replace"))
+    made_of = digest.hexdigest()
+    path = run.teacher / _MARGINS / f"{member['name']}--{name.replace(', ', '-')}.json"
+    if path.exists() and (kept := read_json(path)).get("made_of") == made_of:
+        return np.array(kept["margins"], dtype=np.float64)
+    _LOG.info("fit-ensemble: %s reads %s", member["name"], name)
+    windows = member["windows"] and WindowConfig.model_validate(member["windows"])
+    judge = open_judge(
+        member["kind"],
+        run.teacher / member["folder"],
+        windows,
+        batch_tokens=_BATCH_TOKENS,
+        precision="auto",
+    )
+    found = judge.margins([row.exchange for row in rows])
+    write_json(
+        path, {"made_of": made_of, "margins": [None if np.isnan(m) else float(m) for m in found]}
+    )
+    return found
+
+
+TEACHER_STAGES: Final[dict[str, Callable[[Run], None]]] = {
+    "train-teacher": train_teacher,
+    "fit-ensemble": fit_teacher,
+}

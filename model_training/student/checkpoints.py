@@ -1,0 +1,130 @@
+"""Where a run stands, on disk: weights, the optimizer's state, and progress, in one file."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import Module
+from torch.optim import Optimizer
+
+from model_training.data.rows import (
+    Row,
+    naming,
+)
+from model_training.errors import RecipeInvalid
+
+CHECKPOINT: Final = "checkpoint.safetensors"
+BEST: Final = "best.safetensors"
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all that is not a tensor. step: of the optimizer."""
+
+    recipe: str
+    step: int = 0
+    best_auprc: float = -1.0
+    evaluations_since_best: int = 0
+    finished: bool = False
+
+
+def fingerprint(settings: BaseModel, rows: Sequence[Row], *, text: str = "") -> str:
+    """What a checkpoint belongs to: the recipe of its training, and its rows.
+
+    text: further settings that decide what is learnt.
+    """
+    # Without defaults, so that a setting that is new to the program does not end a run under way.
+    digest = hashlib.sha256(settings.model_dump_json(exclude_defaults=True).encode())
+    digest.update(text.encode())
+    for row in rows:
+        digest.update(row.model_dump_json(exclude_none=True).encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer | None) -> None:
+    """Writes beside `path`, then renames: a kill leaves the checkpoint before."""
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    if optimizer is not None:
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with writing_weights(path):
+            save_file(
+                {key: value.contiguous() for key, value in tensors.items()},
+                partial,
+                metadata={"progress": json.dumps(asdict(progress))},
+            )
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_weights(path: Path) -> Iterator[None]:
+    """A full disk is no OSError of safetensors, nor of tokenizers: here it is one.
+
+    Raises OSError that names `path`, a file or a folder.
+    """
+    try:
+        with naming(path):
+            yield
+    except Exception as exc:
+        if isinstance(exc, SafetensorError) or type(exc) is Exception:  # tokenizers has no type
+            raise OSError(errno.EIO, f"cannot be written ({exc})", str(path)) from exc
+        raise
+
+
+def load(path: Path, model: Module, optimizer: Optimizer, *, recipe: str) -> Progress:
+    """Restores model and optimizer. Raises RecipeInvalid for another recipe's or a broken file."""
+    progress, tensors = _read(path)
+    if progress.recipe != recipe:
+        raise RecipeInvalid(f"{path} belongs to another recipe or other rows; remove it")
+    model.load_state_dict(_weights(tensors))
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        kind, _, rest = key.partition(".")
+        if kind == "optimizer":
+            index, _, name = rest.partition(".")
+            states.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": states, "param_groups": groups})
+    return progress
+
+
+def load_weights(path: Path, model: Module) -> None:
+    """Raises RecipeInvalid when the file cannot be read."""
+    model.load_state_dict(_weights(_read(path)[1]))
+
+
+def _weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        key.removeprefix("model."): value
+        for key, value in tensors.items()
+        if key.startswith("model.")
+    }
+
+
+def _read(path: Path) -> tuple[Progress, dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            progress = Progress(**json.loads(file.metadata()["progress"]))
+            return progress, {key: file.get_tensor(key) for key in list(file.keys())}
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as exc:
+        raise RecipeInvalid(
+            f"{path} is no checkpoint of this program ({type(exc).__name__}); remove it"
+        ) from exc

@@ -1,0 +1,322 @@
+"""The student loop: rows -> checkpoint. A killed run, resumed, ends with the same weights."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from postern.contract.artifact import TOKENIZER
+from postern.contract.windows import (
+    Encoding,
+    Window,
+    pad,
+)
+from torch import Tensor
+from torch.nn import Module
+from tqdm import tqdm
+
+from model_training.data.encoding import (
+    encode,
+    numbered,
+    token_groups,
+)
+from model_training.data.rows import (
+    Row,
+    dump_json,
+    naming,
+    write_atomically,
+)
+from model_training.data.sampling import Batch
+from model_training.errors import GateFailed
+from model_training.measures.validation import (
+    auprc_by_slice,
+    evaluation_rows,
+)
+from model_training.recipe.config import (
+    DistilConfig,
+    RunConfig,
+    WindowConfig,
+)
+from model_training.student.bags import (
+    PAD_MULTIPLE,
+    Drawn,
+    Margins,
+    draw_bags,
+    most_harmful,
+    steps,
+)
+from model_training.student.checkpoints import (
+    BEST,
+    CHECKPOINT,
+    Progress,
+    fingerprint,
+    load,
+    load_weights,
+    save,
+    writing_weights,
+)
+from model_training.student.encoders import (
+    check_fits,
+    decay_groups,
+    load_base,
+    pad_id_of,
+    read_tokenizer_json,
+    takes_types,
+    use_bf16,
+)
+from model_training.student.from_artifact import (
+    read_start,
+    start_from,
+)
+from model_training.student.losses import summed_loss
+from model_training.student.processes import (
+    Processes,
+    joined,
+)
+
+STUDENT = "student"
+LOG = "training_log.jsonl"
+_SAVE_EVERY_S = 120.0
+
+Validation = tuple[list[Row], list[Encoding]]
+
+
+def distil(
+    config: RunConfig, *, train: Sequence[Row], validation: Sequence[Row], run: Path
+) -> Path:
+    """Fine-tunes the base into a two-label student; returns the folder of the best one.
+
+    Goes on from `run`'s checkpoint where there is one. Run by several processes, they share the
+    batches of each step; the first alone writes. Raises RecipeInvalid when that checkpoint belongs
+    to another recipe or other rows, or when the base does not fit the recipe; GateFailed when the
+    loss is no number.
+    """
+    settings = config.distil
+    torch.manual_seed(settings.seed)
+    tokenizer_json = read_tokenizer_json(settings.base)
+    model = load_base(settings)
+    start = None
+    if settings.artifact is not None:
+        start = read_start(Path(settings.artifact), config.data)
+        if not (run / CHECKPOINT).exists():  # which holds the weights from there on
+            start_from(model, start, tokenizer_json)
+    trained = WindowConfig(
+        window_tokens=settings.window_tokens, overlap_tokens=settings.overlap_tokens
+    )
+    check_fits(model, tokenizer_json, trained)
+    served = check_fits(model, tokenizer_json, config.windows)
+    rng = np.random.default_rng(settings.seed)
+    measured = evaluation_rows(
+        validation, settings.evaluation_rows, np.random.default_rng(settings.seed)
+    )
+    run.mkdir(parents=True, exist_ok=True)
+    with joined() as processes:
+        processes.check_shares(settings.gradient_accumulation)
+        trainer = _Trainer(
+            settings,
+            model=model,
+            drawn=draw_bags(train, settings, tokenizer_json, rng),
+            rng=rng,
+            validation=encode(measured, served),
+            recipe=fingerprint(settings, train, text="" if start is None else start.sha256),
+            run=run,
+            processes=processes,
+        )
+        trainer.resume()
+        trainer.train()
+        student = run / STUDENT
+        if processes.is_first:
+            trainer.save_best(student)
+            # Last: it says that the folder is whole.
+            write_atomically(student / TOKENIZER, tokenizer_json)
+    return student
+
+
+@dataclass
+class _Spent:
+    """What went into a step: the loss summed over rows, in nats; rows; tokens before padding."""
+
+    loss: float = 0.0
+    rows: float = 0.0
+    tokens: float = 0.0
+
+
+class _Trainer:
+    def __init__(
+        self,
+        settings: DistilConfig,
+        *,
+        model: Any,
+        drawn: Drawn,
+        rng: np.random.Generator,
+        validation: Validation,
+        recipe: str,
+        run: Path,
+        processes: Processes,
+    ) -> None:
+        self.settings = settings
+        self.processes = processes
+        self.device = processes.device
+        self.bf16 = use_bf16(settings, self.device)
+        self.model: Module = model.to(self.device)
+        self.pad_id, self.takes_types = pad_id_of(model), takes_types(model)
+        self.drawn = drawn
+        self.validation = validation
+        self.run = run
+        self.steps = steps(drawn, settings, rng)
+        self.rows_per_step = (
+            sum(len(batch) for step in self.steps for batch in step)
+            / sum(map(len, self.steps))
+            * settings.gradient_accumulation
+        )
+        groups = decay_groups(self.model, settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.progress = Progress(recipe=recipe)
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint where there is one. Raises RecipeInvalid."""
+        path = self.run / CHECKPOINT
+        if path.exists():
+            recipe = self.progress.recipe
+            self.progress = load(path, self.model, self.optimizer, recipe=recipe)
+        self.processes.agree(self.model)
+
+    def train(self) -> None:
+        n_steps = len(self.steps)
+        evaluate_every = max(1, n_steps // self.settings.evaluations)
+        saved_at = time.monotonic()
+        silent = not self.processes.is_first
+        first = self.progress.step
+        with tqdm(desc="distil", unit="step", total=n_steps, initial=first, disable=silent) as bar:
+            while self.progress.step < n_steps and not self.progress.finished:
+                step = self.progress.step
+                started = time.monotonic()
+                spent = self._step(self.steps[step], self._learning_rate(step))
+                self.progress.step += 1
+                loss = spent.loss / spent.rows
+                rate = int(spent.tokens / (time.monotonic() - started))
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.3f}", tokens_per_s=rate)
+                if step % 20 == 0:
+                    self._log(step=step, loss=round(loss, 5))
+                if self.progress.step % evaluate_every == 0 or self.progress.step == n_steps:
+                    self._evaluate()
+                    self._save(CHECKPOINT)
+                elif time.monotonic() - saved_at > _SAVE_EVERY_S:
+                    self._save(CHECKPOINT)
+                    saved_at = time.monotonic()
+
+    def _step(self, batches: Sequence[Batch], learning_rate: float) -> _Spent:
+        """One step of the optimizer. Raises GateFailed when the loss is no number."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        spent = _Spent()
+        for batch in self.processes.share(batches):
+            # Dropout must fall alike in a run that was resumed, and on whatever process.
+            torch.manual_seed(self.settings.seed * 2**32 + int(batch[0]))
+            windows = most_harmful(
+                [self.drawn.bags[index] for index in batch],
+                self.margins_of,
+                batch_tokens=self.settings.batch_tokens,
+            )
+            loss = self._loss(windows, batch)
+            (loss / self.rows_per_step).backward()  # type: ignore[no-untyped-call]
+            spent.loss += loss.item()
+            spent.rows += len(batch)
+            spent.tokens += sum(window.length for window in windows)
+        spent = _Spent(*self.processes.summed(spent.loss, spent.rows, spent.tokens))
+        if not math.isfinite(spent.loss):
+            raise GateFailed(
+                f"the loss of step {self.progress.step} is no number; "
+                'lower `learning_rate`, or set `precision = "fp32"`'
+            )
+        self.processes.sum_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return spent
+
+    def _loss(self, windows: Sequence[Window], batch: Batch) -> Tensor:
+        self.model.train()
+        return summed_loss(
+            self._logits(windows, bf16=self.bf16),
+            torch.from_numpy(self.drawn.labels[batch]).to(self.device),
+            torch.from_numpy(self.drawn.soft_labels[batch]).to(self.device),
+            soft_weight=self.settings.soft_weight,
+            distillation_temperature=self.settings.distillation_temperature,
+            label_smoothing=self.settings.label_smoothing,
+        )
+
+    @torch.no_grad()
+    def margins_of(self, windows: Sequence[Window], *, exact: bool = False) -> Margins:
+        """(n,) float32 harmful minus unharmful logit; exact: in float32 throughout."""
+        self.model.eval()
+        logits = self._logits(windows, bf16=self.bf16 and not exact)
+        margins: Margins = (logits[:, 1] - logits[:, 0]).cpu().numpy()
+        return margins
+
+    def _logits(self, windows: Sequence[Window], *, bf16: bool) -> Tensor:
+        ids, mask, types = pad(windows, pad_id=self.pad_id, multiple_of=PAD_MULTIPLE)
+        inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if self.takes_types:
+            inputs["token_type_ids"] = torch.from_numpy(types)
+        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+            logits: Tensor = self.model(**inputs).logits
+        return logits.float()
+
+    def _learning_rate(self, step: int) -> float:
+        n_steps = len(self.steps)
+        warmup = self.settings.warmup_of(n_steps)
+        decay = (n_steps - step) / max(1, n_steps - warmup)
+        return self.settings.learning_rate * min((step + 1) / warmup, decay)
+
+    def _evaluate(self) -> None:
+        rows, encodings = self.validation
+        auprc, mean = auprc_by_slice(rows, self._exchange_margins(encodings))
+        self._log(step=self.progress.step, validation_auprc=auprc, mean=mean)
+        if mean > self.progress.best_auprc:
+            self.progress.best_auprc, self.progress.evaluations_since_best = mean, 0
+            self._save(BEST)
+        else:
+            self.progress.evaluations_since_best += 1
+        self.progress.finished = self.progress.evaluations_since_best >= self.settings.patience
+
+    def _exchange_margins(self, encodings: Sequence[Encoding]) -> Margins:
+        """(n,) float64 margin of each exchange's most harmful window, as export will see it.
+
+        In float32, whatever training computes in: the checkpoint is chosen by what can be served.
+        Raises GateFailed when one is no number.
+        """
+        margins = np.full(len(encodings), -np.inf)
+        groups = list(token_groups(numbered(encodings), self.settings.batch_tokens))
+        for group in self.processes.share(groups):
+            found = self.margins_of([window for _, window in group], exact=True)
+            np.maximum.at(margins, [place for place, _ in group], found)
+        margins = self.processes.highest(margins)
+        if not np.isfinite(margins).all():
+            raise GateFailed(f"at step {self.progress.step} the student gives logits without value")
+        return margins
+
+    def _log(self, **values: object) -> None:
+        if self.processes.is_first:
+            with naming(self.run / LOG), (self.run / LOG).open("a") as file:
+                file.write(json.dumps(values) + "\n")
+
+    def _save(self, name: str) -> None:
+        if self.processes.is_first:
+            optimizer = self.optimizer if name == CHECKPOINT else None
+            save(self.run / name, self.model, self.progress, optimizer=optimizer)
+
+    def save_best(self, student: Path) -> None:
+        load_weights(self.run / BEST, self.model)
+        with writing_weights(student):
+            self.model.to("cpu").save_pretrained(student)  # type: ignore[operator]
+        write_atomically(student / "training.json", dump_json(asdict(self.progress)))

@@ -1,0 +1,199 @@
+"""A published student as the start of a new training: its weights, back in torch.
+
+The published file is a graph, not a checkpoint: its weights are transposed, several biases are one
+tensor, most are int8. Rather than know by name what the export makes of each encoder, a probe finds
+out: the base, filled with random numbers, goes through the same export, and where each number ends
+up, there the published weight is read.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import numpy_helper
+from postern.contract.artifact import Artifact
+from postern.contract.errors import ArtifactInvalid
+from postern.contract.text import segments
+from postern.contract.windows import Window
+from postern.inference.session import Logits
+from postern.inference.warm_up import (
+    SELF_TEST,
+    warm_up,
+)
+from tokenizers import Tokenizer as HubTokenizer
+
+from model_training.errors import RecipeInvalid
+from model_training.measures.served import open_artifact
+from model_training.recipe.config import (
+    LICENCE,
+    DataConfig,
+)
+from model_training.student.encoders import (
+    pad_id_of,
+    takes_types,
+)
+from model_training.student.graph import (
+    Student,
+    fp32_graph,
+)
+from model_training.student.parity import torch_run
+from model_training.teachers.artifact import read_published
+
+Array = npt.NDArray[Any]
+_SEED: Final = 0
+# Rounding moved these logits by .03 at most, of the four students that ship.
+_APART: Final = 0.1
+
+
+def read_start(folder: Path, data: DataConfig) -> Artifact:
+    """The published student that a training starts from. Raises RecipeInvalid."""
+    artifact = read_published(folder, data)
+    if artifact.manifest.licence != LICENCE:
+        raise RecipeInvalid(
+            f"{folder}: licence {artifact.manifest.licence!r}; what goes on from it would be "
+            f"published under {LICENCE}"
+        )
+    return artifact
+
+
+def start_from(model: Any, artifact: Artifact, tokenizer_json: bytes) -> None:
+    """Sets the parameters of a base, in place, to those of the artifact, and compares both.
+
+    tokenizer_json: the base's. Raises RecipeInvalid where the artifact is no student of this base.
+    """
+    name = f"{artifact.manifest.name} {artifact.manifest.version}"
+    try:
+        windows, served = _self_test(artifact)
+    except ArtifactInvalid as exc:
+        raise RecipeInvalid(f"{name}: {exc}") from exc
+    # Items, not bytes: a newer library writes the same tokenizer in another way.
+    if not _vocabulary(artifact.tokenizer).items() <= _vocabulary(tokenizer_json).items():
+        raise RecipeInvalid(f"{name}: its vocabulary is not that of this base")
+    take_weights(model, artifact)
+    run = torch_run(Student(model, pad_id=pad_id_of(model), takes_types=takes_types(model)))
+    was_training = model.training
+    model.eval()
+    ours = np.concatenate([run([window]) for window in windows])
+    model.train(was_training)
+    apart = float(np.abs(ours - served).max())
+    if not apart <= _APART:
+        raise RecipeInvalid(
+            f"{name} is no student of this base: with its weights, the base gives other logits "
+            f"({apart:.2f} apart)"
+        )
+
+
+def _self_test(artifact: Artifact) -> tuple[list[Window], Logits]:
+    """Two windows, and their (2, 2) logits as they are served. Raises ArtifactInvalid."""
+    served = open_artifact(artifact, threads=1)
+    texts = [segments(exchange) for exchange in SELF_TEST]
+    windows = [served.tokenizer.encode(text).windows[0] for text in texts]
+    return windows, warm_up(served.tokenizer, served.session, columns=None)
+
+
+def _vocabulary(tokenizer_json: bytes) -> dict[str, int]:
+    vocabulary: dict[str, int] = HubTokenizer.from_buffer(tokenizer_json).get_vocab()
+    return vocabulary
+
+
+def take_weights(model: Any, artifact: Artifact) -> None:
+    """Sets the parameters of `model`, in place, to those that the artifact serves.
+
+    What is int8 there comes back rounded to a 254th of its column's range, an embedding's of its
+    row's. Raises RecipeInvalid where the artifact is of another encoder.
+    """
+    probe, served = _probe(model), onnx.load_model_from_string(artifact.model)
+    of_probe, published = _constants(probe), _constants(served)
+    names = _names(probe, served)
+    found: dict[str, Array] = {}
+    for parameter, value in _named_random(model):
+        place = _place(value, of_probe)
+        if place is None:
+            raise RecipeInvalid(
+                "a published student of this base cannot be gone on from: its graph does not hold "
+                f"{parameter} as it is"
+            )
+        constant, start, transposed = place
+        # By the node that reads it first: constants may be called otherwise by another library.
+        whole = _whole(names.get(constant, constant), published)
+        if whole is None:
+            whole = _whole(constant, published)
+        if whole is None or whole.shape != of_probe[constant].shape:
+            raise RecipeInvalid(
+                f"{artifact.manifest.name} {artifact.manifest.version} is no student of this "
+                f"base: {parameter} is not in it"
+            )
+        taken = whole.T if transposed else whole
+        found[parameter] = taken[start : start + len(value)]
+    with torch.no_grad():
+        for parameter, target in model.named_parameters():
+            target.copy_(torch.from_numpy(np.array(found[parameter], dtype=np.float32)))
+
+
+def _named_random(model: Any) -> list[tuple[str, Array]]:
+    """A value for each parameter; no two tensors are alike, so that none is taken for another."""
+    rng = np.random.default_rng(_SEED)
+    return [
+        (name, rng.standard_normal(tuple(parameter.shape), dtype=np.float32))
+        for name, parameter in model.named_parameters()
+    ]
+
+
+def _probe(model: Any) -> onnx.ModelProto:
+    probe = copy.deepcopy(model).cpu().eval()
+    values = dict(_named_random(probe))
+    with torch.no_grad():
+        for name, parameter in probe.named_parameters():
+            parameter.copy_(torch.from_numpy(values[name]))
+    return fp32_graph(Student(probe, pad_id=pad_id_of(probe), takes_types=takes_types(probe)))
+
+
+def _constants(graph: onnx.ModelProto) -> dict[str, Array]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+
+
+def _names(probe: onnx.ModelProto, served: onnx.ModelProto) -> dict[str, str]:
+    """What each constant of the probe is called in the served graph, by the nodes that read it.
+
+    The exporter gives equal constants one name, such as biases that are still zero.
+    """
+    nodes = {node.name: node for node in served.graph.node if node.name}
+    return {
+        # As quantization calls what it makes of a weight before a product.
+        ours: theirs.removesuffix("_restored").removesuffix("_folded")
+        for node in probe.graph.node
+        if node.name in nodes
+        for ours, theirs in zip(node.input, nodes[node.name].input, strict=False)
+    }
+
+
+def _place(value: Array, constants: dict[str, Array]) -> tuple[str, int, bool] | None:
+    """The constant that holds these rows, from which on, and whether it is transposed."""
+    for name, constant in constants.items():
+        if constant.ndim != value.ndim or constant.dtype != value.dtype:
+            continue
+        for transposed in (False, True) if value.ndim == 2 else (False,):
+            rows = constant.T if transposed else constant
+            if rows.shape[1:] != value.shape[1:]:
+                continue
+            for start in range(0, len(rows) - len(value) + 1, len(value)):
+                if np.array_equal(rows[start : start + len(value)], value):
+                    return name, start, transposed
+    return None
+
+
+def _whole(name: str, published: dict[str, Array]) -> Array | None:
+    """A constant in float32, as it is or out of int8 and the scales of its columns or rows."""
+    if name in published:
+        return published[name]
+    rounded, scale = published.get(f"{name}_int8"), published.get(f"{name}_scale")
+    if rounded is None or scale is None:
+        return None
+    whole: Array = rounded.astype(np.float32) * scale
+    return whole

@@ -1,0 +1,107 @@
+"""Several processes that train one student: each computes part of every step, all sum up.
+
+Written on torch.distributed rather than on a wrapper of the model: a recipe's batches are drawn
+whole before training, so what a step computes must not depend on how many processes share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+from torch.nn import Module
+
+from model_training.errors import RecipeInvalid
+from model_training.run.launch import (
+    Place,
+    read_place,
+)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among the others. All must call the same methods in the same order."""
+
+    place: Place
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.place.is_first
+
+    def check_shares(self, batches: int) -> None:
+        """Raises RecipeInvalid where a step has fewer batches than there are processes."""
+        if self.place.count > batches:  # they could only wait
+            raise RecipeInvalid(
+                f"{self.place.count} processes share the batches of a step, and "
+                f"`gradient_accumulation` is {batches}: raise it, and lower `batch_tokens`"
+            )
+
+    def share(self, work: Sequence[Any]) -> list[Any]:
+        """This process' part: every so-manieth piece."""
+        return list(work[self.place.rank :: self.place.count])
+
+    def summed(self, *values: float) -> list[float]:
+        """Each value summed over all processes."""
+        if self.place.count == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(total)
+        return [float(value) for value in total.tolist()]
+
+    def highest(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Each value's maximum over all processes."""
+        if self.place.count == 1:
+            return values
+        found = torch.from_numpy(values).to(self.device)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return np.asarray(found.cpu().numpy(), dtype=np.float64)
+
+    def sum_gradients(self, model: Module) -> None:
+        """Gradients become their sum over all processes, the same bits on each."""
+        if self.place.count == 1:
+            return
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        # A parameter that no process used keeps no gradient, as in a single process: a gradient of
+        # zero would let it decay.
+        used = torch.tensor([p.grad is not None for p in parameters], device=self.device).int()
+        dist.all_reduce(used, dist.ReduceOp.MAX)
+        reached = [p for p, is_used in zip(parameters, used.tolist(), strict=True) if is_used]
+        flat = torch.cat(
+            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in reached]
+        )
+        dist.all_reduce(flat)
+        parts = torch.split(flat, [p.numel() for p in reached])
+        for p, part in zip(reached, parts, strict=True):
+            p.grad = part.view_as(p).clone()
+
+    def agree(self, model: Module) -> None:
+        """All take the weights of the first."""
+        if self.place.count > 1:
+            for tensor in model.state_dict().values():
+                dist.broadcast(tensor, src=0)
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """This process, together with the others that a launcher started with it, if any."""
+    place = read_place()
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", place.local_rank) if cuda else torch.device("cpu")
+    if place.count == 1:
+        yield Processes(place, device)
+        return
+    if cuda:
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if cuda else "gloo")
+    try:
+        yield Processes(place, device)
+        dist.barrier()  # nobody leaves while another still needs an answer
+    finally:
+        dist.destroy_process_group()

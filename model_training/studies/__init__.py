@@ -1,0 +1,1 @@
+"""What answers questions and is no part of the product."""

@@ -1,0 +1,159 @@
+"""Figures of all arms and seeds -> means, deviations, a table and plots. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from model_training.evaluation.report_sections import ablation_section
+from model_training.measures.png import (
+    DPI,
+    png,
+)
+from model_training.recipe.config import RunConfig
+from model_training.studies.config import AblationConfig
+
+ABLATION: Final = "ablation.json"
+ABLATION_TEXT: Final = "ablation.md"
+
+Record = Mapping[str, Any]
+
+
+def summary(config: AblationConfig, records: Sequence[Record], run: RunConfig) -> dict[str, Any]:
+    """records: contents of the trials' figures.json. Arms without a finished trial are left out."""
+    arms = []
+    for arm in config.arms:
+        own = [record for record in records if record["arm"] == arm.name]
+        if own:
+            runs = {str(record["seed"]): metrics(record) for record in own}
+            arms.append(
+                {
+                    "name": arm.name,
+                    "about": arm.about or arm.name,
+                    "rows": own[0]["rows"],
+                    "instructions": arm.instructions,
+                    "runs": runs,
+                    **spread(list(runs.values())),
+                }
+            )
+    return {
+        "recipe": f"{run.name} {run.version}",
+        "seeds": sorted({seed for _, seed in config.trials()}),
+        "graph": sorted({record["graph"] for record in records}),
+        "steps": sorted({record["steps"] for record in records}),
+        "window_tokens": run.windows.window_tokens,
+        "arms": arms,
+        "curve": [name for name in config.curve if any(arm["name"] == name for arm in arms)],
+    }
+
+
+def metrics(record: Record) -> dict[str, float | None]:
+    """The figures of the table, of one student. ECE over 15 bins; over-refusal: the share of
+    harmless look-alikes flagged at `balanced`, mean over sources."""
+    tests = {
+        name.removeprefix("test, "): found
+        for name, found in record["sets"].items()
+        if name.startswith("test, ")
+    }
+    held_out = list(record["validation"].values())
+    found: dict[str, float | None] = {}
+    for name, one in tests.items():
+        found[f"F1, {name}"] = one["at"]["balanced"].get("f1")
+        found[f"AUPRC, {name}"] = one.get("auprc")
+    return found | {
+        "AUPRC, mean of tests": _mean(one.get("auprc") for one in tests.values()),
+        "AUPRC, validation": _mean(one.get("auprc") for one in held_out),
+        "over-refusal": record["look_alikes"].get("pooled", {}).get("balanced"),
+        "ECE, validation": _mean(one.get("ece_15") for one in held_out),
+        "ECE, mean of tests": _mean(one.get("ece_15") for one in tests.values()),
+    }
+
+
+def spread(runs: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, float | None]]:
+    """`mean` and `sd` of each figure over seeds; the deviation is that of a sample (n - 1)."""
+    mean: dict[str, float | None] = {}
+    deviation: dict[str, float | None] = {}
+    for name in runs[0]:
+        values = [value for run in runs if (value := run[name]) is not None]
+        mean[name] = float(np.mean(values)) if values else None
+        deviation[name] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"mean": mean, "sd": deviation}
+
+
+def ablation_markdown(found: Mapping[str, Any]) -> str:
+    """The table, and how it was made."""
+    return f"# What each kind of rows is worth: {found['recipe']}\n\n{ablation_section(found)}"
+
+
+def plot_arms(found: Mapping[str, Any]) -> bytes:
+    """PNG: AUPRC of each test set and of validation, F1 and over-refusal by arm; bars: one sd."""
+    names = list(found["arms"][0]["mean"]) if found["arms"] else []
+    shown = [name for name in names if name.startswith(("AUPRC, ", "F1, ")) or name == _REFUSAL]
+    columns = 3
+    rows = max(1, -(-len(shown) // columns))
+    figure = Figure(figsize=(3.6 * columns, 2.6 * rows), dpi=DPI, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in grid[len(shown) :]:
+        axes.axis("off")
+    for axes, name in zip(grid, shown, strict=False):
+        _bars(axes, found["arms"], name)
+    return png(figure)
+
+
+def plot_curve(found: Mapping[str, Any]) -> bytes:
+    """PNG: AUPRC and over-refusal over the number of generated rows, for the arms of `curve`.
+
+    found: one of which `has_curve` holds. Means of the seeds that all of these arms have: else one
+    point would differ by its seeds as well.
+    """
+    by_name = {arm["name"]: arm for arm in found["arms"]}
+    arms = [by_name[name] for name in found["curve"]]
+    seeds = [seed for seed in arms[0]["runs"] if all(seed in arm["runs"] for arm in arms)]
+    arms = [{**arm, **spread([arm["runs"][seed] for seed in seeds])} for arm in arms]
+    counts = [arm["rows"] - arms[0]["rows"] for arm in arms]
+    figure = Figure(figsize=(8, 3.6), dpi=DPI, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in arms[0]["mean"]:
+        axes = left if name.startswith("AUPRC, ") else right if name == _REFUSAL else None
+        points = [(c, arm) for c, arm in zip(counts, arms, strict=True) if arm["mean"][name]]
+        if axes is not None and points:
+            axes.errorbar(
+                [count for count, _ in points],
+                [arm["mean"][name] for _, arm in points],
+                yerr=[arm["sd"][name] or 0.0 for _, arm in points],
+                marker="o", markersize=3, capsize=2, linewidth=1.2,
+                label=name.removeprefix("AUPRC, "),
+            )  # fmt: skip
+    for axes, title in ((left, "AUPRC"), (right, _REFUSAL)):
+        axes.set(title=title, xlabel="generated rows")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+    return png(figure)
+
+
+_REFUSAL: Final = "over-refusal"
+
+
+def _bars(axes: Any, arms: Sequence[Mapping[str, Any]], name: str) -> None:
+    known = [arm for arm in arms if arm["mean"][name] is not None]
+    places = np.arange(len(known))
+    values = [arm["mean"][name] for arm in known]
+    errors = [arm["sd"][name] or 0.0 for arm in known]
+    axes.barh(places, values, xerr=errors, height=0.7, capsize=2, color="0.55")
+    axes.set_yticks(places, [arm["name"] for arm in known], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_title(name, fontsize=9)
+    if values and name != _REFUSAL:
+        # From below the lowest: differences of a hundredth must be seen, and the axis says so.
+        lowest = min(v - e for v, e in zip(values, errors, strict=True))
+        axes.set_xlim(left=max(0.0, lowest - 0.05))
+    axes.tick_params(axis="x", labelsize=7)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _mean(values: Any) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,233 @@
+"""What a teacher behind the student is worth: curves on validation rows and the public test sets.
+
+Fusion weights and the teacher's own threshold are fitted on one half of the validation rows, by
+prompt; figures come from the other half and from the test sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from postern.calibration.figures import threshold_at_best_f1
+from postern.calibration.fit import (
+    UNCALIBRATED,
+    fit_fusion,
+)
+from postern.contract.artifact import (
+    Artifact,
+    read_artifact,
+)
+from postern.contract.decision import (
+    Fusion,
+    Policy,
+)
+from postern.contract.exchange import (
+    SLICES,
+    Slice,
+)
+from postern.contract.probability import (
+    Calibration,
+    Floats,
+    harmful_probability,
+)
+
+from model_training.data.rows import (
+    Row,
+    read_pool,
+    read_rows,
+    read_sources,
+    write_atomically,
+)
+from model_training.data.split import labelled_rows
+from model_training.errors import DataInvalid
+from model_training.measures import curves
+from model_training.measures.curves import Opinions
+from model_training.measures.score_files import (
+    ScoreRow,
+    add_student_and_teachers,
+    read_scores,
+    score_sets,
+    write_scores,
+)
+from model_training.run.candidate import write_json
+from model_training.studies.cascade_text import (
+    cascade_markdown,
+    plot_curves,
+)
+from model_training.studies.value_report import value_or_band
+
+VALIDATION: Final = "validation"
+SCORES: Final = "scores.jsonl"
+_AT: Final = (0.05, 0.10)
+
+
+def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dict[str, Any]:
+    """All figures by set and slice. Pure. Raises DataInvalid where a fit lacks rows."""
+    told = [row for row in rows if row.teacher is not None]
+    slices = [name for name in SLICES if any(row.slice == name for row in told)]
+    fitted = {name: _fit(told, name, policy) for name in slices}
+    opinions = {}
+    found = {}
+    for name in sorted({row.set for row in told}):
+        for slice_ in slices:
+            part = [row for row in told if (row.set, row.slice) == (name, slice_)]
+            part = [row for row in part if row.set != VALIDATION or not _fits(row)]
+            if len({row.label for row in part}) == 2:
+                title = f"{name}, {slice_}"
+                opinions[title] = _opinions(part, policy, slice_, fitted[slice_])
+                found[title] = _figures(part, opinions[title], n_resamples=n_resamples)
+    compared = {title: one for title, one in opinions.items() if one.gain is not None}
+    return {
+        "fitted": {
+            name: {"fusion": fusion.model_dump(), "teacher_threshold": threshold}
+            for name, (fusion, threshold) in fitted.items()
+        },
+        "without_teacher": len(rows) - len(told),
+        "sets": found,
+        **({"value": value_or_band(compared, n_resamples=n_resamples)} if compared else {}),
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the stage, but for those of places."""
+    add_student_and_teachers(parser)
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        help="scores.jsonl of an earlier run, or with another teacher's probabilities, "
+        "instead of scoring; with --validation or --data the student is scored anew, and only the "
+        "teacher's opinions are taken from the file",
+    )
+    parser.add_argument("--validation", type=Path, help="validation.jsonl of a run's rows")
+    parser.add_argument("--data", type=Path, help="data folder, for its test sets")
+    parser.add_argument("--output", type=Path, required=True, help="folder for what is written")
+    parser.add_argument("--threads", type=int, default=0, help="threads for ONNX Runtime")
+    parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Writes scores.jsonl, cascade.json, cascade.md and cascade.png. Raises DataInvalid."""
+    student = read_artifact(arguments.student)
+    rows = _scores(arguments, student)
+    found = report(rows, student.manifest.policy, n_resamples=arguments.resamples)
+    if not found["sets"]:
+        raise DataInvalid("no set holds both labels and a teacher's opinion")
+    found = {
+        "student": f"{student.manifest.name} {student.manifest.version}",
+        "teachers": [f"{folder.parent.name} {folder.name}" for folder in arguments.teacher],
+        **found,
+    }
+    write_json(arguments.output / "cascade.json", found)
+    write_atomically(arguments.output / "cascade.md", cascade_markdown(found).encode())
+    write_atomically(arguments.output / "cascade.png", plot_curves(found["sets"]))
+    print(f"wrote {arguments.output / 'cascade.md'}")
+
+
+def _scores(arguments: argparse.Namespace, student: Artifact) -> list[ScoreRow]:
+    known = None if arguments.scores is None else read_scores(arguments.scores)
+    if known is not None and arguments.validation is None and arguments.data is None:
+        return known
+    sets: dict[str, Sequence[Row]] = {}
+    if arguments.validation is not None:
+        sets[VALIDATION] = read_rows(arguments.validation)
+    if arguments.data is not None:
+        sets |= {
+            source.name: labelled_rows(read_pool(arguments.data, source))
+            for source in read_sources(arguments.data)
+            if source.split == "test"
+        }
+    teachers = [read_artifact(folder) for folder in arguments.teacher]
+    rows = score_sets(sets, student, teachers, threads=arguments.threads, known=known)
+    write_scores(arguments.output / SCORES, rows)
+    return rows
+
+
+def _fits(row: ScoreRow) -> bool:
+    """Whether a validation row is of the half that weights are fitted on."""
+    return int(row.key, 16) // 5 % 2 == 0
+
+
+def _fit(rows: Sequence[ScoreRow], slice_: Slice, policy: Policy) -> tuple[Fusion, float]:
+    part = [row for row in rows if row.set == VALIDATION and row.slice == slice_ and _fits(row)]
+    labels = _labels(part)
+    if len(set(labels.tolist())) < 2:
+        raise DataInvalid(f"too few validation rows of slice {slice_} have a teacher's opinion")
+    teacher = _teacher(part)
+    student = _student(part, policy.calibration[slice_])
+    return fit_fusion(student, teacher, labels), threshold_at_best_f1(teacher, labels)
+
+
+def _opinions(
+    rows: Sequence[ScoreRow], policy: Policy, slice_: Slice, fitted: tuple[Fusion, float]
+) -> Opinions:
+    """Of rows of one slice, at the default operating point."""
+    fusion, teacher_threshold = fitted
+    student, teacher = _student(rows, policy.calibration[slice_]), _teacher(rows)
+    point = policy.operating_points[policy.default_operating_point][slice_]
+    thresholds = np.full(len(rows), point.threshold)
+    gain, head = None, policy.value.get(slice_)
+    if head is not None and all(row.value is not None for row in rows):
+        outputs = np.array([row.value for row in rows], dtype=np.float64)
+        gain = head.gains(outputs, student, thresholds)
+    return Opinions(
+        student=student,
+        fused=curves.fuse(student, teacher, fusion),
+        teacher=teacher,
+        threshold=thresholds,
+        teacher_threshold=np.full(len(rows), teacher_threshold),
+        labels=_labels(rows),
+        gain=gain,
+    )
+
+
+def _figures(rows: Sequence[ScoreRow], opinions: Opinions, *, n_resamples: int) -> dict[str, Any]:
+    labels = opinions.labels
+    errors = opinions.by_student != (labels == 1)
+    return {
+        "rows": len(rows),
+        "harmful_rows": int(labels.sum()),
+        "curves": curves.curves(opinions),
+        "at": {str(rate): _at(opinions, rate, n_resamples) for rate in _AT},
+        "aurc": curves.aurc(errors, curves.doubt(opinions)),
+        "aurc_of_perfect_doubt": curves.aurc(errors, errors.astype(np.float64)),
+        "calibration": {
+            "student, before": curves.calibration_figures(_student(rows, UNCALIBRATED), labels),
+            "student": curves.calibration_figures(opinions.student, labels),
+            "teacher": curves.calibration_figures(opinions.teacher, labels),
+            "fused": curves.calibration_figures(opinions.fused, labels),
+        },
+    }
+
+
+def _at(opinions: Opinions, rate: float, n_resamples: int) -> dict[str, Any]:
+    lines: Mapping[str, float] = {
+        name: curves.line(opinions, name, rate) for name in opinions.lines
+    }
+    by_value = {}
+    if "value" in lines:
+        by_value["deferred_by_value"] = curves.deferred_figures(opinions, rate, "value")
+    return {
+        "f1": lines,
+        "gain_share_of_oracle": curves.gain_share(opinions, rate),
+        "deferred": curves.deferred_figures(opinions, rate),
+        **by_value,
+        "interval_95": curves.intervals(opinions, rate, n_resamples=n_resamples),
+    }
+
+
+def _student(rows: Sequence[ScoreRow], calibration: Calibration) -> Floats:
+    margins = np.array([row.student_margin for row in rows], dtype=np.float64)
+    return harmful_probability(margins, calibration)
+
+
+def _teacher(rows: Sequence[ScoreRow]) -> Floats:
+    return np.array([row.teacher for row in rows], dtype=np.float64)
+
+
+def _labels(rows: Sequence[ScoreRow]) -> npt.NDArray[np.int64]:
+    return np.array([row.label for row in rows], dtype=np.int64)

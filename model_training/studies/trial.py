@@ -1,0 +1,105 @@
+"""A student measured through the serving code, on rows that are the same for all it is compared to.
+
+The graph is the one that the recipe's [export] asks for, behind its parity gate; thresholds come
+from the calibration split, as they do for a student that is published.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from model_training.data.rows import (
+    Row,
+    read_pool,
+    read_sources,
+)
+from model_training.data.split import labelled_rows
+from model_training.evaluation.evaluate import (
+    LOOK_ALIKES,
+    by_slice,
+    figures,
+    look_alikes,
+)
+from model_training.evaluation.fit_policy import (
+    fit_policy,
+    samples,
+)
+from model_training.measures.served import open_candidate
+from model_training.measures.validation import evaluation_rows
+from model_training.recipe.config import RunConfig
+from model_training.run.candidate import (
+    EXPORT,
+    read_json,
+)
+from model_training.student.export import export_student
+
+_LOOK_ALIKES_EACH: Final = 400
+
+Sets = Mapping[str, Sequence[Row]]
+"""`calibration`, `validation`, and sets of other names, each measured as a whole."""
+
+
+def measuring_sets(
+    data: Path, *, validation: Sequence[Row], calibration: Sequence[Row], at_most: int
+) -> dict[str, list[Row]]:
+    """The rows that students are compared on; every test set whole, of the splits a part.
+
+    at_most: rows of each split, half of them pairs where there are as many; harmless look-alikes
+    come on top, as there are few among them. Drawn alike each time.
+    """
+    chosen = evaluation_rows(validation, at_most, np.random.default_rng(0))
+    seen = {(row.prompt, row.response) for row in chosen}
+    for name in LOOK_ALIKES:
+        alike = [row for row in validation if row.source == name and not row.label]
+        order = np.random.default_rng(0).permutation(len(alike))[:_LOOK_ALIKES_EACH]
+        some = [alike[place] for place in order]
+        chosen += [row for row in some if (row.prompt, row.response) not in seen]
+    tests = [source for source in read_sources(data) if source.split == "test"]
+    return {
+        "calibration": evaluation_rows(calibration, at_most, np.random.default_rng(0)),
+        "validation": chosen,
+        **{f"test, {one.name}": labelled_rows(read_pool(data, one)) for one in tests},
+    }
+
+
+def measure(
+    student: Path,
+    config: RunConfig,
+    sets: Sets,
+    *,
+    train: Sequence[Row],
+    folder: Path,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Figures of each set. folder: for the exported graph, removed afterwards.
+
+    train: for activation ranges, where the recipe quantizes. Raises GateFailed.
+    """
+    candidate = folder / "candidate"
+    try:
+        export_student(
+            student, candidate, config, rows=train, validation=sets["validation"], threads=threads
+        )
+        exported = read_json(candidate / EXPORT)
+        served = open_candidate(
+            candidate, config.windows, pad_id=int(exported["pad_id"]), threads=threads
+        )
+        scored = {name: served.score(rows, what=f"measure: {name}") for name, rows in sets.items()}
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+    policy = fit_policy(samples(scored["calibration"], config)).policy
+    return {
+        "graph": exported["quantization"],
+        "validation": by_slice(scored["validation"], policy, n_resamples=0),
+        "look_alikes": look_alikes(scored["validation"], policy),
+        "sets": {
+            name: figures(one, policy)
+            for name, one in scored.items()
+            if name not in ("calibration", "validation")
+        },
+    }

@@ -1,0 +1,1 @@
+"""Who labels rows: language models, guard models, classifiers, ensembles."""

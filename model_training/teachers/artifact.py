@@ -1,0 +1,102 @@
+"""A published student as a member of the teacher: read by the code that serves it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from postern.contract.artifact import (
+    MANIFEST,
+    Artifact,
+    read_artifact,
+)
+from postern.contract.errors import (
+    ArtifactInvalid,
+    EmptyPrompt,
+)
+from postern.contract.exchange import Exchange
+from postern.contract.probability import Floats
+from postern.contract.text import segments
+from postern.inference.margins import margins
+from pydantic import ValidationError
+
+from model_training.data.rows import write_atomically
+from model_training.errors import RecipeInvalid
+from model_training.measures.served import open_artifact
+from model_training.recipe.config import DataConfig
+
+_LOG = logging.getLogger(__name__)
+
+
+class ServedMember:
+    """Raises RecipeInvalid where the folder holds no artifact that can be served."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._served = open_artifact(read_artifact(folder))
+        except ArtifactInvalid as exc:
+            raise RecipeInvalid(f"{folder}: {exc}") from exc
+
+    def margins(self, exchanges: Sequence[Exchange]) -> Floats:
+        """(n,) harmful minus unharmful logit; NaN where there is nothing to read.
+
+        Raises RecipeInvalid where the model itself gives no finite number.
+        """
+        found = np.full(len(exchanges), np.nan)
+        places, texts = [], []
+        for place, exchange in enumerate(exchanges):
+            try:
+                texts.append(segments(exchange))
+            except EmptyPrompt:
+                continue
+            places.append(place)
+        if texts:
+            encodings = self._served.tokenizer.encode_many(texts)
+            with np.errstate(invalid="ignore"):  # said below
+                read = margins(encodings, self._served.session.run, what="teacher")
+            if not np.isfinite(read).all():
+                raise RecipeInvalid("a member of the teacher gives numbers that are not finite")
+            found[places] = read
+        return found
+
+
+def read_published(folder: Path, data: DataConfig) -> Artifact:
+    """A published student that takes part in a run. Raises RecipeInvalid.
+
+    Warns where it learnt from another split: of rows that are held out here it may know some, and
+    then what is measured on them is too good.
+    """
+    try:
+        artifact = read_artifact(folder)
+        was = DataConfig.model_validate(artifact.manifest.run_config.get("data", {}))
+    except (ArtifactInvalid, ValidationError) as exc:
+        reason = exc if isinstance(exc, ArtifactInvalid) else "its manifest holds another recipe"
+        raise RecipeInvalid(f"{folder}: {reason}") from exc
+    if was != data:
+        _LOG.warning(
+            "%s: learnt from another [data] than this recipe's; if it saw the same rows, it may "
+            "know some of those that are held out here",
+            folder,
+        )
+    return artifact
+
+
+def take_artifact(source: Path, folder: Path, data: DataConfig) -> None:
+    """Copies a published student whole, so that the run holds its teacher. Raises RecipeInvalid."""
+    if not source.exists() and (folder / MANIFEST).exists():
+        return  # taken before; whether it is whole, its reader finds out
+    artifact = read_published(source, data)
+    if (folder / MANIFEST).exists() and _sha256(folder / MANIFEST) == artifact.sha256:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    # Last, and first to go: it says that the folder is whole.
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (*artifact.manifest.files, MANIFEST):
+        write_atomically(folder / name, (source / name).read_bytes())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

