@@ -98,6 +98,14 @@ def test_linked_files_exist(name: str) -> None:
     assert broken_links(ROOT / name) == []
 
 
+@pytest.mark.parametrize("source", ["app/postern", "model_training"])
+def test_every_room_is_described(source: str) -> None:
+    described = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms = [path.parent.name for path in (ROOT / source).glob("*/__init__.py")]
+    assert rooms
+    assert [room for room in rooms if f"| `{room}/` |" not in described] == []
+
+
 def test_the_named_artifact_is_the_one_that_is_served() -> None:
     assert str(DEFAULT_ARTIFACT.relative_to(ROOT)) in README
 

@@ -109,7 +109,7 @@ def _properties(schema: dict[str, Any], used: list[str]) -> str:
         rows.append(
             (f"`{name}`", _schema_words(one, used), "yes" if name in required else "", said)
         )
-    return table(("field", "type", "always there", "meaning"), rows)
+    return table(("field", "type", "required", "meaning"), rows)
 
 
 def _schema_words(schema: dict[str, Any], used: list[str]) -> str:

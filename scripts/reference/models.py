@@ -68,10 +68,22 @@ def _models(root: type[BaseModel]) -> Iterator[str]:
                     seen.add(found)
                     waiting.append(found)
             said = " ".join((field.description or docs.get(name, "")).split())
+            said = said or _about(field.annotation)
             rows.append(
                 (f"`{name}`", type_of(field.annotation, field.metadata), _toml(field), said)
             )
         yield table(("field", "type", "default", "meaning"), rows)
+
+
+def _about(annotation: Any) -> str:
+    """For a field that says nothing itself: what its model is, in one sentence."""
+    if isinstance(annotation, type) and not issubclass(annotation, BaseModel):
+        return ""
+    found = list(_models_in(annotation))
+    if len(found) != 1 or "__doc__" not in vars(found[0]):
+        return ""
+    first, dot, _ = " ".join((inspect.getdoc(found[0]) or "").split()).partition(". ")
+    return f"{first}{dot}".strip()
 
 
 def _toml(field: FieldInfo) -> str:

@@ -45,20 +45,22 @@ def type_of(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def _bounds(metadata: Sequence[Any]) -> str:
-    said = []
+    low = high = ""
     flat: list[Any] = []
     for one in metadata:
         flat += one.metadata if isinstance(one, FieldInfo) else [one]
     for one in flat:
         match one:
             case annotated_types.Ge(ge=value):
-                said.append(f"≥ {value}")
+                low = f"≥ {value}"
             case annotated_types.Gt(gt=value):
-                said.append(f"> {value}")
+                low = f"> {value}"
             case annotated_types.Le(le=value):
-                said.append(f"≤ {value}")
+                high = f"≤ {value}"
             case annotated_types.Lt(lt=value):
-                said.append(f"< {value}")
+                high = f"< {value}"
             case _:
                 pass
-    return f", {', '.join(said)}" if said else ""
+    if low.startswith("≥") and high.startswith("≤"):
+        return f", {low[2:]} to {high[2:]}"
+    return "".join(f", {bound}" for bound in (low, high) if bound)
