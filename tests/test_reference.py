@@ -39,7 +39,7 @@ def test_the_default_artifact_is_named_and_not_placed() -> None:
     ("annotation", "words"),
     [
         (int | None, "integer"),
-        (tuple[float, ...], "list of number"),
+        (tuple[float, ...], "list of numbers"),
         (tuple[float, float], "[number, number]"),
         (dict[str, bool], "map from text to true or false"),
     ],

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator
+from typing import Final
 
 from scripts.reference import sources
 from scripts.reference.markdown import NOTE, page, paragraphs, sentence, table
+
+# A command with more settings than this takes nearly all of them.
+_FEW_FLAGS: Final = 20
 
 
 def server_page() -> str:
@@ -15,9 +19,8 @@ def server_page() -> str:
         [
             "# Command line",
             NOTE,
-            "Each command of `postern` ends with exit code 0 when it has done its work, "
-            "with 2 after an error, which is one line on standard error, and with 130 when it was "
-            "interrupted.",
+            "A command of `postern` ends with exit code 0 when it has done its work, with 2 after "
+            "an error, which is one line on standard error, and with 130 when it was interrupted.",
             *_commands(sources.server_parser(), "postern"),
         ]
     )
@@ -37,26 +40,40 @@ def training_page() -> str:
 
 
 def _commands(parser: argparse.ArgumentParser, program: str) -> Iterator[str]:
+    """A section for each command; commands with the same arguments share one."""
     (chosen,) = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
     said = {one.dest: one.help or "" for one in chosen._choices_actions}
+    alike: dict[str, list[str]] = {}
     for name, command in chosen.choices.items():
-        yield f"## {program.split()[-1]} {name}"
-        yield (
-            sentence(said.get(name, ""))
-            if command.description is None
-            else paragraphs(command.description)
-        )
-        yield f"```text\n{_usage(command, f'{program} {name}')}\n```"
-        own = [one for one in command._actions if not _is_setting(one) and one.dest != "help"]
-        if own:
-            rows = [(_names(one), _help(command, one)) for one in own]
-            yield table(("argument", "meaning"), rows)
-        flags = [one for one in command._actions if _is_setting(one)]
-        if len(flags) > 20:
-            yield "Every [setting](settings.md) is a flag, except those that hold keys."
-        elif flags:
-            listed = ", ".join(f"`{one.option_strings[0]}`" for one in flags)
-            yield f"[Settings](settings.md) that are flags of this command: {listed}."
+        alike.setdefault(_arguments(command), []).append(name)
+    for arguments, names in alike.items():
+        command = chosen.choices[names[0]]
+        if len(names) == 1:
+            yield f"## {program.split()[-1]} {names[0]}"
+            yield paragraphs(command.description or sentence(said[names[0]]))
+            yield f"```text\n{_usage(command, f'{program} {names[0]}')}\n```"
+        else:
+            yield f"## {program.split()[-1]} STAGE"
+            yield f"```text\n{_usage(command, f'{program} STAGE')}\n```"
+            yield "`STAGE` is one of these:"
+            yield table(("stage", "what"), [(f"`{name}`", sentence(said[name])) for name in names])
+        yield arguments
+
+
+def _arguments(command: argparse.ArgumentParser) -> str:
+    """The table of a command's arguments, and the settings among them."""
+    parts = []
+    own = [one for one in command._actions if not _is_setting(one) and one.dest != "help"]
+    if own:
+        rows = [(_names(one), _help(command, one)) for one in own]
+        parts.append(table(("argument", "meaning"), rows))
+    flags = [one for one in command._actions if _is_setting(one)]
+    if len(flags) > _FEW_FLAGS:
+        parts.append("Every [setting](settings.md) is a flag, except those that hold keys.")
+    elif flags:
+        listed = ", ".join(f"`{one.option_strings[0]}`" for one in flags)
+        parts.append(f"[Settings](settings.md) that are flags of this command: {listed}.")
+    return "\n\n".join(parts)
 
 
 def _is_setting(action: argparse.Action) -> bool:

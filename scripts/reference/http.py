@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.reference import sources
 from scripts.reference.errors import problems_of
-from scripts.reference.markdown import NOTE, page, paragraphs, sentence, table
+from scripts.reference.markdown import NOTE, page, paragraphs, sentence, several, table
 
 _LONGEST_LINE = 80
 
@@ -130,9 +130,9 @@ def _schema_words(schema: dict[str, Any], used: list[str]) -> str:
     if kind == "array":
         if "prefixItems" in schema:
             return "[" + ", ".join(_schema_words(one, used) for one in schema["prefixItems"]) + "]"
-        return f"list of {_schema_words(schema.get('items', {}), used)}"
+        return f"list of {several(_schema_words(schema.get('items', {}), used))}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"map to {_schema_words(schema['additionalProperties'], used)}"
+        return f"map to {several(_schema_words(schema['additionalProperties'], used))}"
     bounds = "".join(
         f", {sign} {schema[key]:g}"
         for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"))

@@ -25,8 +25,15 @@ def _cell(value: object) -> str:
     return "`".join(pieces)
 
 
+def several(word: str) -> str:
+    """A plain word in its plural; a link or a code word as it is."""
+    return f"{word}s" if word.isalpha() else word
+
+
 def sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
+    """With a full stop, and a capital unless it begins with a name."""
+    first = text.partition(" ")[0].rstrip(",;:")
+    text = text[:1].upper() + text[1:] if first.isalpha() else text
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 

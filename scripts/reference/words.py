@@ -12,6 +12,8 @@ import annotated_types
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from scripts.reference.markdown import several
+
 
 def type_of(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     """A type in plain words, with its bounds."""
@@ -27,7 +29,7 @@ def type_of(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         fixed = [one for one in arguments if one is not ...]
         if len(fixed) > 1 and ... not in arguments:
             return "[" + ", ".join(type_of(one) for one in fixed) + "]"
-        return f"list of {type_of(fixed[0])}"
+        return f"list of {several(type_of(fixed[0]))}"
     if origin is dict:
         return f"map from {type_of(arguments[0])} to {type_of(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
