@@ -7,12 +7,17 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from postern.contract.errors import PosternError
 
 from model_training.data import import_data
 from model_training.errors import RecipeInvalid
-from model_training.recipe.config import read_recipe
+from model_training.recipe.config import (
+    RunConfig,
+    read_recipe,
+    read_recipe_as,
+)
 from model_training.run.launch import read_place
 from model_training.stages.import_classifier import (
     add_import_arguments,
@@ -30,6 +35,7 @@ from model_training.studies.commands import (
     add_comparison_arguments,
     compare,
 )
+from model_training.studies.config import StudyRecipe, StudyRun
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,36 +73,41 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "fit-value":
         fit_value.run(arguments)
         return
-    recipes = Path()
+    if arguments.stage in COMPARISONS:
+        recipe = read_recipe_as(StudyRecipe, arguments.recipe)
+        compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)
+        return
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
-        stages = stages_of(config)
     else:
-        config, recipes = read_recipe(arguments.recipe), arguments.recipe.parent
-        stages = stages_of(config) if arguments.stage == "run" else [arguments.stage]
+        config = read_recipe(arguments.recipe)
+    whole = arguments.stage in ("run", "import-classifier")
+    stages = stages_of(config) if whole else [arguments.stage]
     if stages != ["distil"] and read_place().count > 1:
         raise RecipeInvalid("several processes can share the stage distil alone")
-    run = Run(
-        config=config,
-        data=arguments.data,
-        folder=arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
-        artifacts=arguments.artifacts,
-        threads=arguments.threads,
-        recipes=recipes,
-    )
+    run = Run(config, **_places(arguments, config))
     if arguments.stage == "train-teacher":
         from model_training.stages.teacher import train_teacher
 
         # Each member has a lock of its own, so that several can train side by side.
         train_teacher(run, arguments.member)
         return
-    if arguments.stage in COMPARISONS:
-        compare(run, arguments)
-        return
     with locked(run):
         for name in stages:
             logging.info("stage %s", name)
             STAGES[name](run)
+
+
+def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:
+    """Where a run of this recipe reads and writes."""
+    recipe: Path | None = getattr(arguments, "recipe", None)  # an import has none
+    return {
+        "data": arguments.data,
+        "folder": arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
+        "artifacts": arguments.artifacts,
+        "threads": arguments.threads,
+        "recipes": Path() if recipe is None else recipe.parent,
+    }
 
 
 def training_parser() -> argparse.ArgumentParser:

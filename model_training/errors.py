@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from postern.contract.errors import PosternError
+from pydantic import ValidationError
 
 
 class DataInvalid(PosternError):
@@ -23,3 +24,10 @@ class ServerUnusable(PosternError):
 
 class ServerUnavailable(PosternError):
     """A model server did not answer in all the tries it was given; a later run goes on."""
+
+
+def first_problem(exc: ValidationError) -> str:
+    """The first problem and where it lies, without the text that caused it."""
+    problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ from model_training.data.rows import (
 )
 from model_training.data.split import labelled_rows
 from model_training.evaluation.report import report_markdown
-from model_training.evaluation.report_sections import has_curve
 from model_training.measures import figures as scores
 from model_training.measures.figures import Ints
 from model_training.measures.plots import (
@@ -39,8 +38,6 @@ from model_training.measures.served import (
 )
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
-    ABLATION_CURVE_PLOT,
-    ABLATION_PLOT,
     CALIBRATION,
     COMPOSITION_PLOT,
     EXPORT,
@@ -50,10 +47,6 @@ from model_training.run.candidate import (
     REPORT_TEXT,
     read_json,
     write_json,
-)
-from model_training.studies.ablation_report import (
-    plot_arms,
-    plot_curve,
 )
 
 LOOK_ALIKES: Final = ("contrast_constructed", "coconot", "benign_wrapped")
@@ -74,12 +67,11 @@ def evaluate(
     threads: int | None = None,
     n_resamples: int = 1000,
     composition: Composition | None = None,
-    ablation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes `report.json`, `report.md` and plots into the candidate; returns the report.
 
     data: the data folder, whose test sets are read here and nowhere else. Nothing of this feeds
-    back into a choice. composition: of the rows trained on; ablation: what `ablate` wrote.
+    back into a choice. composition: of the rows trained on.
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
@@ -107,21 +99,15 @@ def evaluate(
         "validation_sources": by_source(held_out, policy),
         "look_alikes": look_alikes(held_out, policy),
         **({"composition": composition} if composition else {}),
-        **({"ablation": ablation} if ablation else {}),
     }
     write_json(candidate / REPORT, report)
     write_atomically(candidate / REPORT_TEXT, report_markdown(report).encode())
     drawn = {**test, **_slices(held_out, prefix="validation, ")}
     write_atomically(candidate / PRECISION_RECALL_PLOT, plot_precision_recall(drawn))
     write_atomically(candidate / RELIABILITY_PLOT, plot_reliability(drawn, policy))
-    for name, plot, content in (
-        (COMPOSITION_PLOT, plot_composition, composition),
-        (ABLATION_PLOT, plot_arms, ablation),
-        (ABLATION_CURVE_PLOT, plot_curve, ablation if ablation and has_curve(ablation) else None),
-    ):
-        (candidate / name).unlink(missing_ok=True)  # of an evaluation before
-        if content:
-            write_atomically(candidate / name, plot(content))
+    (candidate / COMPOSITION_PLOT).unlink(missing_ok=True)  # of an evaluation before
+    if composition:
+        write_atomically(candidate / COMPOSITION_PLOT, plot_composition(composition))
     return report
 
 

@@ -29,8 +29,6 @@ from postern.contract.text import TEXT_FORMAT
 from model_training.errors import GateFailed
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
-    ABLATION_CURVE_PLOT,
-    ABLATION_PLOT,
     CALIBRATION,
     COMPOSITION_PLOT,
     EXPORT,
@@ -50,8 +48,6 @@ _OPTIONAL: Final = (
         PRECISION_RECALL_PLOT,
         RELIABILITY_PLOT,
         COMPOSITION_PLOT,
-        ABLATION_PLOT,
-        ABLATION_CURVE_PLOT,
     ),
 )
 

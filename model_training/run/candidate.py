@@ -24,8 +24,6 @@ MODEL_CARD: Final = "MODEL_CARD.md"
 PRECISION_RECALL_PLOT: Final = "precision_recall.png"
 RELIABILITY_PLOT: Final = "reliability.png"
 COMPOSITION_PLOT: Final = "composition.png"
-ABLATION_PLOT: Final = "ablation.png"
-ABLATION_CURVE_PLOT: Final = "ablation_curve.png"
 
 REFERENCE: Final = "probability_reference"
 """In `calibration.json`: where the probabilities of the calibration split lay, by slice."""

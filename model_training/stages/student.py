@@ -257,7 +257,6 @@ def evaluate(run: Run) -> None:
     from model_training.run.candidate import read_policy
     from model_training.stages.rows import training_rows
 
-    ablation = run.folder / "ablation.json"
     stage.evaluate(
         run.candidate,
         read_policy(run.candidate),
@@ -266,7 +265,6 @@ def evaluate(run: Run) -> None:
         validation=run.rows("validation"),
         threads=run.threads,
         composition=None if run.config.imported else _composition(training_rows(run)),
-        ablation=read_json(ablation) if ablation.exists() else None,
     )
 
 

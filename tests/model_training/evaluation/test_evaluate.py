@@ -27,8 +27,6 @@ from model_training.evaluation.model_card import (
 from model_training.measures.served import Scored
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
-    ABLATION_CURVE_PLOT,
-    ABLATION_PLOT,
     COMPOSITION_PLOT,
     MODEL_CARD,
     PRECISION_RECALL_PLOT,
@@ -67,19 +65,6 @@ def data(tmp_path: Path) -> Path:
 
 
 COMPOSITION = {"chat": {"prompt_0": 1200, "pair_1": 7}, "red": {"prompt_1": 30}}
-ABLATION = {
-    "recipe": "tiny 0.1", "seeds": [1, 2], "graph": ["none"], "steps": [12], "window_tokens": 64,
-    "arms": [
-        {
-            "name": name, "about": about, "rows": rows,
-            "runs": {seed: {"AUPRC, t": 0.812, "over-refusal": 0.04} for seed in ("1", "2")},
-            "mean": {"AUPRC, t": 0.812, "over-refusal": 0.04},
-            "sd": {"AUPRC, t": 0.02, "over-refusal": None},
-        }
-        for name, about, rows in (("soft", "soft labels", 100), ("harmaug", "+ HarmAug", 140))
-    ],
-    "curve": ["soft", "harmaug"],
-}  # fmt: skip
 
 
 def source(name: str, **changed: Any) -> dict[str, Any]:
@@ -139,7 +124,7 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
     validation = tiny_rows(120, seed=6)
     report = evaluate(
         tiny_candidate, policy, config, data=data, validation=validation, threads=1, n_resamples=50,
-        composition=COMPOSITION, ablation=ABLATION,
+        composition=COMPOSITION,
     )  # fmt: skip
 
     assert report["test"]["openai_moderation"]["auprc"] > 0.95
@@ -153,10 +138,8 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
 
     assert "| chat | 1,200 | 0 | 0 | 7 |" in text
     assert "| **all** | 1,200 | 30 | 0 | 7 |" in text
-    assert "| + HarmAug | 140 | 2 | 0.812 ± 0.020 | 0.040 |" in text
 
-    plots = [PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT, ABLATION_PLOT]
-    plots += [ABLATION_CURVE_PLOT]
+    plots = [PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT]
     for name in plots:
         assert (tiny_candidate / name).read_bytes().startswith(b"\x89PNG")
         assert f"({name})" in text  # beside the report, not on the network
