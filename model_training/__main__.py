@@ -18,17 +18,13 @@ from model_training.recipe.config import (
     read_recipe,
     read_recipe_as,
 )
+from model_training.run.folder import Run, locked
 from model_training.run.launch import read_place
 from model_training.stages.import_classifier import (
     add_import_arguments,
     imported_config,
 )
-from model_training.stages.student import (
-    STAGES,
-    Run,
-    locked,
-    stages_of,
-)
+from model_training.stages.table import STAGES, stage_named, stages_of
 from model_training.studies import cascade_report, coverage, fit_value
 from model_training.studies.commands import (
     COMPARISONS,
@@ -82,8 +78,8 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         config = read_recipe(arguments.recipe)
     whole = arguments.stage in ("run", "import-classifier")
-    stages = stages_of(config) if whole else [arguments.stage]
-    if stages != ["distil"] and read_place().count > 1:
+    stages = stages_of(config) if whole else [stage_named(arguments.stage)]
+    if arguments.stage != "distil" and read_place().count > 1:
         raise RecipeInvalid("several processes can share the stage distil alone")
     run = Run(config, **_places(arguments, config))
     if arguments.stage == "train-teacher":
@@ -93,9 +89,9 @@ def _run(arguments: argparse.Namespace) -> None:
         train_teacher(run, arguments.member)
         return
     with locked(run):
-        for name in stages:
-            logging.info("stage %s", name)
-            STAGES[name](run)
+        for stage in stages:
+            logging.info("stage %s", stage.name)
+            stage.run(run)
 
 
 def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:
@@ -119,9 +115,10 @@ def training_parser() -> argparse.ArgumentParser:
         "training goes on where it was.",
     )
     stages = parser.add_subparsers(dest="stage", required=True, metavar="stage")
-    for name in (*STAGES, "run"):
-        about = "all stages in order" if name == "run" else f"the stage {name}"
-        stage = stages.add_parser(name, help=about)
+    abouts = {stage.name: stage.about for stage in STAGES}
+    abouts["run"] = "all stages that the recipe asks for, in this order"
+    for name, about in abouts.items():
+        stage = stages.add_parser(name, help=about, description=about)
         stage.add_argument(
             "--recipe",
             type=Path,

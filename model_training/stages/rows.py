@@ -13,9 +13,9 @@ nothing to do; a killed one asks only what it has no answer to.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -36,9 +36,10 @@ from model_training.data.rows import (
     read_sources,
     write_atomically,
 )
+from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
 from model_training.recipe.data_stages import made_by
-from model_training.recipe.generator import GENERATOR
+from model_training.run.folder import Run
 from model_training.run.journal import Journal
 from model_training.run.stage_files import (
     Header,
@@ -50,15 +51,10 @@ from model_training.run.stage_files import (
     write_stage,
 )
 from model_training.stages.generator import (
-    generator,
     model_of,
     styles_of,
 )
-from model_training.stages.student import choose_sources
-from model_training.teachers.llm import open_backend
-
-if TYPE_CHECKING:
-    from model_training.stages.student import Run
+from model_training.teachers.backends import open_backend
 
 Section = TypeVar("Section", bound=BaseModel)
 GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
@@ -295,12 +291,3 @@ def _finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str,
     write_atomically(path, dump_json(report))
     write_stage(stage_file(run, head.stage), head, rows)
     logging.info("%s: %d rows, %s", head.stage, len(rows), path)
-
-
-DATA_STAGES: dict[str, Callable[[Run], None]] = {
-    GENERATOR: generator,
-    GENERATE: generate,
-    FILTER: filter_,
-    RESPOND: respond,
-    LABEL: label,
-}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from model_training.data.rows import (
     read_sources,
     write_atomically,
 )
+from model_training.data.sources import choose_sources
 from model_training.data.split import (
     deduplicate,
     labelled_rows,
@@ -53,13 +54,11 @@ from model_training.run.candidate import (
     read_json,
     write_json,
 )
+from model_training.run.folder import Run, is_split, locked
 from model_training.run.stage_files import sha256
 from model_training.stages.student import (
-    STAGES,
-    Run,
-    choose_sources,
-    is_split,
-    locked,
+    distil,
+    split,
 )
 from model_training.teachers.artifact import take_artifact
 from model_training.teachers.ensemble import (
@@ -151,8 +150,8 @@ def _train_encoder(run: Run, member: EncoderMember) -> None:
             _LOG.info("member %s: nothing to do", member.name)
             return
         if not is_split(inside.folder):
-            STAGES["split"](inside)
-        STAGES["distil"](inside)
+            split(inside)
+        distil(inside)
 
 
 def _train_ngrams(run: Run, member: NgramMember) -> None:
@@ -253,9 +252,3 @@ def _margins(run: Run, member: dict[str, Any], name: str, rows: Sequence[Row]) -
         path, {"made_of": made_of, "margins": [None if np.isnan(m) else float(m) for m in found]}
     )
     return found
-
-
-TEACHER_STAGES: Final[dict[str, Callable[[Run], None]]] = {
-    "train-teacher": train_teacher,
-    "fit-ensemble": fit_teacher,
-}

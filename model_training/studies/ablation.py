@@ -45,6 +45,7 @@ from model_training.run.candidate import (
     read_json,
     write_json,
 )
+from model_training.run.folder import read_split
 from model_training.run.journal import Journal
 from model_training.run.stage_files import (
     header,
@@ -52,9 +53,6 @@ from model_training.run.stage_files import (
     read_stage,
     require_fresh,
     write_stage,
-)
-from model_training.stages.student import (
-    read_split,
 )
 from model_training.student.checkpoints import (
     BEST,

@@ -30,11 +30,7 @@ from model_training.run.candidate import (
     read_json,
     write_json,
 )
-from model_training.stages.student import (
-    Run,
-    locked,
-    read_split,
-)
+from model_training.run.folder import Run, locked, read_split
 from model_training.studies.attacks import attacked
 from model_training.studies.config import CaseStudyConfig, StudyRun
 from model_training.teachers.fingerprint import fingerprint

@@ -14,7 +14,7 @@ from model_training.recipe.ensemble import (
     MemberName,
     Positive,
 )
-from model_training.stages.student import Run
+from model_training.run.folder import Run
 
 
 class _Section(BaseModel):

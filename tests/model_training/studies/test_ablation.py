@@ -30,14 +30,12 @@ from model_training.recipe.config import (
     read_recipe_as,
 )
 from model_training.recipe.data_stages import ClassifierTeacher
+from model_training.run.folder import Run
 from model_training.run.stage_files import (
     header,
     write_stage,
 )
-from model_training.stages.student import (
-    Run,
-    split,
-)
+from model_training.stages.student import split
 from model_training.studies.ablation import (
     Material,
     ablate,

@@ -15,10 +15,8 @@ from model_training.recipe.config import (
     RunConfig,
     read_recipe_as,
 )
-from model_training.stages.student import (
-    Run,
-    split,
-)
+from model_training.run.folder import Run
+from model_training.stages.student import split
 from model_training.studies.config import StudyRecipe
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
