@@ -25,7 +25,7 @@ from model_training.stages.import_classifier import (
     imported_config,
 )
 from model_training.stages.table import STAGES, stage_named, stages_of
-from model_training.studies import cascade_report, coverage, fit_value
+from model_training.studies import cascade_report, coverage, value_version
 from model_training.studies.commands import (
     COMPARISONS,
     add_comparison_arguments,
@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> None:
         (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
         return
     if arguments.stage == "fit-value":
-        fit_value.run(arguments)
+        value_version.run(arguments)
         return
     if arguments.stage in COMPARISONS:
         recipe = read_recipe_as(StudyRecipe, arguments.recipe)
@@ -110,7 +110,7 @@ def training_parser() -> argparse.ArgumentParser:
     """All options of `python -m model_training`."""
     parser = argparse.ArgumentParser(
         prog="python -m model_training",
-        description="Make a student: split, distil, export, calibrate, evaluate, publish. "
+        description="Make a student: split, distil, export, fit-policy, evaluate, publish. "
         "Each stage reads what the one before it wrote into the run folder; a stopped "
         "training goes on where it was.",
     )
@@ -149,7 +149,7 @@ def training_parser() -> argparse.ArgumentParser:
     _add_average(
         stages.add_parser("average", help="the mean of several students' weights, as a new base")
     )
-    fit_value.add_arguments(
+    value_version.add_arguments(
         stages.add_parser(
             "fit-value", help="a version of a student that knows when its teacher is worth asking"
         )

@@ -1,4 +1,4 @@
-"""Errors of the training side; `__main__.py` prints them as one line and exits 2."""
+"""Errors of the training side; `cli.py` prints them as one line and exits 2."""
 
 from __future__ import annotations
 

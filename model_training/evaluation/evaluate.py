@@ -32,10 +32,7 @@ from model_training.measures.plots import (
     plot_precision_recall,
     plot_reliability,
 )
-from model_training.measures.served import (
-    Scored,
-    open_candidate,
-)
+from model_training.measures.served import ScoredRows, open_candidate
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
     CALIBRATION,
@@ -111,7 +108,7 @@ def evaluate(
     return report
 
 
-def probabilities_of(scored: Scored, policy: Policy) -> Floats:
+def probabilities_of(scored: ScoredRows, policy: Policy) -> Floats:
     """(n,) float64: each row's probability by the calibration of its slice."""
     found = np.empty(len(scored.rows), dtype=np.float64)
     for name in SLICES:
@@ -120,14 +117,14 @@ def probabilities_of(scored: Scored, policy: Policy) -> Floats:
     return found
 
 
-def flagged_by(scored: Scored, policy: Policy, operating_point: str) -> npt.NDArray[np.bool_]:
+def flagged_by(scored: ScoredRows, policy: Policy, operating_point: str) -> npt.NDArray[np.bool_]:
     """(n,) bool: which rows the student calls harmful at an operating point."""
     points = policy.operating_points[operating_point]
     thresholds = np.array([points[row.slice].threshold for row in scored.rows])
     return probabilities_of(scored, policy) >= thresholds
 
 
-def figures(scored: Scored, policy: Policy, *, n_resamples: int = 0) -> dict[str, Any]:
+def figures(scored: ScoredRows, policy: Policy, *, n_resamples: int = 0) -> dict[str, Any]:
     """All figures of one set; those that need a label the set lacks are left out.
 
     n_resamples: for bootstrap intervals; none at 0.
@@ -154,7 +151,9 @@ def figures(scored: Scored, policy: Policy, *, n_resamples: int = 0) -> dict[str
     }
 
 
-def _ranking(scored: Scored, policy: Policy, labels: Ints, *, n_resamples: int) -> dict[str, Any]:
+def _ranking(
+    scored: ScoredRows, policy: Policy, labels: Ints, *, n_resamples: int
+) -> dict[str, Any]:
     measured: dict[str, Callable[[Floats, Ints], float]] = {
         "auprc": scores.auprc,
         "recall_at_fpr_5": lambda s, y: scores.recall_at_fpr(s, y, rate=_FPR),
@@ -185,7 +184,7 @@ def _at_point(flagged: npt.NDArray[np.bool_], labels: Ints) -> dict[str, float]:
     return found
 
 
-def _deferred_share(scored: Scored, policy: Policy, probabilities: Floats) -> float:
+def _deferred_share(scored: ScoredRows, policy: Policy, probabilities: Floats) -> float:
     """Share of rows inside the deferral band of the default operating point."""
     points = policy.operating_points[policy.default_operating_point]
     bands = np.array([points[row.slice].deferral_band for row in scored.rows]).reshape(-1, 2)
@@ -193,14 +192,14 @@ def _deferred_share(scored: Scored, policy: Policy, probabilities: Floats) -> fl
     return float(inside.mean()) if len(inside) else 0.0
 
 
-def by_slice(scored: Scored, policy: Policy, *, n_resamples: int) -> dict[str, Any]:
+def by_slice(scored: ScoredRows, policy: Policy, *, n_resamples: int) -> dict[str, Any]:
     return {
         name: figures(part, policy, n_resamples=n_resamples)
         for name, part in _slices(scored).items()
     }
 
 
-def by_source(scored: Scored, policy: Policy) -> dict[str, Any]:
+def by_source(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
     """Figures by source and slice: a source may hold prompts with and without responses."""
     found: dict[str, Any] = {}
     for source in sorted(set(scored.sources.tolist())):
@@ -211,7 +210,7 @@ def by_source(scored: Scored, policy: Policy) -> dict[str, Any]:
     return found
 
 
-def look_alikes(scored: Scored, policy: Policy) -> dict[str, Any]:
+def look_alikes(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
     """False-positive rate on harmless rows that look harmful, at each operating point.
 
     `pooled` is the mean over sources, so that the largest does not speak for all.
@@ -238,13 +237,13 @@ def look_alikes(scored: Scored, policy: Policy) -> dict[str, Any]:
     return found
 
 
-def _slices(scored: Scored, prefix: str = "") -> dict[str, Scored]:
+def _slices(scored: ScoredRows, prefix: str = "") -> dict[str, ScoredRows]:
     parts = {f"{prefix}{name}": _part(scored, scored.slices == name) for name in SLICES}
     return {name: part for name, part in parts.items() if part.rows}
 
 
-def _part(scored: Scored, where: npt.NDArray[np.bool_]) -> Scored:
-    return Scored([scored.rows[int(i)] for i in np.flatnonzero(where)], scored.margins[where])
+def _part(scored: ScoredRows, where: npt.NDArray[np.bool_]) -> ScoredRows:
+    return ScoredRows([scored.rows[int(i)] for i in np.flatnonzero(where)], scored.margins[where])
 
 
 def _calibration(candidate: Path) -> dict[str, Any]:

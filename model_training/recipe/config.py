@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_training.errors import RecipeInvalid, first_problem
-from model_training.recipe.data_stages import (
+from model_training.recipe.augmentation import (
     ArtifactFolder,
     FilterConfig,
     GenerateConfig,

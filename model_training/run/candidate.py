@@ -47,7 +47,7 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_policy(candidate: Path) -> Policy:
-    """The policy that `calibrate` left. Raises DataInvalid."""
+    """The policy that `fit-policy` left. Raises DataInvalid."""
     path = candidate / POLICY
     try:
         return Policy.model_validate(read_json(path))

@@ -11,10 +11,7 @@ from model_training.data.rows import (
 )
 from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
-from model_training.recipe.data_stages import (
-    GenerateConfig,
-    Model,
-)
+from model_training.recipe.augmentation import GenerateConfig, Model
 from model_training.recipe.generator import GENERATOR
 from model_training.run.folder import Run
 

@@ -3,7 +3,7 @@
 split      pool of rows          -> rows/{train,validation,calibration}.jsonl
 distil     train, validation     -> student/
 export     student               -> candidate/{model.onnx,tokenizer.json}
-calibrate  candidate             -> candidate: policy
+fit-policy candidate             -> candidate: policy
 evaluate   candidate, test sets  -> candidate: report
 publish    candidate             -> artifacts/<name>/<version>/
 """
@@ -39,10 +39,7 @@ from model_training.run.folder import (
     Run,
 )
 from model_training.run.stage_files import sha256
-from model_training.stages.rows import (
-    teacher_of,
-    training_rows,
-)
+from model_training.stages.augmentation import teacher_of, training_rows
 
 
 def split(run: Run) -> None:
@@ -85,7 +82,7 @@ def distil(run: Run) -> None:
         import_classifier(run.config, validation=run.rows("validation"), run=run.folder)
         return
     from model_training.student import (
-        distil as stage,  # torch, which calibrate and evaluate do not need
+        distil as stage,  # torch, which fit-policy and evaluate do not need
     )
 
     stage.distil(
@@ -107,11 +104,11 @@ def export(run: Run) -> None:
     )
 
 
-def calibrate(run: Run) -> None:
+def fit_policy(run: Run) -> None:
     """Fits the policy on the calibration split, on the graph that is served."""
     from model_training.evaluation import fit_policy as stage
 
-    stage.calibrate(run.candidate, run.rows("calibration"), run.config, threads=run.threads)
+    stage.write_policy(run.candidate, run.rows("calibration"), run.config, threads=run.threads)
 
 
 def evaluate(run: Run) -> None:

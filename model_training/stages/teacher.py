@@ -13,7 +13,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from postern.contract.artifact import MANIFEST
@@ -32,11 +32,6 @@ from model_training.data.split import (
 from model_training.errors import (
     DataInvalid,
     RecipeInvalid,
-)
-from model_training.evaluation.ensemble_report import (
-    ScoredByAll,
-    ensemble_markdown,
-    ensemble_report,
 )
 from model_training.evaluation.fit_policy import samples
 from model_training.recipe.config import (
@@ -61,13 +56,10 @@ from model_training.stages.student import (
     split,
 )
 from model_training.teachers.artifact import take_artifact
-from model_training.teachers.ensemble import (
-    ENSEMBLE,
-    fit_ensemble,
-    write_ensemble,
-)
-from model_training.teachers.ensemble_teacher import open_judge
 from model_training.teachers.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from model_training.evaluation.ensemble_report import ScoredByAll
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,6 +95,10 @@ def train_teacher(run: Run, member: str | None = None) -> None:
 
 def fit_teacher(run: Run) -> None:
     """Scores every member once, fits temperatures and weights on validation, and compares."""
+    # sklearn, scipy and matplotlib, which serving does without.
+    from model_training.evaluation.ensemble_report import ensemble_markdown, ensemble_report
+    from model_training.teachers.ensemble import ENSEMBLE, fit_ensemble, write_ensemble
+
     config = _config(run)
     described = [_described(run, member) for member in config.members]
     sets = {name: _scored(run, described, name, rows) for name, rows in _sets(run, config).items()}
@@ -224,6 +220,8 @@ def _sets(run: Run, config: EnsembleConfig) -> dict[str, list[Row]]:
 def _scored(
     run: Run, described: Sequence[dict[str, Any]], name: str, rows: Sequence[Row]
 ) -> ScoredByAll:
+    from model_training.evaluation.ensemble_report import ScoredByAll
+
     margins = np.stack([_margins(run, member, name, rows) for member in described])
     visible = np.flatnonzero(np.isfinite(margins).all(axis=0))
     return ScoredByAll([rows[int(place)] for place in visible], margins[:, visible])
@@ -240,6 +238,8 @@ def _margins(run: Run, member: dict[str, Any], name: str, rows: Sequence[Row]) -
         return np.array(kept["margins"], dtype=np.float64)
     _LOG.info("fit-ensemble: %s reads %s", member["name"], name)
     windows = member["windows"] and WindowConfig.model_validate(member["windows"])
+    from model_training.teachers.ensemble_teacher import open_judge  # scipy
+
     judge = open_judge(
         member["kind"],
         run.teacher / member["folder"],

@@ -39,8 +39,8 @@ from model_training.data.rows import (
 )
 from model_training.data.sampling import draw
 from model_training.errors import RecipeInvalid
+from model_training.recipe.augmentation import made_by
 from model_training.recipe.config import RunConfig
-from model_training.recipe.data_stages import made_by
 from model_training.run.candidate import (
     read_json,
     write_json,
@@ -74,10 +74,7 @@ from model_training.studies.config import (
     Arm,
     StudyRun,
 )
-from model_training.teachers.opened import (
-    asked_of,
-    open_teacher,
-)
+from model_training.teachers.labellers import asked_of, open_teacher
 
 _LOG = logging.getLogger(__name__)
 

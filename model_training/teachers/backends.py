@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_training.recipe.data_stages import Model, ServerConfig
+from model_training.recipe.augmentation import Model, ServerConfig
 from model_training.teachers.llm import Backend, ServerBackend, read_completion
 
 

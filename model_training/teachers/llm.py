@@ -19,9 +19,7 @@ from model_training.errors import (
     DataInvalid,
     ServerUnusable,
 )
-from model_training.recipe.data_stages import (
-    Sampling,
-)
+from model_training.recipe.augmentation import Sampling
 from model_training.run.journal import Journal
 from model_training.teachers.http_json import (
     HttpConfig,

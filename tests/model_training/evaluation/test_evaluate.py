@@ -19,12 +19,12 @@ from model_training.evaluation.evaluate import (
     figures,
     look_alikes,
 )
-from model_training.evaluation.fit_policy import calibrate
+from model_training.evaluation.fit_policy import write_policy
 from model_training.evaluation.model_card import (
     model_card,
     write_model_card,
 )
-from model_training.measures.served import Scored
+from model_training.measures.served import ScoredRows
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
     COMPOSITION_PLOT,
@@ -74,12 +74,12 @@ def source(name: str, **changed: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def scored(labels: list[int], margins: list[float], *, name: str = "a") -> Scored:
+def scored(labels: list[int], margins: list[float], *, name: str = "a") -> ScoredRows:
     rows = [
         Row(source=name, prompt=f"p{index}", response=None, label=label)
         for index, label in enumerate(labels)
     ]
-    return Scored(rows, np.array(margins))
+    return ScoredRows(rows, np.array(margins))
 
 
 def test_figures_of_a_known_set() -> None:
@@ -106,7 +106,7 @@ def test_a_set_of_one_label_has_only_the_figures_that_exist() -> None:
 def test_look_alikes_are_pooled_by_source() -> None:
     small = scored([0, 1], [3.0, 3.0], name="coconot")
     large = scored([0] * 8, [-3.0] * 8, name="contrast_constructed")
-    both = Scored(small.rows + large.rows, np.concatenate([small.margins, large.margins]))
+    both = ScoredRows(small.rows + large.rows, np.concatenate([small.margins, large.margins]))
     found = look_alikes(both, tiny_policy())
 
     assert found["coconot"]["rows"] == 1
@@ -120,7 +120,7 @@ def test_look_alikes_are_pooled_by_source() -> None:
 
 def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -> None:
     config = tiny_config("static")
-    policy = calibrate(tiny_candidate, tiny_rows(160, seed=5), config, threads=1).policy
+    policy = write_policy(tiny_candidate, tiny_rows(160, seed=5), config, threads=1).policy
     validation = tiny_rows(120, seed=6)
     report = evaluate(
         tiny_candidate, policy, config, data=data, validation=validation, threads=1, n_resamples=50,

@@ -23,13 +23,13 @@ from model_training.errors import (
     DataInvalid,
     RecipeInvalid,
 )
+from model_training.recipe.augmentation import ClassifierTeacher
 from model_training.recipe.config import (
     STUDY_SECTIONS,
     RunConfig,
     read_recipe,
     read_recipe_as,
 )
-from model_training.recipe.data_stages import ClassifierTeacher
 from model_training.run.folder import Run
 from model_training.run.stage_files import (
     header,
@@ -56,7 +56,7 @@ from model_training.studies.config import (
     StudyRecipe,
     StudyRun,
 )
-from model_training.teachers.opened import asked_of
+from model_training.teachers.labellers import asked_of
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base, tiny_rows
