@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from postern.settings.settings import Settings
 
-from model_training.__main__ import training_parser
+from model_training.cli import training_parser
 from tests.documents import Block, Runner, blocks, broken_links, documents, without_make
 from tests.server_process import ROOT, ServerProcess
 

@@ -29,7 +29,8 @@ ROOMS: Final[dict[str, set[str]]] = {
         *("errors", "recipe", "data", "run", "measures", "student", "teachers"),
         *("augmentation", "evaluation"),
     },
-    "__main__": {"errors", "recipe", "data", "run", "student", "stages", "studies"},
+    "cli": {"errors", "recipe", "data", "run", "student", "stages", "studies"},
+    "__main__": {"cli"},
 }
 MODULES: Final = modules(ROOT, "model_training")
 GRAPH: Final = {name: imports(path, MODULES) & set(MODULES) for name, path in MODULES.items()}
