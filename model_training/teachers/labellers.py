@@ -21,7 +21,7 @@ from model_training.errors import (
     RecipeInvalid,
     ServerUnusable,
 )
-from model_training.recipe.data_stages import (
+from model_training.recipe.augmentation import (
     ClassifierTeacher,
     EnsembleTeacher,
     GuardLocal,
