@@ -51,7 +51,7 @@ from postern.contract.windows import (
 )
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
-from postern.settings.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 Run = Callable[[Sequence[Window]], np.ndarray]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from postern import logs
+from postern.composition.student import load_student
 from postern.contract.windows import Window
 from postern.inference.session import Logits
-from postern.main import (
-    load_student,
-    serve_student,
-)
+from postern.main import serve_student
 from postern.settings.settings import read_settings
 
 
@@ -34,7 +32,7 @@ class SleepingSession:
 
 def main(seconds: float) -> None:
     settings = read_settings()
-    logs.configure(settings.log_level)
+    logs.configure(settings.server.log_level)
     student = load_student(settings)
     serve_student(
         settings, dataclasses.replace(student, session=SleepingSession(seconds), alone=None)

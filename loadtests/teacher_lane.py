@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from postern.settings.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 ROOT = Path(__file__).resolve().parents[1]
 _WORDS = [

@@ -21,25 +21,17 @@ from tqdm import tqdm
 
 from postern import __version__
 from postern.calibration import command as calibrate_command
+from postern.clock import now
+from postern.composition.services import build_services
+from postern.composition.student import load_student
 from postern.contract.errors import PosternError
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Options
-from postern.endpoints.classify import Services
-from postern.endpoints.wire import (
-    Asked,
-    ExchangeIn,
-    classify_reply,
-)
-from postern.http.request import now
-from postern.main import (
-    build_services,
-    load_student,
-    serve,
-)
-from postern.settings.settings import (
-    Settings,
-    read_settings,
-)
+from postern.endpoints.classify_body import Asked, ExchangeIn
+from postern.endpoints.classify_reply import classify_reply
+from postern.endpoints.services import Services
+from postern.main import serve
+from postern.settings.settings import FIELDS, Settings, read_settings
 
 # Keys on a command line are readable by every user of the machine.
 _NOT_A_FLAG = frozenset({"api_keys", "upstream_api_key"})
@@ -68,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     server = commands.add_parser("serve", help="start the server", description="Start the server.")
-    _add_settings(server, tuple(Settings.model_fields))
+    _add_settings(server, tuple(FIELDS))
     server.set_defaults(run=_serve)
 
     classify = commands.add_parser(
@@ -131,7 +123,7 @@ def _add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None
     for name in names:
         if name in _NOT_A_FLAG:
             continue
-        field = Settings.model_fields[name]
+        field = FIELDS[name].info
         default = "" if field.default is None else f"; default {_shown(field.default)}"
         parser.add_argument(
             f"--{name.replace('_', '-')}",

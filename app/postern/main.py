@@ -1,358 +1,27 @@
-"""The composition root: verify the artifact, warm up, put the parts together, serve, drain."""
+"""The composition root: load the student, put the parts together, serve until a signal."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sys
-import threading
-from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp
 
-from postern import __version__, logs
-from postern.composition import chat_guard as chat_guard_setup
-from postern.composition import teacher as teacher_setup
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
-from postern.contract.certificate import Certificate
-from postern.contract.errors import (
-    PosternError,
-    SettingsInvalid,
-)
-from postern.contract.text import segments
-from postern.contract.value import VALUE_COLUMNS
-from postern.endpoints import dialects as dialects
-from postern.endpoints import hot_path
-from postern.endpoints.chat import router as chat_guard_router
-from postern.endpoints.classify import (
-    Services,
-    router,
-)
-from postern.endpoints.error_shapes import error_shape_of
-from postern.endpoints.wire import (
-    Identity,
-    info_reply,
-)
-from postern.http import errors as http_errors
+from postern import logs
+from postern.clock import now
+from postern.composition.services import build_services
+from postern.composition.student import Student, load_student
+from postern.contract.moderation import Identity
 from postern.http.loop_turns import LoopTurns
 from postern.http.protocol import bounded_protocol
-from postern.http.request import (
-    Keys,
-    now,
-)
-from postern.inference.batcher import (
-    Batcher,
-    BatchLimits,
-)
-from postern.inference.cost_model import CostModel
-from postern.inference.engine import (
-    engine_for,
-    usable_cores,
-)
-from postern.inference.health import Health
-from postern.inference.session import (
-    OnnxSession,
-    Session,
-)
-from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import (
-    SELF_TEST,
-    check_self_test,
-    measured_cost,
-    warm_up,
-)
-from postern.judging.drift import Drift
-from postern.judging.pipeline import Pipeline
-from postern.judging.score_cache import ScoreCache
-from postern.judging.scorer import (
-    InputLimits,
-    worth_keeping,
-)
-from postern.metrics import Metrics
-from postern.server import api_docs, web_page
-from postern.server.first_look import FirstLook
-from postern.server.observe import Observed
+from postern.server.application import create_app
+from postern.server.lifecycle import DrainingServer, listen
 from postern.settings.settings import Settings
-from postern.teacher.courtesy import Courtesy
-from postern.teacher.local import (
-    Member,
-    made_in_the_lane,
-)
-
-
-@dataclass(frozen=True)
-class Student:
-    """A loaded, warmed-up artifact. columns: that the session gives for each window."""
-
-    artifact: Artifact
-    tokenizer: Tokenizer
-    session: Session
-    cost: CostModel
-    columns: int = 2
-    alone: Session | None = None
-    """With the threads of all workers, for a batch that no other one runs beside."""
-
-
-def load_student(settings: Settings) -> Student:
-    """Reads, verifies and warms up the artifact. Raises ArtifactInvalid."""
-    artifact = read_artifact(settings.artifact)
-    manifest = artifact.manifest
-    tokenizer = Tokenizer(
-        artifact.tokenizer,
-        window_tokens=manifest.window_tokens,
-        overlap_tokens=manifest.overlap_tokens,
-    )
-    engine = engine_for(settings, usable_cores())
-    extra = teacher_setup.extra_output(settings, manifest.policy)
-    columns = 2 if extra is None else 2 + VALUE_COLUMNS
-
-    def opened(threads: int) -> OnnxSession:
-        session = OnnxSession(
-            artifact.model,
-            pad_id=manifest.pad_id,
-            intra_op_threads=threads,
-            device=settings.device,
-            extra=extra,
-        )
-        check_self_test(manifest, warm_up(tokenizer, session, columns=columns))
-        return session
-
-    session = opened(engine.threads)
-    alone = opened(engine.threads_alone) if engine.threads_alone != engine.threads else None
-    cost = measured_cost(tokenizer, session, max_batch_tokens=engine.max_batch_tokens)
-    return Student(artifact, tokenizer, session, cost, columns, alone)
-
-
-def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[Member, ...]:
-    """The students that teach in this process, verified alike. Raises ArtifactInvalid.
-
-    certificate: of the student before them.
-    """
-
-    def load(folder: Path) -> Member:
-        # One batch at a time in a lane of its own, so the threads are those of one batch.
-        changes = {"artifact": folder, "intra_op_threads": settings.teacher_threads, "workers": 1}
-        changes["teacher_mode"] = "band"  # of a member nothing but its logits is asked
-        student = load_student(settings.model_copy(update=changes))
-        manifest = student.artifact.manifest
-        name = f"{manifest.name}/{manifest.version}"
-        sha256 = student.artifact.sha256
-        return Member(name, sha256, manifest.policy, student.tokenizer, student.session)
-
-    members = made_in_the_lane(load, settings.teacher_artifacts)
-    teacher_setup.warn_of_another(members, certificate)
-    return members
-
-
-def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
-    """Puts the parts together; nothing runs yet."""
-    artifact, metrics = student.artifact, Metrics()
-    manifest = artifact.manifest
-    identity = Identity(manifest.name, manifest.version, artifact.sha256)
-    metrics.model_info.labels(identity.name, identity.version, identity.sha256).set(1)
-    courtesy = Courtesy(settings.teacher_beside_share, clock=now)
-    engine = engine_for(settings, usable_cores())
-    batcher = Batcher(
-        student.session.run,
-        run_alone=student.alone.run if student.alone else None,
-        limits=BatchLimits(engine.max_batch_tokens, settings.max_queue_tokens, engine.shares),
-        workers=engine.workers,
-        metrics=metrics,
-        clock=now,
-        cost=student.cost,
-        on_work=courtesy.student_works,
-        columns=student.columns,
-    )
-    drift = Drift(manifest.probability_reference, clock=now)
-    metrics.watch_drift(drift.watched, drift.index)
-    limits = {
-        "max_body_bytes": settings.max_body_bytes,
-        "max_items": settings.max_items,
-        "max_exchange_chars": settings.max_exchange_chars,
-        "max_exchange_tokens": settings.max_exchange_tokens,
-        "request_timeout_ms": settings.request_timeout_ms,
-    }
-    desk = teacher_setup.build_desk(
-        settings, lambda: load_teachers(settings, manifest.certificate), metrics, courtesy
-    )
-    if settings.teacher_url is not None:
-        asked = teacher_setup.asked_teacher(settings)
-        teacher_setup.warn_of_another(asked, manifest.certificate)
-    policy = teacher_setup.effective_policy(settings, manifest.policy)
-    cascade = teacher_setup.build_cascade(settings, policy, desk, metrics)
-    pipeline = Pipeline(
-        policy=policy,
-        tokenizer=student.tokenizer,
-        batcher=batcher,
-        limits=InputLimits(
-            settings.max_items, settings.max_exchange_chars, settings.max_exchange_tokens
-        ),
-        metrics=metrics,
-        cascade=cascade,
-        triggers=settings.teacher_triggers,
-        drift=drift,
-        clock=now,
-        cache=ScoreCache(
-            entries=settings.cache_entries,
-            artifact_sha256=artifact.sha256,
-            metrics=metrics,
-            kept=worth_keeping,
-        )
-        if settings.cache_entries
-        else None,
-    )
-    services = Services(
-        settings=settings,
-        pipeline=pipeline,
-        health=Health(
-            batcher,
-            student.tokenizer.encode(segments(SELF_TEST[0])),
-            stall_s=settings.stall_timeout_ms / 1000.0,
-            clock=now,
-        ),
-        metrics=metrics,
-        identity=identity,
-        info=info_reply(
-            manifest,
-            identity=identity,
-            limits=limits,
-            teacher=teacher_setup.described(settings, policy, desk),
-            server_version=__version__,
-        ),
-        keys=Keys.of(settings.accepted_keys()),
-        chat_guard=chat_guard_setup.build(
-            settings, pipeline, judged_by=f"{identity.name}/{identity.version}", metrics=metrics
-        ),
-    )
-    return services, batcher
-
-
-def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIApp:
-    """The ASGI application; its lifespan starts and stops the batcher."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        batcher.start()
-        cascade = services.pipeline.cascade
-        cascade.start()
-        if services.chat_guard is not None:
-            services.chat_guard.upstream.start()
-        yield
-        if services.chat_guard is not None:
-            await services.chat_guard.upstream.close()
-        await cascade.close()
-        await batcher.close()
-
-    app = FastAPI(
-        title="Postern",
-        version=__version__,
-        summary="A moderation server: is this prompt, or this response, harmful?",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-    )
-    app.state.services = services
-    app.include_router(router)
-    app.include_router(dialects.router)
-    app.include_router(chat_guard_router)
-    hot_path.add_to(app)
-    api_docs.add_to(app)
-    if services.settings.page:
-        web_page.add_to(app)
-
-    async def on_error(request: Request, exc: Exception) -> Response:
-        request_id = request.state.request_id
-        shape = error_shape_of(request.scope["path"])
-        if isinstance(exc, PosternError):
-            failure = http_errors.failure_of(exc, request_id=request_id)
-            services.metrics.rejected.labels(failure.problem.slug).inc()
-            request.state.log["problem"] = failure.problem.slug
-            return shape.response(failure)
-        if isinstance(exc, HTTPException):
-            failure = http_errors.status_failure(
-                exc.status_code, request_id=request_id, headers=exc.headers
-            )
-            return shape.response(failure)
-        return shape.response(http_errors.internal_failure(request_id=request_id))
-
-    for kind in (PosternError, HTTPException, Exception):
-        app.add_exception_handler(kind, on_error)
-    return Observed(
-        app,
-        metrics=services.metrics,
-        health=services.health,
-        first_look=_first_look(services, batcher, turns),
-    )
-
-
-def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> FirstLook | None:
-    """None where a cache may hold the answer: it takes no time, however long the queue is."""
-    if services.settings.cache_entries:
-        return None
-    return FirstLook(
-        batcher,
-        keys=services.keys,
-        timeout_ms=services.settings.request_timeout_ms,
-        window_tokens=services.info.window_tokens,
-        turn_s=lambda: turns.turn_s,
-        clock=now,
-    )
-
-
-class DrainingServer(uvicorn.Server):
-    """uvicorn, but a signal first makes the server unready, and a clean stop exits with 0."""
-
-    def __init__(self, config: uvicorn.Config, *, health: Health, drain_delay_s: float) -> None:
-        super().__init__(config)
-        self._health = health
-        self._drain_delay_s = drain_delay_s
-        self._stop_at: float | None = None
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """As uvicorn's, without raising the signal again at the end: that would not exit with 0."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        caught = (signal.SIGINT, signal.SIGTERM)
-        originals = {sig: signal.signal(sig, self.handle_exit) for sig in caught}
-        try:
-            yield
-        finally:
-            for sig, handler in originals.items():
-                signal.signal(sig, handler)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._stop_at is not None and sig == signal.SIGINT:
-            self.force_exit = True  # pressed twice
-        if self._stop_at is None:  # a second signal does not start the delay anew
-            self._health.unready = True
-            self._stop_at = now() + self._drain_delay_s
-
-    async def on_tick(self, counter: int) -> bool:
-        if self._stop_at is not None and now() >= self._stop_at:
-            self._health.draining = True
-            self.should_exit = True
-        return await super().on_tick(counter)
 
 
 def serve(settings: Settings) -> None:
     """Serves until a signal. Raises ArtifactInvalid or SettingsInvalid when it cannot start."""
-    logs.configure(settings.log_level)
+    logs.configure(settings.server.log_level)
     serve_student(settings, load_student(settings))
 
 
@@ -362,12 +31,12 @@ def serve_student(settings: Settings, student: Student) -> None:
     # another thread, and the event loop would wait for that thread to get a core.
     os.putenv("TOKENIZERS_PARALLELISM", "false")
     services, batcher = build_services(settings, student)
-    listener, turns = _listen(settings), LoopTurns(now)
+    listener, turns = listen(settings.server.host, settings.server.port), LoopTurns(now)
     config = uvicorn.Config(
         create_app(services, batcher, turns),
         http=bounded_protocol(
-            header_timeout_s=settings.header_timeout_ms / 1000.0,
-            max_connections=settings.max_connections,
+            header_timeout_s=settings.limits.header_timeout_ms / 1000.0,
+            max_connections=settings.server.max_connections,
             turns=turns,
         ),
         loop="uvloop",
@@ -375,12 +44,12 @@ def serve_student(settings: Settings, student: Student) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_keep_alive=settings.keep_alive_s,
-        timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
+        timeout_keep_alive=settings.server.keep_alive_s,
+        timeout_graceful_shutdown=max(1, settings.server.grace_period_ms // 1000),
         backlog=2048,
     )
     server = DrainingServer(
-        config, health=services.health, drain_delay_s=settings.drain_delay_ms / 1000.0
+        config, health=services.health, drain_delay_s=settings.server.drain_delay_ms / 1000.0
     )
     host, port = listener.getsockname()[:2]
     print(_greeting(host, port, services.identity, needs_key=bool(services.keys.digests)))
@@ -390,23 +59,6 @@ def serve_student(settings: Settings, student: Student) -> None:
         # The interpreter would wait for the thread, for ever if the model never returns.
         sys.stderr.flush()
         os._exit(0)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError as exc:
-        raise SettingsInvalid(
-            f"cannot listen on {settings.host}:{settings.port} ({exc.strerror})"
-        ) from exc
-    listener.setblocking(False)
-    return listener
 
 
 def _greeting(host: str, port: int, identity: Identity, *, needs_key: bool) -> str:

@@ -19,16 +19,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from postern.composition.services import build_services
+from postern.composition.student import Student, load_student
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
 from postern.contract.windows import Window
-from postern.endpoints.wire import parse_classify
-from postern.main import (
-    Student,
-    build_services,
-    load_student,
-)
-from postern.settings.settings import Settings
+from postern.endpoints.classify_body import parse_classify
+from postern.settings.settings import read_settings
 
 from loadtests.texts import MadeTexts
 
@@ -39,7 +36,7 @@ _BATCH = 32
 
 @pytest.fixture(scope="module")
 def student() -> Student:
-    return load_student(Settings(intra_op_threads=1))
+    return load_student(read_settings(intra_op_threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +84,7 @@ def test_batching(
 ) -> None:
     """Queue, batches and futures around a model that takes no time."""
     instant = dataclasses.replace(student, session=Instant(), alone=None)
-    _, batcher = build_services(Settings(), instant)
+    _, batcher = build_services(read_settings(), instant)
     lengths = [texts[LENGTHS[number % 3]][number % _BATCH] for number in range(size)]
     encodings = [student.tokenizer.encode((text,)) for text in lengths]
     with asyncio.Runner() as runner:

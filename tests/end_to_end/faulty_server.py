@@ -13,14 +13,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import postern.main
+import postern.composition.services
 from postern import logs
+from postern.composition.student import load_student
 from postern.inference.health import Health
 from postern.inference.tokenizer import Tokenizer
-from postern.main import (
-    load_student,
-    serve_student,
-)
+from postern.main import serve_student
 from postern.settings.settings import read_settings
 
 from tests.fakes import FakeSession
@@ -28,10 +26,10 @@ from tests.fakes import FakeSession
 
 def main(faults: dict[str, Any]) -> None:
     # One batch at a time, so that it is known who waits for whom.
-    settings = read_settings().model_copy(update={"workers": 1})
-    logs.configure(settings.log_level)
+    settings = read_settings(workers=1)
+    logs.configure(settings.server.log_level)
     if faults.get("draining"):
-        postern.main.Health = _Draining  # type: ignore[misc]
+        postern.composition.services.Health = _Draining  # type: ignore[misc]
     student = load_student(settings)
     session = FakeSession(
         student.session.run,

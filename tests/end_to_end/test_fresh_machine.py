@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from postern.settings.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from postern.contract.artifact import read_artifact
 from postern.contract.text import normalize
-from postern.endpoints.wire import parse_classify
+from postern.endpoints.classify_body import parse_classify
 from postern.inference.tokenizer import Tokenizer
-from postern.settings.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 from loadtests.scenarios import SCENARIOS, requests
 from loadtests.texts import PROMPT_TOKENS, RESPONSE_TOKENS, WORDS, MadeTexts, read_texts

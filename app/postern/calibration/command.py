@@ -26,6 +26,7 @@ from postern.contract.exchange import (
     Slice,
 )
 from postern.settings.settings import Settings
+from postern.shipped import DEFAULT_ARTIFACT, IS_PACKAGED
 
 Commands = Any
 """What `add_subparsers` gives; argparse does not name its class."""
@@ -91,7 +92,8 @@ def add_to(commands: Commands) -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for <name>/<version>; default: beside the old version",
+        help="folder for <name>/<version>; default: beside the old version, or "
+        "./artifacts where that one lies inside the installed package",
     )
     return parser
 
@@ -108,22 +110,29 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         found = calibrate(
             data,
             Job(
-                artifact=settings.artifact,
+                artifact=settings.engine.artifact,
                 teachers=folders,
                 wanted=wanted,
                 slices=cast(tuple[Slice, ...] | None, arguments.slices and tuple(arguments.slices)),
-                threads=settings.intra_op_threads,
+                threads=settings.engine.intra_op_threads,
                 today=datetime.now(UTC).date(),
                 version=arguments.new_version,
                 asker=asker,
             ),
         )
     name, version = found.manifest.name, found.manifest.version
-    beside = settings.artifact.resolve().parent
-    target = beside / version if arguments.output is None else arguments.output / name / version
+    folder = _folder_for(settings.engine.artifact, name) if arguments.output is None else None
+    target = (folder or arguments.output / name) / version
     print(certificate_text(write_calibrated(found, target)))
     print(f"wrote {target}")
     return 0
+
+
+def _folder_for(artifact: Path, name: str) -> Path:
+    """Beside the artifact; the one inside the installed package gets its new versions elsewhere."""
+    if IS_PACKAGED and artifact == DEFAULT_ARTIFACT:
+        return Path("artifacts") / name
+    return artifact.resolve().parent
 
 
 def _teachers(
@@ -135,11 +144,11 @@ def _teachers(
         return named, None
     if len(named) > 1:
         raise CalibrationImpossible("--teacher configured stands alone")
-    if settings.teacher_url is None:
-        if not settings.teacher_artifacts:
+    if settings.teacher.url is None:
+        if not settings.teacher.artifacts:
             raise CalibrationImpossible(
                 "--teacher configured: set POSTERN_TEACHER_URL or POSTERN_TEACHER_ARTIFACTS"
             )
-        return settings.teacher_artifacts, None
+        return settings.teacher.artifacts, None
     path = arguments.opinions or arguments.data.with_name(arguments.data.name + ".opinions")
-    return (), ConfiguredTeacher(settings, stack.enter_context(AnswerBook(path)))
+    return (), ConfiguredTeacher(settings.teacher, stack.enter_context(AnswerBook(path)))

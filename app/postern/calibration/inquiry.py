@@ -20,17 +20,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from tqdm import tqdm
 
-from postern.composition.teacher import (
-    asked_teacher,
-    build_remote,
-)
 from postern.contract.certificate import AskedTeacher
 from postern.contract.decision import Probability
 from postern.contract.errors import CalibrationImpossible
 from postern.contract.exchange import Exchange
 from postern.contract.probability import Floats
 from postern.contract.teacher_text import TEACHER_FORMAT
-from postern.settings.settings import Settings
+from postern.settings.teacher import TeacherSettings
+from postern.teacher.elsewhere import asked_teacher, build_remote
 from postern.teacher.opinion import (
     Asked,
     Opinion,
@@ -238,20 +235,20 @@ class Inquiry:
 class ConfiguredTeacher:
     """The teacher at `POSTERN_TEACHER_URL`, asked as a server with these settings asks it."""
 
-    def __init__(self, settings: Settings, book: AnswerBook) -> None:
+    def __init__(self, settings: TeacherSettings, book: AnswerBook) -> None:
         """Raises SettingsInvalid."""
         build_remote(settings)  # what is wrong with it is said before anything is scored
         self._settings = settings
         # The address, too: two servers may give one name to different models.
-        who = asked_teacher(settings).model_dump_json() + str(settings.teacher_url)
+        who = asked_teacher(settings).model_dump_json() + str(settings.url)
         self._inquiry = Inquiry(
             lambda: build_remote(settings),
             who=hashlib.sha256(who.encode()).hexdigest(),
             book=book,
             rules=InquiryRules(
-                timeout_s=settings.teacher_timeout_ms / 1000.0,
-                at_once=settings.teacher_concurrency,
-                max_chars=settings.teacher_max_chars,
+                timeout_s=settings.timeout_ms / 1000.0,
+                at_once=settings.concurrency,
+                max_chars=settings.max_chars,
             ),
         )
 

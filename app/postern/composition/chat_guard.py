@@ -13,8 +13,8 @@ from postern.chat_guard.hold_back import (
 )
 from postern.chat_guard.judge import Judge
 from postern.chat_guard.replies import Refusals
+from postern.clock import now
 from postern.dialects.openai_errors import openai_error_of
-from postern.http.request import now
 from postern.http.upstream import (
     Upstream,
     UpstreamLimits,
@@ -28,27 +28,27 @@ def build(
     settings: Settings, pipeline: Pipeline, *, judged_by: str, metrics: Metrics
 ) -> ChatGuard | None:
     """None where no upstream is set. Raises UnknownOperatingPoint, SettingsInvalid."""
-    if settings.upstream_url is None:
+    if settings.upstream.url is None:
         return None
-    key = settings.upstream_api_key
+    key = settings.upstream.api_key
     upstream = Upstream(
-        settings.upstream_url,
+        settings.upstream.url,
         api_key=None if key is None else key.get_secret_value(),
         limits=_limits(settings),
-        ca_file=settings.upstream_ca_file,
+        ca_file=settings.upstream.ca_file,
         clock=now,
     )
     judge = Judge(
         pipeline,
-        operating_point=settings.guard_operating_point,
-        max_items=settings.max_items,
+        operating_point=settings.guard.guard_operating_point,
+        max_items=settings.limits.max_items,
         clock=now,
     )
     return ChatGuard(
         upstream,
         judge,
         rules=_rules(settings),
-        refusals=Refusals(settings.refusal_text, judged_by),
+        refusals=Refusals(settings.guard.refusal_text, judged_by),
         error_object=openai_error_of,
         metrics=metrics,
         clock=now,
@@ -57,24 +57,28 @@ def build(
 
 def _limits(settings: Settings) -> UpstreamLimits:
     return UpstreamLimits(
-        connect_s=settings.upstream_connect_timeout_ms / 1000.0,
-        idle_s=settings.upstream_idle_timeout_ms / 1000.0,
-        total_s=settings.upstream_total_timeout_ms / 1000.0,
-        max_response_bytes=settings.upstream_max_response_bytes,
-        max_connections=settings.max_connections,
+        connect_s=settings.upstream.connect_timeout_ms / 1000.0,
+        idle_s=settings.upstream.idle_timeout_ms / 1000.0,
+        total_s=settings.upstream.total_timeout_ms / 1000.0,
+        max_response_bytes=settings.upstream.max_response_bytes,
+        max_connections=settings.server.max_connections,
     )
 
 
 def _rules(settings: Settings) -> GuardRules:
+    guard = settings.guard
     return GuardRules(
         reading=Reading(
-            instructions=settings.judge_instructions, pass_media=settings.on_media == "pass"
+            instructions=guard.judge_instructions,
+            pass_media=guard.on_media == "pass",
         ),
         score=ScoreRule(
-            settings.stream_score_at, settings.stream_score_tokens, settings.stream_tail_chars
+            guard.stream_score_at,
+            guard.stream_score_tokens,
+            guard.stream_tail_chars,
         ),
-        bounds=Bounds(settings.max_exchange_chars, settings.upstream_max_response_bytes),
-        parallel=settings.upstream_parallel,
-        block_as_error=settings.on_block == "error",
-        max_response_bytes=settings.upstream_max_response_bytes,
+        bounds=Bounds(settings.limits.max_exchange_chars, settings.upstream.max_response_bytes),
+        parallel=settings.upstream.parallel,
+        block_as_error=guard.on_block == "error",
+        max_response_bytes=settings.upstream.max_response_bytes,
     )

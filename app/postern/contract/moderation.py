@@ -86,3 +86,12 @@ class Moderation:
     @property
     def harmful(self) -> bool:
         return any(one.verdict.harmful for one in self.judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The artifact as replies name it. sha256: of its manifest."""
+
+    name: str
+    version: str
+    sha256: str

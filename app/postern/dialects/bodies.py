@@ -14,7 +14,7 @@ from postern.contract.decision import (
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged
-from postern.endpoints.wire import refusal_of
+from postern.http.bodies import refusal_of
 
 Body = TypeVar("Body", bound=BaseModel)
 

@@ -22,7 +22,7 @@ from postern.dialects.bodies import (
     read_body,
     verdict_fields,
 )
-from postern.endpoints.wire import Text
+from postern.http.bodies import Text
 
 # End users read it: no score, which would tell an attacker how close the next attempt is.
 HARMFUL_REASON = "Postern judged this content harmful."

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import (
+    Identity,
     Judged,
     Moderation,
 )
@@ -23,10 +24,7 @@ from postern.dialects.bodies import (
     read_body,
     verdict_fields,
 )
-from postern.endpoints.wire import (
-    Identity,
-    Text,
-)
+from postern.http.bodies import Text
 
 CATEGORIES: Final = (
     "harassment",

@@ -14,7 +14,7 @@ from postern.contract.moderation import (
     Moderation,
 )
 from postern.dialects.bodies import read_body
-from postern.endpoints.wire import Text
+from postern.http.bodies import Text
 from postern.http.errors import (
     ErrorShape,
     Failure,

@@ -20,19 +20,17 @@ from postern.chat_guard.replies import (
     EVENT_STREAM,
     Whole,
 )
+from postern.clock import now
 from postern.contract import errors
 from postern.dialects.openai_errors import OPENAI_SHAPE
-from postern.endpoints.classify import (
-    Services,
-    authorize,
-    services_of,
-)
+from postern.endpoints.access import authorize
+from postern.endpoints.services import Services, services_of
+from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
 from postern.http.errors import openapi_responses
 from postern.http.request import (
     ClientLeft,
     deadline_of,
     header,
-    now,
     read_json_body,
     unless_client_leaves,
 )
@@ -67,25 +65,13 @@ router = APIRouter()
     responses={
         200: {"description": "The upstream's completion, or a refusal in its place."},
         **openapi_responses(
-            errors.MalformedBody,
-            errors.InvalidHeader,
-            errors.Unauthorized,
-            errors.BodyTooSlow,
-            errors.BodyTooLarge,
-            errors.ExchangeTooLong,
-            errors.UnsupportedMediaType,
-            errors.BodyMismatch,
-            errors.EmptyPrompt,
+            *READING_ERRORS,
             errors.NothingToJudge,
             errors.UnreadableContent,
-            errors.QueueFull,
-            errors.DeadlineUnreachable,
-            errors.InferenceFailed,
+            *JUDGING_ERRORS,
             errors.UpstreamMissing,
             errors.UpstreamUnreachable,
             errors.UpstreamInvalid,
-            errors.NotReady,
-            errors.DeadlineExceeded,
             errors.UpstreamTimeout,
             shape=OPENAI_SHAPE,
         ),
@@ -99,8 +85,8 @@ async def chat_completions(request: Request) -> Response:
     call = _call(request, services)
     body = await read_json_body(
         request,
-        limit_bytes=settings.max_body_bytes,
-        timeout_s=settings.body_timeout_ms / 1000.0,
+        limit_bytes=settings.limits.max_body_bytes,
+        timeout_s=settings.limits.body_timeout_ms / 1000.0,
     )
     asked = parse_chat(body, guard.rules.reading)
     request.state.log.update(bytes=len(body), exchanges=len(asked.exchanges), stream=asked.stream)
@@ -108,7 +94,7 @@ async def chat_completions(request: Request) -> Response:
     request.state.log["verdict"] = reply.headers.get("X-Postern-Verdict")
     if isinstance(reply, Whole):
         return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.media_type)
-    return StreamedResponse(reply, give_up_at=now() + settings.upstream_total_timeout_ms / 1000.0)
+    return StreamedResponse(reply, give_up_at=now() + settings.upstream.total_timeout_ms / 1000.0)
 
 
 @router.get(
@@ -143,7 +129,7 @@ def _guard_of(services: Services) -> ChatGuard:
 
 def _call(request: Request, services: Services) -> Call:
     """Raises InvalidHeader. X-Request-Timeout-Ms bounds each judgement, not the upstream."""
-    timeout_ms = services.settings.request_timeout_ms
+    timeout_ms = services.settings.limits.request_timeout_ms
     deadline = deadline_of(request.scope, timeout_ms=timeout_ms)
     sent = {name: header(request.scope, name.encode()) for name in _SENT_ON}
     if not services.keys.digests:

@@ -1,4 +1,4 @@
-"""The way of a dialect's request through the pipeline, whatever shape it has."""
+"""The way of a request through the pipeline, whatever shape its body has."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Request, Response
 
+from postern.clock import now
 from postern.contract.errors import InvalidHeader
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import (
     Moderation,
     Options,
 )
-from postern.endpoints.classify import (
-    JSON,
-    services_of,
-)
-from postern.http.request import (
-    deadline_of,
-    header,
-    now,
-    read_json_body,
-    unless_client_leaves,
-)
+from postern.endpoints.services import JSON, services_of
+from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
 from postern.http.request_log import figures
 
 Asked = TypeVar("Asked")
@@ -36,7 +28,7 @@ IMAGES = "X-Postern-Images"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A body of some dialect, and when its answer must be there."""
+    """A body, and when its answer must be there."""
 
     body: bytes
     deadline: float
@@ -45,11 +37,11 @@ class Received:
 async def receive(request: Request) -> Received:
     """The body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
     settings = services_of(request).settings
-    deadline = deadline_of(request.scope, timeout_ms=settings.request_timeout_ms)
+    deadline = deadline_of(request.scope, timeout_ms=settings.limits.request_timeout_ms)
     body = await read_json_body(
         request,
-        limit_bytes=settings.max_body_bytes,
-        timeout_s=min(settings.body_timeout_ms / 1000.0, max(0.0, deadline - now())),
+        limit_bytes=settings.limits.max_body_bytes,
+        timeout_s=min(settings.limits.body_timeout_ms / 1000.0, max(0.0, deadline - now())),
     )
     return Received(body, deadline)
 
@@ -64,13 +56,19 @@ def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]
     return asked
 
 
-async def judge(request: Request, received: Received, exchanges: Sequence[Exchange]) -> Moderation:
-    """Verdicts at the operating point that the header names, unless the client leaves first.
+async def judge(
+    request: Request,
+    received: Received,
+    exchanges: Sequence[Exchange],
+    options: Options | None = None,
+) -> Moderation:
+    """Verdicts, unless the client leaves first.
 
-    The header is for dialects whose bodies have no place for it; whoever sets up the client sets
-    it, not whoever writes the text.
+    options: the body's own. Dialects whose bodies have no place for any take the operating point
+    that the header names: whoever sets up the client sets it, not whoever writes the text.
     """
-    options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
+    if options is None:
+        options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
     moderation = await unless_client_leaves(
         request,
         services_of(request).pipeline.moderate(exchanges, options, deadline=received.deadline),

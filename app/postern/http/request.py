@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -171,8 +170,3 @@ async def unless_client_leaves(request: Request, work: Awaitable[Answer]) -> Ans
 async def _leaving(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def now() -> float:
-    """Seconds on the clock of all deadlines."""
-    return time.monotonic()

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from postern.contract.errors import (
     DeadlineExceeded,
@@ -31,17 +30,20 @@ from postern.contract.windows import (
     Window,
     padded_length,
 )
-from postern.inference.batch_queue import (
-    BatchQueue,
-    Sums,
-    Waiting,
-)
+from postern.inference.batch_queue import BatchQueue, Sums
 from postern.inference.cost_model import CostModel
+from postern.inference.entries import (
+    Entry,
+    Logits,
+    RunWindows,
+    Scored,
+    blamed,
+    fail,
+    gather,
+    run_guarded,
+)
 from postern.inference.hindsight import Hindsight
 from postern.metrics import Metrics
-
-Logits = npt.NDArray[np.float32]
-RunWindows = Callable[[Sequence[Window]], Logits]
 
 # Of the time that the first in a batch has left, what the batch may take.
 _SHARE_OF_TIME_LEFT = 0.5
@@ -58,27 +60,6 @@ class BatchLimits:
     max_batch_tokens: int
     max_queue_tokens: int
     shares: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """logits: (n_windows, 2) float32, and right of them what else the model was asked for.
-
-    queue_s, inference_s: of the slowest window.
-    """
-
-    logits: Logits
-    queue_s: float
-    inference_s: float
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class _Entry(Waiting):
-    future: asyncio.Future[Logits]
-    deadline: float
-    arrived: float
-    started: float = math.nan
-    finished: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +100,7 @@ class Batcher:
         self._n_workers = workers
         self._metrics = metrics
         self._clock = clock
-        self._queue: BatchQueue[_Entry] = BatchQueue(
+        self._queue: BatchQueue[Entry] = BatchQueue(
             max_batch_tokens=limits.max_batch_tokens, shares=limits.shares
         )
         self._running: dict[int, _Running] = {}  # by worker
@@ -147,7 +128,7 @@ class Batcher:
         self._closed = True
         for entry in list(self._queue):
             self._queue.remove(entry)
-            _fail(entry, NotReady("the server is shutting down"))
+            fail(entry, NotReady("the server is shutting down"))
         self.left_behind = bool(self._running)
         for task in self._tasks:
             task.cancel()
@@ -179,7 +160,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         now = self._clock()
         entries = [
-            _Entry(window=w, future=loop.create_future(), deadline=deadline, arrived=now)
+            Entry(window=w, future=loop.create_future(), deadline=deadline, arrived=now)
             for w in windows
         ]
         self._queue.add(entries, caller=caller)
@@ -192,13 +173,13 @@ class Batcher:
             raise DeadlineExceeded from None
         except InferenceFailed as exc:
             if len(encodings) > 1:
-                exc.index = _blamed(encodings, entries, exc)
+                exc.index = blamed(encodings, entries, exc)
             raise
         finally:
             for entry in entries:
                 self._abandon(entry)
             self._look_back(predicted_s, now, deadline)
-        return _gather(encodings, entries, rows)
+        return gather(encodings, entries, rows)
 
     def _admit(self, windows: Sequence[Window], deadline: float, caller: int) -> float:
         """Seconds that it will take; refuses at once what cannot be taken or finished in time."""
@@ -286,7 +267,7 @@ class Batcher:
                 self._count(batch, longest)
 
     async def _answer(
-        self, batch: list[_Entry], started: float, run: RunWindows | None = None
+        self, batch: list[Entry], started: float, run: RunWindows | None = None
     ) -> bool:
         """Whether one run of the model answered them all."""
         for entry in batch:
@@ -296,12 +277,12 @@ class Batcher:
         except Exception as exc:  # the model may raise anything; the worker lives
             if len(batch) == 1:
                 self._metrics.inference_failures.inc()
-                _fail(batch[0], InferenceFailed(type(exc.__cause__ or exc).__name__))
+                fail(batch[0], InferenceFailed(type(exc.__cause__ or exc).__name__))
                 return False
             # Poison answers for itself alone: its batch-mates run again without it.
             for entry in batch:
                 if entry.deadline <= self._clock():
-                    _fail(entry, DeadlineExceeded())
+                    fail(entry, DeadlineExceeded())
                 if not entry.future.done():
                     await self._answer([entry], started)
             return False
@@ -311,20 +292,20 @@ class Batcher:
             entry.finished = finished
             if not np.isfinite(row).all():
                 self._metrics.inference_failures.inc()
-                _fail(entry, InferenceFailed("the model gave numbers that are not finite"))
+                fail(entry, InferenceFailed("the model gave numbers that are not finite"))
             elif not entry.future.done():
                 entry.future.set_result(row)
         return True
 
-    async def _infer(self, batch: list[_Entry], run: RunWindows) -> Logits:
+    async def _infer(self, batch: list[Entry], run: RunWindows) -> Logits:
         windows = [entry.window for entry in batch]
         loop = asyncio.get_running_loop()
-        logits = await loop.run_in_executor(self._executor, _run_guarded, run, windows)
+        logits = await loop.run_in_executor(self._executor, run_guarded, run, windows)
         if logits.shape != (len(batch), self._columns):
             raise ValueError("the model gave another number of rows than it was given")
         return logits
 
-    def _take(self) -> list[_Entry]:
+    def _take(self) -> list[Entry]:
         """The next batch. Who expired while waiting is answered on the way."""
         now = self._clock()
         batch, expired = self._queue.take(
@@ -335,10 +316,10 @@ class Batcher:
             ),
         )
         for entry in expired:
-            _fail(entry, DeadlineExceeded())
+            fail(entry, DeadlineExceeded())
         return batch
 
-    def _is_hopeless(self, entry: _Entry, now: float) -> bool:
+    def _is_hopeless(self, entry: Entry, now: float) -> bool:
         """Whether its deadline has passed, or would pass in the model though it came in time."""
         left_s = entry.deadline - now
         if left_s <= 0.0:
@@ -357,14 +338,14 @@ class Batcher:
         # Without a deadline the time is infinite, which no int can be.
         return int(min(self._limits.max_batch_tokens, max(0.0, seconds - base_s) / each_s))
 
-    def _abandon(self, entry: _Entry) -> None:
+    def _abandon(self, entry: Entry) -> None:
         self._queue.remove(entry)
         if not entry.future.done():
             entry.future.cancel()
         elif not entry.future.cancelled():
             entry.future.exception()  # read, so that a sibling's failure is not reported as lost
 
-    def _count(self, batch: list[_Entry], longest: int) -> None:
+    def _count(self, batch: list[Entry], longest: int) -> None:
         tokens = sum(entry.length for entry in batch)
         padded = len(batch) * longest
         self._metrics.batch_windows.observe(len(batch))
@@ -378,47 +359,3 @@ class Batcher:
 
 def _nobody_cares(works: bool) -> None:
     pass
-
-
-def _run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:
-    """`run`, whose result is an array of numbers and whose errors are Exceptions that a future can
-    carry: StopIteration would leave it unanswered, SystemExit would end the event loop."""
-    try:
-        return np.asarray(run(windows), dtype=np.float32)
-    except BaseException as exc:
-        raise RuntimeError(type(exc).__name__) from exc
-
-
-def _fail(entry: _Entry, error: Exception) -> None:
-    if not entry.future.done():
-        entry.future.set_exception(error)
-
-
-def _blamed(encodings: Sequence[Encoding], entries: Sequence[_Entry], error: Exception) -> int:
-    """Which encoding holds the window that failed with `error`."""
-    owners = [index for index, encoding in enumerate(encodings) for _ in encoding.windows]
-    done = [entry.future.done() and not entry.future.cancelled() for entry in entries]
-    return next(
-        owner
-        for owner, entry, ready in zip(owners, entries, done, strict=True)
-        if ready and entry.future.exception() is error
-    )
-
-
-def _gather(
-    encodings: Sequence[Encoding], entries: Sequence[_Entry], rows: Sequence[Logits]
-) -> list[Scored]:
-    scored: list[Scored] = []
-    start = 0
-    for encoding in encodings:
-        stop = start + len(encoding.windows)
-        own = entries[start:stop]
-        scored.append(
-            Scored(
-                np.stack(rows[start:stop]),
-                queue_s=max(entry.started - entry.arrived for entry in own),
-                inference_s=max(entry.finished - entry.started for entry in own),
-            )
-        )
-        start = stop
-    return scored

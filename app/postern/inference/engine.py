@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from postern.settings.settings import Settings
+from postern.settings.engine import EngineSettings
 
 # Measured in docs/performance.md, Which engine.
 _BATCH_TOKENS: Final = 512
@@ -53,13 +53,13 @@ class Engine:
     shares: int
 
 
-def batch_tokens(settings: Settings) -> int:
+def batch_tokens(settings: EngineSettings) -> int:
     """Padded tokens of one batch at most."""
     usual = _CARD_BATCH_TOKENS if settings.device == "cuda" else _BATCH_TOKENS
     return settings.max_batch_tokens or usual
 
 
-def engine_for(settings: Settings, cores: int) -> Engine:
+def engine_for(settings: EngineSettings, cores: int) -> Engine:
     """A processor is quickest with one thread for each batch and a batch for each core; a text that
     comes alone is, with all cores inside it (docs/performance.md, Which engine). A card is quickest
     with everything that waits in one batch."""

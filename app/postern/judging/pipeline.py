@@ -35,10 +35,8 @@ from postern.contract.probability import (
 from postern.contract.text import segments
 from postern.contract.windows import Encoding
 from postern.disguises.triggers import Disguise
-from postern.inference.batcher import (
-    Batcher,
-    Scored,
-)
+from postern.inference.batcher import Batcher
+from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
 from postern.judging.cascade import (
     Cascade,

@@ -28,10 +28,8 @@ from postern.disguises.triggers import (
     readable_disguise,
     second_reading,
 )
-from postern.inference.batcher import (
-    Batcher,
-    Scored,
-)
+from postern.inference.batcher import Batcher
+from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
 from postern.judging.score_cache import ScoreCache
 from postern.metrics import Metrics

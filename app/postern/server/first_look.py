@@ -6,43 +6,33 @@ cost would be taken from the requests that can still be answered in time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from starlette.types import Scope
 
+from postern.clock import now
 from postern.contract.callers import current_caller
 from postern.contract.errors import (
     Overloaded,
     PosternError,
 )
-from postern.http.request import (
-    Keys,
-    deadline_of,
-    header,
-    now,
-)
+from postern.http.request import Keys, deadline_of, header
 from postern.inference.batch_queue import Sums
 from postern.inference.batcher import Batcher
 
-PATHS: Final = frozenset(
-    {
-        *("/classify", "/v1/moderations", "/predict", "/beta/litellm_basic_guardrail_api"),
-        "/v1alpha1/comments:analyze",
-    }
-)
-"""Endpoints whose whole work is a verdict within the request's own deadline."""
-# Of the time that is left, kept for the reply and for what the estimate misses: whoever is let in
-# here is then hardly ever refused after all.
+# Share of the remaining time that is kept for the reply and for what the estimate misses, so that a
+# request that passes here is hardly ever refused later.
 _RESERVE: Final = 0.05
-# Of a request that lies this many requests back, the weight is 1/e.
+# A request this many requests ago has the weight 1/e.
 _MEMORY: Final = 200.0
 
 
 class FirstLook:
     """Guesses tokens from bytes, at the rate of the requests that were answered lately.
 
-    keys: whose requests are looked at; others go on to their 401. timeout_ms: the longest deadline.
+    paths: of the endpoints whose whole work is a verdict. keys: whose requests are looked at;
+    others go on to their 401. timeout_ms: the longest deadline.
     turn_s: how long the event loop takes for a turn.
     """
 
@@ -50,6 +40,7 @@ class FirstLook:
         self,
         batcher: Batcher,
         *,
+        paths: Container[str],
         keys: Keys,
         timeout_ms: int,
         window_tokens: int,
@@ -57,6 +48,7 @@ class FirstLook:
         clock: Callable[[], float] = now,
     ) -> None:
         self._batcher = batcher
+        self._paths = paths
         self._keys = keys
         self._timeout_ms = timeout_ms
         self._window_tokens = window_tokens
@@ -67,7 +59,11 @@ class FirstLook:
 
     def refusal(self, scope: Scope) -> Overloaded | None:
         """None where the request should go on, be it only to be refused for another reason."""
-        if not self._batcher.is_busy or scope["path"] not in PATHS or scope["method"] != "POST":
+        if (
+            not self._batcher.is_busy
+            or scope["path"] not in self._paths
+            or scope["method"] != "POST"
+        ):
             return None
         try:
             self._keys.check(scope)
@@ -94,7 +90,7 @@ class FirstLook:
         self._tokens = keep * self._tokens + tokens
 
     def _tokens_of(self, scope: Scope) -> int:
-        """Of a body of unknown length as of an empty one: one, as if it cost next to nothing."""
+        """Estimated token count; 1 where the length of the body is unknown."""
         length = header(scope, b"content-length")
         if not (self._bytes and length is not None and length.isascii() and length.isdigit()):
             return 1

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from postern.clock import now
 from postern.contract.errors import (
     NotReady,
     Overloaded,
@@ -16,27 +17,20 @@ from postern.contract.errors import (
     TooManyConnections,
 )
 from postern.endpoints.error_shapes import error_shape_of
+from postern.endpoints.verdicts import PATHS
 from postern.http import errors as http_errors
 from postern.http.protocol import (
     ARRIVED,
     CROWDED,
 )
-from postern.http.request import (
-    ClientLeft,
-    header,
-    now,
-    request_id_of,
-)
+from postern.http.request import ClientLeft, header, request_id_of
 from postern.inference.health import Health
 from postern.logs import (
     LOGGER,
     log,
 )
 from postern.metrics import Metrics
-from postern.server.first_look import (
-    PATHS,
-    FirstLook,
-)
+from postern.server.first_look import FirstLook
 
 _UNMATCHED = "unmatched"
 # Probes and scrapes go on while the server drains, and are not worth a line each.

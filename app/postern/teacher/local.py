@@ -39,13 +39,8 @@ from postern.contract.windows import (
     Encoding,
     Window,
 )
-from postern.inference.batcher import (
-    Batcher,
-    BatchLimits,
-    Logits,
-    RunWindows,
-    Scored,
-)
+from postern.inference.batcher import Batcher, BatchLimits
+from postern.inference.entries import Logits, RunWindows, Scored
 from postern.inference.session import Session
 from postern.inference.tokenizer import Tokenizer
 from postern.metrics import Metrics

@@ -20,7 +20,6 @@ from postern.dialects.tei_predict import (
     TEI_SHAPE,
     TeiErrorOut,
 )
-from postern.endpoints.classify import ProblemOut
 from postern.endpoints.error_shapes import error_shape_of
 from postern.http import errors as http_errors
 from postern.http.errors import (
@@ -28,6 +27,7 @@ from postern.http.errors import (
     ErrorShape,
     Failure,
 )
+from postern.http.problem import ProblemOut
 
 SHAPES = (PROBLEM_SHAPE, OPENAI_SHAPE, TEI_SHAPE, GOOGLE_SHAPE)
 MODELS = {model.__name__: model for model in (ProblemOut, OpenAiErrorOut, TeiErrorOut)} | {

@@ -9,7 +9,7 @@ import pytest
 from postern.contract import errors
 from postern.contract.errors import PosternError
 from postern.http import errors as http_errors
-from postern.main import create_app  # noqa: F401 - the tree must be walked with all of app loaded
+from postern.server.application import create_app  # noqa: F401 - loads every error class
 
 TABLE_OF_API_MD = {400, 422, 401, 413, 415, 429, 504, 503, 500}
 
@@ -25,7 +25,7 @@ def defined() -> list[type[PosternError]]:
     return [
         cls
         for cls in (PosternError, *subclasses(PosternError))
-        if cls.__module__.startswith("app.") and cls.__module__ != "postern.cli"
+        if cls.__module__.startswith("postern.") and cls.__module__ != "postern.cli"
     ]
 
 

@@ -21,13 +21,9 @@ from postern.contract.errors import (
     QueueFull,
 )
 from postern.contract.windows import Window
-from postern.inference.batcher import (
-    WORTH_ALL_THREADS,
-    Batcher,
-    BatchLimits,
-    Scored,
-)
+from postern.inference.batcher import WORTH_ALL_THREADS, Batcher, BatchLimits
 from postern.inference.cost_model import CostModel
+from postern.inference.entries import Scored
 from postern.metrics import Metrics
 
 from tests.fakes import FakeSession, ManualClock, encoding_of, fingerprint, window_of

@@ -9,7 +9,7 @@ from postern.inference.engine import (
     engine_for,
     usable_cores,
 )
-from postern.settings.settings import Settings
+from postern.settings.engine import EngineSettings as Settings
 
 
 def engine(cores: int, **changes: object) -> tuple[int, int, int]:

@@ -21,7 +21,7 @@ from postern.contract.text import (
     segments,
 )
 from postern.inference.tokenizer import Tokenizer
-from postern.settings.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden"

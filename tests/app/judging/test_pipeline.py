@@ -29,11 +29,8 @@ from postern.contract.value import (
     ValueHead,
 )
 from postern.contract.windows import Window
-from postern.inference.batcher import (
-    Batcher,
-    BatchLimits,
-    Scored,
-)
+from postern.inference.batcher import Batcher, BatchLimits
+from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
 from postern.judging.pipeline import (
     Pipeline,

@@ -8,7 +8,7 @@ import pytest
 from postern.cli import main
 from postern.contract.errors import SettingsInvalid
 from postern.settings.settings import (
-    Settings,
+    FIELDS,
     read_settings,
 )
 from pydantic import ValidationError
@@ -16,23 +16,23 @@ from pydantic import ValidationError
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
+    for name in FIELDS:
         monkeypatch.delenv(f"POSTERN_{name.upper()}", raising=False)
 
 
 def test_the_defaults_are_valid_and_frozen() -> None:
     settings = read_settings()
-    assert settings.host == "127.0.0.1"
-    assert settings.accepted_keys() == ()
+    assert settings.server.host == "127.0.0.1"
+    assert settings.access.accepted_keys() == ()
     with pytest.raises(ValidationError):
-        settings.port = 1  # type: ignore[misc]
+        settings.server.port = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", list(Settings.model_fields))
+@pytest.mark.parametrize("name", list(FIELDS))
 def test_every_setting_is_documented_and_shown_by_help(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    description = Settings.model_fields[name].description
+    description = FIELDS[name].info.description
     assert description
     assert description.endswith(".")
     if name in (
@@ -53,7 +53,7 @@ def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("POSTERN_PORT", "1234")
     monkeypatch.setenv("POSTERN_WORKERS", "3")
     settings = read_settings(port="4321")
-    assert (settings.port, settings.workers) == (4321, 3)
+    assert (settings.server.port, settings.engine.workers) == (4321, 3)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
 
 def test_the_upstream_key_is_masked_and_an_empty_one_is_none() -> None:
     settings = read_settings(upstream_url="https://host/v1/", upstream_api_key="zzsecretzz")
-    assert settings.upstream_url == "https://host/v1"
+    assert settings.upstream.url == "https://host/v1"
     assert "zzsecretzz" not in repr(settings)
-    assert settings.upstream_api_key is not None
-    assert settings.upstream_api_key.get_secret_value() == "zzsecretzz"
-    assert read_settings(upstream_api_key="").upstream_api_key is None
+    assert settings.upstream.api_key is not None
+    assert settings.upstream.api_key.get_secret_value() == "zzsecretzz"
+    assert read_settings(upstream_api_key="").upstream.api_key is None
 
 
 def test_keys_come_from_both_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_keys_come_from_both_places(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     file.write_text("# comment\nthree\n\n four \n")
     monkeypatch.setenv("POSTERN_API_KEYS", " key-1,two ,,")
     settings = read_settings(api_keys_file=file)
-    assert settings.accepted_keys() == ("key-1", "two", "three", "four")
+    assert settings.access.accepted_keys() == ("key-1", "two", "three", "four")
     assert "key-1" not in repr(settings)
 
 
@@ -118,4 +118,4 @@ def test_a_key_file_without_keys_is_refused(tmp_path: Path, content: bytes | Non
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(SettingsInvalid):
-        read_settings(api_keys_file=file).accepted_keys()
+        read_settings(api_keys_file=file).access.accepted_keys()

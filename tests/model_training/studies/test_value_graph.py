@@ -17,7 +17,7 @@ from postern.contract.value import (
 )
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
-from postern.settings.settings import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT
 
 from model_training.errors import DataInvalid
 from model_training.recipe.config import DistilConfig

@@ -1,0 +1,138 @@
+"""Settings and a loaded student -> everything that the endpoints need; nothing runs yet."""
+
+from __future__ import annotations
+
+from postern import __version__
+from postern.clock import now
+from postern.composition import chat_guard, teacher
+from postern.composition.student import Student, load_teachers
+from postern.contract.certificate import Certificate
+from postern.contract.decision import Policy
+from postern.contract.moderation import Identity
+from postern.contract.text import segments
+from postern.endpoints.info import info_reply
+from postern.endpoints.services import Services
+from postern.http.request import Keys
+from postern.inference.batcher import Batcher, BatchLimits
+from postern.inference.engine import engine_for, usable_cores
+from postern.inference.health import Health
+from postern.inference.warm_up import SELF_TEST
+from postern.judging.drift import Drift
+from postern.judging.pipeline import Pipeline
+from postern.judging.score_cache import ScoreCache
+from postern.judging.scorer import InputLimits, Score, worth_keeping
+from postern.metrics import Metrics
+from postern.settings.settings import Settings
+from postern.teacher.courtesy import Courtesy
+from postern.teacher.desk import TeacherDesk
+from postern.teacher.elsewhere import asked_teacher
+
+
+def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
+    """Puts the parts together. Raises SettingsInvalid, and ArtifactInvalid for teachers."""
+    artifact, metrics = student.artifact, Metrics()
+    manifest = artifact.manifest
+    identity = Identity(manifest.name, manifest.version, artifact.sha256)
+    metrics.model_info.labels(identity.name, identity.version, identity.sha256).set(1)
+    courtesy = Courtesy(settings.teacher.beside_share, clock=now)
+    batcher = _batcher(settings, student, metrics, courtesy)
+    desk = _desk(settings, manifest.certificate, metrics, courtesy)
+    policy = teacher.effective_policy(settings, manifest.policy)
+    pipeline = _pipeline(settings, student, batcher, policy, desk, metrics)
+    services = Services(
+        settings=settings,
+        pipeline=pipeline,
+        health=Health(
+            batcher,
+            student.tokenizer.encode(segments(SELF_TEST[0])),
+            stall_s=settings.server.stall_timeout_ms / 1000.0,
+            clock=now,
+        ),
+        metrics=metrics,
+        identity=identity,
+        info=info_reply(
+            manifest,
+            identity=identity,
+            limits=_shown_limits(settings),
+            teacher=teacher.described(settings, policy, desk),
+            server_version=__version__,
+        ),
+        keys=Keys.of(settings.access.accepted_keys()),
+        chat_guard=chat_guard.build(
+            settings, pipeline, judged_by=f"{identity.name}/{identity.version}", metrics=metrics
+        ),
+    )
+    return services, batcher
+
+
+def _batcher(settings: Settings, student: Student, metrics: Metrics, courtesy: Courtesy) -> Batcher:
+    engine = engine_for(settings.engine, usable_cores())
+    return Batcher(
+        student.session.run,
+        run_alone=student.alone.run if student.alone else None,
+        limits=BatchLimits(
+            engine.max_batch_tokens, settings.engine.max_queue_tokens, engine.shares
+        ),
+        workers=engine.workers,
+        metrics=metrics,
+        clock=now,
+        cost=student.cost,
+        on_work=courtesy.student_works,
+        columns=student.columns,
+    )
+
+
+def _desk(
+    settings: Settings, certificate: Certificate | None, metrics: Metrics, courtesy: Courtesy
+) -> TeacherDesk | None:
+    desk = teacher.build_desk(
+        settings, lambda: load_teachers(settings, certificate), metrics, courtesy
+    )
+    if settings.teacher.url is not None:
+        teacher.warn_of_another(asked_teacher(settings.teacher), certificate)
+    return desk
+
+
+def _pipeline(
+    settings: Settings,
+    student: Student,
+    batcher: Batcher,
+    policy: Policy,
+    desk: TeacherDesk | None,
+    metrics: Metrics,
+) -> Pipeline:
+    limits = settings.limits
+    drift = Drift(student.artifact.manifest.probability_reference, clock=now)
+    metrics.watch_drift(drift.watched, drift.index)
+    cache: ScoreCache[Score] | None = None
+    if settings.engine.cache_entries:
+        cache = ScoreCache(
+            entries=settings.engine.cache_entries,
+            artifact_sha256=student.artifact.sha256,
+            metrics=metrics,
+            kept=worth_keeping,
+        )
+    return Pipeline(
+        policy=policy,
+        tokenizer=student.tokenizer,
+        batcher=batcher,
+        limits=InputLimits(limits.max_items, limits.max_exchange_chars, limits.max_exchange_tokens),
+        metrics=metrics,
+        cascade=teacher.build_cascade(settings, policy, desk, metrics),
+        triggers=settings.teacher.triggers,
+        drift=drift,
+        clock=now,
+        cache=cache,
+    )
+
+
+def _shown_limits(settings: Settings) -> dict[str, int]:
+    """For `/info`."""
+    limits = settings.limits
+    return {
+        "max_body_bytes": limits.max_body_bytes,
+        "max_items": limits.max_items,
+        "max_exchange_chars": limits.max_exchange_chars,
+        "max_exchange_tokens": limits.max_exchange_tokens,
+        "request_timeout_ms": limits.request_timeout_ms,
+    }

@@ -1,0 +1,57 @@
+"""Who may ask: the check of a path's API key, and its schemes for the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
+
+from postern.endpoints.services import services_of
+from postern.http.request import header
+
+_Bearer = Annotated[Any, Depends(HTTPBearer(auto_error=False))]
+_Header = Annotated[Any, Depends(APIKeyHeader(name="X-API-Key", auto_error=False))]
+_GoogleQuery = Annotated[Any, Depends(APIKeyQuery(name="key", auto_error=False))]
+_GoogleHeader = Annotated[Any, Depends(APIKeyHeader(name="X-Goog-Api-Key", auto_error=False))]
+
+
+@dataclass(frozen=True)
+class KeyCheck:
+    """check: raises Unauthorized. dependency: the same for FastAPI, with the security schemes."""
+
+    check: Callable[[Request], None]
+    dependency: Callable[..., Awaitable[None]]
+
+
+def check_key(request: Request) -> None:
+    """Raises Unauthorized."""
+    services_of(request).keys.check(request.scope)
+
+
+async def authorize(request: Request, _bearer: _Bearer, _header: _Header) -> None:
+    """Raises Unauthorized. The parameters only put the schemes into the OpenAPI document."""
+    check_key(request)
+
+
+def check_google_key(request: Request) -> None:
+    """As `check_key`, and also where Google's clients put a key. Raises Unauthorized."""
+    keys = services_of(request).keys
+    given = request.query_params.get("key") or header(request.scope, b"x-goog-api-key")
+    if given is None:
+        keys.check(request.scope)
+    else:
+        keys.check_key(given)
+
+
+async def authorize_google(
+    request: Request, _query: _GoogleQuery, _header: _GoogleHeader, _bearer: _Bearer
+) -> None:
+    """`check_google_key` for FastAPI, with the schemes for the OpenAPI document."""
+    check_google_key(request)
+
+
+OWN_KEYS: Final = KeyCheck(check_key, authorize)
+GOOGLE_KEYS: Final = KeyCheck(check_google_key, authorize_google)

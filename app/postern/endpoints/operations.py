@@ -1,0 +1,60 @@
+"""The endpoints for operators: probes, figures, and what runs here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from postern.contract import errors
+from postern.endpoints.access import authorize
+from postern.endpoints.info import InfoOut
+from postern.endpoints.services import services_of
+from postern.http.errors import openapi_responses
+
+PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+router = APIRouter()
+
+
+@router.get(
+    "/healthz", summary="Whether the process lives", responses=openapi_responses(errors.NotReady)
+)
+async def healthz(request: Request) -> dict[str, str]:
+    """The event loop answers and no batch is stuck."""
+    services_of(request).health.check_alive()
+    return {"status": "alive"}
+
+
+@router.get(
+    "/readyz", summary="Whether traffic can come", responses=openapi_responses(errors.NotReady)
+)
+async def readyz(request: Request) -> dict[str, str]:
+    """A real forward pass went through the real queue."""
+    await services_of(request).health.check_ready()
+    return {"status": "ready"}
+
+
+@router.get(
+    "/metrics",
+    dependencies=[Depends(authorize)],
+    summary="Figures for Prometheus",
+    responses={
+        200: {"content": {PROMETHEUS_TEXT: {"schema": {"type": "string"}}}},
+        **openapi_responses(errors.Unauthorized),
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Prometheus text format."""
+    return Response(services_of(request).metrics.render(), media_type=PROMETHEUS_TEXT)
+
+
+@router.get(
+    "/info",
+    dependencies=[Depends(authorize)],
+    summary="What runs here",
+    responses=openapi_responses(errors.Unauthorized),
+)
+async def info(request: Request) -> InfoOut:
+    """Model, hashes, limits and operating points; no secrets."""
+    return services_of(request).info

@@ -1,0 +1,191 @@
+"""The table of the endpoints that judge text: each path, its checks and its errors, said once.
+
+FastAPI gets a route of each for the OpenAPI document. Requests take a direct one, because the
+endpoints read their bodies themselves, and FastAPI needed five times as long to find out that there
+is no parameter to resolve as all else between the protocol and the endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from postern.contract import errors
+from postern.contract.errors import PosternError
+from postern.dialects.litellm_guardrail import GuardrailIn, GuardrailOut
+from postern.dialects.openai_errors import OpenAiErrorOut
+from postern.dialects.openai_moderations import ModerationIn, ModerationOut
+from postern.dialects.perspective import AnalyzeIn, AnalyzeOut, GoogleErrorOut
+from postern.dialects.tei_predict import PredictIn, PredictOut, TeiErrorOut
+from postern.endpoints.access import GOOGLE_KEYS, OWN_KEYS, KeyCheck
+from postern.endpoints.classify import classify
+from postern.endpoints.classify_body import ClassifyIn
+from postern.endpoints.classify_reply import ClassifyOut
+from postern.endpoints.dialects import analyze, litellm_guardrail, moderations, predict
+from postern.endpoints.error_shapes import error_shape_of
+from postern.endpoints.examples import EXAMPLES
+from postern.http.errors import openapi_responses
+from postern.http.problem import ProblemOut
+
+_SCHEMAS: Final = "#/components/schemas/"
+_REFERENCE: Final = f"{_SCHEMAS}{{model}}"
+
+READING_ERRORS: Final[tuple[type[PosternError], ...]] = (
+    errors.MalformedBody,
+    errors.InvalidHeader,
+    errors.Unauthorized,
+    errors.BodyTooSlow,
+    errors.BodyTooLarge,
+    errors.ExchangeTooLong,
+    errors.UnsupportedMediaType,
+    errors.BodyMismatch,
+    errors.EmptyPrompt,
+)
+"""How reading and checking a body of text can end."""
+JUDGING_ERRORS: Final[tuple[type[PosternError], ...]] = (
+    errors.QueueFull,
+    errors.DeadlineUnreachable,
+    errors.InferenceFailed,
+    errors.NotReady,
+    errors.DeadlineExceeded,
+)
+"""How judging it can end."""
+
+
+@dataclass(frozen=True)
+class VerdictEndpoint:
+    """A path whose whole work is a verdict within the request's own deadline.
+
+    body, reply: what pydantic makes the schemas from. own_errors: beside those that reading
+    and judging bring to every such path.
+    """
+
+    path: str
+    answer: Callable[[Request], Awaitable[Response]]
+    summary: str
+    body: Any
+    reply: Any
+    about_reply: str
+    own_errors: tuple[type[PosternError], ...] = ()
+    keys: KeyCheck = OWN_KEYS
+
+    @property
+    def errors(self) -> tuple[type[PosternError], ...]:
+        return (
+            *READING_ERRORS,
+            *self.own_errors,
+            errors.UnknownOperatingPoint,
+            *JUDGING_ERRORS,
+        )
+
+
+VERDICTS: Final = (
+    VerdictEndpoint(
+        "/classify",
+        classify,
+        "Judge prompts, responses and conversations",
+        ClassifyIn,
+        ClassifyOut,
+        "A verdict on every exchange.",
+        (errors.NothingToJudge,),
+    ),
+    VerdictEndpoint(
+        "/v1/moderations",
+        moderations,
+        "OpenAI's moderation: overall harm; categories are reported as not judged",
+        ModerationIn,
+        ModerationOut,
+        "One result for each input.",
+        (errors.UnsupportedContent,),
+    ),
+    VerdictEndpoint(
+        "/beta/litellm_basic_guardrail_api",
+        litellm_guardrail,
+        "LiteLLM's generic guardrail",
+        GuardrailIn,
+        GuardrailOut,
+        "Whether LiteLLM lets it through.",
+        (errors.NothingToJudge,),
+    ),
+    VerdictEndpoint(
+        "/predict",
+        predict,
+        "text-embeddings-inference's sequence classification",
+        PredictIn,
+        PredictOut,
+        "Both labels, the likelier first.",
+        (errors.UnsupportedContent,),
+    ),
+    VerdictEndpoint(
+        "/v1alpha1/comments:analyze",
+        analyze,
+        "Perspective's comment analysis: TOXICITY and HARMFUL are the probability of harm",
+        AnalyzeIn,
+        AnalyzeOut,
+        "One score for each attribute.",
+        (errors.UnsupportedContent,),
+        GOOGLE_KEYS,
+    ),
+)
+
+PATHS: Final = frozenset(endpoint.path for endpoint in VERDICTS)
+
+
+def add_to(app: FastAPI) -> None:
+    """Adds the documented routes, and the direct ones before all others."""
+    for endpoint in VERDICTS:
+        app.add_api_route(
+            endpoint.path,
+            endpoint.answer,
+            methods=["POST"],
+            dependencies=[Depends(endpoint.keys.dependency)],
+            summary=endpoint.summary,
+            responses={
+                200: {"model": endpoint.reply, "description": endpoint.about_reply},
+                **openapi_responses(*endpoint.errors, shape=error_shape_of(endpoint.path)),
+            },
+        )
+    app.router.routes[:0] = [_direct(endpoint) for endpoint in VERDICTS]
+
+
+def _direct(endpoint: VerdictEndpoint) -> Route:
+    async def answer(request: Request) -> Response:
+        """Raises Unauthorized where a key is missing."""
+        request.scope["route"] = route
+        endpoint.keys.check(request)
+        return await endpoint.answer(request)
+
+    route = Route(endpoint.path, answer, methods=["POST"], include_in_schema=False)
+    return route
+
+
+def complete(document: dict[str, Any]) -> None:
+    """Adds bodies with examples, and the models of errors, to an OpenAPI document."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for model in (ProblemOut, OpenAiErrorOut, TeiErrorOut, GoogleErrorOut):
+        schemas[model.__name__] = _schema(model, schemas)
+    for endpoint in VERDICTS:
+        schema = _schema(endpoint.body, schemas)
+        if isinstance(endpoint.body, type):
+            schemas[endpoint.body.__name__] = schema
+            schema = {"$ref": f"{_SCHEMAS}{endpoint.body.__name__}"}
+        document["paths"][endpoint.path]["post"]["requestBody"] = {
+            "required": True,
+            "content": {
+                "application/json": {"schema": schema, "examples": EXAMPLES[endpoint.path]}
+            },
+        }
+
+
+def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a type; what it refers to goes into `schemas`."""
+    schema = TypeAdapter(kind).json_schema(ref_template=_REFERENCE)
+    schemas.update(schema.pop("$defs", {}))
+    return schema

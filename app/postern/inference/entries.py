@@ -1,0 +1,82 @@
+"""Windows that wait for the model, one entry each, and what becomes of their futures."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from postern.contract.windows import Encoding, Window
+from postern.inference.batch_queue import Waiting
+
+Logits = npt.NDArray[np.float32]
+RunWindows = Callable[[Sequence[Window]], Logits]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """logits: (n_windows, 2) float32, and right of them what else the model was asked for.
+
+    queue_s, inference_s: of the slowest window.
+    """
+
+    logits: Logits
+    queue_s: float
+    inference_s: float
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Entry(Waiting):
+    future: asyncio.Future[Logits]
+    deadline: float
+    arrived: float
+    started: float = math.nan
+    finished: float = math.nan
+
+
+def run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:
+    """`run`, whose result is an array of numbers and whose errors are Exceptions that a future can
+    carry: StopIteration would leave it unanswered, SystemExit would end the event loop."""
+    try:
+        return np.asarray(run(windows), dtype=np.float32)
+    except BaseException as exc:
+        raise RuntimeError(type(exc).__name__) from exc
+
+
+def fail(entry: Entry, error: Exception) -> None:
+    if not entry.future.done():
+        entry.future.set_exception(error)
+
+
+def blamed(encodings: Sequence[Encoding], entries: Sequence[Entry], error: Exception) -> int:
+    """Which encoding holds the window that failed with `error`."""
+    owners = [index for index, encoding in enumerate(encodings) for _ in encoding.windows]
+    done = [entry.future.done() and not entry.future.cancelled() for entry in entries]
+    return next(
+        owner
+        for owner, entry, ready in zip(owners, entries, done, strict=True)
+        if ready and entry.future.exception() is error
+    )
+
+
+def gather(
+    encodings: Sequence[Encoding], entries: Sequence[Entry], rows: Sequence[Logits]
+) -> list[Scored]:
+    scored: list[Scored] = []
+    start = 0
+    for encoding in encodings:
+        stop = start + len(encoding.windows)
+        own = entries[start:stop]
+        scored.append(
+            Scored(
+                np.stack(rows[start:stop]),
+                queue_s=max(entry.started - entry.arrived for entry in own),
+                inference_s=max(entry.finished - entry.started for entry in own),
+            )
+        )
+        start = stop
+    return scored

@@ -1,0 +1,69 @@
+"""Listening and draining: the life of the process, by signals."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from postern.clock import now
+from postern.contract.errors import SettingsInvalid
+from postern.inference.health import Health
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, but a signal first makes the server unready, and a clean stop exits with 0."""
+
+    def __init__(self, config: uvicorn.Config, *, health: Health, drain_delay_s: float) -> None:
+        super().__init__(config)
+        self._health = health
+        self._drain_delay_s = drain_delay_s
+        self._stop_at: float | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, without raising the signal again at the end: that would not exit with 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        caught = (signal.SIGINT, signal.SIGTERM)
+        originals = {sig: signal.signal(sig, self.handle_exit) for sig in caught}
+        try:
+            yield
+        finally:
+            for sig, handler in originals.items():
+                signal.signal(sig, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._stop_at is not None and sig == signal.SIGINT:
+            self.force_exit = True  # pressed twice
+        if self._stop_at is None:  # a second signal does not start the delay anew
+            self._health.unready = True
+            self._stop_at = now() + self._drain_delay_s
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._stop_at is not None and now() >= self._stop_at:
+            self._health.draining = True
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound, listening socket. Raises SettingsInvalid."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as exc:
+        raise SettingsInvalid(f"cannot listen on {host}:{port} ({exc.strerror})") from exc
+    listener.setblocking(False)
+    return listener

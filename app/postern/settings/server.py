@@ -1,0 +1,61 @@
+"""Where the server listens, how it ends, and what one request or connection may take."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from postern.settings.section import Section
+
+
+class ServerSettings(Section):
+    """The running process."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    page: bool = Field(
+        True, description="Serve the web page at /. The page holds no data and needs no key."
+    )
+    max_connections: int = Field(
+        2048, ge=1, description="Open connections. Further ones are answered with 503."
+    )
+    keep_alive_s: int = Field(15, ge=1, description="Idle time after which a connection is closed.")
+    drain_delay_ms: int = Field(
+        0,
+        ge=0,
+        description="Time after SIGTERM in which requests are still taken while /readyz says 503.",
+    )
+    grace_period_ms: int = Field(
+        20_000, ge=1, description="Time after SIGTERM to finish accepted requests."
+    )
+    stall_timeout_ms: int = Field(
+        30_000, ge=100, description="A batch that runs longer makes /healthz answer 503."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest severity of the JSON log lines on standard error."
+    )
+
+
+class LimitSettings(Section):
+    """Bounds of one request."""
+
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
+    max_items: int = Field(128, ge=1, description="Largest number of exchanges in one request.")
+    max_exchange_chars: int = Field(
+        100_000, ge=100, description="Characters of one exchange, prompt and response together."
+    )
+    max_exchange_tokens: int = Field(
+        16384, ge=16, description="Tokens of one exchange, prompt and response together."
+    )
+    request_timeout_ms: int = Field(
+        10_000,
+        ge=1,
+        description="Deadline of a request. A caller can ask for a shorter one, not a longer one.",
+    )
+    body_timeout_ms: int = Field(
+        10_000, ge=1, description="Time that a client may take to send its body."
+    )
+    header_timeout_ms: int = Field(
+        10_000, ge=1, description="Time that a client may take to send the headers of a request."
+    )

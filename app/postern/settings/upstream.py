@@ -1,0 +1,81 @@
+"""The upstream behind the guarded proxy, and what the proxy does with chats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from postern.settings.section import PREFIX, Section, checked_url, header_secret
+
+
+class UpstreamSettings(Section):
+    """Where the guarded proxy asks."""
+
+    model_config = SettingsConfigDict(env_prefix=f"{PREFIX}UPSTREAM_")
+
+    url: str | None = Field(
+        None,
+        description="Base URL of the OpenAI-compatible API behind the guarded proxy, up to /v1.",
+    )
+    api_key: SecretStr | None = Field(
+        None, description="API key that the guarded proxy sends to the upstream."
+    )
+    ca_file: Path | None = Field(
+        None, description="Certificates to trust for https upstreams instead of the public ones."
+    )
+    connect_timeout_ms: int = Field(
+        5000, ge=1, description="Time that connecting to the upstream may take."
+    )
+    idle_timeout_ms: int = Field(
+        120_000, ge=1, description="Longest silence of an upstream that streams."
+    )
+    total_timeout_ms: int = Field(
+        600_000, ge=1, description="Time that a whole answer of the upstream may take."
+    )
+    max_response_bytes: int = Field(
+        4 << 20,
+        ge=1024,
+        description="Largest answer of the upstream; for a stream, the largest part held.",
+    )
+    parallel: bool = Field(
+        False, description="Ask the upstream while the prompt is still being judged."
+    )
+
+    _plain_url = field_validator("url")(checked_url)
+    _fits_a_header = field_validator("api_key")(header_secret)
+
+
+class GuardSettings(Section):
+    """What the guarded proxy judges, and what a blocked chat gets."""
+
+    judge_instructions: bool = Field(
+        False,
+        description="Also judge system messages, developer messages and tool definitions of chats.",
+    )
+    on_media: Literal["refuse", "pass"] = Field(
+        "refuse", description="Images, audio and files in chats: refuse, or pass unjudged."
+    )
+    on_block: Literal["completion", "error"] = Field(
+        "completion",
+        description="What a blocked chat gets: a refusal as its completion, or an error.",
+    )
+    refusal_text: str = Field(
+        "Sorry, I cannot help with that.", description="Text of that refusal."
+    )
+    guard_operating_point: str | None = Field(
+        None, description="Operating point for chats. Unset: the artifact's default."
+    )
+    stream_score_at: Literal["sentence", "tokens"] = Field(
+        "sentence", description="Score a streamed answer at sentence ends, or by tokens alone."
+    )
+    stream_score_tokens: int = Field(
+        64, ge=1, description="Score a streamed answer after this many new tokens at the latest."
+    )
+    stream_tail_chars: int = Field(
+        4000,
+        ge=200,
+        description="Characters at the end of a streamed answer so far that are scored at once.",
+    )

@@ -1,0 +1,19 @@
+"""Where the student that ships with this package lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+DEFAULT_STUDENT: Final = "postern-minilm/1.4.0"
+
+_PACKAGE: Final = Path(__file__).resolve().parent
+
+
+IS_PACKAGED: Final = (_PACKAGE / "artifacts").is_dir()
+"""True where the package was installed; in a clone the artifact lies beside `app/`."""
+
+DEFAULT_ARTIFACT: Final = (
+    (_PACKAGE if IS_PACKAGED else _PACKAGE.parents[1]) / "artifacts" / DEFAULT_STUDENT
+)
+"""Folder of the student that is served where nothing else is named."""

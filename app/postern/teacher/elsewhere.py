@@ -1,0 +1,75 @@
+"""Settings -> the teacher at `teacher.url`, for serving and for `postern calibrate`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from postern.clock import now
+from postern.contract.certificate import AskedTeacher
+from postern.contract.errors import SettingsInvalid
+from postern.contract.teacher_text import TEMPLATES
+from postern.http.upstream import Upstream, UpstreamLimits
+from postern.settings.teacher import TeacherSettings
+from postern.teacher.opinion import Teacher
+from postern.teacher.remote import POSTERN_DIALECT, RemoteTeacher, openai_dialect
+
+_MAX_REPLY_BYTES: Final = 1 << 20
+
+
+def asked_teacher(settings: TeacherSettings) -> AskedTeacher:
+    """Who is asked at `teacher_url`, as a certificate names it."""
+    if settings.kind == "postern":
+        return AskedTeacher(kind="postern")
+    return AskedTeacher(
+        kind="openai",
+        model=settings.model,
+        template=settings.template,
+        endpoint=settings.endpoint,
+        temperature=settings.temperature,
+    )
+
+
+def build_remote(settings: TeacherSettings) -> Teacher:
+    """The teacher at `teacher_url`. Raises SettingsInvalid."""
+    url, timeout_s = settings.url, settings.timeout_ms / 1000.0
+    assert url is not None  # noqa: S101 - for the type checker
+    limits = UpstreamLimits(
+        connect_s=min(timeout_s, settings.connect_timeout_ms / 1000.0),
+        idle_s=timeout_s,
+        total_s=timeout_s,
+        max_response_bytes=_MAX_REPLY_BYTES,
+        max_connections=settings.concurrency,
+    )
+    api_key = _api_key(settings)
+    try:
+        upstream = Upstream(
+            url,
+            api_key=api_key,
+            limits=limits,
+            ca_file=settings.ca_file,
+            clock=now,
+        )
+    except SettingsInvalid as exc:
+        raise SettingsInvalid("teacher_ca_file cannot be read") from exc
+    if settings.kind == "postern":
+        return RemoteTeacher(upstream, POSTERN_DIALECT)
+    dialect = openai_dialect(
+        TEMPLATES[settings.template],
+        model=settings.model or "",
+        endpoint=settings.endpoint,
+        temperature=settings.temperature,
+    )
+    return RemoteTeacher(upstream, dialect)
+
+
+def _api_key(settings: TeacherSettings) -> str | None:
+    """Raises SettingsInvalid: a key that is expected and not there is no key."""
+    if settings.api_key_file is None:
+        return None
+    try:
+        key = settings.api_key_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsInvalid("teacher_api_key_file cannot be read") from exc
+    if not key or not (key.isascii() and key.isprintable()) or " " in key:
+        raise SettingsInvalid("teacher_api_key_file must hold one line of printable ASCII")
+    return key
