@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+import numpy as np
 from postern.contract.exchange import Exchange
+from postern.contract.probability import log_odds, sigmoid
 from postern.contract.teacher_call import (
     Endpoint,
     path_of,
@@ -45,8 +46,6 @@ from model_training.teachers.llm import (
     ServerBackend,
     read_completion,
 )
-
-_LEAST_PROBABILITY: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -169,8 +168,7 @@ def read_classify(content: Any, *, artifact: str) -> Reply:
         )
     if not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise ValueError("no probability")
-    inside = min(max(float(probability), _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
-    return Reply(margin=math.log(inside / (1 - inside)))
+    return Reply(margin=float(log_odds(np.array([probability], dtype=np.float64))[0]))
 
 
 def _classify(
@@ -191,8 +189,6 @@ def _by_margin(temperature: float) -> Callable[[Reply, Exchange], float | None]:
     def read(reply: Reply, exchange: Exchange) -> float | None:
         if reply.margin is None:
             return None
-        scaled = reply.margin / temperature
-        small = math.exp(-abs(scaled))
-        return 1 / (1 + small) if scaled >= 0 else small / (1 + small)
+        return float(sigmoid(np.array([reply.margin / temperature]))[0])
 
     return read

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 Floats = npt.NDArray[np.float64]
+
+_LEAST: Final = 1e-9
 
 
 class Calibration(BaseModel):
@@ -38,10 +40,7 @@ def harmful_margin(logits: npt.NDArray[np.floating]) -> Floats:
 
 def harmful_probability(margins: Floats, calibration: Calibration) -> Floats:
     """(n,) float64 in [0, 1]; rises with the margin. margins: (n,) in nats."""
-    scaled = harmful_log_odds(margins, calibration)
-    # Split by sign so that neither branch overflows.
-    small = np.exp(-np.abs(scaled))
-    return np.where(scaled >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
+    return sigmoid(harmful_log_odds(margins, calibration))
 
 
 def harmful_log_odds(margins: Floats, calibration: Calibration) -> Floats:
@@ -53,3 +52,16 @@ def harmful_log_odds(margins: Floats, calibration: Calibration) -> Floats:
         - np.logaddexp(0.0, -margins) / calibration.temperature_unharmful
         + calibration.bias
     )
+
+
+def sigmoid(log_odds: Floats) -> Floats:
+    """(n,) in [0, 1]: probabilities. log_odds: (n,) in nats."""
+    # Split by sign so that neither branch overflows.
+    small = np.exp(-np.abs(log_odds))
+    return np.where(log_odds >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
+
+
+def log_odds(probabilities: Floats) -> Floats:
+    """(n,) nats, finite: probabilities, (n,) in [0, 1], are clipped to 1e-9 and 1 - 1e-9."""
+    clipped = np.clip(probabilities, _LEAST, 1.0 - _LEAST)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped), dtype=np.float64)
