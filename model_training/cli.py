@@ -118,7 +118,7 @@ def training_parser() -> argparse.ArgumentParser:
     abouts = {stage.name: stage.about for stage in STAGES}
     abouts["run"] = "all stages that the recipe asks for, in this order"
     for name, about in abouts.items():
-        stage = stages.add_parser(name, help=about, description=about)
+        stage = stages.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         stage.add_argument(
             "--recipe",
             type=Path,

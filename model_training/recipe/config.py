@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -19,6 +18,7 @@ from model_training.recipe.augmentation import (
 )
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
+from model_training.recipe.inherit import read_merged
 
 LICENCE: Final = "Apache-2.0"
 """Of the weights that are trained here."""
@@ -218,7 +218,7 @@ class RunConfig(_Section):
 
 def read_recipe(path: Path) -> RunConfig:
     """The recipe of a run. Raises RecipeInvalid with the first problem."""
-    content = _content(path)
+    content = read_merged(path)
     for section, study in STUDY_SECTIONS.items():
         if section in content:
             raise RecipeInvalid(
@@ -229,16 +229,7 @@ def read_recipe(path: Path) -> RunConfig:
 
 def read_recipe_as(kind: type[Recipe], path: Path) -> Recipe:
     """The recipe of a study, with the sections of `kind`. Raises RecipeInvalid."""
-    return _validated(path, _content(path), kind)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as exc:
-        raise RecipeInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise RecipeInvalid(f"{path}: {exc}") from exc
+    return _validated(path, read_merged(path), kind)
 
 
 def _validated(path: Path, content: dict[str, Any], kind: type[Recipe]) -> Recipe:

@@ -26,7 +26,7 @@ from postern.contract.exchange import (
     SLICES,
     Slice,
 )
-from postern.contract.probability import Floats
+from postern.contract.probability import Floats, sigmoids
 from postern.contract.value import (
     Chance,
     ValueHead,
@@ -117,7 +117,7 @@ def fit_value(sample: ValueSample, *, share: float) -> FittedValue:
         happens = sample.of(event)
         for here in (side == 0, side == 1):
             fit = _fit_side(standard[here], cells[here], happens[here], sample.folds[here])
-            gains[here] += sign * np.exp(-np.logaddexp(0.0, -fit.unseen))
+            gains[here] += sign * sigmoids(fit.unseen)
             fits[event].append(fit)
     weights = np.stack([fit.states / scale for event in EVENTS for fit in fits[event]], axis=1)
     heads = {

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from postern.contract.exchange import Exchange
-from postern.contract.probability import sigmoid
+from postern.contract.probability import log_odds_of, sigmoid
 from postern.contract.teacher_call import (
     Endpoint,
     path_of,
@@ -46,8 +45,6 @@ from model_training.teachers.llm import (
     ServerBackend,
     read_completion,
 )
-
-_LEAST_PROBABILITY: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -170,8 +167,7 @@ def read_classify(content: Any, *, artifact: str) -> Reply:
         )
     if not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise ValueError("no probability")
-    inside = min(max(float(probability), _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
-    return Reply(margin=math.log(inside / (1 - inside)))
+    return Reply(margin=log_odds_of(probability))
 
 
 def _classify(

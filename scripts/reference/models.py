@@ -47,14 +47,20 @@ def recipe_page() -> str:
             "those of [DistilConfig](#distilconfig), and so on. What a recipe leaves out "
             "has the default. [Train your own student](../guides/training.md) starts from a small "
             "one, and the folder `recipes/` holds those that were used here.",
-            *_models(sources.recipe()),
+            'With `extends = "other.toml"` at the top, a recipe begins from another file in its '
+            "folder: tables are merged, everything else replaces what the other file says. A table "
+            "with another `kind` replaces the whole table.",
+            "The commands `ablate` and `case-study` read one more table each, `[ablation]` with "
+            "the fields of [AblationConfig](#ablationconfig) and `[case_study]` with those of "
+            "[CaseStudyConfig](#casestudyconfig). Stages refuse a recipe that has one.",
+            *_models(sources.recipe(), *sources.study_sections()),
         ]
     )
 
 
-def _models(root: type[BaseModel]) -> Iterator[str]:
-    """A section for each model that can be reached from the root, breadth first."""
-    waiting, seen = [root], {root}
+def _models(*roots: type[BaseModel]) -> Iterator[str]:
+    """A section for each model that can be reached from the roots, breadth first."""
+    waiting, seen = list(roots), set(roots)
     for model in waiting:  # grows while it is read
         yield f"## {model.__name__}"
         about = inspect.getdoc(model) if "__doc__" in vars(model) else None

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from model_training.cli import training_parser
 from model_training.recipe.config import RunConfig
+from model_training.studies.config import AblationConfig, CaseStudyConfig
 
 VERSION = __version__
 SETTING_FLAG = "setting_"
@@ -83,3 +84,8 @@ def manifest() -> type[BaseModel]:
 def recipe() -> type[BaseModel]:
     """The root of a recipe."""
     return RunConfig
+
+
+def study_sections() -> tuple[type[BaseModel], ...]:
+    """What a recipe may hold besides, for a study alone."""
+    return AblationConfig, CaseStudyConfig
