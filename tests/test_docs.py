@@ -14,7 +14,7 @@ import pytest
 from postern.settings.settings import FIELDS
 from postern.shipped import DEFAULT_ARTIFACT
 
-from model_training.__main__ import training_parser
+from model_training.cli import training_parser
 from tests.documents import Block, Runner, blocks, broken_links, documents, without_make
 from tests.server_process import ROOT, ServerProcess
 

@@ -21,7 +21,7 @@ from postern.settings.settings import FIELDS
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from model_training.__main__ import training_parser
+from model_training.cli import training_parser
 from model_training.recipe.config import RunConfig
 
 VERSION = __version__

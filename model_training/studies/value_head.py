@@ -6,6 +6,8 @@ threshold is a logistic regression of its own, as what gives a miss away is not 
 alarm away. Its features are the distance from the threshold, for each slice, which alone makes a
 band; and the standardized state under an L2 penalty that unseen folds choose. Unless
 the state helps there by more than a standard error, it is left out.
+
+Experimental: the head is not yet shown to choose better than the deferral band does.
 """
 
 from __future__ import annotations

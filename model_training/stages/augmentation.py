@@ -13,17 +13,13 @@ nothing to do; a killed one asks only what it has no answer to.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from model_training.augmentation.instructions import Instruction
-from model_training.augmentation.respond import (
-    Exchanged,
-    alone,
-)
 from model_training.data.rows import (
     PoolRow,
     Record,
@@ -36,9 +32,10 @@ from model_training.data.rows import (
     read_sources,
     write_atomically,
 )
+from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
-from model_training.recipe.data_stages import made_by
-from model_training.recipe.generator import GENERATOR
+from model_training.recipe.augmentation import made_by
+from model_training.run.folder import Run
 from model_training.run.journal import Journal
 from model_training.run.stage_files import (
     Header,
@@ -50,15 +47,12 @@ from model_training.run.stage_files import (
     write_stage,
 )
 from model_training.stages.generator import (
-    generator,
     model_of,
     styles_of,
 )
-from model_training.stages.student import choose_sources
-from model_training.teachers.llm import open_backend
 
 if TYPE_CHECKING:
-    from model_training.stages.student import Run
+    from model_training.augmentation.respond import Exchanged
 
 Section = TypeVar("Section", bound=BaseModel)
 GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
@@ -73,7 +67,8 @@ def stage_file(run: Run, stage: str) -> Path:
 def generate(run: Run) -> None:
     """Asks for harmful instructions and harmless counterparts."""
     from model_training.augmentation import generate as stage
-    from model_training.teachers.opened import asked_of
+    from model_training.teachers.backends import open_backend
+    from model_training.teachers.labellers import asked_of
 
     config = _section(run, GENERATE, run.config.generate)
     model = model_of(run, config)
@@ -126,7 +121,8 @@ def filter_(run: Run) -> None:
 def respond(run: Run) -> None:
     """Gets a refusing and a complying answer for each instruction."""
     from model_training.augmentation import respond as stage
-    from model_training.teachers.opened import asked_of
+    from model_training.teachers.backends import open_backend
+    from model_training.teachers.labellers import asked_of
 
     config = _section(run, RESPOND, run.config.respond)
     inputs = {FILTER: stage_file(run, FILTER)}
@@ -144,11 +140,7 @@ def respond(run: Run) -> None:
 def label(run: Run) -> None:
     """Has the teacher label what the recipe names, and lists where it disagrees."""
     from model_training.augmentation import label as stage
-    from model_training.teachers.opened import (
-        asked_of,
-        at_home,
-        open_teacher,
-    )
+    from model_training.teachers.labellers import asked_of, at_home, open_teacher
 
     config = _section(run, LABEL, run.config.label)
     asked_whom = at_home(config.teacher, run.teacher)
@@ -238,6 +230,8 @@ def teacher_of(run: Run) -> str | None:
 
 
 def _exchanges(run: Run, made: str) -> list[Exchanged]:
+    from model_training.augmentation.respond import Exchanged, alone
+
     if made == RESPOND:
         return _read(run, RESPOND, Exchanged)
     instructions = _read(run, FILTER, Instruction)
@@ -295,12 +289,3 @@ def _finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str,
     write_atomically(path, dump_json(report))
     write_stage(stage_file(run, head.stage), head, rows)
     logging.info("%s: %d rows, %s", head.stage, len(rows), path)
-
-
-DATA_STAGES: dict[str, Callable[[Run], None]] = {
-    GENERATOR: generator,
-    GENERATE: generate,
-    FILTER: filter_,
-    RESPOND: respond,
-    LABEL: label,
-}

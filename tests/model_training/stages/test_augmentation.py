@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 
 from model_training.recipe.config import read_recipe
-from model_training.stages.rows import training_rows
-from model_training.stages.student import (
-    Run,
-    stages_of,
-)
+from model_training.run.folder import Run
+from model_training.stages.augmentation import training_rows
+from model_training.stages.table import stages_of
 from tests.data_runs import DataRun
 from tests.llm_stub import LlmStub, Request
 
@@ -365,8 +363,8 @@ def test_a_stage_without_its_section(half_done: DataRun) -> None:
     recipe = half_done.folder / "recipe.toml"
     recipe.write_text('name = "tiny"\nversion = "0.1"\n[distil]\nbase = "tiny"\n')
     assert "has no section [label]" in half_done.fails("label")
-    stages = stages_of(read_recipe(recipe))
-    assert stages == ["split", "distil", "export", "calibrate", "evaluate", "publish"]
+    stages = [stage.name for stage in stages_of(read_recipe(recipe))]
+    assert stages == ["split", "distil", "export", "fit-policy", "evaluate", "publish"]
 
 
 def test_without_test_sets_nothing_is_kept(half_done: DataRun) -> None:

@@ -1,7 +1,9 @@
-"""The stage `fit-value`: a student and a teacher -> a version of the student for mode `value`.
+"""The study `fit-value`: a student and a teacher -> a version of the student for mode `value`.
 
 The model's verdicts stay what they are, bit for bit: a head is added beside its classifier, and the
 policy learns from which chance on the teacher is asked.
+
+Experimental: the head is not yet shown to choose better than the deferral band does.
 """
 
 from __future__ import annotations
@@ -73,17 +75,7 @@ from model_training.measures.score_files import (
     visible,
     write_scores,
 )
-from model_training.studies.value_fit import (
-    EVENTS,
-    FittedValue,
-    ValueSample,
-    fit_value,
-)
-from model_training.studies.value_graph import (
-    pooled_name,
-    with_head,
-    with_pooled,
-)
+from model_training.studies.value_head import EVENTS, FittedValue, ValueSample, fit_value
 
 SET: Final = "calibration"
 """The name of these rows in a file of scores."""
@@ -139,6 +131,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Fits, writes the new version and says what was found. Raises DataInvalid, ArtifactInvalid."""
+    from model_training.studies.value_graph import with_head  # onnx, which serving does without
+
     if not 0.0 < arguments.share < 1.0:
         raise DataInvalid("--share must lie between 0 and 1")
     student = read_artifact(arguments.student)
@@ -265,6 +259,8 @@ def _fusion(
 def _judged(
     arguments: argparse.Namespace, student: Artifact, teachers: Sequence[Artifact]
 ) -> JudgedRows:
+    from model_training.studies.value_graph import pooled_name, with_pooled  # onnx
+
     rows = _rows(arguments)
     told, hidden = _opinions(arguments, rows, teachers), disguises(rows)
     opened = replace(student, model=with_pooled(student.model))

@@ -30,16 +30,13 @@ from model_training.data.rows import (
     write_rows,
 )
 from model_training.errors import GateFailed
-from model_training.studies.fit_value import (
-    JudgedRows,
-    check_model,
-)
-from model_training.studies.value_fit import FittedValue
 from model_training.studies.value_graph import (
     pooled_name,
     with_head,
     with_pooled,
 )
+from model_training.studies.value_head import FittedValue
+from model_training.studies.value_version import JudgedRows, check_model
 from tests.tiny_student import tiny_rows
 
 

@@ -7,11 +7,7 @@ import pytest
 from postern.contract.value import sides_and_distances
 
 from model_training.errors import DataInvalid
-from model_training.studies.value_fit import (
-    FittedValue,
-    ValueSample,
-    fit_value,
-)
+from model_training.studies.value_head import FittedValue, ValueSample, fit_value
 
 N, D = 3000, 6
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from postern.contract.exchange import Exchange
+from postern.contract.probability import sigmoid
 from postern.contract.teacher_call import (
     Endpoint,
     path_of,
@@ -21,7 +22,7 @@ from model_training.errors import (
     RecipeInvalid,
     ServerUnusable,
 )
-from model_training.recipe.data_stages import (
+from model_training.recipe.augmentation import (
     ClassifierTeacher,
     EnsembleTeacher,
     GuardLocal,
@@ -191,8 +192,6 @@ def _by_margin(temperature: float) -> Callable[[Reply, Exchange], float | None]:
     def read(reply: Reply, exchange: Exchange) -> float | None:
         if reply.margin is None:
             return None
-        scaled = reply.margin / temperature
-        small = math.exp(-abs(scaled))
-        return 1 / (1 + small) if scaled >= 0 else small / (1 + small)
+        return sigmoid(reply.margin / temperature)
 
     return read
