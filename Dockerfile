@@ -5,7 +5,7 @@ RUN python -m venv /opt/postern && /opt/postern/bin/pip install --no-cache-dir -
 
 FROM python:3.11-slim
 # Runs as nobody, writes nothing: `docker run --read-only --cap-drop ALL` works.
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/postern/bin:$PATH
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/postern/bin:$PATH PYTHONPATH=/srv/postern/app
 COPY --from=build /opt/postern /opt/postern
 WORKDIR /srv/postern
 COPY app app

@@ -69,7 +69,7 @@ bench: $(VENV)/.installed
 LOCK = pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
 lock:
 	$(LOCK) --generate-hashes --output-file requirements/serve.txt pyproject.toml
-	$(LOCK) --no-annotate --extra train --extra test -c requirements/serve.txt \
+	$(LOCK) --no-annotate --extra train --extra test --extra docs -c requirements/serve.txt \
 		--output-file requirements/test.txt pyproject.toml
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements/test.txt
 

@@ -1,1 +1,1 @@
-"""The path of a row: split -> augment -> distil -> export -> calibrate -> evaluate -> publish."""
+"""The path of a row: split -> augment -> distil -> export -> fit-policy -> evaluate -> publish."""

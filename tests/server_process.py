@@ -49,13 +49,22 @@ class ServerProcess:
     """A running server. `stop` asserts that it ends well."""
 
     def __init__(
-        self, command: Sequence[str], settings: Mapping[str, object], *, cwd: Path = ROOT
+        self,
+        command: Sequence[str],
+        settings: Mapping[str, object],
+        *,
+        cwd: Path = ROOT,
+        python: str = sys.executable,
+        user: int | None = None,
     ) -> None:
+        """user: whose process it is, where this one may choose."""
         # A pipe that nobody reads would fill up.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self.process = subprocess.Popen(
-            [sys.executable, *command],
+            [python, *command],
             cwd=cwd,
+            user=user,
+            group=user,
             env=environment({"port": 0} | dict(settings)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,9 +1,8 @@
-"""docs/dialects.md: its snippets run, and what it names exists."""
+"""docs/guides/dialects.md: its snippets run, and what it names exists."""
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import URL, code_of, named_files
 from tests.server_process import ROOT, ServerProcess
 
-PAGE = (ROOT / "docs/dialects.md").read_text()
-README = (ROOT / "README.md").read_text()
-URL = "http://127.0.0.1:8000"
+PAGE = (ROOT / "docs/guides/dialects.md").read_text()
 
 
 def block(language: str) -> str:
-    (only,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-    return str(only)
+    (only,) = code_of(PAGE, language)
+    return only
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +54,11 @@ def test_the_curl_command_answers(shipped: ServerProcess) -> None:
     assert [len(labels) for labels in reply] == [2, 2]
 
 
-def test_linked_files_exist() -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", PAGE)
-    assert targets
-    for target in targets:
-        assert (ROOT / "docs" / target).exists(), target
+def test_named_examples_exist() -> None:
+    named = named_files(PAGE)
+    assert len([name for name in named if name.startswith("examples/")]) == 4
+    for name in named:
+        assert (ROOT / name).is_file(), name
 
 
 def test_litellm_is_the_tested_version() -> None:
@@ -69,7 +67,7 @@ def test_litellm_is_the_tested_version() -> None:
     assert f"tested with {version}" in PAGE
 
 
-def test_the_readme_lists_every_dialect(shipped: ServerProcess) -> None:
+def test_the_page_lists_every_dialect(shipped: ServerProcess) -> None:
     for path in shipped.get("/openapi.json").json()["paths"]:
         if path.startswith(("/v1", "/beta", "/predict")):
-            assert f"`POST {path}`" in README or f"`GET {path}`" in README, path
+            assert f"`POST {path}`" in PAGE or f"`GET {path}`" in PAGE, path

@@ -61,8 +61,14 @@ def test_it_runs_as_nobody(dockerfile: str) -> None:
     assert dockerfile.count("FROM ") == 2
 
 
-def test_its_command_serves_from_the_copied_files_alone(dockerfile: str, tmp_path: Path) -> None:
+def test_its_command_serves_from_the_copied_files_alone(
+    dockerfile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The image's working folder, remade; read-only, as the container may be."""
+    (folder,) = _instructions(dockerfile, "WORKDIR")
+    source_root = re.search(rf"PYTHONPATH={folder}/(\S+)", dockerfile)
+    assert source_root is not None
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / source_root[1]))
     for source in _copied(dockerfile):
         if source.startswith("requirements"):
             continue

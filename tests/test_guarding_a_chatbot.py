@@ -1,4 +1,4 @@
-"""What docs/guarding-a-chatbot.md and examples/compose say is true."""
+"""What the guides to guarding a chatbot and examples/compose say is true."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ from postern.settings.settings import (
     read_settings,
 )
 
+from tests.documents import URL, code_of
 from tests.scripted_upstream import Seen, Step, StubUpstream, answer, completion, whole
 from tests.server_process import HANG_S, ROOT, ServerProcess, environment
 
-DOCUMENT = (ROOT / "docs/guarding-a-chatbot.md").read_text()
-_URL = "http://127.0.0.1:8000"
-
-
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, flags=re.MULTILINE | re.DOTALL)
+START = (ROOT / "docs/start/guard-a-chatbot.md").read_text()
+GUIDE = (ROOT / "docs/guides/proxy.md").read_text()
+REFERENCE = (ROOT / "docs/reference/settings.md").read_text()
 
 
 def _play(seen: Seen) -> list[Step]:
@@ -43,7 +41,7 @@ def upstream() -> Iterator[StubUpstream]:
 @pytest.fixture(scope="module")
 def guarded(upstream: StubUpstream) -> Iterator[ServerProcess]:
     """The shipped student, started with the settings that the first block exports."""
-    exported = dict(re.findall(r"^export POSTERN_(\w+)=(\S+)$", DOCUMENT, flags=re.MULTILINE))
+    exported = dict(re.findall(r"^export POSTERN_(\w+)=(\S+)$", START, flags=re.MULTILINE))
     settings = {name.lower(): value for name, value in exported.items()}
     assert set(settings) == {"upstream_url", "upstream_api_key"}
     with ServerProcess(
@@ -54,18 +52,39 @@ def guarded(upstream: StubUpstream) -> Iterator[ServerProcess]:
 
 
 def test_the_curl_is_answered(guarded: ServerProcess, upstream: StubUpstream) -> None:
-    (command,) = [block for block in _blocks("sh") if block.startswith("curl")]
-    done = subprocess.run(
-        ["bash", "-c", command.replace(_URL, guarded.url)], capture_output=True, check=True
-    )
-    assert json.loads(done.stdout)["choices"][0]["message"]["content"].startswith("The capital")
+    harmless, _ = _curls()
+    answer = _asked(harmless, guarded)
+    assert answer["message"]["content"].startswith("The capital")
     assert upstream.seen[-1].headers["authorization"] == "Bearer the-key-of-the-upstream"
 
 
-def test_the_python_prints_the_answer(guarded: ServerProcess) -> None:
-    (code,) = _blocks("python")
+def test_the_harmful_one_is_refused_as_the_page_says(
+    guarded: ServerProcess, upstream: StubUpstream
+) -> None:
+    _, harmful = _curls()
+    asked_before = len(upstream.seen)
+    answer = _asked(harmful, guarded)
+    assert f"`{answer['message']['content']}`" in START
+    assert f"`{answer['finish_reason']}`" in START
+    assert len(upstream.seen) == asked_before
+
+
+def _curls() -> list[str]:
+    return [block for block in code_of(START, "sh") if block.startswith("curl")]
+
+
+def _asked(command: str, server: ServerProcess) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", code.replace(_URL, guarded.url)],
+        ["bash", "-c", command.replace(URL, server.url)], capture_output=True, check=True
+    )
+    choice: dict[str, Any] = json.loads(done.stdout)["choices"][0]
+    return choice
+
+
+def test_the_python_prints_the_answer(guarded: ServerProcess) -> None:
+    (code,) = [block for block in code_of(START, "python") if "import OpenAI" in block]
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace(URL, guarded.url)],
         capture_output=True,
         text=True,
         check=True,
@@ -75,7 +94,7 @@ def test_the_python_prints_the_answer(guarded: ServerProcess) -> None:
 
 @pytest.mark.parametrize("script", ["examples/chatbot/chatbot.py", "loadtests/stream_guard.py"])
 def test_the_flags_of_the_commands_exist(script: str) -> None:
-    lines = [line for block in _blocks("sh") for line in block.splitlines()]
+    lines = [line for block in code_of(START + GUIDE, "sh") for line in block.splitlines()]
     (command,) = [line for line in lines if script in line]
     shown = subprocess.run(
         [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True
@@ -85,14 +104,16 @@ def test_the_flags_of_the_commands_exist(script: str) -> None:
 
 
 def test_the_table_of_settings_is_complete_and_true() -> None:
-    rows = dict(re.findall(r"^\| `POSTERN_(\w+)` \| (.*?) \|", DOCUMENT, flags=re.MULTILINE))
+    section = REFERENCE.partition("## Upstream\n")[2]
+    rows = dict(re.findall(r"^\| `POSTERN_(\w+)` \| (.*?) \|", section, flags=re.MULTILINE))
     beginnings = ("upstream_", "judge_", "on_", "refusal_", "guard_", "stream_")
     expected = {name for name in FIELDS if name.startswith(beginnings)}
     assert {name.lower() for name in rows} >= expected
     for name, shown in rows.items():
         default = FIELDS[name.lower()].info.default
-        assert shown == ("none" if default is None else str(default)), name
-    for name in re.findall(r"POSTERN_([A-Z_]+)", DOCUMENT):
+        words = str(default).lower() if isinstance(default, bool) else str(default)
+        assert shown == ("none" if default is None else f"`{words}`"), name
+    for name in re.findall(r"POSTERN_([A-Z_]+)", START + GUIDE):
         assert name.lower() in FIELDS, name
 
 
@@ -100,7 +121,7 @@ def test_the_outcomes_are_those_that_are_counted() -> None:
     code = (ROOT / "app/postern/chat_guard/guard.py").read_text()
     counted = set(re.findall(r'(?:_count\(|outcome = )"(\w+)"', code))
     counted |= set(re.findall(r'outcome = "(\w+)" if .* else "\w+"', code)) | {"passed"}
-    listed = DOCUMENT.partition("by `outcome`:")[2].partition("`postern_held_back")[0]
+    listed = GUIDE.partition("by `outcome`:")[2].partition("`postern_held_back")[0]
     assert set(re.findall(r"`(\w+)`", listed)) == counted
 
 

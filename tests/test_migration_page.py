@@ -1,4 +1,4 @@
-"""docs/migrating-from-perspective.md: its snippets run, and its table is true."""
+"""docs/guides/perspective.md: its snippets run, and its table is true."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from postern.dialects.perspective import ATTRIBUTES
 from postern.settings.settings import FIELDS
 
+from tests.documents import URL, code_of
 from tests.server_process import ROOT, ServerProcess
 
-PAGE = (ROOT / "docs/migrating-from-perspective.md").read_text()
-URL = "http://127.0.0.1:8000"
+PAGE = (ROOT / "docs/guides/perspective.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return code_of(PAGE, language)
 
 
 @pytest.fixture(scope="module")

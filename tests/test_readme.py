@@ -8,25 +8,19 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from postern.settings.settings import FIELDS
 from postern.shipped import DEFAULT_ARTIFACT
 
-from tests.server_process import ServerProcess
+from tests.documents import URL, broken_links, code_of
+from tests.server_process import ROOT, ServerProcess
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-_URL = "http://127.0.0.1:8000"
-
-
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
 def _commands() -> list[str]:
-    joined = "\n".join(_blocks("sh")).replace("\\\n", " ")
+    joined = "\n".join(code_of(README, "sh")).replace("\\\n", " ")
     return [line for line in joined.splitlines() if line.strip()]
 
 
@@ -44,32 +38,39 @@ def _keys(document: object) -> object:
     return [_keys(document[0])] if isinstance(document, list) and document else None
 
 
+def test_it_is_short() -> None:
+    assert len(README.split()) < 700
+
+
 def test_the_first_reply_has_the_shape_that_is_shown(shipped: ServerProcess) -> None:
-    shown = json.loads(next(block for block in _blocks("json") if '"results"' in block))
+    shown = json.loads(next(block for block in code_of(README, "json") if '"results"' in block))
     command = next(line for line in _commands() if "credit card" in line)
-    reply = _run(command.replace(_URL, shipped.url))
+    reply = _run(command.replace(URL, shipped.url))
     assert _keys(json.loads(reply)) == _keys(shown)
 
 
-def test_every_curl_gets_a_verdict(shipped: ServerProcess) -> None:
-    commands = [line for line in _commands() if line.startswith("curl")]
-    assert len(commands) == 4
-    for command in commands:
-        assert json.loads(_run(command.replace(_URL, shipped.url)))["results"]
-
-
-def test_every_postern_command_works() -> None:
-    commands = [line for line in _commands() if "bin/postern" in line]
-    assert len(commands) == 4
-    for command in commands:
+def test_every_command_is_run_or_known(shipped: ServerProcess) -> None:
+    """A line is a request to the server, a `postern` command, or one of the two targets of make."""
+    requests = [line for line in _commands() if line.startswith("curl")]
+    assert len(requests) == 1
+    for command in requests:
+        assert json.loads(_run(command.replace(URL, shipped.url)))["results"]
+    local = [line for line in _commands() if "bin/postern" in line]
+    assert len(local) == 1
+    for command in local:
         python = shlex.quote(sys.executable)
-        json.loads(_run(command.replace(".venv-serve/bin/postern", f"{python} -m app")))
+        json.loads(_run(command.replace(".venv-serve/bin/postern", f"{python} -m postern")))
+    made = [line.split()[1] for line in _commands() if line.startswith("make ")]
+    assert made == ["serve", "test"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in made)
+    assert len(_commands()) == len(requests) + len(local) + len(made)
 
 
 def test_the_chatbot_is_guarded(shipped: ServerProcess) -> None:
-    (code,) = _blocks("python")
+    (code,) = code_of(README, "python")
     out = subprocess.run(
-        [sys.executable, "-c", code.replace(_URL, shipped.url)],
+        [sys.executable, "-c", code.replace(URL, shipped.url)],
         capture_output=True,
         text=True,
         check=True,
@@ -78,37 +79,31 @@ def test_the_chatbot_is_guarded(shipped: ServerProcess) -> None:
 
 
 def test_the_chatbot_says_nothing_when_the_gate_is_away() -> None:
-    (code,) = _blocks("python")
-    away = code.replace(_URL, "http://127.0.0.1:9")
+    (code,) = code_of(README, "python")
+    away = code.replace(URL, "http://127.0.0.1:9")
     out = subprocess.run(
         [sys.executable, "-c", away], capture_output=True, text=True, check=True
     ).stdout
     assert out.strip() == "Sorry, I cannot help with that."
 
 
-def test_make_targets_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    targets = {line.split()[1] for line in _commands() if line.startswith("make ")}
-    assert targets == {"serve", "train", "test"}
-    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
-
-
-def test_settings_and_their_defaults_are_true() -> None:
-    named = set(re.findall(r"`POSTERN_([A-Z_]+)`", README)) - {"<NAME>"}
+def test_named_settings_exist() -> None:
+    named = set(re.findall(r"`POSTERN_([A-Z_]+)`", README))
     assert named
-    for name in named:
-        field = FIELDS[name.lower()].info
-        default = field.default
-        if isinstance(default, (int, str)) and default:
-            row = next(
-                line for line in README.splitlines() if line.startswith("|") and name in line
-            )
-            assert str(default).lower() in row.lower(), name
+    assert {name.lower() for name in named} <= set(FIELDS)
 
 
-def test_linked_files_exist() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_linked_files_exist(name: str) -> None:
+    assert broken_links(ROOT / name) == []
+
+
+@pytest.mark.parametrize("source", ["app/postern", "model_training"])
+def test_every_room_is_described(source: str) -> None:
+    described = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms = [path.parent.name for path in (ROOT / source).glob("*/__init__.py")]
+    assert rooms
+    assert [room for room in rooms if f"| `{room}/` |" not in described] == []
 
 
 def test_the_named_artifact_is_the_one_that_is_served() -> None:

@@ -1,3 +1,3 @@
-"""The online inference server: `main.py` puts it together, `pipeline.py` is a request's path."""
+"""The online inference server: `main.py` starts it, `judging/pipeline.py` judges."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

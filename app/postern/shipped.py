@@ -10,10 +10,10 @@ DEFAULT_STUDENT: Final = "postern-minilm/1.4.0"
 _PACKAGE: Final = Path(__file__).resolve().parent
 
 
-def _folder() -> Path:
-    """Inside the installed package; in a clone, where the artifact is no copy, beside `app/`."""
-    installed = _PACKAGE / "artifacts" / DEFAULT_STUDENT
-    return installed if installed.is_dir() else _PACKAGE.parents[1] / "artifacts" / DEFAULT_STUDENT
+IS_PACKAGED: Final = (_PACKAGE / "artifacts").is_dir()
+"""True where the package was installed; in a clone the artifact lies beside `app/`."""
 
-
-DEFAULT_ARTIFACT: Final = _folder()
+DEFAULT_ARTIFACT: Final = (
+    (_PACKAGE if IS_PACKAGED else _PACKAGE.parents[1]) / "artifacts" / DEFAULT_STUDENT
+)
+"""Folder of the student that is served where nothing else is named."""

@@ -12,7 +12,7 @@ from sklearn.cluster import DBSCAN
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
-from model_training.recipe.data_stages import FilterConfig
+from model_training.recipe.augmentation import FilterConfig
 from model_training.student.encoders import resolve_base
 from model_training.teachers.llm_local import load
 

@@ -24,7 +24,7 @@ from model_training.data.rows import (
     normalized_key,
 )
 from model_training.errors import DataInvalid
-from model_training.recipe.data_stages import FilterConfig
+from model_training.recipe.augmentation import FilterConfig
 
 # Why an instruction was dropped, in the order in which the reasons are tried.
 REASONS: Final = (

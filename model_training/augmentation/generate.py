@@ -28,7 +28,7 @@ from model_training.data.rows import (
     prompt_hash,
 )
 from model_training.errors import DataInvalid
-from model_training.recipe.data_stages import GenerateConfig
+from model_training.recipe.augmentation import GenerateConfig
 from model_training.recipe.families import category_of
 from model_training.run.journal import Journal
 from model_training.teachers.llm import (

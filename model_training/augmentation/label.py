@@ -27,11 +27,11 @@ from model_training.data.rows import (
 from model_training.data.sampling import draw
 from model_training.recipe.config import DistilConfig
 from model_training.run.journal import Journal
+from model_training.teachers.labellers import Teacher
 from model_training.teachers.llm import (
     Reply,
     answer_all,
 )
-from model_training.teachers.opened import Teacher
 
 Origin = Literal["generated", "unlabelled", "labelled"]
 

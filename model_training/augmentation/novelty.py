@@ -13,7 +13,7 @@ from model_training.augmentation.diversity import (
     embed,
     open_encoder,
 )
-from model_training.recipe.data_stages import FilterConfig
+from model_training.recipe.augmentation import FilterConfig
 
 _BINS: Final = 20
 _QUANTILES: Final = (0.1, 0.25, 0.5, 0.75, 0.9)

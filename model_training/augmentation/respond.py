@@ -13,11 +13,7 @@ from model_training.augmentation.instructions import (
     is_refusal,
 )
 from model_training.data.rows import prompt_hash
-from model_training.recipe.data_stages import (
-    Model,
-    RespondConfig,
-    StanceConfig,
-)
+from model_training.recipe.augmentation import Model, RespondConfig, StanceConfig
 from model_training.run.journal import Journal
 from model_training.teachers.llm import (
     Backend,

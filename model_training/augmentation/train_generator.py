@@ -49,10 +49,7 @@ from model_training.errors import (
     DataInvalid,
     GateFailed,
 )
-from model_training.recipe.data_stages import (
-    GenerateConfig,
-    text_settings,
-)
+from model_training.recipe.augmentation import GenerateConfig, text_settings
 from model_training.recipe.generator import (
     GENERATOR,
     GeneratorConfig,

@@ -10,7 +10,7 @@ from model_training.augmentation.filter import Known
 from model_training.augmentation.instructions import Instruction
 from model_training.augmentation.novelty import novelty_report
 from model_training.data.rows import Row
-from model_training.recipe.data_stages import FilterConfig
+from model_training.recipe.augmentation import FilterConfig
 
 
 def variety_report(

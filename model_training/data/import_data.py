@@ -29,8 +29,7 @@ from model_training.data.rows import (
     read_sources,
     write_atomically,
 )
-from model_training.errors import DataInvalid
-from model_training.run.stage_files import first_problem
+from model_training.errors import DataInvalid, first_problem
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _FORMATS: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}

@@ -22,7 +22,7 @@ from postern.contract.exchange import (
 )
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from model_training.errors import DataInvalid
+from model_training.errors import DataInvalid, first_problem
 
 BinaryLabel = Annotated[int, Field(ge=0, le=1)]
 Record = TypeVar("Record", bound=BaseModel)
@@ -91,7 +91,7 @@ def read_sources(data: Path) -> list[Source]:
     except OSError as exc:
         raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
     except ValidationError as exc:
-        raise DataInvalid(f"{path}: {_first_problem(exc)}") from exc
+        raise DataInvalid(f"{path}: {first_problem(exc)}") from exc
 
 
 def read_pool(data: Path, source: Source) -> list[PoolRow]:
@@ -146,14 +146,7 @@ def _read_lines(path: Path, record: type[Record]) -> Iterator[Record]:
         try:
             yield record.model_validate_json(line)
         except ValidationError as exc:
-            raise DataInvalid(f"{path}:{number}: {_first_problem(exc)}") from exc
-
-
-def _first_problem(exc: ValidationError) -> str:
-    """The first problem, without the text that caused it."""
-    problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}" if where else problem["msg"]
+            raise DataInvalid(f"{path}:{number}: {first_problem(exc)}") from exc
 
 
 def dump_json(content: object) -> bytes:

@@ -25,7 +25,7 @@ from model_training.measures.figures import (
     Ints,
     auprc,
 )
-from model_training.measures.served import Scored
+from model_training.measures.served import ScoredRows
 from model_training.measures.tables import (
     number,
     table,
@@ -62,8 +62,8 @@ class ScoredByAll:
     def slices(self) -> npt.NDArray[np.str_]:
         return np.array([row.slice for row in self.rows], dtype=np.str_)
 
-    def by(self, margins: Floats) -> Scored:
-        return Scored(self.rows, margins)
+    def by(self, margins: Floats) -> ScoredRows:
+        return ScoredRows(self.rows, margins)
 
 
 def out_of_fold_margins(validation: ScoredByAll, config: RunConfig) -> Floats:

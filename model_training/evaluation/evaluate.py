@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ from model_training.data.rows import (
 )
 from model_training.data.split import labelled_rows
 from model_training.evaluation.report import report_markdown
-from model_training.evaluation.report_sections import has_curve
 from model_training.measures import figures as scores
 from model_training.measures.figures import Ints
 from model_training.measures.plots import (
@@ -33,14 +32,9 @@ from model_training.measures.plots import (
     plot_precision_recall,
     plot_reliability,
 )
-from model_training.measures.served import (
-    Scored,
-    open_candidate,
-)
+from model_training.measures.served import ScoredRows, open_candidate
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
-    ABLATION_CURVE_PLOT,
-    ABLATION_PLOT,
     CALIBRATION,
     COMPOSITION_PLOT,
     EXPORT,
@@ -50,10 +44,6 @@ from model_training.run.candidate import (
     REPORT_TEXT,
     read_json,
     write_json,
-)
-from model_training.studies.ablation_report import (
-    plot_arms,
-    plot_curve,
 )
 
 LOOK_ALIKES: Final = ("contrast_constructed", "coconot", "benign_wrapped")
@@ -74,12 +64,11 @@ def evaluate(
     threads: int | None = None,
     n_resamples: int = 1000,
     composition: Composition | None = None,
-    ablation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes `report.json`, `report.md` and plots into the candidate; returns the report.
 
     data: the data folder, whose test sets are read here and nowhere else. Nothing of this feeds
-    back into a choice. composition: of the rows trained on; ablation: what `ablate` wrote.
+    back into a choice. composition: of the rows trained on.
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
@@ -107,25 +96,19 @@ def evaluate(
         "validation_sources": by_source(held_out, policy),
         "look_alikes": look_alikes(held_out, policy),
         **({"composition": composition} if composition else {}),
-        **({"ablation": ablation} if ablation else {}),
     }
     write_json(candidate / REPORT, report)
     write_atomically(candidate / REPORT_TEXT, report_markdown(report).encode())
     drawn = {**test, **_slices(held_out, prefix="validation, ")}
     write_atomically(candidate / PRECISION_RECALL_PLOT, plot_precision_recall(drawn))
     write_atomically(candidate / RELIABILITY_PLOT, plot_reliability(drawn, policy))
-    for name, plot, content in (
-        (COMPOSITION_PLOT, plot_composition, composition),
-        (ABLATION_PLOT, plot_arms, ablation),
-        (ABLATION_CURVE_PLOT, plot_curve, ablation if ablation and has_curve(ablation) else None),
-    ):
-        (candidate / name).unlink(missing_ok=True)  # of an evaluation before
-        if content:
-            write_atomically(candidate / name, plot(content))
+    (candidate / COMPOSITION_PLOT).unlink(missing_ok=True)  # of an evaluation before
+    if composition:
+        write_atomically(candidate / COMPOSITION_PLOT, plot_composition(composition))
     return report
 
 
-def probabilities_of(scored: Scored, policy: Policy) -> Floats:
+def probabilities_of(scored: ScoredRows, policy: Policy) -> Floats:
     """(n,) float64: each row's probability by the calibration of its slice."""
     found = np.empty(len(scored.rows), dtype=np.float64)
     for name in SLICES:
@@ -134,14 +117,14 @@ def probabilities_of(scored: Scored, policy: Policy) -> Floats:
     return found
 
 
-def flagged_by(scored: Scored, policy: Policy, operating_point: str) -> npt.NDArray[np.bool_]:
+def flagged_by(scored: ScoredRows, policy: Policy, operating_point: str) -> npt.NDArray[np.bool_]:
     """(n,) bool: which rows the student calls harmful at an operating point."""
     points = policy.operating_points[operating_point]
     thresholds = np.array([points[row.slice].threshold for row in scored.rows])
     return probabilities_of(scored, policy) >= thresholds
 
 
-def figures(scored: Scored, policy: Policy, *, n_resamples: int = 0) -> dict[str, Any]:
+def figures(scored: ScoredRows, policy: Policy, *, n_resamples: int = 0) -> dict[str, Any]:
     """All figures of one set; those that need a label the set lacks are left out.
 
     n_resamples: for bootstrap intervals; none at 0.
@@ -168,7 +151,9 @@ def figures(scored: Scored, policy: Policy, *, n_resamples: int = 0) -> dict[str
     }
 
 
-def _ranking(scored: Scored, policy: Policy, labels: Ints, *, n_resamples: int) -> dict[str, Any]:
+def _ranking(
+    scored: ScoredRows, policy: Policy, labels: Ints, *, n_resamples: int
+) -> dict[str, Any]:
     measured: dict[str, Callable[[Floats, Ints], float]] = {
         "auprc": scores.auprc,
         "recall_at_fpr_5": lambda s, y: scores.recall_at_fpr(s, y, rate=_FPR),
@@ -199,7 +184,7 @@ def _at_point(flagged: npt.NDArray[np.bool_], labels: Ints) -> dict[str, float]:
     return found
 
 
-def _deferred_share(scored: Scored, policy: Policy, probabilities: Floats) -> float:
+def _deferred_share(scored: ScoredRows, policy: Policy, probabilities: Floats) -> float:
     """Share of rows inside the deferral band of the default operating point."""
     points = policy.operating_points[policy.default_operating_point]
     bands = np.array([points[row.slice].deferral_band for row in scored.rows]).reshape(-1, 2)
@@ -207,14 +192,14 @@ def _deferred_share(scored: Scored, policy: Policy, probabilities: Floats) -> fl
     return float(inside.mean()) if len(inside) else 0.0
 
 
-def by_slice(scored: Scored, policy: Policy, *, n_resamples: int) -> dict[str, Any]:
+def by_slice(scored: ScoredRows, policy: Policy, *, n_resamples: int) -> dict[str, Any]:
     return {
         name: figures(part, policy, n_resamples=n_resamples)
         for name, part in _slices(scored).items()
     }
 
 
-def by_source(scored: Scored, policy: Policy) -> dict[str, Any]:
+def by_source(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
     """Figures by source and slice: a source may hold prompts with and without responses."""
     found: dict[str, Any] = {}
     for source in sorted(set(scored.sources.tolist())):
@@ -225,7 +210,7 @@ def by_source(scored: Scored, policy: Policy) -> dict[str, Any]:
     return found
 
 
-def look_alikes(scored: Scored, policy: Policy) -> dict[str, Any]:
+def look_alikes(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
     """False-positive rate on harmless rows that look harmful, at each operating point.
 
     `pooled` is the mean over sources, so that the largest does not speak for all.
@@ -252,13 +237,13 @@ def look_alikes(scored: Scored, policy: Policy) -> dict[str, Any]:
     return found
 
 
-def _slices(scored: Scored, prefix: str = "") -> dict[str, Scored]:
+def _slices(scored: ScoredRows, prefix: str = "") -> dict[str, ScoredRows]:
     parts = {f"{prefix}{name}": _part(scored, scored.slices == name) for name in SLICES}
     return {name: part for name, part in parts.items() if part.rows}
 
 
-def _part(scored: Scored, where: npt.NDArray[np.bool_]) -> Scored:
-    return Scored([scored.rows[int(i)] for i in np.flatnonzero(where)], scored.margins[where])
+def _part(scored: ScoredRows, where: npt.NDArray[np.bool_]) -> ScoredRows:
+    return ScoredRows([scored.rows[int(i)] for i in np.flatnonzero(where)], scored.margins[where])
 
 
 def _calibration(candidate: Path) -> dict[str, Any]:

@@ -45,10 +45,7 @@ from model_training.data.rows import (
     prompt_hash,
 )
 from model_training.errors import DataInvalid
-from model_training.measures.served import (
-    Scored,
-    open_candidate,
-)
+from model_training.measures.served import ScoredRows, open_candidate
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
     CALIBRATION,
@@ -70,7 +67,7 @@ class CalibrationResult:
     metrics: dict[str, Any]
 
 
-def calibrate(
+def write_policy(
     candidate: Path, rows: Sequence[Row], config: RunConfig, *, threads: int | None = None
 ) -> CalibrationResult:
     """Fits the policy on the calibration split and writes `policy.json`, `calibration.json`.
@@ -82,7 +79,7 @@ def calibrate(
     served = open_candidate(
         candidate, config.windows, pad_id=int(exported["pad_id"]), threads=threads
     )
-    scored = served.score(rows, what="calibrate")
+    scored = served.score(rows, what="fit-policy")
     by_slice = samples(scored, config)
     result = fit_policy(by_slice)
     metrics = {"model_sha256": exported["model_sha256"], "slices": result.metrics}
@@ -105,7 +102,7 @@ def probability_references(
     }
 
 
-def samples(scored: Scored, config: RunConfig) -> dict[Slice, Sample]:
+def samples(scored: ScoredRows, config: RunConfig) -> dict[Slice, Sample]:
     """The slices with weights by source, and folds by prompt so that none is fitted and judged."""
     folds = np.array([prompt_hash(row.prompt) % N_FOLDS for row in scored.rows], dtype=np.int64)
     whole = {
@@ -153,7 +150,7 @@ def fit_policy(by_slice: Mapping[Slice, Sample]) -> CalibrationResult:
     fitted = {name: _fit_slice(sample) for name, sample in usable.items()}
     stand_in = next(iter(usable))
     for name in set(SLICES) - set(usable):
-        _LOG.warning("calibrate: slice %s lacks a label; it takes the fit of %s", name, stand_in)
+        _LOG.warning("fit-policy: slice %s lacks a label; it takes the fit of %s", name, stand_in)
     source = {name: name if name in usable else stand_in for name in SLICES}
     names = ("balanced", "strict", "permissive")
     policy = Policy(

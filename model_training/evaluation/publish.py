@@ -29,8 +29,6 @@ from postern.contract.text import TEXT_FORMAT
 from model_training.errors import GateFailed
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
-    ABLATION_CURVE_PLOT,
-    ABLATION_PLOT,
     CALIBRATION,
     COMPOSITION_PLOT,
     EXPORT,
@@ -50,8 +48,6 @@ _OPTIONAL: Final = (
         PRECISION_RECALL_PLOT,
         RELIABILITY_PLOT,
         COMPOSITION_PLOT,
-        ABLATION_PLOT,
-        ABLATION_CURVE_PLOT,
     ),
 )
 
@@ -100,7 +96,7 @@ def _gated(candidate: Path) -> Mapping[str, Any]:
             raise GateFailed(f"{name} is not the file that passed the parity gate; export again")
     calibration = candidate / CALIBRATION
     if calibration.exists() and read_json(calibration)["model_sha256"] != exported["model_sha256"]:
-        raise GateFailed("the policy was fitted on another graph; calibrate again")
+        raise GateFailed("the policy was fitted on another graph; run stage 'fit-policy' again")
     return exported
 
 
@@ -153,7 +149,7 @@ def _manifest(
 
 
 def _reference(candidate: Path) -> dict[Any, ProbabilityReference]:
-    """Where the probabilities of the calibration split lay, where `calibrate` has run."""
+    """Where the probabilities of the calibration split lay, where `fit-policy` has run."""
     path = candidate / CALIBRATION
     found = read_json(path).get(REFERENCE, {}) if path.exists() else {}
     return {name: ProbabilityReference.model_validate(one) for name, one in found.items()}

@@ -9,7 +9,7 @@ from model_training.measures.tables import table
 
 
 def optional_sections(report: Mapping[str, Any]) -> list[str]:
-    """Sections on what a run may lack: the rows trained on, and what kinds of them are worth."""
+    """Sections on what a run may lack: the rows trained on."""
     found: list[str] = []
     if "composition" in report:
         found += [
@@ -17,15 +17,6 @@ def optional_sections(report: Mapping[str, Any]) -> list[str]:
             _composition_table(report["composition"]),
             "![Rows by source](composition.png)\n",
         ]
-    if "ablation" in report:
-        found += [
-            "## What each kind of rows is worth\n",
-            "Other students than this one: small, and alike but for their rows.\n",
-            ablation_section(report["ablation"]),
-            "![Ablation](ablation.png)\n",
-        ]
-        if has_curve(report["ablation"]):
-            found += ["![Over the number of generated rows](ablation_curve.png)\n"]
     return found
 
 
@@ -39,43 +30,3 @@ def _composition_table(sources: Mapping[str, Mapping[str, int]]) -> str:
             for name, found in {**sources, "**all**": total}.items()
         ),
     )
-
-
-def has_curve(ablation: Mapping[str, Any]) -> bool:
-    """Whether two arms or more that differ in the number of generated rows share a seed."""
-    seeds = [set(arm["runs"]) for arm in ablation["arms"] if arm["name"] in ablation["curve"]]
-    return len(seeds) > 1 and bool(set.intersection(*seeds))
-
-
-def ablation_section(found: Mapping[str, Any]) -> str:
-    """The table of `ablate`: mean and deviation of each figure by arm, and how it was made."""
-    if not found["arms"]:
-        return "No student is finished yet.\n"
-    names = list(found["arms"][0]["mean"])
-    measured = table(
-        ["arm", "rows", "seeds", *names],
-        (
-            [
-                arm["about"],
-                f"{arm['rows']:,}",
-                str(len(arm["runs"])),
-                *(_plus_minus(arm["mean"][name], arm["sd"][name]) for name in names),
-            ]
-            for arm in found["arms"]
-        ),
-    )
-    steps = ", ".join(f"{count:,}" for count in found["steps"])
-    graphs = ", ".join(found["graph"])
-    return f"""\
-Mean ± standard deviation over seeds; students of {steps} steps each, which read windows of
-{found["window_tokens"]} tokens, measured through the serving code (quantization: {graphs}). F1 and
-over-refusal are those of the `balanced` point, set on the calibration split. Over-refusal is the
-share of harmless held-out look-alikes that are flagged. Test sets took part in no choice.
-
-{measured}"""
-
-
-def _plus_minus(mean: float | None, deviation: float | None) -> str:
-    if mean is None:
-        return "-"
-    return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"

@@ -19,9 +19,8 @@ from postern.calibration.figures import (
     equal_mass_calibration_error,
     nll,
 )
-from postern.calibration.fit import log_odds
 from postern.contract.decision import Fusion
-from postern.contract.probability import Floats
+from postern.contract.probability import Floats, log_odds, sigmoids
 
 Mask = npt.NDArray[np.bool_]
 
@@ -85,7 +84,7 @@ class Opinions:
 def fuse(student: Floats, teacher: Floats, fusion: Fusion) -> Floats:
     """(n,) as `Fusion.probability`, for many."""
     odds = fusion.student * log_odds(student) + fusion.teacher * log_odds(teacher) + fusion.bias
-    return np.asarray(np.exp(-np.logaddexp(0.0, -odds)), dtype=np.float64)
+    return sigmoids(odds)
 
 
 def f1_of(harmful: Mask, labels: Ints) -> float:

@@ -23,7 +23,7 @@ from model_training.measures.png import (
     DPI,
     png,
 )
-from model_training.measures.served import Scored
+from model_training.measures.served import ScoredRows
 
 _SOURCES_SHOWN: Final = 30
 
@@ -33,7 +33,7 @@ KINDS: Final = ("prompt_0", "prompt_1", "pair_0", "pair_1")
 _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 
-def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
+def plot_precision_recall(sets: Mapping[str, ScoredRows]) -> bytes:
     """PNG: precision over recall of each set that holds both labels."""
     figure = Figure(figsize=(6, 4.5), dpi=DPI, layout="constrained")
     axes = figure.subplots()
@@ -47,7 +47,7 @@ def plot_precision_recall(sets: Mapping[str, Scored]) -> bytes:
     return png(figure)
 
 
-def plot_reliability(sets: Mapping[str, Scored], policy: Policy) -> bytes:
+def plot_reliability(sets: Mapping[str, ScoredRows], policy: Policy) -> bytes:
     """PNG: observed share of harmful over stated probability, before and after calibration."""
     figure = Figure(figsize=(8, 4.2), dpi=DPI, layout="constrained")
     titles = ("uncalibrated", "calibrated")
@@ -109,7 +109,7 @@ def plot_composition(composition: Composition) -> bytes:
     return png(figure)
 
 
-def _probabilities(scored: Scored, policy: Policy | None) -> Any:
+def _probabilities(scored: ScoredRows, policy: Policy | None) -> Any:
     found = np.empty(len(scored.rows), dtype=np.float64)
     for name in SLICES:
         here = scored.slices == name
@@ -118,5 +118,5 @@ def _probabilities(scored: Scored, policy: Policy | None) -> Any:
     return found
 
 
-def _with_both_labels(sets: Mapping[str, Scored]) -> dict[str, Scored]:
+def _with_both_labels(sets: Mapping[str, ScoredRows]) -> dict[str, ScoredRows]:
     return {name: scored for name, scored in sets.items() if len(set(scored.labels.tolist())) == 2}

@@ -27,7 +27,7 @@ from model_training.recipe.config import WindowConfig
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredRows:
     """Rows that hold something visible, and the margin of each: (n,) float64, in nats."""
 
     rows: list[Row]
@@ -53,10 +53,10 @@ class Served:
     tokenizer: Tokenizer
     session: OnnxSession
 
-    def score(self, rows: Sequence[Row], *, what: str) -> Scored:
+    def score(self, rows: Sequence[Row], *, what: str) -> ScoredRows:
         """Scores rows as the server does: each exchange by its most harmful window."""
         kept, encodings = encode(rows, self.tokenizer)
-        return Scored(kept, margins(encodings, self.session.run, what=what))
+        return ScoredRows(kept, margins(encodings, self.session.run, what=what))
 
 
 def open_candidate(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_training.behaviour.settings import BehaviourRowsConfig
-from model_training.errors import RecipeInvalid
-from model_training.recipe.data_stages import (
+from model_training.errors import RecipeInvalid, first_problem
+from model_training.recipe.augmentation import (
     ArtifactFolder,
     FilterConfig,
     GenerateConfig,
@@ -20,13 +19,15 @@ from model_training.recipe.data_stages import (
 )
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
-from model_training.studies.config import (
-    AblationConfig,
-    CaseStudyConfig,
-)
+from model_training.recipe.inherit import read_merged
 
 LICENCE: Final = "Apache-2.0"
 """Of the weights that are trained here."""
+
+STUDY_SECTIONS: Final = {"ablation": "ablate", "case_study": "case-study"}
+"""Sections that no stage reads, and the study that does (`studies/config.py`)."""
+
+Recipe = TypeVar("Recipe", bound="RunConfig")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -193,8 +194,6 @@ class RunConfig(_Section):
     label: LabelConfig | None = None
     ensemble: EnsembleConfig | None = None
     """The teacher, where this repository trains it itself."""
-    ablation: AblationConfig | None = None
-    case_study: CaseStudyConfig | None = None
 
     @model_validator(mode="after")
     def _is_imported_or_trained(self) -> RunConfig:
@@ -230,14 +229,23 @@ class RunConfig(_Section):
 
 
 def read_recipe(path: Path) -> RunConfig:
-    """Raises RecipeInvalid with the first problem."""
+    """The recipe of a run. Raises RecipeInvalid with the first problem."""
+    content = read_merged(path)
+    for section, study in STUDY_SECTIONS.items():
+        if section in content:
+            raise RecipeInvalid(
+                f"{path}: [{section}] belongs to the study `{study}`; no stage takes such a recipe"
+            )
+    return _validated(path, content, RunConfig)
+
+
+def read_recipe_as(kind: type[Recipe], path: Path) -> Recipe:
+    """The recipe of a study, with the sections of `kind`. Raises RecipeInvalid."""
+    return _validated(path, read_merged(path), kind)
+
+
+def _validated(path: Path, content: dict[str, Any], kind: type[Recipe]) -> Recipe:
     try:
-        return RunConfig.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except OSError as exc:
-        raise RecipeInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise RecipeInvalid(f"{path}: {exc}") from exc
+        return kind.model_validate(content)
     except ValidationError as exc:
-        problem = exc.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise RecipeInvalid(f"{path}: {where}: {problem['msg']}") from exc
+        raise RecipeInvalid(f"{path}: {first_problem(exc)}") from exc

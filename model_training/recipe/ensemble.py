@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_training.recipe.data_stages import ArtifactFolder
+from model_training.recipe.augmentation import ArtifactFolder
 
 Positive = Annotated[int, Field(gt=0)]
 MemberName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]

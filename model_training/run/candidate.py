@@ -24,8 +24,6 @@ MODEL_CARD: Final = "MODEL_CARD.md"
 PRECISION_RECALL_PLOT: Final = "precision_recall.png"
 RELIABILITY_PLOT: Final = "reliability.png"
 COMPOSITION_PLOT: Final = "composition.png"
-ABLATION_PLOT: Final = "ablation.png"
-ABLATION_CURVE_PLOT: Final = "ablation_curve.png"
 
 REFERENCE: Final = "probability_reference"
 """In `calibration.json`: where the probabilities of the calibration split lay, by slice."""
@@ -49,7 +47,7 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_policy(candidate: Path) -> Policy:
-    """The policy that `calibrate` left. Raises DataInvalid."""
+    """The policy that `fit-policy` left. Raises DataInvalid."""
     path = candidate / POLICY
     try:
         return Policy.model_validate(read_json(path))

@@ -22,6 +22,7 @@ from model_training.data.rows import (
 from model_training.errors import (
     DataInvalid,
     RecipeInvalid,
+    first_problem,
 )
 
 FILE_FORMAT: Literal[1] = 1
@@ -151,13 +152,6 @@ def sha256(path: Path) -> str:
     except OSError as exc:
         raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
     return digest.hexdigest()
-
-
-def first_problem(exc: ValidationError) -> str:
-    """The first problem, without the text that caused it."""
-    problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}" if where else problem["msg"]
 
 
 def _open(path: Path) -> tuple[Header, Iterator[tuple[int, bytes]]]:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from model_training.data.rows import (
     Source,
     read_sources,
 )
+from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
-from model_training.recipe.data_stages import (
-    GenerateConfig,
-    Model,
-)
+from model_training.recipe.augmentation import GenerateConfig, Model
 from model_training.recipe.generator import GENERATOR
-from model_training.stages.student import choose_sources
-
-if TYPE_CHECKING:
-    from model_training.stages.student import Run
+from model_training.run.folder import Run
 
 
 def generator(run: Run) -> None:

@@ -1,154 +1,45 @@
-"""The stages of a run, in order. They meet only through files in the run folder.
+"""The stages that every run has. They meet only through files in the run folder.
 
 split      pool of rows          -> rows/{train,validation,calibration}.jsonl
-generator, generate, filter, respond, label: rows of a recipe that asks for more (`data_stages.py`)
-train-teacher, fit-ensemble: a teacher that is trained here (`teacher_stages.py`)
 distil     train, validation     -> student/
 export     student               -> candidate/{model.onnx,tokenizer.json}
-calibrate  candidate             -> candidate: policy
+fit-policy candidate             -> candidate: policy
 evaluate   candidate, test sets  -> candidate: report
 publish    candidate             -> artifacts/<name>/<version>/
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-from pydantic import ValidationError
 
 from model_training.data.derived import derive
 from model_training.data.rows import (
     Row,
-    Source,
     dump_json,
     read_pool,
-    read_rows,
     read_sources,
     write_atomically,
     write_rows,
 )
+from model_training.data.sources import choose_sources
 from model_training.data.split import (
     deduplicate,
     labelled_rows,
     split_rows,
 )
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
+from model_training.run.candidate import read_policy
+from model_training.run.folder import (
+    SPLIT_REPORT,
+    SPLITS,
+    Run,
 )
-from model_training.recipe.config import (
-    DataConfig,
-    RunConfig,
-)
-from model_training.run.candidate import read_json
-from model_training.run.launch import read_place
 from model_training.run.stage_files import sha256
-
-RECIPE = "recipe.json"
-DATA_STAGES = ("generator", "generate", "filter", "respond", "label")
-TEACHER_STAGES = ("train-teacher", "fit-ensemble")
-_OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
-SPLIT_REPORT = "split.json"
-SPLITS = ("train", "validation", "calibration")
-
-
-@dataclass(frozen=True)
-class Run:
-    """Where a run reads and writes. data: a folder of the schema; artifacts: what serving reads."""
-
-    config: RunConfig
-    data: Path
-    folder: Path
-    artifacts: Path
-    threads: int | None
-    recipes: Path = Path("recipes")
-    """The folder of the recipe, where those that it names lie."""
-
-    @property
-    def teacher(self) -> Path:
-        """Members that were trained here, and `ensemble.json`."""
-        return self.folder / "teacher"
-
-    @property
-    def candidate(self) -> Path:
-        return self.folder / "candidate"
-
-    def rows_file(self, split: str) -> Path:
-        return self.folder / "rows" / f"{split}.jsonl"
-
-    def rows(self, split: str) -> list[Row]:
-        """Raises DataInvalid when the split stage has not run, and as `read_split` does."""
-        return read_split(self.folder, split)
-
-
-def read_split(run: Path, split: str) -> list[Row]:
-    """Rows of a split of a run folder. Raises DataInvalid where there are none, and where they are
-    not those that `split.json` has the hash of: cut short, edited, or of a split that was killed
-    while it was made anew."""
-    path = run / "rows" / f"{split}.jsonl"
-    rows = read_rows(path)
-    if not _is_as_written(run, split):
-        raise DataInvalid(f"{path}: is not what stage 'split' wrote; run it again")
-    return rows
-
-
-def is_split(run: Path) -> bool:
-    """Whether a run folder holds a whole split."""
-    written = all((run / "rows" / f"{split}.jsonl").exists() for split in SPLITS)
-    report = (run / SPLIT_REPORT).exists()
-    return written and report and all(_is_as_written(run, split) for split in SPLITS)
-
-
-def _is_as_written(run: Path, split: str) -> bool:
-    """True where nothing is known: rows of an older version, or placed there by hand."""
-    report = run / SPLIT_REPORT
-    known = read_json(report).get("sha256", {}) if report.exists() else {}
-    return not known or sha256(run / "rows" / f"{split}.jsonl") == known.get(split)
-
-
-@contextmanager
-def locked(run: Run) -> Iterator[None]:
-    """One run at a time in a folder, and one recipe for its whole life.
-
-    Of several processes that share a run, the first holds the lock. Raises RecipeInvalid. The lock
-    goes with the process, however it ends.
-    """
-    if not read_place().is_first:
-        yield
-        return
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with (run.folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise RecipeInvalid(f"{run.folder}: another run is at work here") from exc
-        recipe = run.folder / RECIPE
-        # Without defaults, so that a setting that is new to the program does not end old runs.
-        content = run.config.model_dump(
-            mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True
-        )
-        if recipe.exists() and _recorded(recipe) != content:
-            raise RecipeInvalid(f"{run.folder} holds a run of another recipe; use another --run")
-        write_atomically(recipe, dump_json(content))
-        yield
-
-
-def _recorded(recipe: Path) -> object:
-    """The sections that a folder was begun with, without defaults; None where they do not parse."""
-    try:
-        found = RunConfig.model_validate({"name": "x", "version": "0", **read_json(recipe)})
-    except (ValidationError, DataInvalid):
-        return None
-    return found.model_dump(mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True)
+from model_training.stages.augmentation import teacher_of, training_rows
 
 
 def split(run: Run) -> None:
@@ -183,36 +74,6 @@ def split(run: Run) -> None:
     write_atomically(run.folder / SPLIT_REPORT, dump_json(report))
 
 
-def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source]:
-    """Train sources by the recipe's rule. Raises DataInvalid: unknown name, or none left."""
-    train = [source for source in sources if source.split == "train"]
-    match config.sources:
-        case "all":
-            chosen = train
-        case "permissive":
-            chosen = [source for source in train if source.permissive]
-        case "default":
-            chosen = [source for source in train if source.permissive and source.default]
-        case names:
-            unknown = set(names) - {source.name for source in train}
-            if unknown:
-                raise DataInvalid(f"sources.json lists no train source {sorted(unknown)[0]!r}")
-            chosen = [source for source in train if source.name in names]
-    if not chosen:
-        raise DataInvalid("no train source is left to read")
-    return chosen
-
-
-def _late(module: str, name: str) -> Callable[[Run], None]:
-    """A stage of a module that needs what stands here."""
-
-    def stage(run: Run) -> None:
-        stages = import_module(f"model_training.{module}")
-        getattr(stages, module.upper())[name](run)
-
-    return stage
-
-
 def distil(run: Run) -> None:
     """Trains the student, or goes on where it was stopped; takes over an imported classifier."""
     if run.config.imported is not None:
@@ -220,9 +81,8 @@ def distil(run: Run) -> None:
 
         import_classifier(run.config, validation=run.rows("validation"), run=run.folder)
         return
-    from model_training.stages.rows import training_rows
     from model_training.student import (
-        distil as stage,  # torch, which calibrate and evaluate do not need
+        distil as stage,  # torch, which fit-policy and evaluate do not need
     )
 
     stage.distil(
@@ -244,20 +104,17 @@ def export(run: Run) -> None:
     )
 
 
-def calibrate(run: Run) -> None:
+def fit_policy(run: Run) -> None:
     """Fits the policy on the calibration split, on the graph that is served."""
     from model_training.evaluation import fit_policy as stage
 
-    stage.calibrate(run.candidate, run.rows("calibration"), run.config, threads=run.threads)
+    stage.write_policy(run.candidate, run.rows("calibration"), run.config, threads=run.threads)
 
 
 def evaluate(run: Run) -> None:
     """Reports on the test sets and the validation split, through the serving code."""
     from model_training.evaluation import evaluate as stage
-    from model_training.run.candidate import read_policy
-    from model_training.stages.rows import training_rows
 
-    ablation = run.folder / "ablation.json"
     stage.evaluate(
         run.candidate,
         read_policy(run.candidate),
@@ -266,7 +123,6 @@ def evaluate(run: Run) -> None:
         validation=run.rows("validation"),
         threads=run.threads,
         composition=None if run.config.imported else _composition(training_rows(run)),
-        ablation=read_json(ablation) if ablation.exists() else None,
     )
 
 
@@ -274,11 +130,6 @@ def publish(run: Run) -> None:
     """Verifies the candidate and renames it into the artifacts."""
     from model_training.evaluation import publish as stage
     from model_training.evaluation.model_card import write_model_card
-    from model_training.run.candidate import read_policy
-    from model_training.stages.rows import (
-        teacher_of,
-        training_rows,
-    )
 
     policy = read_policy(run.candidate)
     write_model_card(
@@ -298,27 +149,6 @@ def publish(run: Run) -> None:
         teacher=teacher_of(run),
     )
     print(f"published {run.config.name} {run.config.version} to {os.path.relpath(folder)}")
-
-
-def stages_of(config: RunConfig) -> list[str]:
-    """The stages that a whole run of a recipe has: data stages where it has their sections."""
-    section = {name: name for name in DATA_STAGES} | dict.fromkeys(TEACHER_STAGES, "ensemble")
-    return [
-        name for name in STAGES if name not in section or getattr(config, section[name]) is not None
-    ]
-
-
-STAGES: dict[str, Callable[[Run], None]] = {
-    "split": split,
-    **{name: _late("data_stages", name) for name in DATA_STAGES if name != "label"},
-    **{name: _late("teacher_stages", name) for name in TEACHER_STAGES},
-    "label": _late("data_stages", "label"),
-    "distil": distil,
-    "export": export,
-    "calibrate": calibrate,
-    "evaluate": evaluate,
-    "publish": publish,
-}
 
 
 def _composition(rows: Sequence[Row]) -> dict[str, dict[str, int]]:

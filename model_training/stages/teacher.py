@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from postern.contract.artifact import MANIFEST
@@ -24,6 +24,7 @@ from model_training.data.rows import (
     read_sources,
     write_atomically,
 )
+from model_training.data.sources import choose_sources
 from model_training.data.split import (
     deduplicate,
     labelled_rows,
@@ -31,11 +32,6 @@ from model_training.data.split import (
 from model_training.errors import (
     DataInvalid,
     RecipeInvalid,
-)
-from model_training.evaluation.ensemble_report import (
-    ScoredByAll,
-    ensemble_markdown,
-    ensemble_report,
 )
 from model_training.evaluation.fit_policy import samples
 from model_training.recipe.config import (
@@ -53,22 +49,17 @@ from model_training.run.candidate import (
     read_json,
     write_json,
 )
+from model_training.run.folder import Run, is_split, locked
 from model_training.run.stage_files import sha256
 from model_training.stages.student import (
-    STAGES,
-    Run,
-    choose_sources,
-    is_split,
-    locked,
+    distil,
+    split,
 )
 from model_training.teachers.artifact import take_artifact
-from model_training.teachers.ensemble import (
-    ENSEMBLE,
-    fit_ensemble,
-    write_ensemble,
-)
-from model_training.teachers.ensemble_teacher import open_judge
 from model_training.teachers.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from model_training.evaluation.ensemble_report import ScoredByAll
 
 _LOG = logging.getLogger(__name__)
 
@@ -104,6 +95,10 @@ def train_teacher(run: Run, member: str | None = None) -> None:
 
 def fit_teacher(run: Run) -> None:
     """Scores every member once, fits temperatures and weights on validation, and compares."""
+    # sklearn, scipy and matplotlib, which serving does without.
+    from model_training.evaluation.ensemble_report import ensemble_markdown, ensemble_report
+    from model_training.teachers.ensemble import ENSEMBLE, fit_ensemble, write_ensemble
+
     config = _config(run)
     described = [_described(run, member) for member in config.members]
     sets = {name: _scored(run, described, name, rows) for name, rows in _sets(run, config).items()}
@@ -151,8 +146,8 @@ def _train_encoder(run: Run, member: EncoderMember) -> None:
             _LOG.info("member %s: nothing to do", member.name)
             return
         if not is_split(inside.folder):
-            STAGES["split"](inside)
-        STAGES["distil"](inside)
+            split(inside)
+        distil(inside)
 
 
 def _train_ngrams(run: Run, member: NgramMember) -> None:
@@ -225,6 +220,8 @@ def _sets(run: Run, config: EnsembleConfig) -> dict[str, list[Row]]:
 def _scored(
     run: Run, described: Sequence[dict[str, Any]], name: str, rows: Sequence[Row]
 ) -> ScoredByAll:
+    from model_training.evaluation.ensemble_report import ScoredByAll
+
     margins = np.stack([_margins(run, member, name, rows) for member in described])
     visible = np.flatnonzero(np.isfinite(margins).all(axis=0))
     return ScoredByAll([rows[int(place)] for place in visible], margins[:, visible])
@@ -241,6 +238,8 @@ def _margins(run: Run, member: dict[str, Any], name: str, rows: Sequence[Row]) -
         return np.array(kept["margins"], dtype=np.float64)
     _LOG.info("fit-ensemble: %s reads %s", member["name"], name)
     windows = member["windows"] and WindowConfig.model_validate(member["windows"])
+    from model_training.teachers.ensemble_teacher import open_judge  # scipy
+
     judge = open_judge(
         member["kind"],
         run.teacher / member["folder"],
@@ -253,9 +252,3 @@ def _margins(run: Run, member: dict[str, Any], name: str, rows: Sequence[Row]) -
         path, {"made_of": made_of, "margins": [None if np.isnan(m) else float(m) for m in found]}
     )
     return found
-
-
-TEACHER_STAGES: Final[dict[str, Callable[[Run], None]]] = {
-    "train-teacher": train_teacher,
-    "fit-ensemble": fit_teacher,
-}

@@ -43,7 +43,7 @@ from model_training.student.graph import (
     fp32_graph,
 )
 from model_training.student.parity import torch_run
-from model_training.teachers.artifact import read_published
+from model_training.student.published import read_published
 
 Array = npt.NDArray[Any]
 _SEED: Final = 0

@@ -21,10 +21,7 @@ from model_training.errors import (
     GateFailed,
     RecipeInvalid,
 )
-from model_training.measures.served import (
-    Scored,
-    margins,
-)
+from model_training.measures.served import ScoredRows, margins
 from model_training.recipe.config import RunConfig
 from model_training.student.checkpoints import writing_weights
 from model_training.student.distil import STUDENT
@@ -61,7 +58,7 @@ def import_classifier(config: RunConfig, *, validation: Sequence[Row], run: Path
     student = Student(model=model, pad_id=pad_id_of(model), takes_types=takes_types(model))
     order = np.random.default_rng(config.distil.seed).permutation(len(validation))[:_ROWS]
     rows, encodings = encode([validation[int(index)] for index in order], tokenizer)
-    _check_direction(Scored(rows, margins(encodings, torch_run(student), what="import: check")))
+    _check_direction(ScoredRows(rows, margins(encodings, torch_run(student), what="import: check")))
     folder = run / STUDENT
     with writing_weights(folder):
         model.save_pretrained(folder)
@@ -111,7 +108,7 @@ def _head(model: Any, n_labels: int) -> tuple[str, Linear]:
     return found[-1]
 
 
-def _check_direction(scored: Scored) -> None:
+def _check_direction(scored: ScoredRows) -> None:
     if not np.isfinite(scored.margins).all():
         raise GateFailed("the classifier gives logits that are no numbers")
     if len(set(scored.labels.tolist())) < 2:

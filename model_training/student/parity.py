@@ -27,12 +27,7 @@ from model_training.measures.figures import (
     auprc,
     threshold_at_best_f1,
 )
-from model_training.measures.served import (
-    Logits,
-    Scored,
-    Served,
-    margins,
-)
+from model_training.measures.served import Logits, ScoredRows, Served, margins
 from model_training.student.graph import Student
 
 AUPRC_TOLERANCE: Final = 0.005
@@ -82,13 +77,13 @@ def torch_run(student: Student) -> Callable[[Sequence[Window]], Logits]:
 def measure(student: Student, served: Served, rows: Sequence[Row]) -> Parity:
     """Scores rows by both, each with the windows that serving would make."""
     kept, encodings = encode(rows, served.tokenizer)
-    reference = Scored(kept, margins(encodings, torch_run(student), what="parity: torch"))
-    scored = Scored(kept, margins(encodings, served.session.run, what="parity: served"))
+    reference = ScoredRows(kept, margins(encodings, torch_run(student), what="parity: torch"))
+    scored = ScoredRows(kept, margins(encodings, served.session.run, what="parity: served"))
     windows = [encoding.windows[0] for encoding in encodings]
     return compare(reference, scored, neighbour_shift=neighbour_shift(served, windows))
 
 
-def compare(reference: Scored, served: Scored, *, neighbour_shift: float) -> Parity:
+def compare(reference: ScoredRows, served: ScoredRows, *, neighbour_shift: float) -> Parity:
     """The figures of parity; both hold the same rows. Raises GateFailed for what is no number."""
     for name, scored in (("float", reference), ("served", served)):
         if not np.isfinite(scored.margins).all():
@@ -111,7 +106,7 @@ def compare(reference: Scored, served: Scored, *, neighbour_shift: float) -> Par
     )
 
 
-def _agreement(reference: Scored, served: Scored) -> float:
+def _agreement(reference: ScoredRows, served: ScoredRows) -> float:
     """Share of like verdicts where the fp32 probability is outside +-0.05 of its threshold."""
     agrees: list[Floats] = []
     for name in SLICES:

@@ -39,15 +39,13 @@ from model_training.data.rows import (
 )
 from model_training.data.sampling import draw
 from model_training.errors import RecipeInvalid
-from model_training.evaluation.report_sections import has_curve
+from model_training.recipe.augmentation import made_by
 from model_training.recipe.config import RunConfig
-from model_training.recipe.data_stages import made_by
 from model_training.run.candidate import (
-    ABLATION_CURVE_PLOT,
-    ABLATION_PLOT,
     read_json,
     write_json,
 )
+from model_training.run.folder import read_split
 from model_training.run.journal import Journal
 from model_training.run.stage_files import (
     header,
@@ -56,18 +54,17 @@ from model_training.run.stage_files import (
     require_fresh,
     write_stage,
 )
-from model_training.stages.student import (
-    Run,
-    read_split,
-)
 from model_training.student.checkpoints import (
     BEST,
     CHECKPOINT,
 )
 from model_training.studies.ablation_report import (
     ABLATION,
+    ABLATION_CURVE_PLOT,
+    ABLATION_PLOT,
     ABLATION_TEXT,
     ablation_markdown,
+    has_curve,
     plot_arms,
     plot_curve,
     summary,
@@ -75,11 +72,9 @@ from model_training.studies.ablation_report import (
 from model_training.studies.config import (
     AblationConfig,
     Arm,
+    StudyRun,
 )
-from model_training.teachers.opened import (
-    asked_of,
-    open_teacher,
-)
+from model_training.teachers.labellers import asked_of, open_teacher
 
 _LOG = logging.getLogger(__name__)
 
@@ -106,7 +101,7 @@ class Material:
         return len({row.prompt for rows in self.generated.values() for row in rows})
 
 
-def ablate(run: Run, of: Path, *, arm: str | None = None) -> None:
+def ablate(run: StudyRun, of: Path, *, arm: str | None = None) -> None:
     """Trains and measures what is not done yet, in `run`; `of` is the folder of a finished run.
 
     arm: this one alone. Raises RecipeInvalid: no [ablation], no such arm, labels of another
@@ -228,7 +223,7 @@ def _check_arms(arms: Sequence[Arm], material: Material) -> None:
             )
 
 
-def _with_eda(run: Run, of: Path, material: Material, config: AblationConfig) -> Material:
+def _with_eda(run: StudyRun, of: Path, material: Material, config: AblationConfig) -> Material:
     """Has the teacher of the other rows label the rows of EDA, once for all arms."""
     if run.config.label is None:
         raise RecipeInvalid("an arm with EDA needs a teacher: [label], as in the recipe of the run")
@@ -257,7 +252,7 @@ def _with_eda(run: Run, of: Path, material: Material, config: AblationConfig) ->
 
 
 def _trial(
-    run: Run,
+    run: StudyRun,
     config: AblationConfig,
     arm: Arm,
     seed: int,
@@ -311,7 +306,7 @@ def _made_of(config: RunConfig, rows: Sequence[Row], sets: Mapping[str, Sequence
     return digest.hexdigest()
 
 
-def _write_report(run: Run, config: AblationConfig) -> None:
+def _write_report(run: StudyRun, config: AblationConfig) -> None:
     """Tables and plots of what is done so far."""
     paths = [run.folder / f"{arm.name}-{seed}" / FIGURES for arm, seed in config.trials()]
     records: list[dict[str, Any]] = [read_json(path) for path in paths if path.exists()]

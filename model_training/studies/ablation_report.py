@@ -8,16 +8,18 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from model_training.evaluation.report_sections import ablation_section
 from model_training.measures.png import (
     DPI,
     png,
 )
+from model_training.measures.tables import table
 from model_training.recipe.config import RunConfig
 from model_training.studies.config import AblationConfig
 
 ABLATION: Final = "ablation.json"
 ABLATION_TEXT: Final = "ablation.md"
+ABLATION_PLOT: Final = "ablation.png"
+ABLATION_CURVE_PLOT: Final = "ablation_curve.png"
 
 Record = Mapping[str, Any]
 
@@ -84,8 +86,59 @@ def spread(runs: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, fl
 
 
 def ablation_markdown(found: Mapping[str, Any]) -> str:
-    """The table, and how it was made."""
-    return f"# What each kind of rows is worth: {found['recipe']}\n\n{ablation_section(found)}"
+    """The table, how it was made, and the plots beside it."""
+    return "\n".join(
+        [
+            f"# What each kind of rows is worth: {found['recipe']}\n",
+            ablation_section(found),
+            f"![Figures by arm]({ABLATION_PLOT})\n",
+            *(
+                [f"![Over the number of generated rows]({ABLATION_CURVE_PLOT})\n"]
+                if has_curve(found)
+                else []
+            ),
+        ]
+    )
+
+
+def has_curve(ablation: Mapping[str, Any]) -> bool:
+    """Whether two arms or more that differ in the number of generated rows share a seed."""
+    seeds = [set(arm["runs"]) for arm in ablation["arms"] if arm["name"] in ablation["curve"]]
+    return len(seeds) > 1 and bool(set.intersection(*seeds))
+
+
+def ablation_section(found: Mapping[str, Any]) -> str:
+    """The table of `ablate`: mean and deviation of each figure by arm, and how it was made."""
+    if not found["arms"]:
+        return "No student is finished yet.\n"
+    names = list(found["arms"][0]["mean"])
+    measured = table(
+        ["arm", "rows", "seeds", *names],
+        (
+            [
+                arm["about"],
+                f"{arm['rows']:,}",
+                str(len(arm["runs"])),
+                *(_plus_minus(arm["mean"][name], arm["sd"][name]) for name in names),
+            ]
+            for arm in found["arms"]
+        ),
+    )
+    steps = ", ".join(f"{count:,}" for count in found["steps"])
+    graphs = ", ".join(found["graph"])
+    return f"""\
+Mean ± standard deviation over seeds; students of {steps} steps each, which read windows of
+{found["window_tokens"]} tokens, measured through the serving code (quantization: {graphs}). F1 and
+over-refusal are those of the `balanced` point, set on the calibration split. Over-refusal is the
+share of harmless held-out look-alikes that are flagged. Test sets took part in no choice.
+
+{measured}"""
+
+
+def _plus_minus(mean: float | None, deviation: float | None) -> str:
+    if mean is None:
+        return "-"
+    return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"
 
 
 def plot_arms(found: Mapping[str, Any]) -> bytes:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from matplotlib.figure import Figure
-
-from model_training.measures.png import png
 from model_training.measures.tables import (
     number,
     table,
@@ -123,6 +120,10 @@ def plot_curves(sets: Mapping[str, Any]) -> bytes:
     """PNG: F1 over the deferral rate, one panel for each set."""
     columns = min(3, len(sets))
     rows = -(-len(sets) // columns)
+    from matplotlib.figure import Figure  # serving does without
+
+    from model_training.measures.png import png
+
     figure = Figure(figsize=(4.6 * columns, 3.6 * rows), dpi=90, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, one) in zip(panels, sets.items(), strict=False):

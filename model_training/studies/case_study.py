@@ -30,13 +30,9 @@ from model_training.run.candidate import (
     read_json,
     write_json,
 )
-from model_training.stages.student import (
-    Run,
-    locked,
-    read_split,
-)
+from model_training.run.folder import Run, locked, read_split
 from model_training.studies.attacks import attacked
-from model_training.studies.config import CaseStudyConfig
+from model_training.studies.config import CaseStudyConfig, StudyRun
 from model_training.teachers.fingerprint import fingerprint
 
 _LOG = logging.getLogger(__name__)
@@ -47,7 +43,7 @@ _ATTACKED: Final = "attacked prompts"
 _PLAIN: Final = "the same prompts in plain text"
 
 
-def case_study(run: Run, of: Path, *, student: Path) -> None:
+def case_study(run: StudyRun, of: Path, *, student: Path) -> None:
     """Writes `case_study.json` and `case_study.md` into `run`, and the new student.
 
     of: the run whose split the student was trained on. Raises RecipeInvalid: no [case_study] or no
@@ -149,7 +145,7 @@ def _config(
 
 
 def _measured(
-    run: Run,
+    run: StudyRun,
     config: RunConfig,
     name: str,
     student: Path,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from model_training.stages.student import Run
+from model_training.studies.config import StudyRun
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ def add_comparison_arguments(parser: argparse.ArgumentParser, name: str) -> None
         )
 
 
-def compare(run: Run, arguments: argparse.Namespace) -> None:
+def compare(run: StudyRun, arguments: argparse.Namespace) -> None:
     """Runs one of them. Raises PosternError."""
     if arguments.stage == "ablate":
         from model_training.studies.ablation import ablate

@@ -1,17 +1,20 @@
-"""Settings of the comparisons: the sections [ablation] and [case_study]."""
+"""Recipes of the studies: those of a run with the section [ablation] or [case_study]."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_training.augmentation.instructions import Intent
+from model_training.recipe.config import RunConfig
 from model_training.recipe.ensemble import (
     MemberName,
     Positive,
 )
+from model_training.run.folder import Run
 
 
 class _Section(BaseModel):
@@ -103,3 +106,17 @@ class CaseStudyConfig(_Section):
     attack_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     """Of the prompts drawn in training; the rest is replay of the old rows."""
     measured_rows: Positive = 2400
+
+
+class StudyRecipe(RunConfig):
+    """The recipe of a study; stages refuse one with these sections."""
+
+    ablation: AblationConfig | None = None
+    case_study: CaseStudyConfig | None = None
+
+
+@dataclass(frozen=True)
+class StudyRun(Run):
+    """The folder of a study."""
+
+    config: StudyRecipe

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from matplotlib.figure import Figure
 from postern.calibration.bounds import upper_bound
 from postern.calibration.certify import (
     CertifiedSlice,
@@ -46,7 +45,6 @@ from tqdm import trange
 
 from model_training.data.rows import write_atomically
 from model_training.errors import DataInvalid
-from model_training.measures.png import png
 from model_training.measures.score_files import (
     ScoreRow,
     read_scores,
@@ -159,6 +157,10 @@ def _summary(bounds: Floats, rates: Floats, delta: float) -> dict[str, Any]:
 
 def plot(found: Mapping[Any, dict[str, Any]]) -> bytes:
     """PNG: of each statement, how far the true rate lay from its bound; right of 0 it failed."""
+    from matplotlib.figure import Figure  # serving does without
+
+    from model_training.measures.png import png
+
     figure = Figure(figsize=(14, 2.8 * len(found)), dpi=90, layout="constrained")
     grid = figure.subplots(len(found), len(STATEMENTS), squeeze=False)
     for axes_row, (slice_, statements) in zip(grid, found.items(), strict=True):

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from postern.contract.artifact import (
     MANIFEST,
-    Artifact,
     read_artifact,
 )
 from postern.contract.errors import (
@@ -21,12 +20,12 @@ from postern.contract.exchange import Exchange
 from postern.contract.probability import Floats
 from postern.contract.text import segments
 from postern.inference.margins import margins
-from pydantic import ValidationError
 
 from model_training.data.rows import write_atomically
 from model_training.errors import RecipeInvalid
 from model_training.measures.served import open_artifact
 from model_training.recipe.config import DataConfig
+from model_training.student.published import read_published
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,27 +60,6 @@ class ServedMember:
                 raise RecipeInvalid("a member of the teacher gives numbers that are not finite")
             found[places] = read
         return found
-
-
-def read_published(folder: Path, data: DataConfig) -> Artifact:
-    """A published student that takes part in a run. Raises RecipeInvalid.
-
-    Warns where it learnt from another split: of rows that are held out here it may know some, and
-    then what is measured on them is too good.
-    """
-    try:
-        artifact = read_artifact(folder)
-        was = DataConfig.model_validate(artifact.manifest.run_config.get("data", {}))
-    except (ArtifactInvalid, ValidationError) as exc:
-        reason = exc if isinstance(exc, ArtifactInvalid) else "its manifest holds another recipe"
-        raise RecipeInvalid(f"{folder}: {reason}") from exc
-    if was != data:
-        _LOG.warning(
-            "%s: learnt from another [data] than this recipe's; if it saw the same rows, it may "
-            "know some of those that are held out here",
-            folder,
-        )
-    return artifact
 
 
 def take_artifact(source: Path, folder: Path, data: DataConfig) -> None:

@@ -21,11 +21,8 @@ from postern.inference.tokenizer import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from model_training.errors import RecipeInvalid
+from model_training.recipe.augmentation import ClassifierTeacher, Precision
 from model_training.recipe.config import WindowConfig
-from model_training.recipe.data_stages import (
-    ClassifierTeacher,
-    Precision,
-)
 from model_training.run.journal import Journal
 from model_training.student.encoders import (
     computes_in_bf16,

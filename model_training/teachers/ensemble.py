@@ -128,7 +128,8 @@ def fit_weights(
 
     def loss(factors: Floats) -> tuple[float, Floats]:
         margins = signs * (factors @ scaled)
-        # d/dm log(1 + exp(-m)) = -1 / (1 + exp(m)), without overflow on either side.
+        # d/dm log(1 + exp(-m)) = -1 / (1 + exp(m)), without overflow on either side. Not by
+        # `sigmoid`, whose last bit differs: `ensemble.json` is known by its hash, and labels by it.
         slope = -share * signs * np.exp(-np.logaddexp(0.0, margins))
         gap = factors - even
         value = float(np.sum(share * np.logaddexp(0.0, -margins)) + _EVEN * gap @ gap)

@@ -12,8 +12,8 @@ from postern.contract.exchange import Exchange
 from postern.contract.probability import Floats
 
 from model_training.errors import RecipeInvalid
+from model_training.recipe.augmentation import Precision
 from model_training.recipe.config import WindowConfig
-from model_training.recipe.data_stages import Precision
 from model_training.teachers.ensemble import (
     Ensemble,
     FittedMember,

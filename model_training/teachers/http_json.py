@@ -19,11 +19,7 @@ from model_training.errors import (
     ServerUnavailable,
     ServerUnusable,
 )
-from model_training.recipe.data_stages import (
-    GuardServer,
-    PosternTeacher,
-    ServerConfig,
-)
+from model_training.recipe.augmentation import GuardServer, PosternTeacher, ServerConfig
 
 _MAX_REPLY_BYTES: Final = 8 << 20
 _CONNECT_S: Final = 10.0

@@ -19,12 +19,7 @@ from model_training.errors import (
     DataInvalid,
     ServerUnusable,
 )
-from model_training.recipe.data_stages import (
-    LlamaCppConfig,
-    Model,
-    Sampling,
-    ServerConfig,
-)
+from model_training.recipe.augmentation import Sampling
 from model_training.run.journal import Journal
 from model_training.teachers.http_json import (
     HttpConfig,
@@ -135,21 +130,6 @@ def _kept(journal: Journal, key: str) -> Reply:
         return Reply.model_validate(journal.get(key))
     except ValidationError as exc:
         raise DataInvalid("a journal holds a reply of another form; remove it") from exc
-
-
-def open_backend(config: Model) -> Backend:
-    """The backend of a recipe's model."""
-    if isinstance(config, ServerConfig):
-        return ServerBackend(config, read=read_completion)
-    if isinstance(config, LlamaCppConfig):
-        from model_training.teachers.llm_gguf import LlamaCppBackend
-
-        return LlamaCppBackend(config)
-    from model_training.teachers.llm_local import (
-        LocalBackend,  # torch, which servers do not need
-    )
-
-    return LocalBackend(config)
 
 
 def chat_call(

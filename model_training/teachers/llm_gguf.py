@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model_training.errors import RecipeInvalid, ServerUnusable
-from model_training.recipe.data_stages import LlamaCppConfig
+from model_training.recipe.augmentation import LlamaCppConfig
 from model_training.run.journal import Journal
 from model_training.teachers.fingerprint import gguf_asked
 from model_training.teachers.llm import Call, Finished, Reply, read_completion, written_after

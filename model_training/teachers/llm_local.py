@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from model_training.errors import RecipeInvalid
-from model_training.recipe.data_stages import LocalConfig
+from model_training.recipe.augmentation import LocalConfig
 from model_training.run.journal import Journal
 from model_training.teachers.fingerprint import local_asked
 from model_training.teachers.llm import (

@@ -43,7 +43,9 @@ ROOMS: Final[dict[str, Row]] = {
     "judging": Row("contract disguises inference metrics teacher", "numpy"),
     "dialects": Row("contract http", "pydantic"),
     "chat_guard": Row("contract http judging metrics"),
-    "calibration": Row("contract disguises inference settings teacher", "numpy pydantic tqdm"),
+    "calibration": Row(
+        "contract disguises inference settings shipped teacher", "numpy pydantic tqdm"
+    ),
     "endpoints": Row(
         "chat_guard clock contract dialects http inference judging metrics settings",
         "fastapi orjson pydantic starlette",

@@ -125,7 +125,8 @@ def test_an_alert_of_drift_is_raised_when_it_should_be(
 
 
 def test_every_alert_of_drift_is_documented() -> None:
-    pages = (ROOT / "docs/calibrating.md").read_text() + (ROOT / "docs/cascade.md").read_text()
+    pages = (ROOT / "docs/guides/calibration.md").read_text()
+    pages += (ROOT / "docs/guides/teacher.md").read_text()
     for alert in ("PosternTrafficShifted", "PosternDrifted", "PosternTeacherDisagrees"):
         assert f"`{alert}`" in pages
         assert f"alert: {alert}\n" in ALERTS.read_text()

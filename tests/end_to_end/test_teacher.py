@@ -151,7 +151,7 @@ def test_the_log_says_how_long_the_teacher_took(
     )
     line = logged(guarded, "untaught")
     assert (line["deferred"], line["taught"], line["degraded"]) == (1, 0, 1)
-    documented = (ROOT / "docs/performance.md").read_text()
+    documented = (ROOT / "docs/reference/request-log.md").read_text()
     assert [name for name in line if f"`{name}`" not in documented] == []
 
 

@@ -26,12 +26,12 @@ from postern.contract.value import (
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 
-from model_training.studies.fit_value import write
 from model_training.studies.value_graph import (
     pooled_name,
     with_head,
     with_pooled,
 )
+from model_training.studies.value_version import write
 from tests.conftest import StartServer
 from tests.end_to_end.test_teacher import TAUGHT
 from tests.server_process import ServerProcess, postern

@@ -18,7 +18,7 @@ from model_training.errors import (
     RecipeInvalid,
     ServerUnusable,
 )
-from model_training.recipe.data_stages import (
+from model_training.recipe.augmentation import (
     ClassifierTeacher,
     GuardLocal,
     LocalConfig,
@@ -29,6 +29,7 @@ from model_training.run.journal import Journal
 from model_training.teachers import llm_local
 from model_training.teachers.classifier import ClassifierBackend
 from model_training.teachers.fingerprint import fingerprint
+from model_training.teachers.labellers import asked_of, open_teacher, read_classify
 from model_training.teachers.llm import (
     Call,
     Reply,
@@ -36,11 +37,6 @@ from model_training.teachers.llm import (
     chat_call,
 )
 from model_training.teachers.llm_local import LocalBackend
-from model_training.teachers.opened import (
-    asked_of,
-    open_teacher,
-    read_classify,
-)
 from tests.server_process import ServerProcess
 from tests.tiny_llama import CONTROL, build_tiny_llama, tiny_llama_tokenizer
 from tests.tiny_student import TINY_NAME, TINY_VERSION, tiny_rows

@@ -119,7 +119,7 @@ def test_from_rows_to_a_served_verdict(workplace: Path, finished: Path) -> None:
 _WRITTEN = {
     "split": ("rows/*", "split.json"),
     "export": ("candidate/*",),
-    "calibrate": ("candidate/policy.json", "candidate/calibration.json"),
+    "fit-policy": ("candidate/policy.json", "candidate/calibration.json"),
     "evaluate": ("candidate/report.*", "candidate/*.png"),
     "publish": ("candidate/MODEL_CARD.md",),
 }
@@ -137,7 +137,7 @@ def _outcome(run: Path, artifacts: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["split", "export", "calibrate", "evaluate", "publish"])
+@pytest.mark.parametrize("stage", ["split", "export", "fit-policy", "evaluate", "publish"])
 def test_a_killed_stage_is_done_again_with_the_same_outcome(
     workplace: Path, finished: Path, tmp_path: Path, stage: str
 ) -> None:

@@ -21,7 +21,6 @@ from postern.calibration.certify import (
 )
 from postern.calibration.fit import (
     calibrated,
-    log_odds,
 )
 from postern.calibration.labelled import (
     Labelled,
@@ -67,6 +66,8 @@ from postern.contract.probability import (
     Floats,
     harmful_margin,
     harmful_probability,
+    log_odds,
+    sigmoids,
 )
 from postern.contract.reference import (
     ProbabilityReference,
@@ -219,7 +220,7 @@ def opinion(
         )
         for artifact in artifacts
     ]
-    return np.asarray(1.0 / (1.0 + np.exp(-np.mean(found, axis=0))), dtype=np.float64)
+    return sigmoids(np.asarray(np.mean(found, axis=0)))
 
 
 def said_without(rows: Sequence[Labelled], hidden: Sequence[Disguise | None]) -> list[Exchange]:

@@ -26,6 +26,7 @@ from postern.contract.exchange import (
     Slice,
 )
 from postern.settings.settings import Settings
+from postern.shipped import DEFAULT_ARTIFACT, IS_PACKAGED
 
 Commands = Any
 """What `add_subparsers` gives; argparse does not name its class."""
@@ -91,7 +92,8 @@ def add_to(commands: Commands) -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for <name>/<version>; default: beside the old version",
+        help="folder for <name>/<version>; default: beside the old version, or "
+        "./artifacts where that one lies inside the installed package",
     )
     return parser
 
@@ -119,11 +121,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             ),
         )
     name, version = found.manifest.name, found.manifest.version
-    beside = settings.engine.artifact.resolve().parent
-    target = beside / version if arguments.output is None else arguments.output / name / version
+    folder = _folder_for(settings.engine.artifact, name) if arguments.output is None else None
+    target = (folder or arguments.output / name) / version
     print(certificate_text(write_calibrated(found, target)))
     print(f"wrote {target}")
     return 0
+
+
+def _folder_for(artifact: Path, name: str) -> Path:
+    """Beside the artifact; the one inside the installed package gets its new versions elsewhere."""
+    if IS_PACKAGED and artifact == DEFAULT_ARTIFACT:
+        return Path("artifacts") / name
+    return artifact.resolve().parent
 
 
 def _teachers(

@@ -20,6 +20,7 @@ from postern.contract.probability import (
     Calibration,
     Floats,
     harmful_probability,
+    log_odds,
 )
 
 Method = Literal["temperature", "platt", "beta"]
@@ -110,12 +111,6 @@ def fit_fusion(student: Floats, teacher: Floats, labels: Ints) -> Fusion:
     bounds = np.array([_FUSION_WEIGHTS, _FUSION_WEIGHTS, _BIASES])
     found = fit_logistic(columns, labels, lower=bounds[:, 0], upper=bounds[:, 1])
     return Fusion(student=float(found[0]), teacher=float(found[1]), bias=float(found[2]))
-
-
-def log_odds(probabilities: Floats) -> Floats:
-    """(n,) nats, clipped as `Fusion` clips them."""
-    clipped = np.clip(probabilities, 1e-9, 1.0 - 1e-9)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped), dtype=np.float64)
 
 
 def _features(margins: Floats, method: Method) -> Floats:

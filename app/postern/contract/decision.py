@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -14,7 +13,7 @@ from postern.contract.exchange import (
     SLICES,
     Slice,
 )
-from postern.contract.probability import Calibration
+from postern.contract.probability import Calibration, log_odds_of, sigmoid
 from postern.contract.value import ValueHead
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -42,8 +41,8 @@ class OperatingPoint(BaseModel):
 
     def moved_to(self, threshold: float) -> OperatingPoint:
         """The point at another threshold; the band keeps its distance to it in log-odds."""
-        shift = _log_odds(threshold) - _log_odds(self.threshold)
-        low, high = (_sigmoid(_log_odds(edge) + shift) for edge in self.deferral_band)
+        shift = log_odds_of(threshold) - log_odds_of(self.threshold)
+        low, high = (sigmoid(log_odds_of(edge) + shift) for edge in self.deferral_band)
         return OperatingPoint(
             threshold=threshold, deferral_band=(min(low, threshold), max(high, threshold))
         )
@@ -63,8 +62,8 @@ class Fusion(BaseModel):
 
     def probability(self, student: float, teacher: float) -> float:
         """The fused probability of two probabilities in [0, 1]."""
-        return _sigmoid(
-            self.student * _log_odds(student) + self.teacher * _log_odds(teacher) + self.bias
+        return sigmoid(
+            self.student * log_odds_of(student) + self.teacher * log_odds_of(teacher) + self.bias
         )
 
 
@@ -191,13 +190,3 @@ def fallback_verdict(
         student_probability=probability,
         teacher_probability=None,
     )
-
-
-def _log_odds(probability: float) -> float:
-    clipped = min(max(probability, 1e-9), 1.0 - 1e-9)
-    return math.log(clipped) - math.log1p(-clipped)
-
-
-def _sigmoid(value: float) -> float:
-    small = math.exp(-abs(value))
-    return 1.0 / (1.0 + small) if value >= 0 else small / (1.0 + small)

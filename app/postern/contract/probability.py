@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 Floats = npt.NDArray[np.float64]
+
+
+LEAST_PROBABILITY: Final = 1e-9
+"""Probabilities nearer to 0 or 1 count as this far away: log-odds stay finite."""
+
+
+def sigmoid(log_odds: float) -> float:
+    """In [0, 1]. log_odds: in nats. Split by sign so that neither branch overflows."""
+    small = math.exp(-abs(log_odds))
+    return 1.0 / (1.0 + small) if log_odds >= 0.0 else small / (1.0 + small)
+
+
+def sigmoids(log_odds: Floats) -> Floats:
+    """(n,) float64 in [0, 1]: `sigmoid` of each. log_odds: (n,) in nats."""
+    small = np.exp(-np.abs(log_odds))
+    return np.where(log_odds >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
+
+
+def log_odds_of(probability: float) -> float:
+    """In nats, clipped at LEAST_PROBABILITY."""
+    inside = min(max(probability, LEAST_PROBABILITY), 1.0 - LEAST_PROBABILITY)
+    return math.log(inside) - math.log1p(-inside)
+
+
+def log_odds(probabilities: Floats) -> Floats:
+    """(n,) float64 in nats: `log_odds_of` each."""
+    inside = np.clip(probabilities, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
+    return np.asarray(np.log(inside) - np.log1p(-inside), dtype=np.float64)
 
 
 class Calibration(BaseModel):
@@ -38,10 +67,7 @@ def harmful_margin(logits: npt.NDArray[np.floating]) -> Floats:
 
 def harmful_probability(margins: Floats, calibration: Calibration) -> Floats:
     """(n,) float64 in [0, 1]; rises with the margin. margins: (n,) in nats."""
-    scaled = harmful_log_odds(margins, calibration)
-    # Split by sign so that neither branch overflows.
-    small = np.exp(-np.abs(scaled))
-    return np.where(scaled >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
+    return sigmoids(harmful_log_odds(margins, calibration))
 
 
 def harmful_log_odds(margins: Floats, calibration: Calibration) -> Floats:

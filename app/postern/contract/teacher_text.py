@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postern.contract.exchange import Exchange
+from postern.contract.probability import sigmoid
 
 TEACHER_FORMAT: Final = 1
 """Raise it when a template or `escape` changes: labels made under another one are not mixed."""
@@ -183,9 +184,7 @@ def _logp_of(word: str, top: Mapping[str, float]) -> float | None:
 def _softmax(harmful: float | None, unharmful: float | None, temperature: float) -> float:
     assert harmful is not None  # noqa: S101 - for the type checker; the caller fills both
     assert unharmful is not None  # noqa: S101
-    margin = (harmful - unharmful) / temperature
-    small = math.exp(-abs(margin))
-    return 1 / (1 + small) if margin >= 0 else small / (1 + small)
+    return sigmoid((harmful - unharmful) / temperature)
 
 
 def _llama_guard_3(prompt: str, response: str | None) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from postern.contract.probability import log_odds, sigmoids
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -23,8 +25,6 @@ VALUE_OUTPUT: Final = "value"
 VALUE_COLUMNS: Final = 4
 """Repair where the student says unharmful, repair where harmful, harm where unharmful, where
 harmful."""
-
-_LEAST_ODDS: Final = 1e-9
 
 
 class _Frozen(BaseModel):
@@ -65,7 +65,7 @@ class ValueHead(_Frozen):
         def chance(event: Chance, first: int) -> Floats:
             own = np.asarray(outputs, dtype=np.float64)[place, first + side]
             odds = own + np.array(event.bias)[side] + np.array(event.slope)[side] * distance
-            return np.asarray(np.exp(-np.logaddexp(0.0, -odds)), dtype=np.float64)
+            return sigmoids(odds)
 
         return chance(self.repair, 0) - chance(self.harm, 2)
 
@@ -77,9 +77,4 @@ class ValueHead(_Frozen):
 def sides_and_distances(probabilities: Floats, thresholds: Floats) -> tuple[Ints, Floats]:
     """(n,) 1 from the threshold on, else 0; and (n,) how far it is, >= 0, in nats of log-odds."""
     side = np.asarray(probabilities >= thresholds, dtype=np.int64)
-    return side, np.abs(_log_odds(probabilities) - _log_odds(thresholds))
-
-
-def _log_odds(probabilities: Floats) -> Floats:
-    clipped = np.clip(probabilities, _LEAST_ODDS, 1.0 - _LEAST_ODDS)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped), dtype=np.float64)
+    return side, np.abs(log_odds(probabilities) - log_odds(thresholds))

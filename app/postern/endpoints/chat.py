@@ -90,7 +90,7 @@ async def chat_completions(request: Request) -> Response:
     )
     asked = parse_chat(body, guard.rules.reading)
     request.state.log.update(bytes=len(body), exchanges=len(asked.exchanges), stream=asked.stream)
-    reply = await unless_client_leaves(request, guard.complete(asked, call))
+    reply = await unless_client_leaves(request.receive, guard.complete(asked, call))
     request.state.log["verdict"] = reply.headers.get("X-Postern-Verdict")
     if isinstance(reply, Whole):
         return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.media_type)
@@ -117,7 +117,7 @@ async def models(request: Request) -> Response:
     """Passed through."""
     services = services_of(request)
     guard = _guard_of(services)
-    reply = await unless_client_leaves(request, guard.models(_call(request, services)))
+    reply = await unless_client_leaves(request.receive, guard.models(_call(request, services)))
     return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.media_type)
 
 
@@ -164,17 +164,9 @@ class StreamedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises ClientLeft."""
-        sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(_disconnected(receive))
         try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
-                raise ClientLeft
-            await sending
+            await unless_client_leaves(receive, self._send(send))
         finally:
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
             await self._streamed.pieces.aclose()
             await self._streamed.close()
 
@@ -193,8 +185,3 @@ class StreamedResponse(Response):
             except TimeoutError:
                 raise ClientLeft from None
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

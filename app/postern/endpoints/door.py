@@ -70,7 +70,7 @@ async def judge(
     if options is None:
         options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
     moderation = await unless_client_leaves(
-        request,
+        request.receive,
         services_of(request).pipeline.moderate(exchanges, options, deadline=received.deadline),
     )
     request.state.log.update(bytes=len(received.body), **figures(moderation))

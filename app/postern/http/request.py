@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from postern.contract.callers import set_caller
 from postern.contract.errors import (
@@ -149,24 +149,25 @@ async def _discard(request: Request) -> None:
         return
 
 
-async def unless_client_leaves(request: Request, work: Awaitable[Answer]) -> Answer:
+async def unless_client_leaves(receive: Receive, work: Awaitable[Answer]) -> Answer:
     """The result of `work`; cancels it and raises ClientLeft when the client goes away first.
 
-    The body must have been read.
+    receive: of a request whose body has been read. `work` has ended when this returns.
     """
     task = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_leaving(request))
+    leaving = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientLeft
         return await task
     finally:
-        for pending in (task, leaving):
-            if not pending.done():
-                pending.cancel()
+        leaving.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
 
 
-async def _leaving(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from postern.contract.decision import (
 )
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import DeferralReason
+from postern.contract.probability import log_odds_of
 from postern.metrics import Metrics
 from postern.teacher.desk import TeacherDesk
 from postern.teacher.opinion import Opinion
@@ -35,7 +35,6 @@ from postern.teacher.shares import NearestShare
 # Of the time that is left when the teacher is asked, what is kept for writing the reply.
 _RESERVE_SHARE: Final = 0.1
 _MOST_RESERVE_S: Final = 0.05
-_LEAST_ODDS: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +211,4 @@ def _word(harmful: bool) -> str:
 
 def _distance(case: Case) -> float:
     """From the threshold, in log-odds: the same near 0 and 1 as in the middle."""
-    return abs(_log_odds(case.probability) - _log_odds(case.point.threshold))
-
-
-def _log_odds(probability: float) -> float:
-    inside = min(max(probability, _LEAST_ODDS), 1.0 - _LEAST_ODDS)
-    return math.log(inside) - math.log1p(-inside)
+    return abs(log_odds_of(case.probability) - log_odds_of(case.point.threshold))

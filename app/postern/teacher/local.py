@@ -7,7 +7,6 @@ The lane's threads step back from a core that others want, and run little while 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import sys
 import threading
@@ -33,6 +32,7 @@ from postern.contract.exchange import (
 from postern.contract.probability import (
     harmful_log_odds,
     harmful_margin,
+    sigmoid,
 )
 from postern.contract.text import segments
 from postern.contract.windows import (
@@ -164,7 +164,7 @@ class LocalTeacher:
             return Opinion("refused")
         except PosternError:  # the model raised, or gave no numbers
             return Opinion("failed")
-        return Opinion("answered", _sigmoid(sum(log_odds) / len(log_odds)))
+        return Opinion("answered", sigmoid(sum(log_odds) / len(log_odds)))
 
     def _encode(self, member: Member, exchange: Exchange) -> Encoding:
         encoding = member.tokenizer.encode(segments(exchange), max_tokens=self._max_tokens)
@@ -190,8 +190,3 @@ def _in_the_lane(run: RunWindows, one_at_a_time: threading.Lock, courtesy: Court
 def _log_odds(scored: Scored, policy: Policy, slice_: Slice) -> float:
     margin = harmful_margin(scored.logits).max(keepdims=True)
     return float(harmful_log_odds(margin, policy.calibration[slice_])[0])
-
-
-def _sigmoid(value: float) -> float:
-    small = math.exp(-abs(value))
-    return 1.0 / (1.0 + small) if value >= 0 else small / (1.0 + small)

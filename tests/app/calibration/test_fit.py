@@ -11,12 +11,12 @@ from postern.calibration.fit import (
     choose_calibration,
     fit,
     fit_fusion,
-    log_odds,
 )
 from postern.contract.decision import Fusion
 from postern.contract.probability import (
     Calibration,
     harmful_probability,
+    log_odds,
 )
 
 

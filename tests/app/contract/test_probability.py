@@ -12,6 +12,8 @@ from postern.contract.probability import (
     Calibration,
     harmful_margin,
     harmful_probability,
+    log_odds,
+    sigmoid,
 )
 from pydantic import ValidationError
 
@@ -68,3 +70,17 @@ def test_a_calibration_that_turns_verdicts_round_is_refused(values: dict[str, fl
             Calibration(temperature=not_finite)
         with pytest.raises(ValidationError):
             Calibration(temperature=1.0, bias=not_finite)
+
+
+@given(st.lists(st.floats(-700.0, 700.0) | st.sampled_from([-np.inf, np.inf]), max_size=9))
+def test_sigmoid_never_overflows_and_has_its_mirror(odds: list[float]) -> None:
+    found = sigmoid(np.array(odds, dtype=np.float64))
+    assert ((found >= 0.0) & (found <= 1.0)).all()
+    np.testing.assert_allclose(sigmoid(-np.array(odds, dtype=np.float64)), 1.0 - found, atol=1e-15)
+
+
+@given(st.floats(0.0, 1.0))
+def test_log_odds_and_sigmoid_undo_each_other(probability: float) -> None:
+    odds = log_odds(np.array([probability]))
+    assert np.isfinite(odds).all()
+    assert sigmoid(odds)[0] == pytest.approx(min(max(probability, 1e-9), 1 - 1e-9), rel=1e-9)

@@ -35,7 +35,7 @@ from model_training.data.rows import (
     Row,
 )
 from model_training.errors import DataInvalid
-from model_training.recipe.data_stages import FilterConfig
+from model_training.recipe.augmentation import FilterConfig
 from tests.tiny_student import build_untrained_base
 
 TEST = [

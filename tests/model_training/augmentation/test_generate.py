@@ -19,10 +19,7 @@ from model_training.data.rows import (
     prompt_hash,
 )
 from model_training.errors import DataInvalid
-from model_training.recipe.data_stages import (
-    GenerateConfig,
-    ServerConfig,
-)
+from model_training.recipe.augmentation import GenerateConfig, ServerConfig
 from model_training.teachers.llm import (
     ServerBackend,
     read_completion,

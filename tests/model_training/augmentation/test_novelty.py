@@ -17,7 +17,7 @@ from model_training.augmentation.novelty import (
 from model_training.augmentation.variety import variety_report
 from model_training.data.rows import Row
 from model_training.measures.plots import plot_novelty
-from model_training.recipe.data_stages import FilterConfig
+from model_training.recipe.augmentation import FilterConfig
 from tests.tiny_student import build_untrained_base
 
 

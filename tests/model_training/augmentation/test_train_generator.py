@@ -39,14 +39,10 @@ from model_training.data.rows import (
     normalized_key,
 )
 from model_training.errors import DataInvalid
+from model_training.recipe.augmentation import GenerateConfig, LocalConfig, text_settings
 from model_training.recipe.config import (
     RunConfig,
     read_recipe,
-)
-from model_training.recipe.data_stages import (
-    GenerateConfig,
-    LocalConfig,
-    text_settings,
 )
 from model_training.recipe.generator import GeneratorConfig
 from model_training.teachers.llm import chat_call

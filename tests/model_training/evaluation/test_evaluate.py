@@ -19,16 +19,14 @@ from model_training.evaluation.evaluate import (
     figures,
     look_alikes,
 )
-from model_training.evaluation.fit_policy import calibrate
+from model_training.evaluation.fit_policy import write_policy
 from model_training.evaluation.model_card import (
     model_card,
     write_model_card,
 )
-from model_training.measures.served import Scored
+from model_training.measures.served import ScoredRows
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
-    ABLATION_CURVE_PLOT,
-    ABLATION_PLOT,
     COMPOSITION_PLOT,
     MODEL_CARD,
     PRECISION_RECALL_PLOT,
@@ -67,19 +65,6 @@ def data(tmp_path: Path) -> Path:
 
 
 COMPOSITION = {"chat": {"prompt_0": 1200, "pair_1": 7}, "red": {"prompt_1": 30}}
-ABLATION = {
-    "recipe": "tiny 0.1", "seeds": [1, 2], "graph": ["none"], "steps": [12], "window_tokens": 64,
-    "arms": [
-        {
-            "name": name, "about": about, "rows": rows,
-            "runs": {seed: {"AUPRC, t": 0.812, "over-refusal": 0.04} for seed in ("1", "2")},
-            "mean": {"AUPRC, t": 0.812, "over-refusal": 0.04},
-            "sd": {"AUPRC, t": 0.02, "over-refusal": None},
-        }
-        for name, about, rows in (("soft", "soft labels", 100), ("harmaug", "+ HarmAug", 140))
-    ],
-    "curve": ["soft", "harmaug"],
-}  # fmt: skip
 
 
 def source(name: str, **changed: Any) -> dict[str, Any]:
@@ -89,12 +74,12 @@ def source(name: str, **changed: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def scored(labels: list[int], margins: list[float], *, name: str = "a") -> Scored:
+def scored(labels: list[int], margins: list[float], *, name: str = "a") -> ScoredRows:
     rows = [
         Row(source=name, prompt=f"p{index}", response=None, label=label)
         for index, label in enumerate(labels)
     ]
-    return Scored(rows, np.array(margins))
+    return ScoredRows(rows, np.array(margins))
 
 
 def test_figures_of_a_known_set() -> None:
@@ -121,7 +106,7 @@ def test_a_set_of_one_label_has_only_the_figures_that_exist() -> None:
 def test_look_alikes_are_pooled_by_source() -> None:
     small = scored([0, 1], [3.0, 3.0], name="coconot")
     large = scored([0] * 8, [-3.0] * 8, name="contrast_constructed")
-    both = Scored(small.rows + large.rows, np.concatenate([small.margins, large.margins]))
+    both = ScoredRows(small.rows + large.rows, np.concatenate([small.margins, large.margins]))
     found = look_alikes(both, tiny_policy())
 
     assert found["coconot"]["rows"] == 1
@@ -135,11 +120,11 @@ def test_look_alikes_are_pooled_by_source() -> None:
 
 def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -> None:
     config = tiny_config("static")
-    policy = calibrate(tiny_candidate, tiny_rows(160, seed=5), config, threads=1).policy
+    policy = write_policy(tiny_candidate, tiny_rows(160, seed=5), config, threads=1).policy
     validation = tiny_rows(120, seed=6)
     report = evaluate(
         tiny_candidate, policy, config, data=data, validation=validation, threads=1, n_resamples=50,
-        composition=COMPOSITION, ablation=ABLATION,
+        composition=COMPOSITION,
     )  # fmt: skip
 
     assert report["test"]["openai_moderation"]["auprc"] > 0.95
@@ -153,10 +138,8 @@ def test_report_and_card_of_a_served_student(tiny_candidate: Path, data: Path) -
 
     assert "| chat | 1,200 | 0 | 0 | 7 |" in text
     assert "| **all** | 1,200 | 30 | 0 | 7 |" in text
-    assert "| + HarmAug | 140 | 2 | 0.812 ± 0.020 | 0.040 |" in text
 
-    plots = [PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT, ABLATION_PLOT]
-    plots += [ABLATION_CURVE_PLOT]
+    plots = [PRECISION_RECALL_PLOT, RELIABILITY_PLOT, COMPOSITION_PLOT]
     for name in plots:
         assert (tiny_candidate / name).read_bytes().startswith(b"\x89PNG")
         assert f"({name})" in text  # beside the report, not on the network

@@ -15,11 +15,7 @@ from postern.contract.probability import (
 
 from model_training.data.rows import Row
 from model_training.errors import DataInvalid
-from model_training.evaluation.fit_policy import (
-    calibrate,
-    fit_policy,
-    row_weights,
-)
+from model_training.evaluation.fit_policy import fit_policy, row_weights, write_policy
 from model_training.run.candidate import (
     CALIBRATION,
     read_json,
@@ -65,7 +61,7 @@ def test_a_slice_without_harmful_rows_takes_the_other_fit() -> None:
 
 
 def test_calibrate_writes_a_policy_for_the_served_graph(tiny_candidate: Path) -> None:
-    result = calibrate(tiny_candidate, tiny_rows(160, seed=5), tiny_config(), threads=1)
+    result = write_policy(tiny_candidate, tiny_rows(160, seed=5), tiny_config(), threads=1)
 
     assert read_policy(tiny_candidate) == result.policy
     assert set(read_json(tiny_candidate / CALIBRATION)["slices"]) == set(SLICES)

@@ -87,7 +87,7 @@ def test_a_candidate_that_passed_no_gate_is_refused(tiny_candidate: Path, tmp_pa
 
 def test_a_policy_of_another_graph_is_refused(tiny_candidate: Path, tmp_path: Path) -> None:
     (tiny_candidate / "calibration.json").write_text('{"model_sha256": "other"}')
-    with pytest.raises(GateFailed, match="calibrate again"):
+    with pytest.raises(GateFailed, match="run stage 'fit-policy' again"):
         published(tiny_candidate, tmp_path)
 
 

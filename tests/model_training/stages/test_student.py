@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from model_training.data.rows import Source
+from model_training.data.sources import choose_sources
 from model_training.errors import (
     DataInvalid,
     RecipeInvalid,
@@ -16,13 +17,8 @@ from model_training.recipe.config import (
     DistilConfig,
     RunConfig,
 )
-from model_training.stages.student import (
-    Run,
-    choose_sources,
-    is_split,
-    locked,
-    split,
-)
+from model_training.run.folder import Run, is_split, locked
+from model_training.stages.student import split
 from tests.tiny_data import build_tiny_data
 
 

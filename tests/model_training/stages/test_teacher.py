@@ -18,7 +18,7 @@ import pytest
 
 from model_training.__main__ import main
 from model_training.recipe.config import read_recipe
-from model_training.stages.student import Run
+from model_training.run.folder import Run
 from model_training.stages.teacher import member_run
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data

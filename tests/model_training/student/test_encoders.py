@@ -272,11 +272,11 @@ def test_a_released_guard_is_taken_over_in_one_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_of_the_readme_imports(tmp_path: Path) -> None:
-    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+def test_the_command_of_the_guide_imports(tmp_path: Path) -> None:
+    text = (ROOT / "docs/guides/training.md").read_text().replace("\\\n", " ")
     (line,) = [line for line in text.splitlines() if "import-classifier --from" in line]
     command = shlex.split(line)
-    assert command[:3] == ["python", "-m", "model_training"]
+    assert command[:3] == [".venv/bin/python", "-m", "model_training"]
     folder = trained("deberta-v3")
     source = as_released(folder, tmp_path / "guard")
     arguments = [str(source) if one == "hbseong/HarmAug-Guard" else one for one in command[3:]]

@@ -32,7 +32,7 @@ from model_training.errors import (
     GateFailed,
     RecipeInvalid,
 )
-from model_training.measures.served import Scored
+from model_training.measures.served import ScoredRows
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
     EXPORT,
@@ -255,7 +255,7 @@ def test_logits_that_are_no_numbers_pass_no_gate() -> None:
     fine, broken = np.array([1.0, -1.0, 2.0, 0.5]), np.array([1.0, -1.0, np.nan, 0.5])
     for reference, served in ((fine, broken), (broken, fine)):
         with pytest.raises(GateFailed, match="no numbers"):
-            compare(Scored(rows, reference), Scored(rows, served), neighbour_shift=0.0)
+            compare(ScoredRows(rows, reference), ScoredRows(rows, served), neighbour_shift=0.0)
 
 
 @pytest.fixture

@@ -23,20 +23,19 @@ from model_training.errors import (
     DataInvalid,
     RecipeInvalid,
 )
-from model_training.evaluation.report_sections import has_curve
+from model_training.recipe.augmentation import ClassifierTeacher
 from model_training.recipe.config import (
+    STUDY_SECTIONS,
     RunConfig,
     read_recipe,
+    read_recipe_as,
 )
-from model_training.recipe.data_stages import ClassifierTeacher
+from model_training.run.folder import Run
 from model_training.run.stage_files import (
     header,
     write_stage,
 )
-from model_training.stages.student import (
-    Run,
-    split,
-)
+from model_training.stages.student import split
 from model_training.studies.ablation import (
     Material,
     ablate,
@@ -45,15 +44,19 @@ from model_training.studies.ablation import (
 )
 from model_training.studies.ablation_report import (
     ablation_markdown,
+    has_curve,
     plot_arms,
     plot_curve,
     summary,
 )
+from model_training.studies.commands import COMPARISONS
 from model_training.studies.config import (
     AblationConfig,
     Arm,
+    StudyRecipe,
+    StudyRun,
 )
-from model_training.teachers.opened import asked_of
+from model_training.teachers.labellers import asked_of
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base, tiny_rows
@@ -157,9 +160,9 @@ class Place:
         )
         return place
 
-    def run(self, **changes: Any) -> Run:
-        config = read_recipe(self.folder / "recipe.toml")
-        return Run(
+    def run(self, **changes: Any) -> StudyRun:
+        config = read_recipe_as(StudyRecipe, self.folder / "recipe.toml")
+        return StudyRun(
             config.model_copy(update=changes), self.folder / "data", self.folder / "run",
             self.folder, threads=1,
         )  # fmt: skip
@@ -220,6 +223,7 @@ def test_every_arm_is_measured_at_equal_steps(finished: Place) -> None:
     text = (finished.folder / "run" / "ablation.md").read_text()
     assert "+ HarmAug" in text
     for plot in ("ablation.png", "ablation_curve.png"):
+        assert f"({plot})" in text  # beside the table, not on the network
         assert (finished.folder / "run" / plot).read_bytes().startswith(b"\x89PNG")
 
 
@@ -387,7 +391,36 @@ def test_means_and_deviations_are_those_of_the_seeds(finished: Place) -> None:
     assert plot_curve(shared) == plot_curve(found)
     assert plot_arms(shared) != plot_arms(found)
     assert has_curve(found)
-    assert not has_curve(summary(config.ablation, records[1:], config))
+    without = summary(config.ablation, records[1:], config)
+    assert not has_curve(without)
+    assert "ablation_curve.png" in text
+    assert "ablation_curve.png" not in ablation_markdown(without)
+
+
+def test_a_table_has_a_row_for_each_arm_with_its_spread() -> None:
+    arms = [
+        {
+            "name": name, "about": about, "rows": rows,
+            "runs": {seed: {"AUPRC, t": 0.812, "over-refusal": 0.04} for seed in ("1", "2")},
+            "mean": {"AUPRC, t": 0.812, "over-refusal": 0.04},
+            "sd": {"AUPRC, t": 0.02, "over-refusal": None},
+        }
+        for name, about, rows in (("soft", "soft labels", 100), ("harmaug", "+ HarmAug", 140))
+    ]  # fmt: skip
+    text = ablation_markdown(
+        {"recipe": "tiny 0.1", "seeds": [1, 2], "graph": ["none"], "steps": [12],
+         "window_tokens": 64, "arms": arms, "curve": ["soft", "harmaug"]}
+    )  # fmt: skip
+    assert "| + HarmAug | 140 | 2 | 0.812 ± 0.020 | 0.040 |" in text
+
+
+def test_no_stage_takes_the_recipe_of_a_study(finished: Place) -> None:
+    with pytest.raises(RecipeInvalid, match=r"\[ablation\] belongs to the study `ablate`") as found:
+        read_recipe(finished.folder / "recipe.toml")
+    assert len(str(found.value).splitlines()) == 1
+    extra = StudyRecipe.model_fields.keys() - RunConfig.model_fields.keys()
+    assert extra == STUDY_SECTIONS.keys()
+    assert set(STUDY_SECTIONS.values()) == set(COMPARISONS)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +446,7 @@ def test_an_arm_may_have_more_seeds_and_those_come_last() -> None:
 
 
 def test_the_shipped_recipe_asks_the_questions_of_the_table() -> None:
-    config = read_recipe(ROOT / "recipes" / "ablation.toml")
+    config = read_recipe_as(StudyRecipe, ROOT / "recipes" / "ablation.toml")
     assert config.ablation is not None
     trials = Counter(arm.name for arm, _ in config.ablation.trials())
     assert trials.pop("soft") == trials.pop("harmaug-benign") == 6

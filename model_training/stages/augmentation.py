@@ -1,0 +1,291 @@
+"""The stages that make rows: generate, filter, respond, label. They meet through files of the run.
+
+generator train split           -> generator/               a small language model of our own
+generate  train split           -> augment/generate.jsonl   instructions, as they were written
+filter    generate.jsonl        -> augment/filter.jsonl     those worth answering
+respond   filter.jsonl          -> augment/respond.jsonl    alone and with answers
+label     respond.jsonl, pool   -> augment/label.jsonl      rows with soft labels
+
+Calls are kept in augment/calls/. A finished stage whose inputs and settings are as they were has
+nothing to do; a killed one asks only what it has no answer to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from model_training.augmentation.instructions import Instruction
+from model_training.data.rows import (
+    PoolRow,
+    Record,
+    Row,
+    Source,
+    dump_json,
+    normalized_key,
+    prompt_hash,
+    read_pool,
+    read_sources,
+    write_atomically,
+)
+from model_training.data.sources import choose_sources
+from model_training.errors import RecipeInvalid
+from model_training.recipe.augmentation import made_by
+from model_training.run.folder import Run
+from model_training.run.journal import Journal
+from model_training.run.stage_files import (
+    Header,
+    header,
+    is_done,
+    read_header,
+    read_stage,
+    require_fresh,
+    write_stage,
+)
+from model_training.stages.generator import (
+    model_of,
+    styles_of,
+)
+
+if TYPE_CHECKING:
+    from model_training.augmentation.respond import Exchanged
+
+Section = TypeVar("Section", bound=BaseModel)
+GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
+DISAGREEMENTS = "disagreements"
+_HELD_OUT = ("validation", "calibration")
+
+
+def stage_file(run: Run, stage: str) -> Path:
+    return run.folder / "augment" / f"{stage}.jsonl"
+
+
+def generate(run: Run) -> None:
+    """Asks for harmful instructions and harmless counterparts."""
+    from model_training.augmentation import generate as stage
+    from model_training.teachers.backends import open_backend
+    from model_training.teachers.labellers import asked_of
+
+    config = _section(run, GENERATE, run.config.generate)
+    model = model_of(run, config)
+    sources = choose_sources(read_sources(run.data), run.config.data)
+    inputs = {"train": run.rows_file("train"), **_files(run, sources)}
+    settings = made_by(config) | {"asked": asked_of(model)}
+    head = header(GENERATE, settings, inputs)
+    if _already(run, head):
+        return
+    train = frozenset(prompt_hash(row.prompt) for row in run.rows("train"))
+    kinds = stage.kinds_of(
+        _pool(run, sources), train=train, config=config, styles=styles_of(sources)
+    )
+    with _journal(run, GENERATE) as journal:
+        rows, report = stage.generate(kinds, config, open_backend(model), journal)
+    _finish(run, head, rows, report)
+
+
+def filter_(run: Run) -> None:
+    """Drops what is no instruction, known, or like something else; makes no calls."""
+    from model_training.augmentation import filter as stage
+
+    config = _section(run, FILTER, run.config.filter)
+    tests = [source for source in read_sources(run.data) if source.split == "test"]
+    splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
+    inputs = {GENERATE: stage_file(run, GENERATE), **splits, **_files(run, tests)}
+    head = header(FILTER, made_by(config), inputs)
+    if _already(run, head):
+        return
+    instructions = _read(run, GENERATE, Instruction)
+    known = stage.Known(
+        test=_pool(run, tests),
+        held_out=[row for name in _HELD_OUT for row in run.rows(name)],
+        train=run.rows("train"),
+    )
+    rows, report = stage.sift(instructions, known, config)
+    if config.diversity_rows or config.novelty_rows:
+        from model_training.augmentation.variety import variety_report  # torch
+
+        base = config.diversity_base or run.config.distil.base
+        report |= variety_report(rows, known, base=base, config=config)
+    if report.get("novelty"):
+        from model_training.measures.plots import plot_novelty
+
+        plot = run.folder / "augment" / "novelty.png"
+        write_atomically(plot, plot_novelty(report["novelty"]))
+    _finish(run, head, rows, report)
+
+
+def respond(run: Run) -> None:
+    """Gets a refusing and a complying answer for each instruction."""
+    from model_training.augmentation import respond as stage
+    from model_training.teachers.backends import open_backend
+    from model_training.teachers.labellers import asked_of
+
+    config = _section(run, RESPOND, run.config.respond)
+    inputs = {FILTER: stage_file(run, FILTER)}
+    stances = {"refuse": config.refuse, "comply": config.comply}
+    asked = {name: asked_of(one.model) for name, one in stances.items() if one is not None}
+    head = header(RESPOND, made_by(config) | {"asked": asked}, inputs)
+    if _already(run, head):
+        return
+    instructions = _read(run, FILTER, Instruction)
+    with _journal(run, RESPOND) as journal:
+        rows, report = stage.respond(instructions, config, open_backend, journal)
+    _finish(run, head, rows, report)
+
+
+def label(run: Run) -> None:
+    """Has the teacher label what the recipe names, and lists where it disagrees."""
+    from model_training.augmentation import label as stage
+    from model_training.teachers.labellers import asked_of, at_home, open_teacher
+
+    config = _section(run, LABEL, run.config.label)
+    asked_whom = at_home(config.teacher, run.teacher)
+    sources = choose_sources(read_sources(run.data), run.config.data)
+    tests = [source for source in read_sources(run.data) if source.split == "test"]
+    splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
+    inputs = {**splits, **_files(run, sources), **_files(run, tests)}
+    made = RESPOND if run.config.respond is not None else FILTER
+    if "generated" in config.rows:
+        inputs[made] = stage_file(run, made)
+    settings = made_by(config) | {"asked": asked_of(asked_whom)}
+    if "labelled" in config.rows:  # `sources.json` says who labelled, and is no input itself
+        settings |= {"label_kinds": {one.name: one.label_kind for one in sources}}
+    head = header(LABEL, settings, inputs)
+    if _already(run, head):
+        return
+    candidates: list[stage.Candidate] = []
+    train = run.rows("train")
+    if "generated" in config.rows:
+        candidates += stage.generated(_exchanges(run, made))
+    if "unlabelled" in config.rows:
+        candidates += stage.unlabelled(
+            _pool(run, sources),
+            train=train,
+            held_out=[row for name in _HELD_OUT for row in run.rows(name)],
+            test_keys={normalized_key(row.prompt) for row in _pool(run, tests)},
+        )
+    if "labelled" in config.rows:
+        some = stage.likeliest(train, config.labelled_rows, run.config.distil)
+        candidates += stage.labelled(some, {one.name: one.label_kind for one in sources})
+    teacher = open_teacher(asked_whom, temperature=config.temperature)
+    with _journal(run, LABEL) as journal:
+        rows, disputed, report = stage.label(
+            candidates, teacher, journal, disagreement=config.disagreement
+        )
+    # The list first: the rows say that the stage is done.
+    write_stage(
+        stage_file(run, DISAGREEMENTS),
+        head.model_copy(update={"stage": DISAGREEMENTS}),
+        disputed,
+    )
+    _finish(run, head, rows, report)
+
+
+def training_rows(run: Run) -> list[Row]:
+    """The train split with what the teacher said: soft labels on its rows, and new rows.
+
+    Without a [label] section, the split alone. Raises RecipeInvalid where the split or the
+    generated rows have changed since they were labelled, DataInvalid where a file is damaged.
+    """
+    from model_training.augmentation.label import (
+        Disagreement,
+        text_sha256,
+    )
+
+    train = run.rows("train")
+    if run.config.label is None:
+        return train
+    _require_fresh_inputs(run, "")
+    head, rows_told = read_stage(stage_file(run, LABEL), LABEL, Row)
+    # Dropping what is on the list of disagreements is done below, not by the stage.
+    wanted = made_by(run.config.label) | {"drop_disagreements": None}
+    told = {name: head.settings.get(name) for name in wanted} | {"drop_disagreements": None}
+    if told != wanted:
+        raise RecipeInvalid(
+            f"{stage_file(run, LABEL)}: was labelled with other settings than those of [label]; "
+            "run stage 'label' again"
+        )
+    found = {(row.source, row.prompt, row.response, row.label): row for row in rows_told}
+    if run.config.label.drop_disagreements:
+        listed = _read(run, DISAGREEMENTS, Disagreement)
+        disputed = {row.sha256 for row in listed}
+        train = [row for row in train if text_sha256(row.exchange) not in disputed]
+        found = {
+            key: row for key, row in found.items() if text_sha256(row.exchange) not in disputed
+        }
+    rows = [found.pop((row.source, row.prompt, row.response, row.label), row) for row in train]
+    return [*rows, *found.values()]
+
+
+def teacher_of(run: Run) -> str | None:
+    """Who gave the soft labels that the student was trained on, for the manifest."""
+    if run.config.label is None:
+        return None
+    head, _ = read_stage(stage_file(run, LABEL), LABEL, Row)
+    return str(head.settings["asked"])
+
+
+def _exchanges(run: Run, made: str) -> list[Exchanged]:
+    from model_training.augmentation.respond import Exchanged, alone
+
+    if made == RESPOND:
+        return _read(run, RESPOND, Exchanged)
+    instructions = _read(run, FILTER, Instruction)
+    return [alone(one) for one in instructions]
+
+
+def _section(run: Run, name: str, section: Section | None) -> Section:
+    if section is None:
+        raise RecipeInvalid(f"the recipe {run.config.name} has no section [{name}]")
+    return section
+
+
+def _files(run: Run, sources: Sequence[Source]) -> dict[str, Path]:
+    return {source.file: run.data / source.file for source in sources}
+
+
+def _pool(run: Run, sources: Sequence[Source]) -> list[PoolRow]:
+    return [row for source in sources for row in read_pool(run.data, source)]
+
+
+def _read(run: Run, stage: str, record: type[Record]) -> list[Record]:
+    return read_stage(stage_file(run, stage), stage, record)[1]
+
+
+def _require_fresh_inputs(run: Run, stage: str) -> None:
+    """Raises RecipeInvalid where a file of an earlier stage is older than what it was made of."""
+    splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
+    earlier: dict[str, Path] = {}
+    for name in (GENERATE, FILTER, RESPOND, LABEL):
+        if name == stage:
+            return
+        if getattr(run.config, name) is None:
+            continue
+        head = read_header(stage_file(run, name))
+        if head is not None:
+            require_fresh(stage_file(run, name), head, splits | earlier)
+            earlier[name] = stage_file(run, name)
+
+
+def _already(run: Run, head: Header) -> bool:
+    _require_fresh_inputs(run, head.stage)
+    done = is_done(stage_file(run, head.stage), head)
+    if done:
+        logging.info("%s: nothing to do", head.stage)
+    return done
+
+
+def _journal(run: Run, stage: str) -> Journal:
+    return Journal(run.folder / "augment" / "calls" / f"{stage}.jsonl")
+
+
+def _finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str, Any]) -> None:
+    """Report first: the file of rows says that the stage is done."""
+    path = run.folder / "augment" / f"{head.stage}.json"
+    write_atomically(path, dump_json(report))
+    write_stage(stage_file(run, head.stage), head, rows)
+    logging.info("%s: %d rows, %s", head.stage, len(rows), path)

@@ -1,0 +1,59 @@
+"""All stages in the order of a whole run: what asks for each, what does it, and what it does.
+
+The only list of them: the command line, its help and `run` read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from model_training.recipe.config import RunConfig
+from model_training.run.folder import Run
+from model_training.stages.augmentation import filter_, generate, label, respond
+from model_training.stages.generator import generator
+from model_training.stages.student import distil, evaluate, export, fit_policy, publish, split
+from model_training.stages.teacher import fit_teacher, train_teacher
+
+
+@dataclass(frozen=True)
+class Stage:
+    """section: of the recipe, where `run` has this stage only if that section is there."""
+
+    name: str
+    section: str | None
+    run: Callable[[Run], None]
+    about: str
+    """One line for the help."""
+
+
+STAGES: Final = (
+    Stage("split", None, split, "read the data folder; split it by prompt; derive rows"),
+    Stage("generator", "generator", generator, "train a language model that writes instructions"),
+    Stage("generate", "generate", generate, "ask a language model for instructions"),
+    Stage("filter", "filter", filter_, "drop generated instructions that are known or alike"),
+    Stage("respond", "respond", respond, "have the instructions answered and refused"),
+    Stage("train-teacher", "ensemble", train_teacher, "train the members of an ensemble"),
+    Stage("fit-ensemble", "ensemble", fit_teacher, "weigh the members and compare them"),
+    Stage("label", "label", label, "have a teacher label rows: soft labels"),
+    Stage("distil", None, distil, "train the student, or go on where that was stopped"),
+    Stage("export", None, export, "make the served graph, quantized, behind the parity gate"),
+    Stage("fit-policy", None, fit_policy, "fit calibration, thresholds and deferral bands"),
+    Stage("evaluate", None, evaluate, "measure the served graph on the test sets"),
+    Stage("publish", None, publish, "verify the candidate and move it to the artifacts"),
+)
+
+
+def stage_named(name: str) -> Stage:
+    """Raises KeyError."""
+    return {stage.name: stage for stage in STAGES}[name]
+
+
+def stages_of(config: RunConfig) -> list[Stage]:
+    """The stages that a whole run of a recipe has."""
+    return [
+        stage
+        for stage in STAGES
+        if stage.section is None or getattr(config, stage.section) is not None
+    ]

@@ -1,0 +1,91 @@
+"""What the reference pages are made of, read from the code. Nothing else imports the server.
+
+After a move of modules, only the imports below change.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from postern import __version__, cli
+from postern.contract import errors
+from postern.contract.artifact import Manifest
+from postern.endpoints import chat, operations, verdicts
+from postern.http.errors import PROBLEMS, Problem
+from postern.metrics import Metrics
+from postern.server import api_docs
+from postern.settings.settings import FIELDS
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from model_training.cli import training_parser
+from model_training.recipe.config import RunConfig
+from model_training.studies.config import AblationConfig, CaseStudyConfig
+
+VERSION = __version__
+SETTING_FLAG = "setting_"
+"""What the name of an argument starts with that stands for a setting."""
+
+_NEVER_OVER_HTTP = (
+    errors.ArtifactInvalid,
+    errors.SettingsInvalid,
+    errors.CalibrationImpossible,
+)
+
+
+def settings() -> Mapping[str, tuple[str, FieldInfo]]:
+    """Section and field of every setting, by the lower-case name behind `POSTERN_`."""
+    return {name: (place.section, place.info) for name, place in FIELDS.items()}
+
+
+def server_parser() -> argparse.ArgumentParser:
+    """The parser of the `postern` command."""
+    return cli._parser()
+
+
+def stage_parser() -> argparse.ArgumentParser:
+    """The parser of `python -m model_training`."""
+    return training_parser()
+
+
+def metrics() -> Metrics:
+    """A fresh set of metrics, whose attributes are its collectors."""
+    return Metrics()
+
+
+def problems() -> Mapping[type[errors.PosternError], Problem]:
+    """Each kind of error and how it looks over HTTP."""
+    return PROBLEMS
+
+
+def is_never_over_http(kind: type[Exception]) -> bool:
+    """Whether an error stops a start or a command, so that no client sees it."""
+    return issubclass(kind, _NEVER_OVER_HTTP)
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document of the server, made without a model."""
+    app = FastAPI(title="Postern", version=VERSION)
+    verdicts.add_to(app)
+    app.include_router(chat.router)
+    app.include_router(operations.router)
+    api_docs.add_to(app)
+    return app.openapi()
+
+
+def manifest() -> type[BaseModel]:
+    """The root of `manifest.json`."""
+    return Manifest
+
+
+def recipe() -> type[BaseModel]:
+    """The root of a recipe."""
+    return RunConfig
+
+
+def study_sections() -> tuple[type[BaseModel], ...]:
+    """What a recipe may hold besides, for a study alone."""
+    return AblationConfig, CaseStudyConfig
