@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from model_training.recipe.augmentation import ClassifierTeacher, LocalConfig
+from model_training.recipe.augmentation import ClassifierTeacher, LlamaCppConfig, LocalConfig
 
 _WEIGHTS: Final = (".safetensors", ".bin")
 _SETTINGS: Final = ("config.json", "tokenizer.json", "ngrams.json", "manifest.json")
