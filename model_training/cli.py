@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
     else:
-        config = read_recipe(arguments.recipe)
+        config = read_recipe(arguments.recipe, older=arguments.older)
     whole = arguments.stage in ("run", "import-classifier")
     stages = stages_of(config) if whole else [stage_named(arguments.stage)]
     if arguments.stage != "distil" and read_place().count > 1:
@@ -101,6 +101,7 @@ def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:
         "data": arguments.data,
         "folder": arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
         "artifacts": arguments.artifacts,
+        "older": arguments.older,
         "threads": arguments.threads,
         "recipes": Path() if recipe is None else recipe.parent,
     }
@@ -193,6 +194,13 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=_ROOT / "artifacts",
         help="folder to publish into (default: artifacts)",
+    )
+    parser.add_argument(
+        "--older",
+        type=Path,
+        default=_ROOT / "artifacts",
+        help="folder of the published students that the recipe starts from or learns from "
+        "(default: artifacts)",
     )
     parser.add_argument(
         "--threads", type=int, help="threads for ONNX Runtime (default: one per core)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from postern.contract import errors
 from postern.settings.settings import FIELDS
+from postern.shipped import DEFAULT_STUDENT
 
 from scripts.reference.__main__ import FOLDER, pages
 from scripts.reference.sources import problems
@@ -31,7 +32,7 @@ def test_every_error_that_a_client_can_see_has_a_row() -> None:
 
 
 def test_the_default_artifact_is_named_and_not_placed() -> None:
-    assert "| `postern-minilm/1.4.0`, which is included |" in PAGES["settings.md"]
+    assert f"| `{DEFAULT_STUDENT}`, which is included |" in PAGES["settings.md"]
     assert str(FOLDER.parents[1]) not in "".join(PAGES.values())
 
 
