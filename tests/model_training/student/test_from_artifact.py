@@ -160,7 +160,7 @@ def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
         ("shallower", "with its weights, the base gives other logits"),
         ("licence", "licence 'MIT'; what goes on from it"),
         ("bytes", "does not match the hash"),
-        ("missing", "cannot be read"),
+        ("missing", "no such student; --older names"),
     ],
 )
 def test_what_is_no_student_of_the_base_is_one_clear_line(
@@ -220,7 +220,7 @@ def test_a_member_is_known_by_what_it_serves(tmp_path: Path) -> None:
     other = build_tiny_artifact(tmp_path / "other", quantization="weight_only")
     take_artifact(Named(other, None), tmp_path / "b", DataConfig())
     assert fingerprint(str(tmp_path / "a"))[1:] != fingerprint(str(tmp_path / "b"))[1:]
-    with pytest.raises(RecipeInvalid, match="cannot be read"):
+    with pytest.raises(RecipeInvalid, match="no such student"):
         take_artifact(Named(tmp_path / "nowhere", None), tmp_path / "c", DataConfig())
     assert not (tmp_path / "c").exists()
 
@@ -236,7 +236,7 @@ def test_a_copy_stays_when_its_source_has_gone(tmp_path: Path) -> None:
     take_artifact(Named(artifact, None), member, DataConfig())
     assert (member / MODEL).stat().st_mtime_ns == before
     (member / MANIFEST).unlink()  # a copy that was killed
-    with pytest.raises(RecipeInvalid, match="cannot be read"):
+    with pytest.raises(RecipeInvalid, match="no such student"):
         take_artifact(Named(artifact, None), member, DataConfig())
 
 
