@@ -69,6 +69,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "fit-value":
         value_version.run(arguments)
         return
+    if arguments.stage != "distil" and read_place().count > 1:
+        raise RecipeInvalid("several processes can share the stage distil alone")
     if arguments.stage in COMPARISONS:
         recipe = read_recipe_as(StudyRecipe, arguments.recipe)
         compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)
@@ -79,8 +81,6 @@ def _run(arguments: argparse.Namespace) -> None:
         config = read_recipe(arguments.recipe, older=arguments.older)
     whole = arguments.stage in ("run", "import-classifier")
     stages = stages_of(config) if whole else [stage_named(arguments.stage)]
-    if arguments.stage != "distil" and read_place().count > 1:
-        raise RecipeInvalid("several processes can share the stage distil alone")
     run = Run(config, **_places(arguments, config))
     if arguments.stage == "train-teacher":
         from model_training.stages.teacher import train_teacher
