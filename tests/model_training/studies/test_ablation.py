@@ -295,6 +295,7 @@ def test_what_cannot_be_compared_is_one_clear_line(
         case "no_wordnet":
             (copied.folder / "run" / "augment" / "eda.jsonl").unlink()
             wordnet = {"wordnet": copied.folder / "nowhere"}
+            assert run.config.ablation is not None
             run = copied.run(ablation=run.config.ablation.model_copy(update=wordnet))
         case "no_teacher":
             run = copied.run(label=None)

@@ -98,7 +98,7 @@ def test_text_is_the_same_whether_written_in_slices_or_at_once(
 def test_the_turn_that_was_begun_is_continued(writer: LocalBackend) -> None:
     tokenizer = tiny_llama_tokenizer()
     ids = writer._ids(_write(writer, "make one", 1))
-    text = tokenizer.decode(ids)
+    text = str(tokenizer.decode(ids))
     assert text.startswith(CONTROL[0] + CONTROL[1] + "user")
     assert text.count(CONTROL[0]) == 1
     assert text.endswith("I have an idea for a prompt:")  # no end of turn behind it
