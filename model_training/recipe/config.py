@@ -15,6 +15,7 @@ from model_training.recipe.augmentation import (
     LabelConfig,
     RespondConfig,
 )
+from model_training.recipe.behaviour import BehaviourRowsConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
 from model_training.recipe.inherit import read_merged
@@ -66,6 +67,8 @@ class AugmentConfig(_Section):
     """Harmless answers beside harmful prompts; harmful answers beside harmless prompts."""
     statements_as_responses: int = 0
     """Labelled statements given as the answer to a harmless prompt."""
+    behaviour: BehaviourRowsConfig = BehaviourRowsConfig()
+    """Rows that teach behaviour, by kind, with a seed of their own."""
 
 
 class DistilConfig(_Section):
@@ -101,6 +104,12 @@ class DistilConfig(_Section):
     learning_rate: float = 1e-4
     frozen_embeddings: bool = False
     """Leave the word embeddings as the base has them."""
+    embedding_bits: Literal[4] | None = None
+    """Round the word embeddings of the base before training, as `[export] embedding_bits` packs
+    them; with `frozen_embeddings` or `frozen_layers` they stay so. None: as they are."""
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """Leave so many of the lowest layers, and all embeddings, as the base has them: no gradients
+    go through them, which saves two thirds of what they cost."""
     weight_decay: float = 0.01
     dropout: Share | Literal["base"] = 0.0
     """Of all dropout layers; `base`: as the base has them."""
@@ -152,6 +161,9 @@ class ExportConfig(_Section):
     """For `percentile`: the share of values inside the range, in percent."""
     parity_rows: Positive = 2800
     """Validation rows, half of them pairs, on which the served graph must match the torch model."""
+    embedding_bits: Literal[8, 4] = 8
+    """Of the word embeddings in a quantized graph: int8 with a scale for each row, or four bits
+    with a scale for each 128 columns. For encoders whose file would be too large."""
     float_layers: tuple[str, ...] = ()
     """MatMul nodes (substrings of names) whose activations stay float, as quantizing costs most."""
 
