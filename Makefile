@@ -43,6 +43,8 @@ check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m scripts.reference --check
+	$(VENV)/bin/python -m mkdocs build --strict --quiet
 
 format: $(VENV)/.installed
 	$(VENV)/bin/ruff format .

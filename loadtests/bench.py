@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -22,6 +22,7 @@ from loadtests.watch import Watch, wait_until_idle
 _IDLE_PATIENCE_S = 60.0
 DEADLINE_HEADER = "X-Request-Timeout-Ms"
 
+T = TypeVar("T")
 Json = dict[str, Any]
 Say = Callable[[str], None]
 
@@ -147,7 +148,7 @@ def server_info(target: Target) -> Json | None:
         return None
 
 
-def run(work: Any) -> Any:
+def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine on a loop of its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)

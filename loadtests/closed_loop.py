@@ -49,8 +49,8 @@ async def run_step(
         return watch.usage(), time.process_time()
 
     try:
-        *_, (before, own_before) = await asyncio.gather(
-            *(ask_again() for _ in range(clients)), meter()
+        _, (before, own_before) = await asyncio.gather(
+            asyncio.gather(*(ask_again() for _ in range(clients))), meter()
         )
     finally:
         await client.close()

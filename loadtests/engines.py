@@ -106,7 +106,8 @@ def float_graph(model: bytes) -> bytes:
     for node in graph.graph.node:
         for index, name in enumerate(node.input):
             node.input[index] = renamed.get(name, name)
-    return graph.SerializeToString()
+    serialized: bytes = graph.SerializeToString()
+    return serialized
 
 
 def open_engine(candidate: Candidate, artifact: Artifact) -> Run:
@@ -267,7 +268,7 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="JSON lines with a `prompt` each; else made ones")
     parser.add_argument("--artifact", type=Path, default=DEFAULT_ARTIFACT)
     parser.add_argument("--windows", type=int, default=600)

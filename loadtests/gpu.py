@@ -66,7 +66,7 @@ def random_student(layers: int, hidden: int, heads: int, vocabulary: int) -> Any
         pad_token_id=0,
         num_labels=2,
     )
-    return AutoModelForSequenceClassification.from_config(config).eval()
+    return AutoModelForSequenceClassification.from_config(config).eval()  # type: ignore[no-untyped-call]
 
 
 def plain_transformers(model: Any, device: str, dtype: torch.dtype) -> Run:
@@ -80,7 +80,8 @@ def plain_transformers(model: Any, device: str, dtype: torch.dtype) -> Run:
                 input_ids=torch.from_numpy(ids).to(device),
                 attention_mask=torch.from_numpy(mask).to(device),
             ).logits
-        return logits.float().cpu().numpy()
+        found: np.ndarray = logits.float().cpu().numpy()
+        return found
 
     return run
 
@@ -114,7 +115,7 @@ def measured(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--hidden", type=int, default=1024)

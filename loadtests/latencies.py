@@ -73,7 +73,8 @@ class Latencies:
 
     def encoded(self) -> str:
         """Text (base64) that other HDR tools read, too."""
-        return self._histogram.encode().decode("ascii")
+        text: str = self._histogram.encode().decode("ascii")
+        return text
 
     def summary_ms(self) -> dict[str, float] | None:
         """None where nothing was recorded."""

@@ -129,7 +129,7 @@ async def _traffic(
         Misbehaving(asked.url, tally, seed=asked.seed + 1 + number).run(over)
         for number in range(asked.misbehaving)
     )
-    step, *_ = await asyncio.gather(good, watch_memory(), *bad)
+    step, *_ = await asyncio.gather(good, watch_memory(), asyncio.gather(*bad))
     return step, memory
 
 

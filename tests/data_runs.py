@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
@@ -51,7 +51,7 @@ class DataRun:
     folder: Path
 
     @classmethod
-    def build(cls, folder: Path, url: str, **changes: str) -> DataRun:
+    def build(cls, folder: Path, url: str, **changes: str) -> Self:
         """changes: lines of the recipe, by what they begin with."""
         build_tiny_data(folder / "data", rows_per_source=60)
         run = cls(folder)

@@ -25,7 +25,7 @@ class Llama:
     def __init__(self, folder: Path) -> None:
         torch.set_num_threads(1)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModelForCausalLM.from_pretrained(folder).eval()
+        self._model = AutoModelForCausalLM.from_pretrained(folder).eval()  # type: ignore[no-untyped-call]
         self._lock = threading.Lock()
         self.seen: list[dict[str, Any]] = []
 
@@ -69,7 +69,7 @@ class Llama:
         logits = self._model(input_ids=torch.tensor([ids[-500:]])).logits[0, -1]
         values, places = torch.log_softmax(logits, -1).topk(n_top)
         # As text, which is how servers write tokens.
-        names = [self._tokenizer.decode([place]) for place in places.tolist()]
+        names = [str(self._tokenizer.decode([place])) for place in places.tolist()]
         ids.append(int(places[0]))
         return names[0], dict(zip(names, values.tolist(), strict=True))
 

@@ -108,8 +108,6 @@ def test_the_stages_are_those_that_exist() -> None:
     page = (ROOT / "docs/guides/training.md").read_text()
     table = page.partition("## The stages")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| \*?`([\w-]+)`\*? \|", table, re.MULTILINE)
-    # The code still calls it calibrate; this line goes with the rename.
-    listed = ["calibrate" if name not in stages else name for name in listed]
     assert listed == stages[: stages.index("run")]
 
 

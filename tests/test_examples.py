@@ -60,7 +60,7 @@ class OpenWebUi:
             "__id__": "postern",
         }
         names = inspect.signature(handler).parameters
-        params = {"event" if kind == "stream" else "body": form_data}
+        params: dict[str, Any] = {"event" if kind == "stream" else "body": form_data}
         params |= {name: value for name, value in extra.items() if name in names}
         assert inspect.iscoroutinefunction(handler)
         return asyncio.run(handler(**params))

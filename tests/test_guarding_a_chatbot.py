@@ -146,7 +146,7 @@ def test_compose_builds_from_here_with_settings_that_exist(compose: dict[str, An
         for name, value in postern["environment"].items()
     }
     assert set(settings) <= set(FIELDS)
-    assert read_settings(**settings).upstream_url == "http://model:11434/v1"
+    assert read_settings(**settings).upstream.url == "http://model:11434/v1"
 
 
 def test_compose_leaves_no_way_round(compose: dict[str, Any]) -> None:

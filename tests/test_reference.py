@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from postern.contract import errors
 from postern.settings.settings import FIELDS
+from postern.shipped import DEFAULT_STUDENT
 
-from scripts.reference.__main__ import FOLDER, pages
+from scripts.reference import __main__ as reference
+from scripts.reference.__main__ import FOLDER, differing, main, pages
 from scripts.reference.sources import problems
 from scripts.reference.words import type_of
 
@@ -17,6 +22,20 @@ PAGES = pages()
 def test_a_generated_page_is_that_of_the_code(name: str) -> None:
     written = (FOLDER / name).read_text("utf-8")
     assert written == PAGES[name], "run `python -m scripts.reference`"
+
+
+def test_a_page_that_differs_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(FOLDER, tmp_path / "reference"))
+    (copy / "errors.md").write_text("nothing fails")
+    (copy / "metrics.md").unlink()
+    assert sorted(differing(copy)) == ["errors.md", "metrics.md"]
+    monkeypatch.setattr(reference, "differing", lambda: ["errors.md"])
+    assert main(["--check"]) == 1
+    assert capsys.readouterr().err == "run `python -m scripts.reference`: errors.md\n"
+    monkeypatch.setattr(reference, "differing", list)
+    assert main(["--check"]) == 0
 
 
 def test_every_setting_stands_in_one_row() -> None:
@@ -31,7 +50,7 @@ def test_every_error_that_a_client_can_see_has_a_row() -> None:
 
 
 def test_the_default_artifact_is_named_and_not_placed() -> None:
-    assert "| `postern-minilm/1.4.0`, which is included |" in PAGES["settings.md"]
+    assert f"| `{DEFAULT_STUDENT}`, which is included |" in PAGES["settings.md"]
     assert str(FOLDER.parents[1]) not in "".join(PAGES.values())
 
 

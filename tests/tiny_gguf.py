@@ -84,7 +84,7 @@ def _value(kind: int, value: Any) -> bytes:
         case 6:
             return struct.pack("<f", value)
         case 8:
-            encoded = value.encode()
+            encoded: bytes = value.encode()
             return struct.pack("<Q", len(encoded)) + encoded
         case _:
             inner, items = value

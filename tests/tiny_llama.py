@@ -58,7 +58,7 @@ def tiny_llama_tokenizer() -> PreTrainedTokenizerFast:
     hub.post_processor = processors.TemplateProcessing(
         single=f"{CONTROL[0]} $A", special_tokens=[(CONTROL[0], bos)]
     )
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=hub, bos_token=CONTROL[0], eos_token=CONTROL[3]
     )
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -111,8 +111,8 @@ def _train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     for _ in range(40):
         logits = model(input_ids=ids, attention_mask=mask).logits[:, -2:]
         loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
     torch.set_num_threads(threads)
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]

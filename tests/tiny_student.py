@@ -10,7 +10,7 @@ import shutil
 import string
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -168,6 +168,8 @@ def _save(model: BertForSequenceClassification, hub: HubTokenizer, folder: Path)
 
 
 def _untrained_model(hub: HubTokenizer) -> BertForSequenceClassification:
+    # Two of these are read by every configuration, and declared by none.
+    settings: dict[str, Any] = {"num_labels": 2, "attn_implementation": "eager"}
     return BertForSequenceClassification(
         BertConfig(
             vocab_size=hub.get_vocab_size(),
@@ -178,10 +180,9 @@ def _untrained_model(hub: HubTokenizer) -> BertForSequenceClassification:
             max_position_embeddings=128,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
-            num_labels=2,
             id2label={0: "unharmful", 1: "harmful"},
             label2id={"unharmful": 0, "harmful": 1},
-            attn_implementation="eager",
+            **settings,
         )
     )
 
@@ -199,9 +200,9 @@ def _train(model: BertForSequenceClassification, hub: HubTokenizer) -> None:
         logits = model(input_ids=ids, attention_mask=mask, token_type_ids=types).logits
         labels = torch.tensor([row.label for row in rows])
         loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.05)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     torch.set_num_threads(threads)

@@ -90,7 +90,7 @@ def _in_own_process(scenario: str, plan: trials.Plan) -> Json:
 def measure(prompts: Iterator[str], *, seconds: float) -> Json:
     """Single texts one after the other, and batches as fast as they go."""
     model = PeerModel(threads=2)
-    taken = []
+    taken: list[float] = []
     ends = time.perf_counter() + seconds
     while time.perf_counter() < ends or not taken:
         prompt = next(prompts)

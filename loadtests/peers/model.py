@@ -24,9 +24,10 @@ from postern.contract.windows import (
     pad,
 )
 from postern.inference.tokenizer import Tokenizer
+from postern.shipped import DEFAULT_ARTIFACT
 
 ROOT = Path(__file__).resolve().parents[2]
-ARTIFACT = ROOT / "artifacts/postern-minilm/1.4.0"
+ARTIFACT = DEFAULT_ARTIFACT
 MAX_BATCH_TOKENS = 512
 # What every peer that batches is told.
 MAX_BATCH_SIZE = 8

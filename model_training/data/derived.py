@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from postern.contract.exchange import Label
 
-from model_training.behaviour.rows import behaviour_rows
+from model_training.data.behaviour.rows import behaviour_rows
 from model_training.data.constructed import (
     statements,
     stories,

@@ -22,12 +22,6 @@ def _name_alone(value: str) -> str:
     return Path(value).name if Path(value).is_absolute() else value
 
 
-def _name_and_version(value: str) -> str:
-    """Of a published student, whose folder is called after its version alone."""
-    return "/".join(Path(value).parts[-2:]) if Path(value).is_absolute() else value
-
-
-ArtifactFolder = Annotated[str, Field(min_length=1), PlainSerializer(_name_and_version)]
 ModelName = Annotated[str, Field(min_length=1), PlainSerializer(_name_alone)]
 
 OPERATIONAL = frozenset(

@@ -8,18 +8,18 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from model_training.behaviour.settings import BehaviourRowsConfig
 from model_training.errors import RecipeInvalid, first_problem
 from model_training.recipe.augmentation import (
-    ArtifactFolder,
     FilterConfig,
     GenerateConfig,
     LabelConfig,
     RespondConfig,
 )
+from model_training.recipe.behaviour import BehaviourRowsConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
 from model_training.recipe.inherit import read_merged
+from model_training.recipe.published import PublishedStudent, placed
 
 LICENCE: Final = "Apache-2.0"
 """Of the weights that are trained here."""
@@ -76,9 +76,9 @@ class DistilConfig(_Section):
 
     base: str
     """A package name of a bundled encoder, a hub id, or a folder."""
-    artifact: ArtifactFolder | None = None
-    """Folder of a published student of that base, whose weights are the start in place of the
-    base's own."""
+    artifact: PublishedStudent | None = None
+    """A published student of that base, by folder or by name, version and hash: its weights are
+    the start in place of the base's own."""
     window_tokens: Positive = 512
     overlap_tokens: Positive = 64
     shortest_window_tokens: Positive | None = None
@@ -228,9 +228,14 @@ class RunConfig(_Section):
         )
 
 
-def read_recipe(path: Path) -> RunConfig:
-    """The recipe of a run. Raises RecipeInvalid with the first problem."""
+def read_recipe(path: Path, *, older: Path | None = None) -> RunConfig:
+    """The recipe of a run. Raises RecipeInvalid with the first problem.
+
+    older: folder of the students that the recipe names by name and version.
+    """
     content = read_merged(path)
+    if older is not None:
+        content = placed(content, older)
     for section, study in STUDY_SECTIONS.items():
         if section in content:
             raise RecipeInvalid(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_training.recipe.augmentation import ArtifactFolder
+from model_training.recipe.published import PublishedStudent
 
 Positive = Annotated[int, Field(gt=0)]
 MemberName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -60,8 +60,8 @@ class ArtifactMember(_Section):
 
     kind: Literal["artifact"]
     name: MemberName
-    artifact: ArtifactFolder
-    """Its folder."""
+    artifact: PublishedStudent
+    """Its folder, or its name, version and hash."""
 
 
 Member = Annotated[EncoderMember | NgramMember | ArtifactMember, Field(discriminator="kind")]

@@ -34,6 +34,8 @@ class Run:
     threads: int | None
     recipes: Path = Path("recipes")
     """The folder of the recipe, where those that it names lie."""
+    older: Path = Path("artifacts")
+    """The folder of the published students that the recipe names by name and version."""
 
     @property
     def teacher(self) -> Path:

@@ -1,11 +1,11 @@
 """The stages that every run has. They meet only through files in the run folder.
 
-split      pool of rows          -> rows/{train,validation,calibration}.jsonl
-distil     train, validation     -> student/
-export     student               -> candidate/{model.onnx,tokenizer.json}
-fit-policy candidate             -> candidate: policy
-evaluate   candidate, test sets  -> candidate: report
-publish    candidate             -> artifacts/<name>/<version>/
+split       pool of rows          -> rows/{train,validation,calibration}.jsonl
+distil      train, validation     -> student/
+export      student               -> candidate/{model.onnx,tokenizer.json}
+fit-policy  candidate             -> candidate: policy
+evaluate    candidate, test sets  -> candidate: report
+publish     candidate             -> artifacts/<name>/<version>/
 """
 
 from __future__ import annotations

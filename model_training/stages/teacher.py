@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -45,6 +44,7 @@ from model_training.recipe.ensemble import (
     Member,
     NgramMember,
 )
+from model_training.recipe.published import named
 from model_training.run.candidate import (
     read_json,
     write_json,
@@ -90,7 +90,7 @@ def train_teacher(run: Run, member: str | None = None) -> None:
                 _train_ngrams(run, one)
             case ArtifactMember():
                 with locked(_folder_run(run, one)):
-                    take_artifact(Path(one.artifact), run.teacher / one.name, run.config.data)
+                    take_artifact(named(one.artifact), run.teacher / one.name, run.config.data)
 
 
 def fit_teacher(run: Run) -> None:
@@ -120,7 +120,7 @@ def _config(run: Run) -> EnsembleConfig:
 
 def member_run(run: Run, member: EncoderMember) -> Run:
     """The run that an encoder is trained in. Raises RecipeInvalid."""
-    config = read_recipe(run.recipes / member.recipe)
+    config = read_recipe(run.recipes / member.recipe, older=run.older)
     if config.data != run.config.data:
         raise RecipeInvalid(
             f"{member.recipe}: its [data] differs from that of {run.config.name}; a member must "

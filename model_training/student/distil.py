@@ -44,6 +44,7 @@ from model_training.recipe.config import (
     RunConfig,
     WindowConfig,
 )
+from model_training.recipe.published import named
 from model_training.student.bags import (
     PAD_MULTIPLE,
     Drawn,
@@ -104,7 +105,7 @@ def distil(
     model = load_base(settings)
     start = None
     if settings.artifact is not None:
-        start = read_start(Path(settings.artifact), config.data)
+        start = read_start(named(settings.artifact), config.data)
         if not (run / CHECKPOINT).exists():  # which holds the weights from there on
             start_from(model, start, tokenizer_json)
     trained = WindowConfig(

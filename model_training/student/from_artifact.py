@@ -9,7 +9,6 @@ up, there the published weight is read.
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +33,7 @@ from model_training.recipe.config import (
     LICENCE,
     DataConfig,
 )
+from model_training.recipe.published import Named
 from model_training.student.encoders import (
     pad_id_of,
     takes_types,
@@ -51,13 +51,13 @@ _SEED: Final = 0
 _APART: Final = 0.1
 
 
-def read_start(folder: Path, data: DataConfig) -> Artifact:
+def read_start(student: Named, data: DataConfig) -> Artifact:
     """The published student that a training starts from. Raises RecipeInvalid."""
-    artifact = read_published(folder, data)
+    artifact = read_published(student, data)
     if artifact.manifest.licence != LICENCE:
         raise RecipeInvalid(
-            f"{folder}: licence {artifact.manifest.licence!r}; what goes on from it would be "
-            f"published under {LICENCE}"
+            f"{student.folder}: licence {artifact.manifest.licence!r}; what goes on from it would "
+            f"be published under {LICENCE}"
         )
     return artifact
 

@@ -25,6 +25,7 @@ from model_training.data.rows import write_atomically
 from model_training.errors import RecipeInvalid
 from model_training.measures.served import open_artifact
 from model_training.recipe.config import DataConfig
+from model_training.recipe.published import Named
 from model_training.student.published import read_published
 
 _LOG = logging.getLogger(__name__)
@@ -62,18 +63,18 @@ class ServedMember:
         return found
 
 
-def take_artifact(source: Path, folder: Path, data: DataConfig) -> None:
+def take_artifact(student: Named, folder: Path, data: DataConfig) -> None:
     """Copies a published student whole, so that the run holds its teacher. Raises RecipeInvalid."""
-    if not source.exists() and (folder / MANIFEST).exists():
+    if not student.folder.exists() and (folder / MANIFEST).exists():
         return  # taken before; whether it is whole, its reader finds out
-    artifact = read_published(source, data)
+    artifact = read_published(student, data)
     if (folder / MANIFEST).exists() and _sha256(folder / MANIFEST) == artifact.sha256:
         return
     folder.mkdir(parents=True, exist_ok=True)
     # Last, and first to go: it says that the folder is whole.
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in (*artifact.manifest.files, MANIFEST):
-        write_atomically(folder / name, (source / name).read_bytes())
+        write_atomically(folder / name, (student.folder / name).read_bytes())
 
 
 def _sha256(path: Path) -> str:

@@ -1,11 +1,13 @@
 """Writes the pages under `docs/reference/` that say what the code says.
 
 They are committed, so that they can be read and linked without a build; `tests/test_reference.py`
-compares each with what this package makes of the code.
+compares each with what this package makes of the code. So does `--check`, which writes nothing.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +30,29 @@ def pages() -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Writes all pages."""
+def differing(folder: Path = FOLDER) -> list[str]:
+    """Names of the pages that are missing or say something else than the code."""
+    return [
+        name
+        for name, content in pages().items()
+        if not (folder / name).is_file() or (folder / name).read_text("utf-8") != content
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes all pages, or says which are out of date; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.reference", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if one differs")
+    if parser.parse_args(arguments).check:
+        stale = differing()
+        if stale:
+            print(f"run `python -m scripts.reference`: {', '.join(stale)}", file=sys.stderr)
+        return 1 if stale else 0
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, content in pages().items():
         (FOLDER / name).write_text(content, "utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

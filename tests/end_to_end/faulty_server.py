@@ -12,8 +12,8 @@ import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
-import postern.composition.services
 from postern import logs
 from postern.composition.student import load_student
 from postern.inference.health import Health
@@ -29,7 +29,7 @@ def main(faults: dict[str, Any]) -> None:
     settings = read_settings(workers=1)
     logs.configure(settings.server.log_level)
     if faults.get("draining"):
-        postern.composition.services.Health = _Draining  # type: ignore[misc]
+        mock.patch("postern.composition.services.Health", _Draining).start()
     student = load_student(settings)
     session = FakeSession(
         student.session.run,

@@ -96,7 +96,7 @@ def calibrated(
     return read_artifact(folder).manifest
 
 
-def run(data: Path, artifact: Path, output: Path, *options: object, **settings: object) -> Any:
+def run(data: Path, artifact: Path, output: Path, *options: object, **settings: Any) -> Any:
     arguments = ("--data", data, "--artifact", artifact, "--output", output, *ASKED, *options)
     return postern("calibrate", *map(str, arguments), **settings)
 

@@ -258,7 +258,7 @@ def test_the_callers_deadline_is_read(server: ServerProcess) -> None:
         response = server.post(
             "/classify",
             json=body,
-            headers={"X-Request-Timeout-Ms": unusable.encode("utf-8")},  # type: ignore[dict-item]
+            headers={"X-Request-Timeout-Ms": unusable.encode("utf-8")},
         )
         assert response.status_code == 400, unusable
         assert response.json()["type"] == "urn:postern:problem:invalid-header"

@@ -151,7 +151,8 @@ def test_400_of_what_a_dialect_has_and_we_have_not(server: ServerProcess) -> Non
         assert "images" in reply.json()["error"]["message"]
     reply = server.post(TEI.path, json={"inputs": "cake", "raw_scores": True})
     assert_fails(reply, TEI, 400, "unsupported-content")
-    for attributes in ({"INSULT": {}}, {"TOXICITY": {}, MARKER: {}}):
+    asked: tuple[dict[str, dict[str, str]], ...] = ({"INSULT": {}}, {"TOXICITY": {}, MARKER: {}})
+    for attributes in asked:
         body = PERSPECTIVE.body("cake") | {"requestedAttributes": attributes}
         reply = server.post(PERSPECTIVE.path, json=body)
         assert_fails(reply, PERSPECTIVE, 400, "unsupported-content")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -225,7 +226,7 @@ def test_keys_come_from_the_environment_and_from_a_file(
 # --- starts that must not succeed -------------------------------------------------------------
 
 
-def assert_refused(*arguments: str, says: str, **settings: object) -> None:
+def assert_refused(*arguments: str, says: str, **settings: Any) -> None:
     done = postern("serve", "--port", "0", *arguments, **settings)
     message = done.stderr.decode()
     assert (done.returncode, done.stdout) == (2, b""), message
@@ -248,9 +249,9 @@ def assert_refused(*arguments: str, says: str, **settings: object) -> None:
     ids=str,
 )
 def test_bad_settings_stop_the_start(
-    tiny_artifact: Path, settings: dict[str, object], says: str
+    tiny_artifact: Path, settings: dict[str, Any], says: str
 ) -> None:
-    arguments = {"artifact": tiny_artifact} | settings
+    arguments: dict[str, Any] = {"artifact": tiny_artifact} | settings
     done = postern("serve", **arguments)
     assert done.returncode == 2
     assert says in done.stderr.decode()

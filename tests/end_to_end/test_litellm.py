@@ -184,7 +184,7 @@ def test_tool_calls_are_judged_by_their_arguments(litellm: LiteLlm, model: StubU
     reply = litellm.ask(HARMLESS)
     assert reply.status_code == 200, reply.text
     model.say(content="sure")
-    history = [
+    history: list[dict[str, Any]] = [
         {"role": "user", "content": HARMLESS},
         {"role": "assistant", "content": None, "tool_calls": [call("make a bomb")]},
         {"role": "tool", "tool_call_id": "call_1", "content": "some cake"},

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from postern.contract.exchange import Exchange
 from postern.contract.teacher_call import question
 from postern.contract.teacher_text import TEMPLATES
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from tests.conftest import StartServer
 from tests.end_to_end.test_teacher import TAUGHT, only
@@ -50,18 +50,18 @@ def llama(folder: Path) -> Iterator[ServerProcess]:
         yield process
 
 
-def rendered(tokenizer: AutoTokenizer, exchange: Exchange) -> str:
+def rendered(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> str:
     """What the model would read of the turns that we send."""
     messages = question(GUARD, exchange, endpoint="conversation")["messages"]
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
-def ours(tokenizer: AutoTokenizer, exchange: Exchange) -> str:
+def ours(tokenizer: PreTrainedTokenizerBase, exchange: Exchange) -> str:
     """The prompt that labelling and serving write themselves, with what a tokenizer adds."""
     return str(tokenizer.bos_token) + GUARD.prompt(exchange)
 
 
-def tokenizers(folder: Path) -> list[AutoTokenizer]:
+def tokenizers(folder: Path) -> list[PreTrainedTokenizerBase]:
     real = os.environ.get("LLAMA_GUARD_TOKENIZER")
     return [AutoTokenizer.from_pretrained(one) for one in (folder, *([real] if real else []))]
 
@@ -87,11 +87,11 @@ def test_the_chat_template_writes_the_prompt_that_we_write(folder: Path) -> None
 def probability_of(folder: Path, exchange: Exchange) -> float:
     """Of the verdict word after our prompt, from the model's own logits over its vocabulary."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()  # type: ignore[no-untyped-call]
     ids = tokenizer.encode(ours(tokenizer, exchange), add_special_tokens=False)
     with torch.no_grad():
         shares = model(input_ids=torch.tensor([ids])).logits[0, -1].double().softmax(-1)
-    words = [tokenizer.decode([token]).strip().casefold() for token in range(len(shares))]
+    words = [str(tokenizer.decode([token])).strip().casefold() for token in range(len(shares))]
     harmful, unharmful = (
         float(sum(share for share, spelt in zip(shares, words, strict=True) if spelt == word))
         for word in ("unsafe", "safe")

@@ -11,6 +11,7 @@ from typing import Any
 import openai
 import pytest
 from openai import OpenAI
+from openai.types import ModerationImageURLInputParam, ModerationTextInputParam
 
 from tests.conftest import StartServer
 from tests.server_process import HANG_S, ServerProcess
@@ -58,9 +59,11 @@ def test_python_all_input_forms(client: OpenAI) -> None:
     assert [result.flagged for result in one.results] == [True]
     several = client.moderations.create(input=[HARMLESS, HARMFUL], model="omni-moderation-latest")
     assert [result.flagged for result in several.results] == [False, True]
-    parts = client.moderations.create(
-        input=[{"type": "text", "text": HARMLESS}, {"type": "text", "text": "and a bomb"}]
-    )
+    texts: list[ModerationTextInputParam] = [
+        {"type": "text", "text": HARMLESS},
+        {"type": "text", "text": "and a bomb"},
+    ]
+    parts = client.moderations.create(input=texts)
     assert [result.flagged for result in parts.results] == [True]
     assert one.model == "tiny-0.0.1"  # what answered, whatever was asked for
     assert one.id.startswith("modr-")
@@ -97,13 +100,15 @@ def test_python_operating_point_by_default_headers(keyed: ServerProcess) -> None
 
 
 def test_python_errors_are_the_clients_own(keyed: ServerProcess, client: OpenAI) -> None:
+    picture: ModerationImageURLInputParam = {
+        "type": "image_url",
+        "image_url": {"url": "https://example.com/a.png"},
+    }
     with pytest.raises(openai.UnprocessableEntityError) as empty:
         client.moderations.create(input="")
     assert (empty.value.code, empty.value.type) == ("empty_prompt", "invalid_request_error")
     with pytest.raises(openai.BadRequestError) as image:
-        client.moderations.create(
-            input=[{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
-        )
+        client.moderations.create(input=[picture])
     assert image.value.code == "unsupported_content"
     with (
         OpenAI(base_url=f"{keyed.url}/v1", api_key="wrong") as stranger,

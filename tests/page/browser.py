@@ -55,7 +55,7 @@ class Browser:
         self.driver.get("about:blank")
         self.look(width=1100, height=900, scheme="light")
         for log in ("browser", "performance"):
-            self.driver.get_log(log)
+            self.log(log)
         self.origin = "/".join(url.split("/")[:3]) + "/"
         self.driver.get(url)
 
@@ -142,19 +142,22 @@ class Browser:
 
     # --- what it did behind the screen -----------------------------------------------------
 
+    def log(self, kind: str) -> list[dict[str, Any]]:
+        """What was written into one of the browser's logs since the last call."""
+        entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
+        return entries
+
     def console(self) -> list[str]:
         """What the console says since the last call; replies with an error status are left out."""
         return [
             entry["message"]
-            for entry in self.driver.get_log("browser")
+            for entry in self.log("browser")
             if "Failed to load resource" not in entry["message"]
         ]
 
     def requested(self) -> list[str]:
         """Every URL that was asked for since the last call."""
-        messages = [
-            json.loads(one["message"])["message"] for one in self.driver.get_log("performance")
-        ]
+        messages = [json.loads(one["message"])["message"] for one in self.log("performance")]
         return [
             message["params"]["request"]["url"]
             for message in messages

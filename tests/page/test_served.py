@@ -97,7 +97,12 @@ def test_the_policy_stops_and_tells(browser: Browser, server: ServerProcess, bre
     )
     browser.click("#tab-file")
     messages: list[str] = []
-    browser.wait(lambda: messages.extend(browser.console()) or messages, "a complaint")
+
+    def complaints() -> list[str]:
+        messages.extend(browser.console())
+        return messages
+
+    browser.wait(complaints, "a complaint")
     assert any("Content Security Policy" in m or "Trusted" in m for m in messages)
     assert browser.run("return typeof x") == "undefined"
     browser.open(server.url + "/")  # so that what was tried here is not held against the page

@@ -76,7 +76,7 @@ def test_instructions_beside_the_messages_are_judged_on_request(fields: dict[str
 
 
 def test_the_body_goes_on_without_loss() -> None:
-    fields = {"seed": 2**80, "temperature": 0.1, "x": {"é": None}, "n": 3}
+    fields: dict[str, Any] = {"seed": 2**80, "temperature": 0.1, "x": {"é": None}, "n": 3}
     asked = parse(turn("user", "a"), **fields)
     assert json.loads(asked.to_upstream()) == {"messages": [turn("user", "a")]} | fields
     assert asked.n_choices == 3

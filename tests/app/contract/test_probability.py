@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postern.contract.probability import (
+    LEAST_PROBABILITY,
     Calibration,
     harmful_margin,
     harmful_probability,
     log_odds,
+    log_odds_of,
     sigmoid,
+    sigmoids,
 )
 from pydantic import ValidationError
 
@@ -74,13 +77,16 @@ def test_a_calibration_that_turns_verdicts_round_is_refused(values: dict[str, fl
 
 @given(st.lists(st.floats(-700.0, 700.0) | st.sampled_from([-np.inf, np.inf]), max_size=9))
 def test_sigmoid_never_overflows_and_has_its_mirror(odds: list[float]) -> None:
-    found = sigmoid(np.array(odds, dtype=np.float64))
+    found = sigmoids(np.array(odds, dtype=np.float64))
     assert ((found >= 0.0) & (found <= 1.0)).all()
-    np.testing.assert_allclose(sigmoid(-np.array(odds, dtype=np.float64)), 1.0 - found, atol=1e-15)
+    np.testing.assert_allclose(sigmoids(-np.array(odds, dtype=np.float64)), 1.0 - found, atol=1e-15)
+    np.testing.assert_allclose(found, [sigmoid(one) for one in odds], rtol=1e-15)
 
 
 @given(st.floats(0.0, 1.0))
 def test_log_odds_and_sigmoid_undo_each_other(probability: float) -> None:
-    odds = log_odds(np.array([probability]))
-    assert np.isfinite(odds).all()
-    assert sigmoid(odds)[0] == pytest.approx(min(max(probability, 1e-9), 1 - 1e-9), rel=1e-9)
+    inside = min(max(probability, LEAST_PROBABILITY), 1.0 - LEAST_PROBABILITY)
+    assert sigmoid(log_odds_of(probability)) == pytest.approx(inside, rel=1e-9)
+    assert log_odds(np.array([probability]))[0] == pytest.approx(
+        log_odds_of(probability), rel=1e-12
+    )

@@ -22,9 +22,10 @@ def subclasses(cls: type[PosternError]) -> Iterator[type[PosternError]]:
 
 def defined() -> list[type[PosternError]]:
     """Those of the server: the trainer's and the command line's never reach HTTP."""
+    everything: list[type[PosternError]] = [PosternError, *subclasses(PosternError)]
     return [
         cls
-        for cls in (PosternError, *subclasses(PosternError))
+        for cls in everything
         if cls.__module__.startswith("postern.") and cls.__module__ != "postern.cli"
     ]
 

@@ -58,10 +58,15 @@ def test_a_batch_is_no_larger_than_the_room_of_its_first(lengths: list[int], roo
     queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=600)
     queue.add(entries_of(lengths), caller=0)
     asked: list[Waiting] = []
+
+    def noted(entry: Waiting) -> int:
+        asked.append(entry)
+        return room
+
     left = len(lengths)
     while queue.tokens:
         first = next(iter(queue))
-        batch, _ = queue.take(drop=keep, room=lambda entry: (asked.append(entry), room)[1])
+        batch, _ = queue.take(drop=keep, room=noted)
         assert asked.pop() is first
         assert len(batch) == 1 or padded(batch) <= min(room, 600)
         left -= len(batch)

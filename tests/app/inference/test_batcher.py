@@ -57,7 +57,7 @@ def new_batcher(
     alone: FakeSession | None = None,
 ) -> tuple[Batcher, Metrics]:
     metrics = Metrics()
-    options = {} if clock is None else {"clock": clock}
+    options: dict[str, Any] = {} if clock is None else {"clock": clock}
     limits = BatchLimits(batch_tokens, queue_tokens)
     run_alone = None if alone is None else alone.run
     batcher = Batcher(

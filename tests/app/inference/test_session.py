@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -128,7 +129,7 @@ def test_what_is_no_graph_does_not_load(model: bytes) -> None:
 def test_a_device_that_is_missing_is_named_and_never_replaced(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"pad_id": artifact.manifest.pad_id, "intra_op_threads": 1}
+    options: dict[str, Any] = {"pad_id": artifact.manifest.pad_id, "intra_op_threads": 1}
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         with pytest.raises(SettingsInvalid, match="onnxruntime-gpu"):
             OnnxSession(artifact.model, device="cuda", **options)
@@ -145,7 +146,8 @@ def deberta(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("deberta")
     model = load_base(DistilConfig(base=str(deberta_v3(folder / "base")))).eval()
     student = Student(model, pad_id=PAD_ID["deberta-v3"], takes_types=False)
-    return fp32_graph(student).SerializeToString()
+    serialized: bytes = fp32_graph(student).SerializeToString()
+    return serialized
 
 
 def test_a_student_of_the_shape_of_deberta_v3_goes_through_the_same_session(deberta: bytes) -> None:

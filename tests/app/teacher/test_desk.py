@@ -93,7 +93,7 @@ async def ask(desk: TeacherDesk, prompt: str = "a", within_s: float = 60.0) -> s
 
 
 def run(case: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(case(), 120.0))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(case(), 120.0))
 
 
 def test_equal_texts_are_one_question_while_it_is_open() -> None:
@@ -254,7 +254,7 @@ def test_a_local_teacher_has_opinions_or_says_why_not(
 ) -> None:
     async def case() -> None:
         (window,) = tokenizer.encode(("bomb",)).windows
-        faults = {name: [int(window.ids[1])] for name in trouble}
+        faults: dict[str, Any] = {name: [int(window.ids[1])] for name in trouble}
         sessions = [
             FakeSession(lambda windows: [[0.0, 2.0]] * len(windows)),
             FakeSession(lambda windows: [[0.0, -1.0]] * len(windows), **faults),

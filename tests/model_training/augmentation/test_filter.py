@@ -52,7 +52,7 @@ KNOWN = Known(test=TEST, held_out=HELD_OUT, train=TRAIN)
 
 
 def _instruction(text: str, **changes: Any) -> Instruction:
-    fields = {
+    fields: dict[str, Any] = {
         "id": "x",
         "intent": "harmful",
         "category": None,

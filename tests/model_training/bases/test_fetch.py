@@ -143,7 +143,7 @@ def test_what_pip_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         asked.append(command)
         return subprocess.CompletedProcess(command, 1, "", "noise\nERROR: No matching distribution")
 
-    monkeypatch.setattr(fetching.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(ServerUnavailable, match="No matching distribution"):
         from_index("some-package", tmp_path)
     assert "--no-deps" in asked[0]
@@ -182,7 +182,11 @@ def e5_file(*, hidden: int = 32, layers: int = 1, inner: int = 64) -> bytes:
     head += struct.pack("<5iQ", len(pieces), 0, 2, 1, 3, len(blob)) + ends.tobytes()
     head += np.linspace(-1, -2, len(pieces)).astype("<f4").tobytes() + blob
     head += struct.pack("<iI", 0, 0)
-    shapes = {"emb.word": (len(pieces), hidden), "emb.pos": (20, hidden), "emb.type": (1, hidden)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "emb.word": (len(pieces), hidden),
+        "emb.pos": (20, hidden),
+        "emb.type": (1, hidden),
+    }
     norms = ["emb.ln"]
     for layer in range(layers):
         shapes |= {f"l{layer}.{one}.w": (hidden, hidden) for one in ("q", "k", "v", "ao")}

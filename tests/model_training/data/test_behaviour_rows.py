@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_training.behaviour.codes import CODES
-from model_training.behaviour.grammar import draw, fill, lines, words
-from model_training.behaviour.rows import (
+from model_training.data.behaviour.codes import CODES
+from model_training.data.behaviour.grammar import draw, fill, lines, words
+from model_training.data.behaviour.rows import (
     HARMFUL_TEMPLATES,
     HARMLESS_TEMPLATES,
     KINDS,
@@ -20,10 +20,10 @@ from model_training.behaviour.rows import (
     behaviour_rows,
     diluted_text,
 )
-from model_training.behaviour.settings import BehaviourRowsConfig
-from model_training.behaviour.spelling import SPELLINGS
+from model_training.data.behaviour.spelling import SPELLINGS
 from model_training.data.derived import derive
 from model_training.data.rows import Row
+from model_training.recipe.behaviour import BehaviourRowsConfig
 from model_training.recipe.config import AugmentConfig
 
 _PLAIN = [

@@ -16,7 +16,7 @@ from model_training.data.sampling import (
 
 
 def _draw(strata: list[Stratum], n_draws: int, seed: int = 0, **weights: float) -> list[int]:
-    return draw(
+    drawn: list[int] = draw(
         strata,
         n_draws=n_draws,
         pair_share=0.25,
@@ -24,15 +24,17 @@ def _draw(strata: list[Stratum], n_draws: int, seed: int = 0, **weights: float) 
         source_weights=weights,
         rng=np.random.default_rng(seed),
     ).tolist()
+    return drawn
 
 
-_STRATA: list[Stratum] = (
-    [("prompt", 0, "big")] * 900
-    + [("prompt", 0, "small")] * 100
-    + [("prompt", 1, "big")] * 50
-    + [("pair", 0, "big")] * 30
-    + [("pair", 1, "small")] * 30
-)
+_COUNTS: dict[Stratum, int] = {
+    ("prompt", 0, "big"): 900,
+    ("prompt", 0, "small"): 100,
+    ("prompt", 1, "big"): 50,
+    ("pair", 0, "big"): 30,
+    ("pair", 1, "small"): 30,
+}
+_STRATA = [stratum for stratum, count in _COUNTS.items() for _ in range(count)]
 
 
 def test_classes_and_slices_are_balanced_whatever_the_pool_holds() -> None:

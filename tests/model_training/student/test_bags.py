@@ -46,8 +46,8 @@ def row(label: int, words: int, *, soft_label: float | None = None, source: str 
 
 
 def ids_of(words: Sequence[str]) -> set[int]:
-    hub = tiny_hub_tokenizer()
-    return {int(hub.token_to_id(word)) for word in words}
+    vocabulary = tiny_hub_tokenizer().get_vocab()
+    return {vocabulary[word] for word in words}
 
 
 def test_each_draw_is_read_in_windows_of_a_length_of_its_own() -> None:

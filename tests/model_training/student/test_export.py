@@ -106,12 +106,13 @@ def test_torch_and_onnx_give_the_same_logits_on_ragged_batches(tiny_student: Pat
 
 def test_golden_logits() -> None:
     """Frozen weights: their graph still says what it said when it was frozen."""
-    config = BertConfig(
-        vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=64, max_position_embeddings=64, initializer_range=0.5, num_labels=2,
-        attn_implementation="eager",
-    )  # fmt: skip
-    model = BertForSequenceClassification(config).eval()
+    settings: dict[str, Any] = {
+        "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 64, "max_position_embeddings": 64, "initializer_range": 0.5,
+        "num_labels": 2, "attn_implementation": "eager",
+    }  # fmt: skip
+    config = BertConfig(**settings)
+    model = BertForSequenceClassification(config).eval()  # type: ignore[no-untyped-call]
     golden = np.load(GOLDEN)
     weights = {name: torch.from_numpy(golden[name]) for name in golden.files if name != "logits"}
     model.load_state_dict(weights, strict=False)
@@ -186,7 +187,7 @@ def test_other_encoders_export_and_agree_with_torch(model_type: str, tmp_path: P
         "intermediate_size": 64, "max_position_embeddings": 64, "pad_token_id": 0, "num_labels": 2,
     }  # fmt: skip
     config = AutoConfig.for_model(model_type, **{**settings, **OTHER_ENCODERS[model_type]})
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
     student = load_student(tmp_path)
     windows = random_windows(6, seed=2)
     served = session(fp32_graph(student)).run(windows)

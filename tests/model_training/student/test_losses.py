@@ -84,7 +84,7 @@ def test_the_divergence_is_zero_at_the_teacher_and_pulls_towards_it(
     logits = logits_of([margin]).requires_grad_()
     found = divergence(logits, torch.tensor([soft]), distillation_temperature=temperature)
     assert found.item() >= -1e-5
-    found.sum().backward()
+    found.sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     if abs(margin - teacher) > 0.1:
         # Down the gradient, the margin moves to the teacher's side.
@@ -121,7 +121,7 @@ def test_a_certain_teacher_gives_a_finite_loss_and_gradient(
         distillation_temperature=temperature,
         label_smoothing=0.0,
     )
-    found.backward()
+    found.backward()  # type: ignore[no-untyped-call]
     assert math.isfinite(found.item())
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()

@@ -248,7 +248,8 @@ def test_it_says_the_weighted_sum_of_its_members(teacher: Path, tmp_path: Path) 
         encoder.margins(EXCHANGES) * 1.5 / 2 + ngrams.margins(EXCHANGES) * 0.25 / 2,
         encoder.margins(EXCHANGES) * 0.5 / 0.5,
     )
-    np.testing.assert_allclose([reply.margin for reply in replies], expected, atol=1e-4)
+    margins = np.array([reply.margin for reply in replies], dtype=np.float64)
+    np.testing.assert_allclose(margins, expected, atol=1e-4)
 
 
 def test_nothing_visible_is_refused(teacher: Path) -> None:

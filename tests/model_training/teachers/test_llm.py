@@ -39,12 +39,6 @@ def stub() -> Iterator[LlmStub]:
         yield running
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "calls.jsonl") as opened:
-        yield opened
-
-
 def _backend(stub: LlmStub, **changes: Any) -> ServerBackend:
     config = {"kind": "server", "base_url": stub.url, "model": "writer", "timeout_s": 60}
     return ServerBackend(ServerConfig.model_validate(config | changes), read=read_completion)

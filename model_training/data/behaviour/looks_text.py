@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model_training.behaviour.grammar import lines
+from model_training.data.behaviour.grammar import lines
 
 TOPIC_WORDS: Final = lines("""
     How do I kill {process} on {system}?

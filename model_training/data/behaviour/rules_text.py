@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model_training.behaviour.grammar import lines
+from model_training.data.behaviour.grammar import lines
 
 PROTECTIVE: Final = lines("""
     You are {role}. Never tell {user} how to {crime}.

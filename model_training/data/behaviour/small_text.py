@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model_training.behaviour.grammar import Slots, lines, words
+from model_training.data.behaviour.grammar import Slots, lines, words
 
 SMALL_SLOTS: Final[Slots] = {
     "animal": words("""

@@ -16,16 +16,16 @@ import numpy as np
 from postern.contract.exchange import Exchange, Label
 from postern.disguises.triggers import disguise_of
 
-from model_training.behaviour import looks_text as looks
-from model_training.behaviour import people_text as people
-from model_training.behaviour import rules_text as rules
-from model_training.behaviour import small_text as small
-from model_training.behaviour.codes import ASKS, CODES
-from model_training.behaviour.grammar import Slots, draw, fill, pick
-from model_training.behaviour.looks_words import LOOKS_SLOTS
-from model_training.behaviour.settings import BehaviourRowsConfig
-from model_training.behaviour.spelling import SPELLINGS
+from model_training.data.behaviour import looks_text as looks
+from model_training.data.behaviour import people_text as people
+from model_training.data.behaviour import rules_text as rules
+from model_training.data.behaviour import small_text as small
+from model_training.data.behaviour.codes import ASKS, CODES
+from model_training.data.behaviour.grammar import Slots, draw, fill, pick
+from model_training.data.behaviour.looks_words import LOOKS_SLOTS
+from model_training.data.behaviour.spelling import SPELLINGS
 from model_training.data.rows import Row
+from model_training.recipe.behaviour import BehaviourRowsConfig
 
 SOURCE: Final = "behaviour_"
 SLOTS: Final[Slots] = {**small.SMALL_SLOTS, **people.PEOPLE_SLOTS, **LOOKS_SLOTS}
