@@ -47,8 +47,9 @@ from postern.endpoints.wire import (
     info_reply,
 )
 from postern.http import errors as http_errors
+from postern.http.heads import HeadLimits
 from postern.http.loop_turns import LoopTurns
-from postern.http.protocol import bounded_protocol
+from postern.http.protocol import Bounds, bounded_protocol
 from postern.http.request import (
     Keys,
     now,
@@ -85,12 +86,15 @@ from postern.metrics import Metrics
 from postern.server import api_docs, web_page
 from postern.server.first_look import FirstLook
 from postern.server.observe import Observed
+from postern.server.refusals import Refusals
 from postern.settings.settings import Settings
 from postern.teacher.courtesy import Courtesy
 from postern.teacher.local import (
     Member,
     made_in_the_lane,
 )
+
+_SEND_BUFFER_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -363,13 +367,17 @@ def serve_student(settings: Settings, student: Student) -> None:
     os.putenv("TOKENIZERS_PARALLELISM", "false")
     services, batcher = build_services(settings, student)
     listener, turns = _listen(settings), LoopTurns(now)
+    refusals = Refusals(services.metrics)
     config = uvicorn.Config(
         create_app(services, batcher, turns),
         http=bounded_protocol(
-            header_timeout_s=settings.header_timeout_ms / 1000.0,
-            max_connections=settings.max_connections,
+            _bounds(settings),
             turns=turns,
+            refusal=refusals.answer,
+            on_cut=refusals.cut,
+            leaving=lambda: services.health.unready or services.health.draining,
         ),
+        ws="none",
         loop="uvloop",
         lifespan="on",
         access_log=False,
@@ -392,6 +400,15 @@ def serve_student(settings: Settings, student: Student) -> None:
         os._exit(0)
 
 
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        header_timeout_s=settings.header_timeout_ms / 1000.0,
+        write_timeout_s=settings.write_timeout_ms / 1000.0,
+        max_connections=settings.max_connections,
+        head=HeadLimits(settings.max_header_bytes, settings.max_headers, settings.max_url_bytes),
+    )
+
+
 def _listen(settings: Settings) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -399,6 +416,8 @@ def _listen(settings: Settings) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # The system would buffer up to 4 MB for each client that does not read.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.listen(2048)
     except OSError as exc:

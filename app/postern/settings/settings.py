@@ -153,6 +153,18 @@ class Settings(TeacherSettings, BaseSettings):
         "info", description="Least severity of the JSON log lines on standard error."
     )
 
+    # --- What a hostile client may cost: limits and server ---
+    max_header_bytes: int = Field(
+        60 << 10, ge=1024, description="Largest head of a request: its first line and headers."
+    )
+    max_headers: int = Field(100, ge=10, description="Headers that one request may have.")
+    max_url_bytes: int = Field(8192, ge=256, description="Longest URL of a request.")
+    write_timeout_ms: int = Field(
+        10_000,
+        ge=1,
+        description="Time that a client may take to read what fills its buffer, 64 KiB.",
+    )
+
     @field_validator("teacher_artifacts", mode="before")
     @classmethod
     def _split_folders(cls, value: object) -> object:
