@@ -77,6 +77,11 @@ def second_reading(texts: tuple[str, ...], disguise: Disguise | None) -> tuple[s
     return None if decoded == texts else decoded
 
 
+def decoded_counts(disguise: Disguise | None, plain: float, decoded: float) -> bool:
+    """Whether the decoded reading is the one that counts. plain, decoded: of each, its margin."""
+    return disguise is not None and decoded > plain
+
+
 def _undisguised(text: str, fired: dict[Trigger, None]) -> str:
     for _ in range(_LAYERS):
         before = text

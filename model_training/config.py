@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_training.ablation_config import AblationConfig, CaseStudyConfig
-from model_training.behaviour.settings import BehaviourRowsConfig
+from model_training.behaviour.settings import BehaviourConfig, BehaviourRowsConfig
 from model_training.ensemble_config import EnsembleConfig
 from model_training.errors import RecipeInvalid
 from model_training.generator_config import GeneratorConfig
@@ -183,6 +183,7 @@ class RunConfig(_Section):
     """The teacher, where this repository trains it itself."""
     ablation: AblationConfig | None = None
     case_study: CaseStudyConfig | None = None
+    behaviour: BehaviourConfig = BehaviourConfig()
 
     @model_validator(mode="after")
     def _is_imported_or_trained(self) -> RunConfig:

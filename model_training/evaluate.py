@@ -14,6 +14,7 @@ from app.contract.exchange import SLICES
 from app.contract.probability import Calibration, Floats, harmful_probability
 from model_training import scores
 from model_training.ablation_report import plot_arms, plot_curve
+from model_training.behaviour.gate import behaviour
 from model_training.candidate import (
     ABLATION_CURVE_PLOT,
     ABLATION_PLOT,
@@ -38,7 +39,7 @@ from model_training.report import report_markdown
 from model_training.report_sections import has_curve
 from model_training.rows import Row, read_pool, read_sources, write_atomically
 from model_training.scores import Ints
-from model_training.scoring import Scored, open_candidate
+from model_training.scoring import Scored, Served, open_candidate
 from model_training.split import labelled_rows
 
 LOOK_ALIKES: Final = ("contrast_constructed", "coconot", "benign_wrapped")
@@ -91,6 +92,7 @@ def evaluate(
         "validation": by_slice(held_out, policy, n_resamples=n_resamples),
         "validation_sources": by_source(held_out, policy),
         "look_alikes": look_alikes(held_out, policy),
+        **_behaviour(served, policy, config),
         **({"composition": composition} if composition else {}),
         **({"ablation": ablation} if ablation else {}),
     }
@@ -244,6 +246,12 @@ def _slices(scored: Scored, prefix: str = "") -> dict[str, Scored]:
 
 def _part(scored: Scored, where: npt.NDArray[np.bool_]) -> Scored:
     return Scored([scored.rows[int(i)] for i in np.flatnonzero(where)], scored.margins[where])
+
+
+def _behaviour(served: Served, policy: Policy, config: RunConfig) -> dict[str, Any]:
+    found = behaviour(served, policy, config.behaviour)
+    floors = {kind: config.behaviour.floor_of(kind) for kind in found}
+    return {"behaviour": found, "behaviour_floors": floors} if found else {}
 
 
 def _calibration(candidate: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from app.contract.reference import ProbabilityReference
 from app.contract.text import TEXT_FORMAT
 from app.publishing import self_test, write_durably, write_version
 from app.publishing import verify as verify
+from model_training.behaviour.gate import check_floors
 from model_training.candidate import (
     ABLATION_CURVE_PLOT,
     ABLATION_PLOT,
@@ -58,10 +59,12 @@ def publish(
     """Returns `artifacts/<name>/<version>`, whole or not at all.
 
     commit: the commit id the candidate was made from. Raises GateFailed when the candidate did not
-    pass the parity gate or was changed since; ArtifactInvalid when it cannot be served, or when
-    that version exists with other content.
+    pass the parity gate, was changed since, or is below a floor of behaviour; ArtifactInvalid when
+    it cannot be served, or when that version exists with other content.
     """
     exported = _gated(candidate)
+    report = read_json(candidate / REPORT) if (candidate / REPORT).exists() else {}
+    check_floors(report, str(exported["model_sha256"]), config.behaviour)
     target = artifacts / config.name / config.version
 
     def fill(staging: Path) -> Manifest:

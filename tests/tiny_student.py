@@ -24,6 +24,7 @@ from app.contract.probability import Calibration
 from app.contract.text import segments
 from app.contract.windows import pad
 from app.tokenizer import Tokenizer
+from model_training.behaviour.settings import BehaviourConfig
 from model_training.config import DistilConfig, ExportConfig, RunConfig
 from model_training.export import export_student
 from model_training.publish import publish
@@ -71,6 +72,7 @@ def tiny_config(quantization: Quantization = "none") -> RunConfig:
         version=TINY_VERSION,
         distil=DistilConfig(base="tiny", window_tokens=_WINDOW_TOKENS, overlap_tokens=8),
         export=ExportConfig(quantization=quantization, calibration_rows=64),
+        behaviour=BehaviourConfig(cases=4),
     )
 
 
