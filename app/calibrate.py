@@ -38,7 +38,7 @@ from app.publishing import write_durably, write_version
 from app.scoring import deciding_outputs
 from app.session import OnnxSession
 from app.tokenizer import Tokenizer
-from app.triggers import Disguise, readable_disguise, second_reading
+from app.triggers import Disguise, decoded_counts, readable_disguise, second_reading
 from app.warm_up import check_self_test, warm_up
 
 CERTIFICATE = "CERTIFICATE.md"
@@ -120,8 +120,9 @@ def score(
 ) -> Floats:
     """(n,) margins in nats, as the server computes them: the most harmful window of each.
 
-    hidden: of `disguises`; what is disguised is scored as it came and decoded, and the more harmful
-    counts. Raises ArtifactInvalid when this machine computes the graph wrongly.
+    hidden: of `disguises`; what is disguised is scored as it came and decoded, and that reading
+    counts that counts for a server. Raises ArtifactInvalid when this machine computes the graph
+    wrongly.
     """
     return harmful_margin(outputs(artifact, rows, hidden, threads=threads))
 
@@ -144,7 +145,7 @@ def outputs(
     found = _outputs(artifact, [*texts, *decoded.values()], threads=threads, extra=extra)
     margins = harmful_margin(found)
     for further, place in enumerate(decoded, start=len(texts)):
-        if margins[further] > margins[place]:
+        if decoded_counts(hidden[place], float(margins[place]), float(margins[further])):
             found[place] = found[further]
     return found[: len(texts)]
 

@@ -57,8 +57,13 @@ APP_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "disguises.encodings": (set(), _IO | {"asyncio"}),
     "disguises.ciphers": (set(), _IO | {"asyncio"}),
     "disguises.lettering": (set(), _IO | {"asyncio"}),
+    "disguises.codes": ({"disguises.ciphers", "disguises.encodings"}, _IO | {"asyncio"}),
+    "disguises.joined": ({"disguises.ciphers"}, _IO | {"asyncio"}),
     "triggers": (
-        {"disguises.ciphers", "disguises.encodings", "disguises.lettering"},
+        {
+            *("disguises.ciphers", "disguises.codes", "disguises.encodings"),
+            *("disguises.joined", "disguises.lettering"),
+        },
         _IO | {"asyncio"},
     ),
     "teacher.opinion": (set(), _IO | {"asyncio"}),
