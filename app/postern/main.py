@@ -12,10 +12,12 @@ from postern.clock import now
 from postern.composition.services import build_services
 from postern.composition.student import Student, load_student
 from postern.contract.moderation import Identity
+from postern.http.heads import HeadLimits
 from postern.http.loop_turns import LoopTurns
-from postern.http.protocol import bounded_protocol
+from postern.http.protocol import Bounds, bounded_protocol
 from postern.server.application import create_app
 from postern.server.lifecycle import DrainingServer, listen
+from postern.server.refusals import Refusals
 from postern.settings.settings import Settings
 
 
@@ -32,13 +34,17 @@ def serve_student(settings: Settings, student: Student) -> None:
     os.putenv("TOKENIZERS_PARALLELISM", "false")
     services, batcher = build_services(settings, student)
     listener, turns = listen(settings.server.host, settings.server.port), LoopTurns(now)
+    refusals = Refusals(services.metrics)
     config = uvicorn.Config(
         create_app(services, batcher, turns),
         http=bounded_protocol(
-            header_timeout_s=settings.limits.header_timeout_ms / 1000.0,
-            max_connections=settings.server.max_connections,
+            _bounds(settings),
             turns=turns,
+            refusal=refusals.answer,
+            on_cut=refusals.cut,
+            leaving=lambda: services.health.unready or services.health.draining,
         ),
+        ws="none",
         loop="uvloop",
         lifespan="on",
         access_log=False,
@@ -59,6 +65,16 @@ def serve_student(settings: Settings, student: Student) -> None:
         # The interpreter would wait for the thread, for ever if the model never returns.
         sys.stderr.flush()
         os._exit(0)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    limits = settings.limits
+    return Bounds(
+        header_timeout_s=limits.header_timeout_ms / 1000.0,
+        write_timeout_s=limits.write_timeout_ms / 1000.0,
+        max_connections=settings.server.max_connections,
+        head=HeadLimits(limits.max_header_bytes, limits.max_headers, limits.max_url_bytes),
+    )
 
 
 def _greeting(host: str, port: int, identity: Identity, *, needs_key: bool) -> str:

@@ -1,4 +1,4 @@
-"""How many behaviour rows a recipe asks for; no other imports than pydantic."""
+"""What a recipe says of behaviour: rows for training, floors for publishing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class BehaviourRowsConfig(BaseModel):
@@ -41,3 +42,22 @@ class BehaviourRowsConfig(BaseModel):
     """Groups of people, spoken of fairly or with hate."""
     grave: Count = 0
     """Grave topics asked factually; grave requests."""
+
+
+class BehaviourConfig(BaseModel):
+    """The behaviour cases that `evaluate` runs, and what `publish` asks of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cases: Count = 100
+    """Of each kind; 0: none are run."""
+    floors: dict[str, Share] = {}
+    """Share that must come out right, by kind (`diluted/after`) or group of kinds (`diluted`);
+    `every` speaks for those that nothing else names. None: the figures are only shown."""
+
+    def floor_of(self, kind: str) -> float | None:
+        """The floor of a kind: its own, else that of its group, else that of `every`."""
+        for name in (kind, kind.partition("/")[0], "every"):
+            if name in self.floors:
+                return self.floors[name]
+        return None

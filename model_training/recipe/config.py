@@ -15,7 +15,7 @@ from model_training.recipe.augmentation import (
     LabelConfig,
     RespondConfig,
 )
-from model_training.recipe.behaviour import BehaviourRowsConfig
+from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
 from model_training.recipe.inherit import read_merged
@@ -194,6 +194,8 @@ class RunConfig(_Section):
     label: LabelConfig | None = None
     ensemble: EnsembleConfig | None = None
     """The teacher, where this repository trains it itself."""
+    behaviour: BehaviourConfig = BehaviourConfig()
+    """Cases of each kind that a published student must get right."""
 
     @model_validator(mode="after")
     def _is_imported_or_trained(self) -> RunConfig:

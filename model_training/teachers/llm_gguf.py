@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def _read(content: Mapping[str, Any], call: Call) -> Reply:
 
 def _server(config: LlamaCppConfig) -> Any:
     try:
-        library = import_module("xllamacpp")
+        import xllamacpp as library  # compiled; generating alone needs it
     except ImportError as exc:
         raise RecipeInvalid(
             'a model of kind "llama.cpp" needs the package xllamacpp: pip install xllamacpp'

@@ -37,7 +37,7 @@ ROOMS: Final[dict[str, Row]] = {
     "contract": Row("", "numpy pydantic"),
     "settings": Row("contract shipped", "pydantic pydantic_settings"),
     "disguises": Row("contract"),
-    "http": Row("contract", "fastapi httpx2 orjson pydantic starlette uvicorn"),
+    "http": Row("contract", "fastapi httptools httpx2 orjson pydantic starlette uvicorn"),
     "inference": Row("contract metrics settings", "numpy onnxruntime tokenizers tqdm"),
     "teacher": Row("clock contract http inference logs metrics settings", "orjson pydantic"),
     "judging": Row("contract disguises inference metrics teacher", "numpy"),

@@ -76,6 +76,7 @@ from postern.contract.reference import (
 from postern.contract.text import segments
 from postern.disguises.triggers import (
     Disguise,
+    decoded_counts,
     readable_disguise,
     second_reading,
 )
@@ -166,8 +167,9 @@ def score(
 ) -> Floats:
     """(n,) margins in nats, as the server computes them: the most harmful window of each.
 
-    hidden: of `disguises`; what is disguised is scored as it came and decoded, and the more harmful
-    counts. Raises ArtifactInvalid when this machine computes the graph wrongly.
+    hidden: of `disguises`; what is disguised is scored as it came and decoded, and that reading
+    counts that counts for a server. Raises ArtifactInvalid when this machine computes the graph
+    wrongly.
     """
     return harmful_margin(outputs(artifact, rows, hidden, threads=threads))
 
@@ -190,7 +192,7 @@ def outputs(
     found = _outputs(artifact, [*texts, *decoded.values()], threads=threads, extra=extra)
     margins = harmful_margin(found)
     for further, place in enumerate(decoded, start=len(texts)):
-        if margins[further] > margins[place]:
+        if decoded_counts(hidden[place], float(margins[place]), float(margins[further])):
             found[place] = found[further]
     return found[: len(texts)]
 

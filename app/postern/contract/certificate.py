@@ -24,9 +24,10 @@ ASSUMPTIONS: Final = (
     "labels are right; it ends when traffic drifts. No adversaries: whoever rewrites text until it "
     "passes is not covered. Each bound holds on its own at the stated confidence, not all at once. "
     "A threshold given with a request is not covered. Measured as a server decides whose triggers "
-    "are on (the default): disguised text counts as the more harmful of its readings, and a "
-    "teacher, where there is one, is asked about all of it. Fused bounds assume that the teacher "
-    "answers and that the cap on deferrals is not reached."
+    "are on (the default): disguised text counts as what it says without the disguise or, where "
+    "that is not certain, as the more harmful of its readings, and a teacher, where there is one, "
+    "is asked about all of it. Fused bounds assume that the teacher answers and that the cap on "
+    "deferrals is not reached."
 )
 
 

@@ -6,6 +6,11 @@
     │   ├── NothingToJudge
     │   └── UnreadableContent
     ├── RequestRefused         wrong as a request, before any exchange is looked at
+    │   ├── MalformedRequest
+    │   ├── UrlTooLong
+    │   ├── HeadersTooLarge
+    │   ├── ForeignHost
+    │   ├── ForeignOrigin
     │   ├── MalformedBody
     │   ├── BodyMismatch
     │   ├── BodyTooLarge
@@ -18,6 +23,8 @@
     ├── UnknownOperatingPoint
     ├── Overloaded             refused at the door; carries retry_after_s
     │   ├── TooManyConnections
+    │   ├── TooManyWrongKeys
+    │   ├── TextWorkFull
     │   ├── QueueFull
     │   └── DeadlineUnreachable
     ├── DeadlineExceeded       accepted, but time ran out while waiting
@@ -75,6 +82,38 @@ class UnreadableContent(InvalidExchange):
 
 class RequestRefused(PosternError):
     """The request is wrong as HTTP or as JSON, before any exchange is looked at."""
+
+
+class MalformedRequest(RequestRefused):
+    """The bytes are no request of HTTP/1.0 or HTTP/1.1."""
+
+    def __init__(self, reason: str = "this is no valid HTTP/1.1 request") -> None:
+        super().__init__(reason)
+
+
+class UrlTooLong(RequestRefused):
+    """The URL has more bytes than the server takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the URL has more than {limit} bytes")
+
+
+class HeadersTooLarge(RequestRefused):
+    """Headers, trailers or chunk extensions: too many of them, or too many bytes."""
+
+
+class ForeignHost(RequestRefused):
+    """The header Host names another server."""
+
+    def __init__(self) -> None:
+        super().__init__("the header Host names another server (see allowed_hosts)")
+
+
+class ForeignOrigin(RequestRefused):
+    """The request comes from a web page of another place."""
+
+    def __init__(self) -> None:
+        super().__init__("web pages of other places may not call this server (see cors_origins)")
 
 
 class MalformedBody(RequestRefused):
@@ -162,6 +201,22 @@ class TooManyConnections(Overloaded):
 
     def __init__(self) -> None:
         super().__init__("too many connections are open", retry_after_s=1.0)
+
+
+class TooManyWrongKeys(Overloaded):
+    """Too many wrong API keys came from this address."""
+
+    def __init__(self, *, retry_after_s: float) -> None:
+        super().__init__(
+            "too many wrong API keys came from this address", retry_after_s=retry_after_s
+        )
+
+
+class TextWorkFull(Overloaded):
+    """Too much long text waits to be read."""
+
+    def __init__(self, *, retry_after_s: float) -> None:
+        super().__init__("too much long text waits to be read", retry_after_s=retry_after_s)
 
 
 class QueueFull(Overloaded):

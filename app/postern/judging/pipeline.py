@@ -131,13 +131,16 @@ class Pipeline:
     def _case(
         self, exchange: Exchange, disguise: Disguise | None, score: Score, point: OperatingPoint
     ) -> Case:
-        """Of the text as it came and as it was decoded, the more harmful counts."""
+        """Of the text as it came and as it was decoded, the more harmful counts.
+
+        Where it was decoded with certainty, that reading alone.
+        """
         slice_, encoding = exchange.slice, score.encodings[-1]
+        certain = disguise is not None and disguise.certain
+        counted = score.scored[-1:] if certain else score.scored
         # What it says is what the teacher should read, whatever the student makes of it.
         said = exchange if disguise is None else disguise.decoded
-        probability = max(
-            most_harmful_probability(one, self.policy, slice_) for one in score.scored
-        )
+        probability = max(most_harmful_probability(one, self.policy, slice_) for one in counted)
         return Case(
             said,
             probability,
@@ -146,7 +149,7 @@ class Pipeline:
             excerpt=functools.partial(self._excerpt, said, encoding, score.scored[-1])
             if encoding.spans
             else None,
-            gain=expected_gain(score.scored, self.policy, slice_, probability, point),
+            gain=expected_gain(counted, self.policy, slice_, probability, point),
         )
 
     def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:

@@ -15,6 +15,8 @@ from postern.clock import now
 from postern.contract.errors import SettingsInvalid
 from postern.inference.health import Health
 
+_SEND_BUFFER_BYTES = 1 << 18
+
 
 class DrainingServer(uvicorn.Server):
     """uvicorn, but a signal first makes the server unready, and a clean stop exits with 0."""
@@ -61,6 +63,8 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # The system would buffer up to 4 MB for each client that does not read.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.listen(2048)
     except OSError as exc:

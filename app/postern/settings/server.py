@@ -59,3 +59,13 @@ class LimitSettings(Section):
     header_timeout_ms: int = Field(
         10_000, ge=1, description="Time that a client may take to send the headers of a request."
     )
+    max_header_bytes: int = Field(
+        60 << 10, ge=1024, description="Largest head of a request: its first line and headers."
+    )
+    max_headers: int = Field(100, ge=10, description="Most headers in one request.")
+    max_url_bytes: int = Field(8192, ge=256, description="Longest URL of a request.")
+    write_timeout_ms: int = Field(
+        10_000,
+        ge=1,
+        description="Time that a client may take to read what fills its buffer of 64 KiB.",
+    )
