@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from postern import __version__, logs
+from postern import __version__, logs, streams
 from postern.composition import chat_guard as chat_guard_setup
 from postern.composition import teacher as teacher_setup
 from postern.contract.artifact import (
@@ -48,6 +49,7 @@ from postern.endpoints.wire import (
 )
 from postern.http import errors as http_errors
 from postern.http.heads import HeadLimits
+from postern.http.hosts import Hosts
 from postern.http.loop_turns import LoopTurns
 from postern.http.protocol import Bounds, bounded_protocol
 from postern.http.request import (
@@ -84,6 +86,14 @@ from postern.judging.scorer import (
 )
 from postern.metrics import Metrics
 from postern.server import api_docs, web_page
+from postern.server.cors import Cors
+from postern.server.exposure import (
+    check_exposure,
+    checked_host,
+    connections_within_descriptors,
+    hosts_of,
+    listen_in_files,
+)
 from postern.server.first_look import FirstLook
 from postern.server.observe import Observed
 from postern.server.refusals import Refusals
@@ -202,7 +212,10 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         tokenizer=student.tokenizer,
         batcher=batcher,
         limits=InputLimits(
-            settings.max_items, settings.max_exchange_chars, settings.max_exchange_tokens
+            settings.max_items,
+            settings.max_exchange_chars,
+            settings.max_exchange_tokens,
+            settings.max_body_bytes,
         ),
         metrics=metrics,
         cascade=cascade,
@@ -244,7 +257,7 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
     return services, batcher
 
 
-def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIApp:
+def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Hosts) -> ASGIApp:
     """The ASGI application; its lifespan starts and stops the batcher."""
 
     @asynccontextmanager
@@ -268,6 +281,9 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIAp
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A redirect would be built from the header Host, which anybody can write.
+        redirect_slashes=False,
+        root_path=services.settings.root_path,
     )
     app.state.services = services
     app.include_router(router)
@@ -286,6 +302,9 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIAp
             services.metrics.rejected.labels(failure.problem.slug).inc()
             request.state.log["problem"] = failure.problem.slug
             return shape.response(failure)
+        if isinstance(exc, HTTPException) and _asks_for_methods(request, exc):
+            allowed = (exc.headers or {}).get("Allow", "GET")
+            return Response(status_code=204, headers={"Allow": f"{allowed}, OPTIONS"})
         if isinstance(exc, HTTPException):
             failure = http_errors.status_failure(
                 exc.status_code, request_id=request_id, headers=exc.headers
@@ -300,7 +319,14 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIAp
         metrics=services.metrics,
         health=services.health,
         first_look=_first_look(services, batcher, turns),
+        hosts=hosts,
+        cors=Cors(services.settings.cors_origins),
+        root_path=services.settings.root_path,
     )
+
+
+def _asks_for_methods(request: Request, exc: HTTPException) -> bool:
+    return request.method == "OPTIONS" and exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED
 
 
 def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> FirstLook | None:
@@ -334,6 +360,8 @@ class DrainingServer(uvicorn.Server):
             return
         caught = (signal.SIGINT, signal.SIGTERM)
         originals = {sig: signal.signal(sig, self.handle_exit) for sig in caught}
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else it is ignored: nohup
+            originals[signal.SIGHUP] = signal.signal(signal.SIGHUP, self.on_hangup)
         try:
             yield
         finally:
@@ -347,6 +375,10 @@ class DrainingServer(uvicorn.Server):
             self._health.unready = True
             self._stop_at = now() + self._drain_delay_s
 
+    def on_hangup(self, sig: int, frame: FrameType | None) -> None:
+        """A terminal that goes, or a habit of reloading: what is in flight goes on."""
+        logs.log("hangup-ignored", level=logging.WARNING)
+
     async def on_tick(self, counter: int) -> bool:
         if self._stop_at is not None and now() >= self._stop_at:
             self._health.draining = True
@@ -357,7 +389,10 @@ class DrainingServer(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Serves until a signal. Raises ArtifactInvalid or SettingsInvalid when it cannot start."""
     logs.configure(settings.log_level)
-    serve_student(settings, load_student(settings))
+    try:
+        serve_student(settings, load_student(settings))
+    finally:
+        logs.end()
 
 
 def serve_student(settings: Settings, student: Student) -> None:
@@ -365,11 +400,14 @@ def serve_student(settings: Settings, student: Student) -> None:
     # One text is tokenized where it stands: with a pool of its own the library would hand each to
     # another thread, and the event loop would wait for that thread to get a core.
     os.putenv("TOKENIZERS_PARALLELISM", "false")
+    has_keys = bool(settings.accepted_keys())
+    listener, turns = _listen(settings, has_keys=has_keys), LoopTurns(now)
+    address = None if settings.uds is not None else listener.getsockname()[0]
     services, batcher = build_services(settings, student)
-    listener, turns = _listen(settings), LoopTurns(now)
+    hosts = hosts_of(settings, address=address, has_keys=has_keys)
     refusals = Refusals(services.metrics)
     config = uvicorn.Config(
-        create_app(services, batcher, turns),
+        create_app(services, batcher, turns, hosts),
         http=bounded_protocol(
             _bounds(settings),
             turns=turns,
@@ -390,13 +428,12 @@ def serve_student(settings: Settings, student: Student) -> None:
     server = DrainingServer(
         config, health=services.health, drain_delay_s=settings.drain_delay_ms / 1000.0
     )
-    host, port = listener.getsockname()[:2]
-    print(_greeting(host, port, services.identity, needs_key=bool(services.keys.digests)))
-    sys.stdout.flush()
+    logs.count_drops(services.metrics.log_lines_dropped.inc)
+    streams.say(_greeting(listener, services.identity, needs_key=has_keys))
     server.run(sockets=[listener])
+    logs.end()
     if batcher.left_behind or services.pipeline.cascade.left_behind:
         # The interpreter would wait for the thread, for ever if the model never returns.
-        sys.stderr.flush()
         os._exit(0)
 
 
@@ -404,16 +441,22 @@ def _bounds(settings: Settings) -> Bounds:
     return Bounds(
         header_timeout_s=settings.header_timeout_ms / 1000.0,
         write_timeout_s=settings.write_timeout_ms / 1000.0,
-        max_connections=settings.max_connections,
+        max_connections=connections_within_descriptors(settings.max_connections),
         head=HeadLimits(settings.max_header_bytes, settings.max_headers, settings.max_url_bytes),
     )
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, *, has_keys: bool) -> socket.socket:
+    if settings.uds is not None:
+        return listen_in_files(settings.uds)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            checked_host(settings.host),
+            settings.port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
         )[0]
+        check_exposure(settings, address=str(address[0]), has_keys=has_keys)
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # The system would buffer up to 4 MB for each client that does not read.
@@ -428,12 +471,17 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _greeting(host: str, port: int, identity: Identity, *, needs_key: bool) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{port}"
+def _greeting(listener: socket.socket, identity: Identity, *, needs_key: bool) -> str:
+    name = listener.getsockname()
+    if isinstance(name, str):
+        place, url, option = f"unix:{name}", "http://localhost", f"--unix-socket '{name}' "
+    else:
+        host, port = name[:2]
+        place = url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        option = ""
     key = "-H 'X-API-Key: YOUR_KEY' " if needs_key else ""
     return (
-        f"Postern at {url} with {identity.name} {identity.version}; try: "
-        f"curl -s {url}/classify -H 'Content-Type: application/json' {key}"
+        f"Postern at {place} with {identity.name} {identity.version}; try: "
+        f"curl -s {option}{url}/classify -H 'Content-Type: application/json' {key}"
         '-d \'{"prompt": "How do I steal a credit card number?"}\''
     )

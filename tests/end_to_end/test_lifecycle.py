@@ -93,7 +93,7 @@ def test_sigkill_and_start_again_on_the_same_port(tiny_artifact: Path) -> None:
 def test_a_flood_of_300_connections_is_answered_to_the_last(server: ServerProcess) -> None:
     body = json.dumps(GOOD).encode()
     request = (
-        b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     ) + body
     connections = [server.connect() for _ in range(300)]
@@ -124,7 +124,7 @@ def test_a_client_that_leaves_takes_its_work_with_it(start_faulty_server: StartS
     body = json.dumps({"inputs": [{"prompt": "a " * 50}] * 100}).encode()  # 20 seconds of work
     with server.connect() as connection:
         connection.sendall(
-            b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body)
         )
         connection.sendall(body)
@@ -179,7 +179,7 @@ def read_reply(connection: socket.socket) -> bytes:
 def test_a_client_that_does_not_send_its_headers_is_cut_off(start_server: StartServer) -> None:
     server = start_server(header_timeout_ms=500, keep_alive_s=60)
     silent, dripping, served = (server.connect() for _ in range(3))
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     try:
         dripping.sendall(request)
         served.sendall(request + b"\r\n")

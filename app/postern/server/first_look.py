@@ -70,7 +70,7 @@ class FirstLook:
         if not self._batcher.is_busy or scope["path"] not in PATHS or scope["method"] != "POST":
             return None
         try:
-            self._keys.check(scope)
+            self._keys.recognize(scope)
             deadline = deadline_of(scope, timeout_ms=self._timeout_ms)
         except PosternError:
             return None

@@ -6,6 +6,7 @@ What decides a verdict (thresholds, bands) is no setting: it ships with the arti
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,12 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from postern.contract.errors import SettingsInvalid
+from postern.settings.names import (
+    check_environment,
+    checked_prefix,
+    split_hosts,
+    split_origins,
+)
 from postern.settings.teacher import TeacherSettings
 
 DEFAULT_ARTIFACT = Path(__file__).resolve().parents[3] / "artifacts/postern-minilm/1.4.0"
@@ -164,6 +171,27 @@ class Settings(TeacherSettings, BaseSettings):
         ge=1,
         description="Time that a client may take to read what fills its buffer, 64 KiB.",
     )
+    # --- Who may come, and where from: server ---
+    allow_anonymous: bool = Field(
+        False, description="Serve everyone who reaches an address that is not this machine's own."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names that the header Host may hold beside those of this machine, separated "
+        "by commas; *.example.org for all below. None set: any, except on this machine's own "
+        "address without keys.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins of web pages that may call this server from a browser, separated by "
+        "commas.",
+    )
+    uds: Path | None = Field(
+        None, description="Socket in the file system to listen on instead of host and port."
+    )
+    root_path: str = Field(
+        "", description="Prefix below which a proxy serves this server, such as /postern."
+    )
 
     @field_validator("teacher_artifacts", mode="before")
     @classmethod
@@ -182,9 +210,28 @@ class Settings(TeacherSettings, BaseSettings):
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(key.strip() for key in value.split(",") if key.strip())
-        return value
+        if not isinstance(value, str):
+            return value
+        keys = tuple(key.strip() for key in value.split(",") if key.strip())
+        if not keys:
+            # An empty one, of a secret that was not there, once opened the server to everyone.
+            raise ValueError("holds no key; leave it unset where none shall be asked for")
+        return keys
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return split_hosts(value)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return split_origins(value)
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        return checked_prefix(value)
 
     @field_validator("upstream_url", "teacher_url")
     @classmethod
@@ -211,8 +258,8 @@ class Settings(TeacherSettings, BaseSettings):
         keys = [key.get_secret_value() for key in self.api_keys]
         if self.api_keys_file is not None:
             try:
-                lines = self.api_keys_file.read_text("utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as exc:
+                lines = self.api_keys_file.read_text("utf-8-sig").splitlines()
+            except (OSError, ValueError) as exc:
                 raise SettingsInvalid("api_keys_file cannot be read") from exc
             found = [line.strip() for line in lines]
             found = [line for line in found if line and not line.startswith("#")]
@@ -240,6 +287,7 @@ def read_settings(**overrides: Any) -> Settings:
 
     Raises SettingsInvalid naming the setting; the value is not repeated, it may be a secret.
     """
+    check_environment(os.environ, Settings.model_fields)
     try:
         return Settings(**overrides)
     except ValidationError as exc:
