@@ -36,9 +36,10 @@ def say(line: str) -> None:
 
 
 def complain(line: str) -> None:
-    """A line on standard error, where that can be written."""
+    """A line on standard error, where that can be written; names in it stay in that line."""
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
     with contextlib.suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+        print(shown, file=sys.stderr, flush=True)
         return
     _abandon(2)
 

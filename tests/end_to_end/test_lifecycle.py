@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -293,6 +295,66 @@ def _break_the_model(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"not a graph")
     entries = {name: entry.model_dump() for name, entry in file_entries(folder).items()}
     _edit_manifest(folder, files=entries)
+
+
+def _pipe_for_the_model(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+
+
+def _edit_entries(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    entries = json.loads((folder / "manifest.json").read_text())["files"]
+    change(entries)
+    _edit_manifest(folder, files=entries)
+
+
+def _empty_the_vocabulary(folder: Path) -> None:
+    from postern.contract.artifact import file_entries
+
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["model"]["vocab"] = {}
+    path.write_text(json.dumps(content))
+    entries = {name: entry.model_dump() for name, entry in file_entries(folder).items()}
+    _edit_manifest(folder, files=entries)
+
+
+MODEL = "model.onnx"
+_NAME = "a\0b\x1b[31m\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_pipe_for_the_model, "plain file"),
+        (_empty_the_vocabulary, "tokenizer.json"),
+        (lambda folder: _edit_manifest(folder, window_tokens=10**9), "window_tokens"),
+        (
+            lambda folder: _edit_entries(
+                folder, lambda e: e["model.onnx"].update(size_bytes=10**18)
+            ),
+            "size_bytes",
+        ),
+        (
+            lambda folder: _edit_entries(folder, lambda e: e.update({_NAME: e[MODEL]})),
+            "a\\x00b\\x1b[31m\\n must be a plain file",
+        ),
+    ],
+    ids=["pipe", "vocabulary", "window", "size", "name"],
+)
+def test_a_hostile_artifact_is_refused_in_one_line(
+    tiny_artifact: Path, tmp_path: Path, damage: Callable[[Path], object], says: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_artifact, tmp_path / "student"))
+    damage(folder)
+    assert_refused(says=says, artifact=folder)
+
+
+@pytest.mark.parametrize("host", ["a" * 300, f"{'b' * 300}.example", "a..b"])
+def test_a_host_that_no_resolver_takes_is_refused_in_one_line(
+    tiny_artifact: Path, host: str
+) -> None:
+    assert_refused("--host", host, says="host is no valid host name", artifact=tiny_artifact)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,6 @@ TEXT_FORMAT: Final = 1
 
 _TAG_OFFSET: Final = 0xE0000
 
-# What NFKC makes of one character at most: U+FDFA.
-_MOST_EXPANSION: Final = 18
-
 
 def _ranges(*bounds: tuple[int, int]) -> list[int]:
     return [point for first, last in bounds for point in range(first, last + 1)]
@@ -102,7 +99,7 @@ def expanded_length(text: str, *, at_most: int) -> int:
     refused. Exact but for rare heaps of accents. at_most: beyond it, any number above it may come.
     """
     length = len(text)
-    if length > at_most or length * _MOST_EXPANSION <= at_most or text.isascii():
+    if length > at_most or text.isascii():
         return length
     expansions = _expansions()
     for char in set(text) & expansions.keys():

@@ -88,6 +88,7 @@ class Scorer:
         self._clock = clock
         self._cache = cache
         self._text_work = TextWork(clock=clock)
+        expanded_length("\u00e9", at_most=1)  # makes its table now, not for the first request
 
     def check_sizes(self, exchanges: Sequence[Exchange]) -> None:
         """Before any work on them. Raises ExchangeTooLong."""

@@ -11,9 +11,12 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from postern.contract import errors
 from postern.endpoints import dialect_docs as dialects
 from postern.endpoints.classify import ProblemOut
+from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.wire import ClassifyIn
+from postern.http.errors import openapi_responses
 from postern.server.browsers import policy_headers
 
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
@@ -47,6 +50,15 @@ _HEADERS = policy_headers(
     # Swagger UI writes styles into its markup, and its pictures into its styles.
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
+)
+_REFUSALS = (
+    errors.MalformedRequest,
+    errors.ForeignOrigin,
+    errors.UrlTooLong,
+    errors.ForeignHost,
+    errors.TooManyWrongKeys,
+    errors.HeadersTooLarge,
+    errors.NotReady,
 )
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -129,4 +141,15 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         "content": {"application/json": {"schema": body, "examples": _EXAMPLES}},
     }
     dialects.complete(document)
+    _add_refusals(document)
     return document
+
+
+def _add_refusals(document: dict[str, Any]) -> None:
+    """What any path can answer with: it is refused before the path is looked at, or by the key."""
+    for path, operations in document["paths"].items():
+        refusals = openapi_responses(*_REFUSALS, shape=error_shape_of(path))
+        for operation in operations.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                for status, entry in refusals.items():
+                    operation["responses"].setdefault(str(status), entry)
