@@ -15,13 +15,16 @@ CHECKS = (
 )
 
 
-def command(url: str, *, seconds: int, examples: int, seed: int | None = None) -> list[str]:
-    """Of schemathesis, which is installed with the tests."""
+def command(
+    url: str, *, seconds: int, examples: int, seed: int | None = None, without: str | None = None
+) -> list[str]:
+    """Of schemathesis, which is installed with the tests. without: a pattern of paths."""
     return [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
         *("--checks", ",".join(CHECKS), "--max-time", str(seconds)),
         *("--max-examples", str(examples), "--phases", "coverage,fuzzing"),
         *("--generation-database", "none", "--no-color", "--warnings", "off"),
+        *(() if without is None else ("--exclude-path-regex", without)),
         *(() if seed is None else ("--seed", str(seed))),
     ]
 

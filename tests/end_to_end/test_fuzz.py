@@ -11,13 +11,15 @@ from tests.conftest import StartServer
 from tests.server_process import ROOT
 
 SECONDS = 90
+# These are answered with 501 where there is no upstream; the guarded proxy has tests of its own.
+PROXIED = "^/v1/(chat/completions|models)$"
 
 
 @pytest.mark.slow
 def test_every_answer_is_as_documented(start_server: StartServer) -> None:
     server = start_server()
     done = subprocess.run(
-        command(server.url, seconds=SECONDS, examples=200, seed=1),
+        command(server.url, seconds=SECONDS, examples=200, seed=1, without=PROXIED),
         cwd=ROOT,
         capture_output=True,
         text=True,

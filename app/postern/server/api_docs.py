@@ -103,6 +103,8 @@ def add_to(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _complete(FastAPI.openapi(app))
+            if app.root_path:
+                app.openapi_schema["servers"] = [{"url": app.root_path}]
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
