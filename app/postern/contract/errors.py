@@ -149,8 +149,9 @@ class BodyTooSlow(RequestRefused):
 class UnsupportedMediaType(RequestRefused):
     """Content-Type is not JSON, or a Content-Encoding is set."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, is_encoded: bool = False) -> None:
         super().__init__(reason)
+        self.is_encoded = is_encoded
 
 
 class UnsupportedContent(RequestRefused):

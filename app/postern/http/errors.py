@@ -140,6 +140,8 @@ def failure_of(error: PosternError, *, request_id: str) -> Failure:
     headers = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, errors.UnsupportedMediaType) and error.is_encoded:
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, section 15.5.16
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return Failure(problem, str(error), request_id, headers, error)

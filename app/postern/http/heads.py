@@ -9,11 +9,13 @@ quadratic time); and an offer to upgrade is hidden from it, after which it would
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from postern.contract.errors import (
     HeadersTooLarge,
+    MalformedRequest,
     UrlTooLong,
 )
 
@@ -104,3 +106,23 @@ def _without_offers(head: bytes) -> bytes:
     if b"\r\nupgrade:" not in head.lower():
         return head
     return _OFFER.sub(_HIDDEN, head)
+
+
+def body_length(headers: Sequence[tuple[bytes, bytes]], version: str) -> int | None:
+    """Bytes of the body that a head announces; None for one that comes in chunks.
+
+    headers: names in lower case. Raises MalformedRequest where two readers could disagree
+    (RFC 9112, section 6.3).
+    """
+    if version not in ("1.0", "1.1"):
+        raise MalformedRequest
+    names = [name for name, _ in headers]
+    if names.count(b"host") > 1:
+        raise MalformedRequest("the request has more than one header Host")
+    if b"transfer-encoding" in names:
+        if version == "1.0":
+            raise MalformedRequest("HTTP/1.0 knows no Transfer-Encoding")
+        return None
+    if b"content-length" in names:
+        return int(headers[names.index(b"content-length")][1])
+    return 0

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from postern.contract.errors import (
@@ -22,8 +21,10 @@ from postern.http.heads import (
     END,
     HeadLimits,
     Heads,
+    body_length,
 )
 from postern.http.loop_turns import LoopTurns
+from postern.http.transports import Flow, LingeringTransport
 
 ARRIVED = "arrived"
 """In the state of a request: from when its deadline counts, in seconds on the monotonic clock."""
@@ -77,16 +78,6 @@ def bounded_protocol(
     return cast(type[BoundedProtocol], type("Protocol", (BoundedProtocol,), members))
 
 
-class _Flow(FlowControl):
-    """Reading stays paused while too much waits to be parsed, whoever asks for more."""
-
-    full = False
-
-    def resume_reading(self) -> None:
-        if not self.full:
-            super().resume_reading()
-
-
 class BoundedProtocol(HttpToolsProtocol):
     """One request at a time: what comes behind it waits, unparsed, until it is answered.
 
@@ -126,7 +117,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow: _Flow = _Flow(transport)
+        self.flow: Flow = Flow(transport)
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -262,7 +253,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """uvicorn's, with bounds and without a way to other protocols."""
         self._disarm()
         version = self.parser.get_http_version()
-        left = self._length_of_body(version)
+        left = body_length(self.headers, version)
         scope = cast(dict[str, Any], self.scope)
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
@@ -282,7 +273,7 @@ class BoundedProtocol(HttpToolsProtocol):
         keeps = version == "1.1" and self.parser.should_keep_alive() and not self._is_stopping
         self.cycle = BoundedCycle(
             scope=self.scope,
-            transport=cast(asyncio.Transport, _LingeringTransport(self.transport, self._leave)),
+            transport=cast(asyncio.Transport, LingeringTransport(self.transport, self._leave)),
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -295,21 +286,6 @@ class BoundedProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         self._start_asgi_task(self.cycle, self.app)
-
-    def _length_of_body(self, version: str) -> int | None:
-        """Raises MalformedRequest where two readers could disagree (RFC 9112, section 6.3)."""
-        if version not in ("1.0", "1.1"):
-            raise MalformedRequest
-        names = [name for name, _ in self.headers]
-        if names.count(b"host") > 1:
-            raise MalformedRequest("the request has more than one header Host")
-        if b"transfer-encoding" in names:
-            if version == "1.0":
-                raise MalformedRequest("HTTP/1.0 knows no Transfer-Encoding")
-            return None
-        if b"content-length" in names:
-            return int(self.headers[names.index(b"content-length")][1])
-        return 0
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -413,15 +389,3 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.on_cut("slow-sender")
             self._close()
-
-
-class _LingeringTransport:
-    """A transport that is closed in another way: once what the peer still sends has been read."""
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self._transport = transport
-        self.close = close
-        self.write = transport.write
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)

@@ -97,7 +97,8 @@ class Pipeline:
         started = self._clock()
         points = [self._point(exchange.slice, options) for exchange in exchanges]
         self._scorer.check_sizes(exchanges)
-        disguises = await self._disguises(exchanges)
+        await self._scorer.check_expanded(exchanges, deadline=deadline)
+        disguises = await self._disguises(exchanges, deadline)
         scores = await self._scorer.score(
             exchanges, disguises, reject_long=options.reject_long, deadline=deadline
         )
@@ -123,10 +124,12 @@ class Pipeline:
             slice_, operating_point=options.operating_point, threshold=options.threshold
         )
 
-    async def _disguises(self, exchanges: Sequence[Exchange]) -> Sequence[Disguise | None]:
+    async def _disguises(
+        self, exchanges: Sequence[Exchange], deadline: float
+    ) -> Sequence[Disguise | None]:
         if not self._triggers:
             return [None] * len(exchanges)
-        return await self._scorer.disguises(exchanges)
+        return await self._scorer.disguises(exchanges, deadline=deadline)
 
     def _case(
         self, exchange: Exchange, disguise: Disguise | None, score: Score, point: OperatingPoint

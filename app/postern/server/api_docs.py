@@ -10,7 +10,10 @@ from fastapi import FastAPI, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from postern.contract import errors
 from postern.endpoints import verdicts
+from postern.endpoints.error_shapes import error_shape_of
+from postern.http.errors import openapi_responses
 from postern.server.browsers import policy_headers
 
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
@@ -45,6 +48,15 @@ _HEADERS = policy_headers(
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
 )
+_REFUSALS = (
+    errors.MalformedRequest,
+    errors.ForeignOrigin,
+    errors.UrlTooLong,
+    errors.ForeignHost,
+    errors.TooManyWrongKeys,
+    errors.HeadersTooLarge,
+    errors.NotReady,
+)
 
 
 def add_to(app: FastAPI) -> None:
@@ -54,6 +66,9 @@ def add_to(app: FastAPI) -> None:
         if app.openapi_schema is None:
             app.openapi_schema = FastAPI.openapi(app)
             verdicts.complete(app.openapi_schema)
+            _add_refusals(app.openapi_schema)
+            if app.root_path:
+                app.openapi_schema["servers"] = [{"url": app.root_path}]
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -79,3 +94,13 @@ def add_to(app: FastAPI) -> None:
             raise HTTPException(404)
         content, media_type = assets[asset]
         return Response(content, media_type=media_type, headers=_HEADERS)
+
+
+def _add_refusals(document: dict[str, Any]) -> None:
+    """What any path can answer with: it is refused before the path is looked at, or by the key."""
+    for path, operations in document["paths"].items():
+        refusals = openapi_responses(*_REFUSALS, shape=error_shape_of(path))
+        for operation in operations.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                for status, entry in refusals.items():
+                    operation["responses"].setdefault(str(status), entry)

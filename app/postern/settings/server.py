@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from postern.settings.names import checked_prefix
 from postern.settings.section import Section
 
 
@@ -32,9 +34,17 @@ class ServerSettings(Section):
     stall_timeout_ms: int = Field(
         30_000, ge=100, description="A batch that runs longer makes /healthz answer 503."
     )
+    uds: Path | None = Field(
+        None, description="Socket in the file system to listen on instead of host and port."
+    )
+    root_path: str = Field(
+        "", description="Prefix below which a proxy serves this server, such as /postern."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest severity of the JSON log lines on standard error."
     )
+
+    _is_prefix = field_validator("root_path")(checked_prefix)
 
 
 class LimitSettings(Section):
