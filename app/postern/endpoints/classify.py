@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from postern.http.request import (
 )
 from postern.http.request_log import figures
 from postern.inference.health import Health
+from postern.judging.in_parts import Budget, moderate_in_parts
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
@@ -66,6 +68,11 @@ class ProblemOut(BaseModel):
     errors: list[dict[str, str]] | None = Field(
         None, description="With `body-mismatch`: the fields that do not match."
     )
+
+
+def budget_of(settings: Settings) -> Budget:
+    """Of one request that is judged in parts."""
+    return Budget(settings.max_items, settings.chat_max_exchanges, settings.chat_max_chars)
 
 
 def services_of(request: Request) -> Services:
@@ -130,8 +137,13 @@ async def classify(request: Request) -> Response:
     asked = parse_classify(body)
     parse_s = now() - started
     services.metrics.stage_duration.labels("parse").observe(parse_s)
+    in_parts = asked.turns[0] is not None  # a conversation may be of any length
+    moderate = functools.partial(moderate_in_parts, services.pipeline, budget=budget_of(settings))
     moderation = await unless_client_leaves(
-        request, services.pipeline.moderate(asked.exchanges, asked.options, deadline=deadline)
+        request,
+        (moderate if in_parts else services.pipeline.moderate)(
+            asked.exchanges, asked.options, deadline=deadline
+        ),
     )
     request.state.log.update(
         bytes=len(body), parse_ms=round(parse_s * 1000.0, 3), **figures(moderation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from postern.contract.moderation import (
 )
 from postern.endpoints.classify import (
     JSON,
+    budget_of,
     services_of,
 )
 from postern.http.request import (
@@ -27,6 +29,7 @@ from postern.http.request import (
     unless_client_leaves,
 )
 from postern.http.request_log import figures
+from postern.judging.in_parts import moderate_in_parts
 
 Asked = TypeVar("Asked")
 
@@ -64,16 +67,24 @@ def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]
     return asked
 
 
-async def judge(request: Request, received: Received, exchanges: Sequence[Exchange]) -> Moderation:
+async def judge(
+    request: Request, received: Received, exchanges: Sequence[Exchange], *, in_parts: bool = False
+) -> Moderation:
     """Verdicts at the operating point that the header names, unless the client leaves first.
 
     The header is for dialects whose bodies have no place for it; whoever sets up the client sets
-    it, not whoever writes the text.
+    it, not whoever writes the text. in_parts: as with a conversation, there may be more than
+    `max_items`.
     """
+    services = services_of(request)
     options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
+    budget = budget_of(services.settings)
+    moderate = functools.partial(moderate_in_parts, services.pipeline, budget=budget)
     moderation = await unless_client_leaves(
         request,
-        services_of(request).pipeline.moderate(exchanges, options, deadline=received.deadline),
+        (moderate if in_parts else services.pipeline.moderate)(
+            exchanges, options, deadline=received.deadline
+        ),
     )
     request.state.log.update(bytes=len(received.body), **figures(moderation))
     return moderation

@@ -148,6 +148,31 @@ class Settings(TeacherSettings, BaseSettings):
     stream_tail_chars: int = Field(
         4000, ge=200, description="Of a long streamed answer, the part scored before its end."
     )
+    # Concern: the guarded proxy (upstream, chats).
+    stream_doubt_tokens: int = Field(
+        96,
+        ge=0,
+        description="New tokens that must stay harmful before a streamed answer is cut in its "
+        "middle; they are held meanwhile.",
+    )
+    chat_max_exchanges: int = Field(
+        1024,
+        ge=1,
+        description="Turns of one chat that may be judged at once; those judged before "
+        "do not count.",
+    )
+    chat_max_chars: int = Field(
+        400_000,
+        ge=1000,
+        description="Characters of one chat, or of one answer with all its "
+        "choices, that may be judged at once.",
+    )
+    chat_cache_entries: int = Field(
+        16_384,
+        ge=0,
+        description="Unharmful verdicts on turns of chats that are kept, so that a chat that goes "
+        "on is not judged anew; 0 keeps none.",
+    )
     page: bool = Field(True, description="Serve the web page at /. It holds no data, so no key.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity of the JSON log lines on standard error."
@@ -174,10 +199,16 @@ class Settings(TeacherSettings, BaseSettings):
             return tuple(key.strip() for key in value.split(",") if key.strip())
         return value
 
-    @field_validator("upstream_url", "teacher_url")
+    @field_validator("teacher_url")
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
         return value if value is None else _checked_url(value)
+
+    @field_validator("upstream_url")
+    @classmethod
+    def _url_with_query(cls, value: str | None) -> str | None:
+        # Azure names the version of its API in the query of every URL.
+        return value if value is None else _checked_url(value, query=True)
 
     @field_validator("upstream_api_key")
     @classmethod
@@ -211,16 +242,17 @@ class Settings(TeacherSettings, BaseSettings):
         return tuple(keys)
 
 
-def _checked_url(value: str) -> str:
+def _checked_url(value: str, *, query: bool = False) -> str:
     """An upstream's base URL without a slash at its end. Raises ValueError."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must start with http:// or https:// and name a host")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must hold no user, query or fragment")
+    if parts.username is not None or parts.fragment or (parts.query and not query):
+        raise ValueError(f"must hold no user{'' if query else ', query'} or fragment")
     if parts.port == 0 or not (value.isascii() and value.isprintable()) or " " in value:
         raise ValueError("must be a URL")
-    return value.rstrip("/")
+    path, mark, rest = value.partition("?")
+    return path.rstrip("/") + mark + rest
 
 
 def read_settings(**overrides: Any) -> Settings:
