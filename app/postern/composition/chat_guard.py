@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from postern.chat_guard.bounds import ChatBudget
 from postern.chat_guard.conversation import Reading
 from postern.chat_guard.guard import (
     ChatGuard,
     GuardRules,
 )
-from postern.chat_guard.hold_back import (
-    Bounds,
-    ScoreRule,
-)
+from postern.chat_guard.hold_back import Bounds
 from postern.chat_guard.judge import Judge
+from postern.chat_guard.judged_before import JudgedBefore
+from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.replies import Refusals
 from postern.dialects.openai_errors import openai_error_of
 from postern.http.request import now
@@ -42,6 +42,9 @@ def build(
         pipeline,
         operating_point=settings.guard_operating_point,
         max_items=settings.max_items,
+        slice_chars=settings.max_exchange_chars,
+        budget=ChatBudget(settings.chat_max_exchanges, settings.chat_max_chars),
+        before=JudgedBefore(entries=settings.chat_cache_entries),
         clock=now,
     )
     return ChatGuard(
@@ -68,12 +71,21 @@ def _limits(settings: Settings) -> UpstreamLimits:
 def _rules(settings: Settings) -> GuardRules:
     return GuardRules(
         reading=Reading(
-            instructions=settings.judge_instructions, pass_media=settings.on_media == "pass"
+            instructions=settings.judge_instructions,
+            pass_media=settings.on_media == "pass",
+            max_exchange_chars=settings.max_exchange_chars,
         ),
         score=ScoreRule(
-            settings.stream_score_at, settings.stream_score_tokens, settings.stream_tail_chars
+            settings.stream_score_at,
+            settings.stream_score_tokens,
+            settings.stream_tail_chars,
+            settings.stream_doubt_tokens,
         ),
-        bounds=Bounds(settings.max_exchange_chars, settings.upstream_max_response_bytes),
+        bounds=Bounds(
+            settings.max_exchange_chars,
+            settings.upstream_max_response_bytes,
+            settings.chat_max_chars,
+        ),
         parallel=settings.upstream_parallel,
         block_as_error=settings.on_block == "error",
         max_response_bytes=settings.upstream_max_response_bytes,
