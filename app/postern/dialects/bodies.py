@@ -14,6 +14,7 @@ from postern.contract.decision import (
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged
+from postern.contract.text import is_visible
 from postern.http.bodies import refusal_of
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -64,7 +65,7 @@ def read_body(model: type[Body], body: bytes, *parts: type[BaseModel]) -> Body:
 
 
 def exchanges_of(texts: Iterable[str], *, prompt: str | None = None) -> tuple[Exchange, ...]:
-    """Each text that is not blank: alone, or as a response to the prompt where there is one.
+    """Each text that says something: alone, or as a response to the prompt where there is one.
 
     For dialects that hand over all parts of a message, blank ones among them. Raises
     NothingToJudge when all are blank: an empty bag is an error, never a pass.
@@ -72,7 +73,7 @@ def exchanges_of(texts: Iterable[str], *, prompt: str | None = None) -> tuple[Ex
     exchanges = tuple(
         Exchange(text) if prompt is None else Exchange(prompt, text)
         for text in texts
-        if text.strip()
+        if is_visible(text)
     )
     if not exchanges:
         raise NothingToJudge

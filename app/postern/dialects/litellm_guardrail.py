@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
+from postern.contract.text import is_visible
 from postern.dialects.bodies import (
     VerdictOut,
     exchanges_of,
@@ -74,11 +75,18 @@ def parse_guardrail(body: bytes) -> Guarded:
 
 
 def _arguments(call: Any) -> str:
-    """The arguments of a tool call as text; all of a call of another shape, so none is missed."""
+    """The arguments of a tool call as text; all of a call of another shape, so none is missed.
+
+    A call without arguments is judged by its name: there is nothing else to it, and a call that
+    cannot be judged is held back.
+    """
     function = call.get("function") if isinstance(call, Mapping) else None
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
-    if isinstance(arguments, str):
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if isinstance(arguments, str) and is_visible(arguments):
         return arguments
+    if isinstance(name, str) and not arguments:
+        return name
     # Not orjson, which refuses numbers beyond 64 bits.
     return json.dumps(call if arguments is None else arguments, ensure_ascii=False)
 
