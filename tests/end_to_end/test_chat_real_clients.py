@@ -258,8 +258,8 @@ def test_whatever_is_wrong_with_a_body_is_400(guarded: ServerProcess, body: dict
 def test_no_words_of_a_validator_are_told(guarded: ServerProcess, path: str, body: Any) -> None:
     reply = guarded.post(path, json=body)
     assert 400 <= reply.status_code < 500
-    for word in ("Tuple", "tuple", "Input should", "Field required", "instance", "dict", "valid"):
-        assert word not in reply.text.replace("not valid JSON", "").replace("invalid", "")
+    for word in ("uple", "Input should", "Field required", "instance", "dict", "a valid "):
+        assert word not in reply.text
 
 
 def test_harmless_answers_with_marks_of_other_servers_pass(

@@ -85,7 +85,7 @@ def _arguments(call: Any) -> str:
     name = function.get("name") if isinstance(function, Mapping) else None
     if isinstance(arguments, str) and is_visible(arguments):
         return arguments
-    if isinstance(name, str) and not arguments:
+    if isinstance(name, str) and (not arguments or isinstance(arguments, str)):
         return name
     # Not orjson, which refuses numbers beyond 64 bits.
     return json.dumps(call if arguments is None else arguments, ensure_ascii=False)
