@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # The theme tells of its successor at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: serve demo-cascade test check coverage format lock train loadtest bench clean
+.PHONY: serve demo-cascade test check coverage format lock train loadtest bench sbom audit clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -84,6 +84,16 @@ lock:
 	$(LOCK) --no-annotate --extra train --extra test --extra docs -c requirements/serve.txt \
 		--output-file requirements/test.txt pyproject.toml
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements/test.txt
+
+# What serving installs, as CycloneDX: names, versions, hashes.
+sbom: $(VENV)/.installed
+	mkdir -p runs
+	$(VENV)/bin/cyclonedx-py requirements requirements/serve.txt --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o runs/sbom.json
+
+# Known vulnerabilities of what serving installs; needs the network, where the database lives.
+audit: $(VENV)/.installed
+	$(VENV)/bin/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 
 clean:
 	rm -rf $(VENV) $(SERVE_VENV) runs
