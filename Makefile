@@ -35,11 +35,13 @@ $(VENV)/.installed: requirements/test.txt pyproject.toml
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-# In two processes, because much of the suite waits for servers; a file's tests stay together. The
-# benchmarks of `make bench` mean nothing beside other work.
+# In two processes, because much of the suite waits for servers; a file's tests stay together, and
+# the slow files come first (tests/conftest.py). The benchmarks of `make bench` mean nothing beside
+# other work.
 TEST_PROCESSES ?= 2
+IN_PROCESSES = -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 test: check
-	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --benchmark-disable --durations=20
+	$(VENV)/bin/python -m pytest $(IN_PROCESSES) --benchmark-disable --durations=20
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
@@ -52,7 +54,7 @@ check: $(VENV)/.installed
 TESTS ?= tests
 coverage: $(VENV)/.installed
 	mkdir -p runs
-	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --benchmark-disable \
+	$(VENV)/bin/python -m pytest $(IN_PROCESSES) --benchmark-disable \
 		--cov --cov-report=json:runs/coverage.json $(TESTS)
 	$(VENV)/bin/python -m scripts.rooms_covered runs/coverage.json
 
