@@ -5,7 +5,7 @@
     │   ├── EmptyPrompt
     │   ├── NothingToJudge
     │   └── UnreadableContent
-    ├── RequestRefused         wrong as a request, before any exchange is looked at
+    ├── RequestRefused         the request itself is wrong; no exchange was read
     │   ├── MalformedBody
     │   ├── BodyMismatch
     │   ├── BodyTooLarge
@@ -14,7 +14,7 @@
     │   ├── UnsupportedContent
     │   ├── InvalidHeader
     │   └── Unauthorized
-    ├── ExchangeTooLong        the input passes a hard limit; nothing is cut silently
+    ├── ExchangeTooLong        the input exceeds a hard limit; nothing is cut silently
     ├── UnknownOperatingPoint
     ├── Overloaded             refused at the door; carries retry_after_s
     │   ├── TooManyConnections
@@ -35,17 +35,17 @@
         ├── TooFewRows
         └── EmptyInput
 
-Messages never hold text of users. Status codes live in `http/errors.py` alone.
+Messages never contain user text. Only `http/errors.py` knows status codes.
 """
 
 from __future__ import annotations
 
 
 class PosternError(Exception):
-    """Base of all errors raised on purpose."""
+    """The server failed; its log says why."""
 
     index: int | None = None
-    """The exchange of the request that is to blame, where it is one of several and is known."""
+    """Index of the exchange that caused the error, if the request has several and it is known."""
 
 
 class InvalidExchange(PosternError):
@@ -53,28 +53,31 @@ class InvalidExchange(PosternError):
 
 
 class EmptyPrompt(InvalidExchange):
-    """The prompt holds nothing to read, before or after normalization: an error, never a pass."""
+    """The prompt contains nothing to read, before or after normalization.
+
+    This is an error, never a pass.
+    """
 
     def __init__(self) -> None:
-        super().__init__("the prompt is empty: it holds no visible characters")
+        super().__init__("the prompt is empty: it has no visible characters")
 
 
 class NothingToJudge(InvalidExchange):
-    """A conversation holds neither a user nor an assistant turn."""
+    """The conversation has neither a user turn nor an assistant turn."""
 
     def __init__(self) -> None:
-        super().__init__("the conversation holds no user or assistant turn to judge")
+        super().__init__("the conversation has no user or assistant turn to judge")
 
 
 class UnreadableContent(InvalidExchange):
-    """The conversation holds or asks for images, audio or files, which cannot be judged."""
+    """The conversation contains or asks for images, audio or files, which cannot be judged."""
 
     def __init__(self) -> None:
-        super().__init__("images, audio and files cannot be judged, and are refused here")
+        super().__init__("images, audio and files cannot be judged and are refused here")
 
 
 class RequestRefused(PosternError):
-    """The request is wrong as HTTP or as JSON, before any exchange is looked at."""
+    """The request is wrong as HTTP or JSON. No exchange was read."""
 
 
 class MalformedBody(RequestRefused):
@@ -85,7 +88,10 @@ class MalformedBody(RequestRefused):
 
 
 class BodyMismatch(RequestRefused):
-    """The body is JSON of another shape. problems: field and message, without any value."""
+    """The body is JSON, but not of the documented shape.
+
+    problems: field and message, without any value.
+    """
 
     def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
         first = ": ".join(part for part in problems[0] if part)
@@ -94,7 +100,7 @@ class BodyMismatch(RequestRefused):
 
 
 class BodyTooLarge(RequestRefused):
-    """The body has more bytes than the server takes."""
+    """The body has more bytes than the server accepts."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body has more than {limit} bytes")
@@ -115,11 +121,14 @@ class UnsupportedMediaType(RequestRefused):
 
 
 class UnsupportedContent(RequestRefused):
-    """The request holds what no student here can judge, such as an image: never a pass."""
+    """The request contains something that no student can judge, such as an image.
+
+    This is never a pass.
+    """
 
 
 class InvalidHeader(RequestRefused):
-    """A request header has a value that cannot be used."""
+    """A request header has an invalid value."""
 
     def __init__(self, name: str, expected: str) -> None:
         super().__init__(f"the header {name} must be {expected}")
@@ -133,7 +142,7 @@ class Unauthorized(RequestRefused):
 
 
 class ExchangeTooLong(PosternError):
-    """A hard limit in characters, tokens, windows or items was passed."""
+    """The input exceeds a hard limit in characters, tokens, windows or items."""
 
     def __init__(self, *, what: str, limit: int) -> None:
         super().__init__(f"the input has more than {limit} {what}")
@@ -150,7 +159,7 @@ class UnknownOperatingPoint(PosternError):
 
 
 class Overloaded(PosternError):
-    """Work was refused at the door. retry_after_s: seconds, > 0."""
+    """The server refused work because it is overloaded. retry_after_s: seconds, > 0."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
@@ -175,7 +184,7 @@ class QueueFull(Overloaded):
 
 
 class DeadlineUnreachable(Overloaded):
-    """The predicted finish lies past the caller's deadline."""
+    """The work is predicted to finish after the caller's deadline."""
 
     def __init__(self, *, predicted_s: float, retry_after_s: float) -> None:
         super().__init__(
@@ -186,18 +195,18 @@ class DeadlineUnreachable(Overloaded):
 
 
 class DeadlineExceeded(PosternError):
-    """The deadline passed while the accepted work waited."""
+    """The deadline passed while accepted work waited."""
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before a verdict was reached")
 
 
 class NotReady(PosternError):
-    """The server is starting, draining, or its worker makes no progress."""
+    """The server is starting or draining, or its worker makes no progress."""
 
 
 class InferenceFailed(PosternError):
-    """The model raised, or gave numbers that are not finite, for this exchange."""
+    """The model raised an exception or gave non-finite numbers for this exchange."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"inference failed for this input: {reason}")
@@ -215,42 +224,42 @@ class UpstreamMissing(UpstreamFailed):
 
 
 class UpstreamUnreachable(UpstreamFailed):
-    """The upstream cannot be reached, or broke its connection off."""
+    """The upstream cannot be reached, or it broke off the connection."""
 
     def __init__(self) -> None:
-        super().__init__("the upstream cannot be reached or broke off")
+        super().__init__("the upstream cannot be reached or broke off the connection")
 
 
 class UpstreamInvalid(UpstreamFailed):
-    """The upstream answered with something other than a chat completion."""
+    """The upstream's answer is not a chat completion."""
 
 
 class UpstreamTimeout(UpstreamFailed):
-    """The upstream did not answer, or fell silent, for longer than it may."""
+    """The upstream did not answer, or was silent, for longer than it may."""
 
     def __init__(self) -> None:
         super().__init__("the upstream did not answer in time")
 
 
 class ArtifactInvalid(PosternError):
-    """The artifact is missing, damaged, of another schema, or fails its warm-up."""
+    """The artifact is missing or damaged, has another schema, or fails its warm-up."""
 
 
 class SettingsInvalid(PosternError):
-    """A setting has a value that cannot be used."""
+    """A setting has an invalid value."""
 
 
 class CalibrationImpossible(PosternError):
-    """A policy cannot be fitted or certified as it was asked for."""
+    """A policy cannot be fitted or certified as requested."""
 
 
 class LabelledDataInvalid(CalibrationImpossible):
-    """A file of labelled exchanges is not of the documented schema."""
+    """A file of labelled exchanges does not follow the documented schema."""
 
 
 class TooFewRows(CalibrationImpossible):
-    """The labelled exchanges cannot support the asked-for guarantee."""
+    """There are too few labelled exchanges for the requested guarantee."""
 
 
 class EmptyInput(CalibrationImpossible):
-    """A figure was asked for over no rows, or over rows without a class that it needs."""
+    """A figure needs rows, or rows of a class, that the input does not have."""
