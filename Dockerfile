@@ -5,7 +5,7 @@ RUN python -m venv /opt/postern && /opt/postern/bin/pip install --no-cache-dir -
 
 FROM python:3.11-slim
 # Runs as nobody, writes nothing: `docker run --read-only --cap-drop ALL` works.
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/postern/bin:$PATH PYTHONPATH=/srv/postern/app
+ENV ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/postern/bin:$PATH PYTHONPATH=/srv/postern/app
 COPY --from=build /opt/postern /opt/postern
 WORKDIR /srv/postern
 COPY app app
@@ -13,6 +13,8 @@ COPY artifacts/postern-minilm/1.4.0 artifacts/postern-minilm/1.4.0
 USER 65534:65534
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-m", "postern", "probe", "http://127.0.0.1:8000/healthz"]
+# It listens for everyone who reaches the container, so it asks for keys: give it POSTERN_API_KEYS
+# (or POSTERN_API_KEYS_FILE), or POSTERN_ALLOW_ANONYMOUS=true; with neither it says so and ends.
 # Exec form: signals reach the server, which drains before it leaves.
 ENTRYPOINT ["python", "-m", "postern", "serve"]
 CMD ["--host", "0.0.0.0", "--port", "8000"]

@@ -10,8 +10,10 @@ VENV ?= .venv
 TEACHERS ?= $(addprefix artifacts/postern-minilm/,1.1.0 1.2.0) $(sort $(wildcard artifacts/teacher-*/1.0.0))
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# The theme tells of its successor at each build.
+export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: serve demo-cascade test check format lock train loadtest bench clean
+.PHONY: serve demo-cascade test check coverage format lock train loadtest bench clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -45,6 +47,14 @@ check: $(VENV)/.installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m scripts.reference --check
 	$(VENV)/bin/python -m mkdocs build --strict --quiet
+
+# What the suite runs, by room; a part of it with TESTS=tests/app. Looked at, never asserted.
+TESTS ?= tests
+coverage: $(VENV)/.installed
+	mkdir -p runs
+	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --benchmark-disable \
+		--cov --cov-report=json:runs/coverage.json $(TESTS)
+	$(VENV)/bin/python -m scripts.rooms_covered runs/coverage.json
 
 format: $(VENV)/.installed
 	$(VENV)/bin/ruff format .

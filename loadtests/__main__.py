@@ -3,6 +3,7 @@
     python -m loadtests run --url http://127.0.0.1:8000 --rates 5 10 20
     python -m loadtests search --url http://127.0.0.1:8000 --scenario prompts
     python -m loadtests closed --url http://127.0.0.1:8000 --clients 1 8 64
+    python -m loadtests fuzz --url http://127.0.0.1:8000
     python -m loadtests plot result.json result.png
 
 `run` measures a ladder of fixed rates, `search` the highest rate at which 99 % of all requests get
@@ -35,6 +36,10 @@ def _say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0; 1 where the server's counters disagree with the client's, or nothing was answered."""
     asked = _parser().parse_args(arguments)
+    if asked.command == "fuzz":
+        from loadtests.fuzz import fuzz
+
+        return fuzz(asked.url, seconds=asked.seconds, examples=asked.examples)
     if asked.command == "plot":
         from loadtests.plot import latency_plot
 
@@ -146,6 +151,10 @@ def _parser() -> argparse.ArgumentParser:
     closed.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     for command in (run, search, closed):
         _add_common(command)
+    fuzz = commands.add_parser("fuzz", help="good and bad requests made of the API's document")
+    fuzz.add_argument("--url", required=True)
+    fuzz.add_argument("--seconds", type=int, default=1800, help="at most; default 1800")
+    fuzz.add_argument("--examples", type=int, default=5000, help="of each operation, at most")
     plot = commands.add_parser("plot", help="draws a result again")
     plot.add_argument("result", type=Path)
     plot.add_argument("picture", type=Path)

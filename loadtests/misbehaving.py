@@ -67,7 +67,7 @@ class Connection:
 
 def head(length: int, *, path: str = PATH, media_type: str = "application/json") -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 

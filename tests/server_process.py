@@ -133,6 +133,8 @@ class ServerProcess:
             time.sleep(0.02)
 
     def stderr(self) -> str:
+        if self.process.poll() is None:
+            time.sleep(0.1)  # a thread of the server writes its lines, and lets some gather
         self._stderr.flush()
         # Not through the shared file offset, which belongs to the writing process.
         size = os.fstat(self._stderr.fileno()).st_size

@@ -19,6 +19,10 @@ PACKAGES = {
     "promtool": "prometheus",
     "node": "nodejs",
     "npm": "npm",
+    "java": "default-jdk-headless",
+    "javac": "default-jdk-headless",
+    "curl": "curl",
+    "strace": "strace",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import string
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import sentencepiece
 import torch
 from tokenizers import Tokenizer as HubTokenizer
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModel
 
 from tests.tiny_student import build_untrained_base, tiny_rows
@@ -58,6 +59,34 @@ def roberta(folder: Path) -> Path:
     )  # fmt: skip
     hub.model.save(str(folder))  # vocab.json and merges.txt, as the real ones have them
     hub.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def mpnet(folder: Path) -> Path:
+    """Relative positions in buckets beside absolute ones, counted from padding as RoBERTa's are;
+    words in pieces as BERT's, with RoBERTa's names around them."""
+    specials = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
+    hub = HubTokenizer(models.WordPiece(unk_token="[UNK]"))
+    hub.normalizer = normalizers.BertNormalizer()
+    hub.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=400, special_tokens=specials, initial_alphabet=list(string.printable),
+        show_progress=False,
+    )  # fmt: skip
+    hub.train_from_iterator(_texts(), trainer)
+    hub.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=False, add_prefix_space=False
+    )
+    _save(
+        folder, "mpnet", vocab_size=hub.get_vocab_size(), max_position_embeddings=68,
+        pad_token_id=1, bos_token_id=0, eos_token_id=2,
+    )  # fmt: skip
+    hub.save(str(folder / "tokenizer.json"))
+    names = {"unk_token": "[UNK]", "bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>"}
+    names |= {"sep_token": "</s>", "mask_token": "<mask>", "pad_token": "<pad>"}
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **names})
+    )
     return folder
 
 
@@ -124,5 +153,6 @@ BASES: dict[str, Callable[[Path], Path]] = {
     "deberta-v2": deberta_v2,
     "deberta-v3": deberta_v3,
     "modernbert": modernbert,
+    "mpnet": mpnet,
 }
-PAD_ID = {"bert": 0, "roberta": 1, "deberta-v2": 0, "deberta-v3": 0}
+PAD_ID = {"bert": 0, "roberta": 1, "deberta-v2": 0, "deberta-v3": 0, "mpnet": 1}

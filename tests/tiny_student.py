@@ -29,6 +29,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from model_training.data.rows import Row
 from model_training.evaluation.publish import publish
+from model_training.recipe.behaviour import BehaviourConfig
 from model_training.recipe.config import (
     DistilConfig,
     ExportConfig,
@@ -78,6 +79,7 @@ def tiny_config(quantization: Quantization = "none") -> RunConfig:
         version=TINY_VERSION,
         distil=DistilConfig(base="tiny", window_tokens=_WINDOW_TOKENS, overlap_tokens=8),
         export=ExportConfig(quantization=quantization, calibration_rows=64),
+        behaviour=BehaviourConfig(cases=4),
     )
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from postern import __version__
+from postern import __version__, streams
 from postern.calibration import command as calibrate_command
 from postern.clock import now
 from postern.composition.services import build_services
@@ -42,14 +42,26 @@ _PROBE_S = 2.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    streams.keep_open()
     arguments = parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        failure = streams.finish()
     except PosternError as exc:
-        print(f"postern: {exc}", file=sys.stderr)
+        streams.complain(f"postern: {exc}")
         return 2
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         return 130
+    except OSError as exc:
+        if isinstance(exc, BrokenPipeError):
+            streams.finish()
+            return 130
+        failure, code = exc.strerror or type(exc).__name__, 2
+        streams.finish()
+    if failure is not None:
+        streams.complain(f"postern: cannot read or write ({failure})")
+        return 2
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
-import sys
+import socket
 
 import uvicorn
 
-from postern import logs
+from postern import logs, streams
 from postern.clock import now
 from postern.composition.services import build_services
 from postern.composition.student import Student, load_student
 from postern.contract.moderation import Identity
+from postern.http.heads import HeadLimits
 from postern.http.loop_turns import LoopTurns
-from postern.http.protocol import bounded_protocol
+from postern.http.protocol import Bounds, bounded_protocol
 from postern.server.application import create_app
+from postern.server.exposure import connections_within_descriptors, hosts_of
 from postern.server.lifecycle import DrainingServer, listen
+from postern.server.refusals import Refusals
 from postern.settings.settings import Settings
 
 
 def serve(settings: Settings) -> None:
     """Serves until a signal. Raises ArtifactInvalid or SettingsInvalid when it cannot start."""
     logs.configure(settings.server.log_level)
-    serve_student(settings, load_student(settings))
+    try:
+        serve_student(settings, load_student(settings))
+    finally:
+        logs.end()
 
 
 def serve_student(settings: Settings, student: Student) -> None:
@@ -30,15 +36,22 @@ def serve_student(settings: Settings, student: Student) -> None:
     # One text is tokenized where it stands: with a pool of its own the library would hand each to
     # another thread, and the event loop would wait for that thread to get a core.
     os.putenv("TOKENIZERS_PARALLELISM", "false")
+    has_keys = bool(settings.access.accepted_keys())
+    listener, turns = listen(settings, has_keys=has_keys), LoopTurns(now)
+    address = None if settings.server.uds is not None else listener.getsockname()[0]
     services, batcher = build_services(settings, student)
-    listener, turns = listen(settings.server.host, settings.server.port), LoopTurns(now)
+    hosts = hosts_of(settings, address=address, has_keys=has_keys)
+    refusals = Refusals(services.metrics)
     config = uvicorn.Config(
-        create_app(services, batcher, turns),
+        create_app(services, batcher, turns, hosts),
         http=bounded_protocol(
-            header_timeout_s=settings.limits.header_timeout_ms / 1000.0,
-            max_connections=settings.server.max_connections,
+            _bounds(settings),
             turns=turns,
+            refusal=refusals.answer,
+            on_cut=refusals.cut,
+            leaving=lambda: services.health.unready or services.health.draining,
         ),
+        ws="none",
         loop="uvloop",
         lifespan="on",
         access_log=False,
@@ -51,22 +64,36 @@ def serve_student(settings: Settings, student: Student) -> None:
     server = DrainingServer(
         config, health=services.health, drain_delay_s=settings.server.drain_delay_ms / 1000.0
     )
-    host, port = listener.getsockname()[:2]
-    print(_greeting(host, port, services.identity, needs_key=bool(services.keys.digests)))
-    sys.stdout.flush()
+    logs.count_drops(services.metrics.log_lines_dropped.inc)
+    streams.say(_greeting(listener, services.identity, needs_key=has_keys))
     server.run(sockets=[listener])
+    logs.end()
     if batcher.left_behind or services.pipeline.cascade.left_behind:
         # The interpreter would wait for the thread, for ever if the model never returns.
-        sys.stderr.flush()
         os._exit(0)
 
 
-def _greeting(host: str, port: int, identity: Identity, *, needs_key: bool) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{port}"
+def _bounds(settings: Settings) -> Bounds:
+    limits = settings.limits
+    return Bounds(
+        header_timeout_s=limits.header_timeout_ms / 1000.0,
+        write_timeout_s=limits.write_timeout_ms / 1000.0,
+        max_connections=connections_within_descriptors(settings.server.max_connections),
+        head=HeadLimits(limits.max_header_bytes, limits.max_headers, limits.max_url_bytes),
+    )
+
+
+def _greeting(listener: socket.socket, identity: Identity, *, needs_key: bool) -> str:
+    name = listener.getsockname()
+    if isinstance(name, str):
+        place, url, option = f"unix:{name}", "http://localhost", f"--unix-socket '{name}' "
+    else:
+        host, port = name[:2]
+        place = url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        option = ""
     key = "-H 'X-API-Key: YOUR_KEY' " if needs_key else ""
     return (
-        f"Postern at {url} with {identity.name} {identity.version}; try: "
-        f"curl -s {url}/classify -H 'Content-Type: application/json' {key}"
+        f"Postern at {place} with {identity.name} {identity.version}; try: "
+        f"curl -s {option}{url}/classify -H 'Content-Type: application/json' {key}"
         '-d \'{"prompt": "How do I steal a credit card number?"}\''
     )

@@ -57,6 +57,17 @@ class Metrics:
         self.cancelled = Counter(
             "postern_cancelled", "Requests whose client left before the reply.", registry=r
         )
+        self.connections_cut = Counter(
+            "postern_connections_cut",
+            "Connections closed on clients that send or read too slowly.",
+            ["reason"],
+            registry=r,
+        )
+        self.log_lines_dropped = Counter(
+            "postern_log_lines_dropped",
+            "Log lines that nobody took in time.",
+            registry=r,
+        )
         self.verdicts = Counter(
             "postern_verdicts", "Verdicts given.", ["verdict", "decided_by"], registry=r
         )

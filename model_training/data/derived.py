@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from postern.contract.exchange import Label
 
+from model_training.data.behaviour.rows import behaviour_rows
 from model_training.data.constructed import (
     statements,
     stories,
@@ -34,6 +35,7 @@ def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator)
         *rewrapped(rows, config.rewrapped, config.wrapper_sources, rng),
         *swapped_responses(rows, config.swapped_responses, rng),
         *statements_as_responses([*rows, *written], config.statements_as_responses, rng),
+        *behaviour_rows(rows, config.behaviour),
     ]
 
 

@@ -23,6 +23,7 @@ from model_training.data.rows import (
     write_atomically,
 )
 from model_training.data.split import labelled_rows
+from model_training.evaluation.behaviour.gate import behaviour
 from model_training.evaluation.report import report_markdown
 from model_training.measures import figures as scores
 from model_training.measures.figures import Ints
@@ -32,7 +33,7 @@ from model_training.measures.plots import (
     plot_precision_recall,
     plot_reliability,
 )
-from model_training.measures.served import ScoredRows, open_candidate
+from model_training.measures.served import ScoredRows, Served, open_candidate
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
     CALIBRATION,
@@ -95,6 +96,7 @@ def evaluate(
         "validation": by_slice(held_out, policy, n_resamples=n_resamples),
         "validation_sources": by_source(held_out, policy),
         "look_alikes": look_alikes(held_out, policy),
+        **_behaviour(served, policy, config),
         **({"composition": composition} if composition else {}),
     }
     write_json(candidate / REPORT, report)
@@ -244,6 +246,12 @@ def _slices(scored: ScoredRows, prefix: str = "") -> dict[str, ScoredRows]:
 
 def _part(scored: ScoredRows, where: npt.NDArray[np.bool_]) -> ScoredRows:
     return ScoredRows([scored.rows[int(i)] for i in np.flatnonzero(where)], scored.margins[where])
+
+
+def _behaviour(served: Served, policy: Policy, config: RunConfig) -> dict[str, Any]:
+    found = behaviour(served, policy, config.behaviour)
+    floors = {kind: config.behaviour.floor_of(kind) for kind in found}
+    return {"behaviour": found, "behaviour_floors": floors} if found else {}
 
 
 def _calibration(candidate: Path) -> dict[str, Any]:

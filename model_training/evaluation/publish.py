@@ -27,6 +27,7 @@ from postern.contract.reference import ProbabilityReference
 from postern.contract.text import TEXT_FORMAT
 
 from model_training.errors import GateFailed
+from model_training.evaluation.behaviour.gate import check_floors
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
     CALIBRATION,
@@ -65,10 +66,12 @@ def publish(
     """Returns `artifacts/<name>/<version>`, whole or not at all.
 
     commit: the commit id the candidate was made from. Raises GateFailed when the candidate did not
-    pass the parity gate or was changed since; ArtifactInvalid when it cannot be served, or when
-    that version exists with other content.
+    pass the parity gate, was changed since, or is below a floor of behaviour; ArtifactInvalid when
+    it cannot be served, or when that version exists with other content.
     """
     exported = _gated(candidate)
+    report = read_json(candidate / REPORT) if (candidate / REPORT).exists() else {}
+    check_floors(report, str(exported["model_sha256"]), config.behaviour)
     target = artifacts / config.name / config.version
 
     def fill(staging: Path) -> Manifest:

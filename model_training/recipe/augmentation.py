@@ -26,7 +26,7 @@ ModelName = Annotated[str, Field(min_length=1), PlainSerializer(_name_alone)]
 
 OPERATIONAL = frozenset(
     {"base_url", "api_key_file", "concurrency", "attempts", "timeout_s", "patience_s"}
-    | {"batch_rows", "batch_tokens"}
+    | {"batch_rows", "batch_tokens", "slots", "threads"}
 )
 """Settings of speed and location. They do not change the rows."""
 
@@ -74,7 +74,21 @@ class LocalConfig(_Section):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
-Model = Annotated[ServerConfig | LocalConfig, Field(discriminator="kind")]
+class LlamaCppConfig(_Section):
+    """GGUF weights through llama.cpp (package `xllamacpp`), in this process."""
+
+    kind: Literal["llama.cpp"]
+    model: ModelName
+    """A file of GGUF weights."""
+    slots: Positive = 8
+    """Calls that are answered side by side."""
+    slot_tokens: Positive = 1024
+    """Room of each, for what is asked and what is written; a longer text is refused."""
+    threads: Positive | None = None
+    """None: as llama.cpp chooses."""
+
+
+Model = Annotated[ServerConfig | LocalConfig | LlamaCppConfig, Field(discriminator="kind")]
 
 
 class Sampling(_Section):

@@ -15,6 +15,7 @@ from model_training.recipe.augmentation import (
     LabelConfig,
     RespondConfig,
 )
+from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
 from model_training.recipe.inherit import read_merged
@@ -68,6 +69,8 @@ class AugmentConfig(_Section):
     """Harmless answers to harmful prompts, and harmful answers to harmless prompts."""
     statements_as_responses: int = 0
     """Labelled statements as the answer to a harmless prompt."""
+    behaviour: BehaviourRowsConfig = BehaviourRowsConfig()
+    """Rows that teach behaviour, by kind, with a seed of their own."""
 
 
 class DistilConfig(_Section):
@@ -118,6 +121,12 @@ class DistilConfig(_Section):
     """Highest learning rate of AdamW."""
     frozen_embeddings: bool = False
     """Keep the base's word embeddings unchanged."""
+    embedding_bits: Literal[4] | None = None
+    """Round the word embeddings of the base before training, as `[export] embedding_bits` packs
+    them; with `frozen_embeddings` or `frozen_layers` they stay so. None: as they are."""
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """Leave so many of the lowest layers, and all embeddings, as the base has them: no gradients
+    go through them, which saves two thirds of what they cost."""
     weight_decay: float = 0.01
     """Weight decay of AdamW, which excludes biases and norms."""
     dropout: Share | Literal["base"] = 0.0
@@ -181,6 +190,9 @@ class ExportConfig(_Section):
     """For `percentile`: the share of values inside the range, in percent."""
     parity_rows: Positive = 2800
     """Validation rows, half of them pairs, on which the served graph must match the torch model."""
+    embedding_bits: Literal[8, 4] = 8
+    """Of the word embeddings in a quantized graph: int8 with a scale for each row, or four bits
+    with a scale for each 128 columns. For encoders whose file would be too large."""
     float_layers: tuple[str, ...] = ()
     """MatMul nodes (substrings of names) whose activations stay float, because quantizing them
     costs most."""
@@ -212,6 +224,8 @@ class RunConfig(_Section):
     label: LabelConfig | None = None
     ensemble: EnsembleConfig | None = None
     """The teacher, if this repository trains it."""
+    behaviour: BehaviourConfig = BehaviourConfig()
+    """Cases of each kind that a published student must get right."""
 
     @model_validator(mode="after")
     def _is_imported_or_trained(self) -> RunConfig:

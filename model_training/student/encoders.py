@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from postern.inference.tokenizer import Tokenizer
 from tokenizers import Tokenizer as HubTokenizer
-from torch.nn import Dropout, Embedding, Module
+from torch.nn import Dropout, Embedding, Module, ModuleList
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from model_training.errors import RecipeInvalid
@@ -18,6 +18,7 @@ from model_training.recipe.config import (
     WindowConfig,
 )
 from model_training.student.bags import PAD_MULTIPLE
+from model_training.student.four_bits import BLOCK, rounded
 
 LABELS = {0: "unharmful", 1: "harmful"}
 
@@ -67,7 +68,36 @@ def load_base(settings: DistilConfig) -> Any:
     if settings.frozen_embeddings:
         # Words that the train pool never shows keep their place beside those that it does.
         model.get_input_embeddings().weight.requires_grad_(False)
+    if settings.embedding_bits is not None:
+        round_embeddings(model)
+    if settings.frozen_layers:
+        freeze_lowest(model, settings.frozen_layers)
     return model.float()
+
+
+def round_embeddings(model: Any) -> None:
+    """Word embeddings as four bits hold them. Raises RecipeInvalid where these cannot."""
+    table = model.get_input_embeddings().weight
+    if table.shape[1] % BLOCK:
+        raise RecipeInvalid(f"embedding_bits: {table.shape[1]} columns are no multiple of {BLOCK}")
+    with torch.no_grad():
+        table.copy_(torch.from_numpy(rounded(table.float().numpy())))
+
+
+def freeze_lowest(model: Any, n_layers: int) -> None:
+    """Of the encoder, only the layers above the lowest `n_layers` and a pooler go on learning.
+
+    What all layers share, such as a bias of positions, is frozen too: gradients to it would go
+    through every layer. Raises RecipeInvalid where none would be left.
+    """
+    n_all = model.config.num_hidden_layers
+    stacks = (one for one in model.base_model.modules() if isinstance(one, ModuleList))
+    layers = next((one for one in stacks if len(one) == n_all), None)
+    if layers is None or n_layers >= n_all:
+        raise RecipeInvalid(f"frozen_layers = {n_layers}: the encoder has {n_all} layers")
+    free = {id(p) for layer in layers[n_layers:] for p in layer.parameters()}
+    for name, parameter in model.base_model.named_parameters():
+        parameter.requires_grad_(id(parameter) in free or name.startswith("pooler."))
 
 
 def load_classifier(source: str, **changed: Any) -> Any:

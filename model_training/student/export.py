@@ -44,6 +44,7 @@ from model_training.student.activations import (
     clip_percentile,
 )
 from model_training.student.encoders import check_fits
+from model_training.student.four_bits import pack_tables
 from model_training.student.graph import (
     Student,
     fp32_graph,
@@ -184,7 +185,7 @@ def quantize(
     """The graph that is served. windows: calibration texts, read by `static` alone."""
     if settings.quantization == "none":
         return graph
-    small = quantize_tables(graph)
+    small = quantize_tables(pack_tables(graph) if settings.embedding_bits == 4 else graph)
     if settings.quantization == "weight_only":
         return quantize_weights(small)
     histograms = activation_histograms(graph, windows, pad_id=pad_id, threads=threads)

@@ -38,6 +38,7 @@ from model_training.student.encoders import (
     pad_id_of,
     takes_types,
 )
+from model_training.student.four_bits import restored, unpacked
 from model_training.student.graph import (
     Student,
     fp32_graph,
@@ -193,6 +194,9 @@ def _whole(name: str, published: dict[str, Array]) -> Array | None:
     if name in published:
         return published[name]
     rounded, scale = published.get(f"{name}_int8"), published.get(f"{name}_scale")
+    four = published.get(f"{name}_int4")
+    if four is not None and scale is not None:
+        return restored(unpacked(four), scale)
     if rounded is None or scale is None:
         return None
     whole: Array = rounded.astype(np.float32) * scale

@@ -24,12 +24,13 @@ from model_training.student.encoders import (
     pad_id_of,
     takes_types,
 )
+from model_training.student.mpnet import CUSTOM_OPSETS, MODEL_TYPE, fused_attention
 
 _OPSET: Final = 17
 _LOG = logging.getLogger(__name__)
 
 # Encoders whose layers ONNX Runtime knows; the optimizer takes the layout "bert" for all of them.
-FUSED_MODEL_TYPES: Final = ("bert", "roberta", "xlm-roberta")
+FUSED_MODEL_TYPES: Final = ("bert", "roberta", "xlm-roberta", MODEL_TYPE)
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,12 @@ def fp32_graph(student: Student) -> onnx.ModelProto:
     Inputs (batch, sequence) int64, output `logits` (batch, 2) float32. Raises GateFailed when an
     encoder that ONNX Runtime can fuse came out with other counts than its layers ask for.
     """
-    traced = _trace(student)
     config = student.model.config
+    if config.model_type == MODEL_TYPE:
+        with fused_attention(student.model):
+            traced = _trace(student)
+    else:
+        traced = _trace(student)
     if config.model_type in FUSED_MODEL_TYPES:
         graph = _fuse(traced, config)
     else:
@@ -146,6 +151,7 @@ def _trace(student: Student) -> onnx.ModelProto:
             output_names=["logits"],
             dynamic_axes=axes | {"logits": {0: "batch"}},
             opset_version=_OPSET,
+            custom_opsets=CUSTOM_OPSETS,
             dynamo=False,
         )
     return onnx.load_model_from_string(content.getvalue())
@@ -171,7 +177,9 @@ def _fuse(traced: onnx.ModelProto, config: Any) -> onnx.ModelProto:
     if "com.microsoft" not in {opset.domain for opset in fused.opset_import}:
         fused.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     n_layers = config.num_hidden_layers
-    expected = {"attention": n_layers, "skip_layer_norm": 2 * n_layers, "gelu": n_layers}
+    # MPNet's embeddings are a sum of two, and so the operator takes them in as well.
+    n_norms = 2 * n_layers + (config.model_type == MODEL_TYPE)
+    expected = {"attention": n_layers, "skip_layer_norm": n_norms, "gelu": n_layers}
     if fusion_counts(fused) != expected:
         raise GateFailed(f"fused {fusion_counts(fused)}, but the encoder asks for {expected}")
     return cast("onnx.ModelProto", fused)

@@ -72,7 +72,7 @@ def quantize_static(
         node.input[1] = weights.dequantized(node.input[1])
     for node in kept:
         node.input[1] = weights.folded(node.input[1])
-    return _sorted(quantized)
+    return sorted_graph(quantized)
 
 
 def quantize_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
@@ -81,7 +81,7 @@ def quantize_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
     weights = _Weights(quantized)
     for node in quantizable(quantized, ()):
         node.input[1] = weights.folded(node.input[1])
-    return _sorted(quantized)
+    return sorted_graph(quantized)
 
 
 def quantize_tables(graph: onnx.ModelProto) -> onnx.ModelProto:
@@ -97,7 +97,7 @@ def quantize_tables(graph: onnx.ModelProto) -> onnx.ModelProto:
             continue
         if sum(table.name in other.input for other in quantized.graph.node) == 1:
             _split_gather(quantized, node, table)
-    return _sorted(quantized)
+    return sorted_graph(quantized)
 
 
 def _split_gather(graph: onnx.ModelProto, node: NodeProto, table: TensorProto) -> None:
@@ -108,7 +108,7 @@ def _split_gather(graph: onnx.ModelProto, node: NodeProto, table: TensorProto) -
     rows = np.clip(np.round(values / scale), -127, 127).astype(np.int8)
     indices, output = node.input[1], node.output[0]
     graph.graph.initializer.remove(table)
-    _add_constants(graph, {f"{table.name}_int8": rows, f"{table.name}_scale": scale})
+    add_constants(graph, {f"{table.name}_int8": rows, f"{table.name}_scale": scale})
     names = {part: f"{output}_{part}" for part in ("int8", "float", "scale")}
     graph.graph.node.remove(node)
     graph.graph.node.extend(
@@ -125,7 +125,7 @@ def _quantized_activation(graph: onnx.ModelProto, name: str, wanted: Range) -> s
     low, high = min(wanted[0], 0.0), max(wanted[1], 0.0)  # zero must be exact
     scale = max(high - low, 1e-8) / 255.0
     zero_point = int(np.clip(round(-low / scale), 0, 255))
-    _add_constants(
+    add_constants(
         graph,
         {
             f"{name}_scale": np.array(scale, dtype=np.float32),
@@ -158,7 +158,7 @@ class _Weights:
         restored = f"{name}_restored"
         if self._is_new(restored):
             zero_point = np.zeros(columns, dtype=np.int8)
-            _add_constants(self._graph, {f"{name}_zero_point": zero_point})
+            add_constants(self._graph, {f"{name}_zero_point": zero_point})
             parts = [f"{name}_int8", f"{name}_scale", f"{name}_zero_point"]
             self._graph.graph.node.append(
                 helper.make_node("DequantizeLinear", parts, [restored], axis=1)
@@ -192,7 +192,7 @@ class _Weights:
         """Rounds a weight once; returns its number of columns."""
         if name not in self._columns:
             rounded, scale = _rounded_columns(self._floats[name])
-            _add_constants(self._graph, {f"{name}_int8": rounded, f"{name}_scale": scale})
+            add_constants(self._graph, {f"{name}_int8": rounded, f"{name}_scale": scale})
             self._graph.graph.initializer.remove(self._floats[name])
             self._columns[name] = len(scale)
         return self._columns[name]
@@ -205,7 +205,7 @@ def _rounded_columns(tensor: TensorProto) -> tuple[npt.NDArray[np.int8], Floats]
     return np.clip(np.round(values / scale), -127, 127).astype(np.int8), scale
 
 
-def _add_constants(graph: onnx.ModelProto, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+def add_constants(graph: onnx.ModelProto, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
     graph.graph.initializer.extend(
         numpy_helper.from_array(np.ascontiguousarray(value), name)
         for name, value in tensors.items()
@@ -218,7 +218,7 @@ def copy_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
     return copied
 
 
-def _sorted(graph: onnx.ModelProto) -> onnx.ModelProto:
+def sorted_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
     """Nodes in an order in which each input exists before it is read."""
     known = {tensor.name for tensor in graph.graph.initializer}
     known |= {node.name for node in graph.graph.input} | {""}

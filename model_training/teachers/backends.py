@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_training.recipe.augmentation import Model, ServerConfig
+from model_training.recipe.augmentation import LlamaCppConfig, Model, ServerConfig
 from model_training.teachers.llm import Backend, ServerBackend, read_completion
 
 
@@ -10,6 +10,10 @@ def open_backend(config: Model) -> Backend:
     """The backend of a recipe's model."""
     if isinstance(config, ServerConfig):
         return ServerBackend(config, read=read_completion)
+    if isinstance(config, LlamaCppConfig):
+        from model_training.teachers.llm_gguf import LlamaCppBackend
+
+        return LlamaCppBackend(config)
     from model_training.teachers.llm_local import (
         LocalBackend,  # torch, which servers do not need
     )

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from model_training.recipe.augmentation import ClassifierTeacher, LocalConfig
+from model_training.recipe.augmentation import ClassifierTeacher, LlamaCppConfig, LocalConfig
 
 _WEIGHTS: Final = (".safetensors", ".bin")
 _SETTINGS: Final = ("config.json", "tokenizer.json", "ngrams.json", "manifest.json")
@@ -36,3 +36,13 @@ def local_asked(config: LocalConfig) -> str:
     """Who answers: the weights, and their precision where the recipe fixes one."""
     name = fingerprint(config.model)
     return name if config.dtype == "auto" else f"{name}, {config.dtype}"
+
+
+def gguf_asked(config: LlamaCppConfig) -> str:
+    """Who answers: the name of the file and the hash of what it holds."""
+    path = Path(config.model)
+    if not path.is_file():
+        return path.name
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{path.name}@{digest[:16]}"

@@ -26,6 +26,7 @@ from model_training.recipe.augmentation import (
     EnsembleTeacher,
     GuardLocal,
     GuardServer,
+    LlamaCppConfig,
     LocalConfig,
     PosternTeacher,
     TeacherConfig,
@@ -36,6 +37,7 @@ from model_training.teachers.ensemble_teacher import (
 )
 from model_training.teachers.fingerprint import (
     classifier_asked,
+    gguf_asked,
     local_asked,
 )
 from model_training.teachers.llm import (
@@ -81,6 +83,8 @@ def asked_of(config: Any) -> str:
             return _ensemble_asked(config)
         case LocalConfig():
             return local_asked(config)
+        case LlamaCppConfig():
+            return gguf_asked(config)
         case _:
             return str(config.asked)
 

@@ -32,12 +32,13 @@ class Row(NamedTuple):
 ROOMS: Final[dict[str, Row]] = {
     "clock": Row(),
     "shipped": Row(),
+    "streams": Row(),
     "logs": Row("", "orjson"),
     "metrics": Row("", "prometheus_client"),
     "contract": Row("", "numpy pydantic"),
     "settings": Row("contract shipped", "pydantic pydantic_settings"),
     "disguises": Row("contract"),
-    "http": Row("contract", "fastapi httpx2 orjson pydantic starlette uvicorn"),
+    "http": Row("contract", "fastapi httptools httpx2 orjson pydantic starlette uvicorn"),
     "inference": Row("contract metrics settings", "numpy onnxruntime tokenizers tqdm"),
     "teacher": Row("clock contract http inference logs metrics settings", "orjson pydantic"),
     "judging": Row("contract disguises inference metrics teacher", "numpy"),
@@ -51,15 +52,17 @@ ROOMS: Final[dict[str, Row]] = {
         "fastapi orjson pydantic starlette",
     ),
     "server": Row(
-        "clock contract endpoints http inference logs metrics",
+        "clock contract endpoints http inference logs metrics settings",
         "fastapi starlette swagger_ui_bundle uvicorn",
     ),
     "composition": Row(
         "chat_guard clock contract dialects endpoints http inference judging logs metrics settings"
         " teacher"
     ),
-    "main": Row("clock composition contract http logs server settings", "uvicorn"),
-    "cli": Row("calibration clock composition contract endpoints main settings", "pydantic tqdm"),
+    "main": Row("clock composition contract http logs server settings streams", "uvicorn"),
+    "cli": Row(
+        "calibration clock composition contract endpoints main settings streams", "pydantic tqdm"
+    ),
     "__main__": Row("cli"),
 }
 # A module that calls itself pure is held to it. `time` is the default of a clock that is handed in.
@@ -67,12 +70,18 @@ _IMPURE: Final = {"asyncio", "threading", "socket", "subprocess", "tempfile"}
 _PURE: Final = re.compile(r"\b[Pp]ure\b")
 # Who must touch the machine: files that are synced, cores that are counted, priorities of threads.
 _MAY_USE_OS: Final = {
+    "postern",
+    "postern.logs",
+    "postern.settings.settings",
+    "postern.streams",
     "postern.main",
     "postern.contract.artifact",
     "postern.inference.engine",
     "postern.calibration.publishing",
     "postern.teacher.local",
 }
+# The package itself writes one variable: what switches off a library's telemetry.
+_MAY_READ_THE_ENVIRONMENT: Final = {"postern", "postern.settings.settings"}
 _NEVER: Final = {"torch", "transformers", "model_training", "tests", "sklearn", "scipy", "onnx"}
 
 
@@ -108,7 +117,7 @@ def test_a_module_sees_only_the_libraries_of_its_room(name: str) -> None:
     if room(name):
         assert found <= set(ROOMS[room(name)].libraries.split())
     if MODULES[name].name == "__init__.py":
-        assert not SEEN[name]
+        assert not SEEN[name] - {"os"}
 
 
 def test_what_calls_itself_pure_is() -> None:
@@ -126,7 +135,8 @@ def test_settings_alone_reads_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 reads = (node.value.id, node.attr)
-                assert reads not in (("os", "environ"), ("os", "getenv"), ("os", "environb"))
+                if module not in _MAY_READ_THE_ENVIRONMENT:
+                    assert reads not in (("os", "environ"), ("os", "getenv"), ("os", "environb"))
                 if node.value.id == "os":
                     assert module in _MAY_USE_OS, f"{module}: {reads}"
         if room(module) != "settings":

@@ -568,7 +568,8 @@ def test_a_client_that_leaves_takes_the_upstream_request_with_it(
     body = json.dumps(ASK).encode()
     with guarded.connect() as connection:
         connection.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
         wait_for_request(upstream)

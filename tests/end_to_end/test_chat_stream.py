@@ -415,7 +415,8 @@ def test_a_failure_to_judge_in_mid_stream_releases_nothing_more(
 def _ask(connection: socket.socket) -> None:
     body = json.dumps(STREAM).encode()
     connection.sendall(
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n" % len(body) + body
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import time
@@ -94,7 +95,7 @@ def test_sigkill_and_start_again_on_the_same_port(tiny_artifact: Path) -> None:
 def test_a_flood_of_300_connections_is_answered_to_the_last(server: ServerProcess) -> None:
     body = json.dumps(GOOD).encode()
     request = (
-        b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     ) + body
     connections = [server.connect() for _ in range(300)]
@@ -125,7 +126,7 @@ def test_a_client_that_leaves_takes_its_work_with_it(start_faulty_server: StartS
     body = json.dumps({"inputs": [{"prompt": "a " * 50}] * 100}).encode()  # 20 seconds of work
     with server.connect() as connection:
         connection.sendall(
-            b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body)
         )
         connection.sendall(body)
@@ -180,7 +181,7 @@ def read_reply(connection: socket.socket) -> bytes:
 def test_a_client_that_does_not_send_its_headers_is_cut_off(start_server: StartServer) -> None:
     server = start_server(header_timeout_ms=500, keep_alive_s=60)
     silent, dripping, served = (server.connect() for _ in range(3))
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     try:
         dripping.sendall(request)
         served.sendall(request + b"\r\n")
@@ -294,6 +295,66 @@ def _break_the_model(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"not a graph")
     entries = {name: entry.model_dump() for name, entry in file_entries(folder).items()}
     _edit_manifest(folder, files=entries)
+
+
+def _pipe_for_the_model(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+
+
+def _edit_entries(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    entries = json.loads((folder / "manifest.json").read_text())["files"]
+    change(entries)
+    _edit_manifest(folder, files=entries)
+
+
+def _empty_the_vocabulary(folder: Path) -> None:
+    from postern.contract.artifact import file_entries
+
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["model"]["vocab"] = {}
+    path.write_text(json.dumps(content))
+    entries = {name: entry.model_dump() for name, entry in file_entries(folder).items()}
+    _edit_manifest(folder, files=entries)
+
+
+MODEL = "model.onnx"
+_NAME = "a\0b\x1b[31m\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_pipe_for_the_model, "plain file"),
+        (_empty_the_vocabulary, "tokenizer.json"),
+        (lambda folder: _edit_manifest(folder, window_tokens=10**9), "window_tokens"),
+        (
+            lambda folder: _edit_entries(
+                folder, lambda e: e["model.onnx"].update(size_bytes=10**18)
+            ),
+            "size_bytes",
+        ),
+        (
+            lambda folder: _edit_entries(folder, lambda e: e.update({_NAME: e[MODEL]})),
+            "a\\x00b\\x1b[31m\\n must be a plain file",
+        ),
+    ],
+    ids=["pipe", "vocabulary", "window", "size", "name"],
+)
+def test_a_hostile_artifact_is_refused_in_one_line(
+    tiny_artifact: Path, tmp_path: Path, damage: Callable[[Path], object], says: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_artifact, tmp_path / "student"))
+    damage(folder)
+    assert_refused(says=says, artifact=folder)
+
+
+@pytest.mark.parametrize("host", ["a" * 300, f"{'b' * 300}.example", "a..b"])
+def test_a_host_that_no_resolver_takes_is_refused_in_one_line(
+    tiny_artifact: Path, host: str
+) -> None:
+    assert_refused("--host", host, says="host is no valid host name", artifact=tiny_artifact)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.server_process import ROOT
 # function, to load torch late, counts as any other.
 ROOMS: Final[dict[str, set[str]]] = {
     "errors": set(),
+    "bases": {"errors"},
     "recipe": {"errors"},
     "data": {"errors", "recipe"},
     "run": {"errors", "recipe", "data"},
@@ -29,7 +30,7 @@ ROOMS: Final[dict[str, set[str]]] = {
         *("errors", "recipe", "data", "run", "measures", "student", "teachers"),
         *("augmentation", "evaluation"),
     },
-    "cli": {"errors", "recipe", "data", "run", "student", "stages", "studies"},
+    "cli": {"errors", "bases", "recipe", "data", "run", "student", "stages", "studies"},
     "__main__": {"cli"},
 }
 MODULES: Final = modules(ROOT, "model_training")

@@ -86,19 +86,22 @@ def test_csv_and_its_download(browser: Browser, server: ServerProcess, tmp_path:
         writer.writerow([index, row["prompt"], row.get("response")])
     for formula in formulas:
         writer.writerow(["x", f"{formula} cake", formula])
+    # Where a semicolon begins a new cell.
+    writer.writerow(["x", 'a;=1;"-2; \uff1d3', ";@cake"])
     browser.open(server.url + "/")
     status = judge(browser, tmp_path / "my rows.csv", "\ufeff" + out.getvalue())
-    assert "12 of 12 rows: 2 harmful" in status
+    assert "13 of 13 rows: 2 harmful" in status
 
     browser.click("#download-csv")
     text = browser.downloaded("my_rows.verdicts.csv").decode()
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [row["row"] for row in rows] == [str(index) for index in range(2, 14)]
+    assert [row["row"] for row in rows] == [str(index) for index in range(2, 15)]
     assert [row["harmful"] for row in rows][:5] == ["false", "true", "true", "false", "false"]
     assert rows[0]["response"] == ""
     assert rows[4]["prompt"] == "'=1+1 cake"
     assert rows[4]["response"] == 'a "book", and\nthe sea'
-    for row, formula in zip(rows[5:], formulas, strict=True):
+    assert (rows[-1]["prompt"], rows[-1]["response"]) == ("a;'=1;\"'-2; '\uff1d3", ";'@cake")
+    for row, formula in zip(rows[5:-1], formulas, strict=True):
         assert (row["prompt"], row["response"]) == (f"'{formula} cake", f"'{formula}")
     for row in rows:
         for cell in row.values():

@@ -238,7 +238,7 @@ def test_a_full_queue_is_said(browser: Browser, start_faulty_server: StartServer
     body = json.dumps({"inputs": [{"prompt": "book " * 30}] * 30}).encode()
     head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with server.connect() as other:
-        other.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\n" + head.encode() + body)
+        other.sendall(b"POST /classify HTTP/1.1\r\nHost: localhost\r\n" + head.encode() + body)
         server.wait_for_metric("postern_queue_tokens", at_least=700.0)
         browser.paste("#prompt", "book " * 450)
         browser.click(JUDGE)

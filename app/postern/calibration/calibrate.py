@@ -76,6 +76,7 @@ from postern.contract.reference import (
 from postern.contract.text import segments
 from postern.disguises.triggers import (
     Disguise,
+    decoded_counts,
     readable_disguise,
     second_reading,
 )
@@ -166,8 +167,9 @@ def score(
 ) -> Floats:
     """(n,) margins in nats, computed as the server does, each from the most harmful window.
 
-    hidden: from `disguises`. Disguised text is scored both as it came and decoded; the more harmful
-    reading counts. Raises ArtifactInvalid if this machine computes the graph wrongly.
+    hidden: from `disguises`. Disguised text is scored both as it came and decoded, and the reading
+    that a server would use counts. Raises ArtifactInvalid if this machine computes the graph
+    wrongly.
     """
     return harmful_margin(outputs(artifact, rows, hidden, threads=threads))
 
@@ -190,7 +192,7 @@ def outputs(
     found = _outputs(artifact, [*texts, *decoded.values()], threads=threads, extra=extra)
     margins = harmful_margin(found)
     for further, place in enumerate(decoded, start=len(texts)):
-        if margins[further] > margins[place]:
+        if decoded_counts(hidden[place], float(margins[place]), float(margins[further])):
             found[place] = found[further]
     return found[: len(texts)]
 

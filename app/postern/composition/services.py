@@ -116,7 +116,12 @@ def _pipeline(
         policy=policy,
         tokenizer=student.tokenizer,
         batcher=batcher,
-        limits=InputLimits(limits.max_items, limits.max_exchange_chars, limits.max_exchange_tokens),
+        limits=InputLimits(
+            limits.max_items,
+            limits.max_exchange_chars,
+            limits.max_exchange_tokens,
+            limits.max_body_bytes,
+        ),
         metrics=metrics,
         cascade=teacher.build_cascade(settings, policy, desk, metrics),
         triggers=settings.teacher.triggers,

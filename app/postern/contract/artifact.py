@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ MANIFEST: Final = "manifest.json"
 VERSION_PATTERN: Final = r"^[0-9][A-Za-z0-9._+-]*$"
 
 _MANIFEST_LIMIT_BYTES: Final = 4 << 20
+# Whatever a manifest says, memory is asked for only up to these.
+_LARGEST_FILE_BYTES: Final = 16 << 30
+_LONGEST_WINDOW: Final = 1 << 16
 
 
 class FileEntry(BaseModel):
@@ -37,7 +41,7 @@ class FileEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size_bytes: Annotated[int, Field(ge=0)]
+    size_bytes: Annotated[int, Field(ge=0, le=_LARGEST_FILE_BYTES)]
 
 
 class Manifest(BaseModel):
@@ -55,9 +59,9 @@ class Manifest(BaseModel):
     """Version of the function that writes text; it must equal the server's."""
     label_order: tuple[str, ...]
     """Order of the two logits."""
-    window_tokens: Annotated[int, Field(gt=0)]
+    window_tokens: Annotated[int, Field(gt=0, le=_LONGEST_WINDOW)]
     """Tokens of a window, special tokens included."""
-    overlap_tokens: Annotated[int, Field(ge=0)]
+    overlap_tokens: Annotated[int, Field(ge=0, le=_LONGEST_WINDOW)]
     """Tokens that neighbouring windows share."""
     pad_id: Annotated[int, Field(ge=0)]
     """Token id of padding."""
@@ -180,10 +184,15 @@ def _read_verified(folder: Path, name: str, entry: FileEntry) -> bytes:
 
 def _read_file(folder: Path, name: str, *, limit: int = _MANIFEST_LIMIT_BYTES) -> bytes:
     path = folder / name
-    if Path(name).name != name or path.is_symlink():
+    if "\0" in name or Path(name).name != name or path.is_symlink():
         raise ArtifactInvalid(f"{name} must be a plain file inside the artifact")
     try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
+        # A pipe in its place would be waited for, for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise ArtifactInvalid(f"{name} must be a plain file inside the artifact")
+            return file.read(min(limit, found.st_size) + 1)
     except OSError as exc:
         raise ArtifactInvalid(f"{path}: cannot be read ({exc.strerror})") from exc

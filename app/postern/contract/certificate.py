@@ -25,8 +25,9 @@ ASSUMPTIONS: Final = (
     "rewrite text until it passes are not covered. Each bound holds on its own at the stated "
     "confidence, not all of them at once. Thresholds given with a request are not covered. The "
     "measurement assumes that the server's triggers are on (the default): disguised text counts as "
-    "the more harmful of its readings, and the teacher, if there is one, is asked about all of it. "
-    "Fused bounds assume that the teacher answers and that the cap on deferrals is not reached."
+    "its decoded reading or, if that is uncertain, as the more harmful of its readings, and the "
+    "teacher, if there is one, is asked about all of it. Fused bounds assume that the teacher "
+    "answers and that the cap on deferrals is not reached."
 )
 
 
@@ -117,7 +118,7 @@ class Certificate(_Frozen):
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     """Day of the calibration."""
     delta: Level
-    """Largest chance that one bound fails."""
+    """Chance that one bound fails. Each bound fails independently of how many there are."""
     slices: dict[Slice, SliceCertificate]
     teacher: tuple[ArtifactId, ...] | AskedTeacher | Literal["column"] | None
     """Whose opinion was fused: that of artifacts, of a teacher at a URL, of a column of the data,

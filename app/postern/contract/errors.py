@@ -6,6 +6,11 @@
     │   ├── NothingToJudge
     │   └── UnreadableContent
     ├── RequestRefused         the request itself is wrong; no exchange was read
+    │   ├── MalformedRequest
+    │   ├── UrlTooLong
+    │   ├── HeadersTooLarge
+    │   ├── ForeignHost
+    │   ├── ForeignOrigin
     │   ├── MalformedBody
     │   ├── BodyMismatch
     │   ├── BodyTooLarge
@@ -18,6 +23,8 @@
     ├── UnknownOperatingPoint
     ├── Overloaded             refused at the door; carries retry_after_s
     │   ├── TooManyConnections
+    │   ├── TooManyWrongKeys
+    │   ├── TextWorkFull
     │   ├── QueueFull
     │   └── DeadlineUnreachable
     ├── DeadlineExceeded       accepted, but time ran out while waiting
@@ -80,6 +87,38 @@ class RequestRefused(PosternError):
     """The request is wrong as HTTP or JSON. No exchange was read."""
 
 
+class MalformedRequest(RequestRefused):
+    """The bytes are not an HTTP/1.0 or HTTP/1.1 request."""
+
+    def __init__(self, reason: str = "this is not a valid HTTP/1.1 request") -> None:
+        super().__init__(reason)
+
+
+class UrlTooLong(RequestRefused):
+    """The URL has more bytes than the server accepts."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the URL has more than {limit} bytes")
+
+
+class HeadersTooLarge(RequestRefused):
+    """Headers, trailers or chunk extensions are too many or too large."""
+
+
+class ForeignHost(RequestRefused):
+    """The header Host names another server."""
+
+    def __init__(self) -> None:
+        super().__init__("the header Host names another server (see allowed_hosts)")
+
+
+class ForeignOrigin(RequestRefused):
+    """The request comes from a web page of another origin."""
+
+    def __init__(self) -> None:
+        super().__init__("web pages of other origins may not call this server (see cors_origins)")
+
+
 class MalformedBody(RequestRefused):
     """The body is not JSON in UTF-8."""
 
@@ -116,8 +155,9 @@ class BodyTooSlow(RequestRefused):
 class UnsupportedMediaType(RequestRefused):
     """Content-Type is not JSON, or a Content-Encoding is set."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, is_encoded: bool = False) -> None:
         super().__init__(reason)
+        self.is_encoded = is_encoded
 
 
 class UnsupportedContent(RequestRefused):
@@ -171,6 +211,22 @@ class TooManyConnections(Overloaded):
 
     def __init__(self) -> None:
         super().__init__("too many connections are open", retry_after_s=1.0)
+
+
+class TooManyWrongKeys(Overloaded):
+    """Too many wrong API keys came from this address."""
+
+    def __init__(self, *, retry_after_s: float) -> None:
+        super().__init__(
+            "too many wrong API keys came from this address", retry_after_s=retry_after_s
+        )
+
+
+class TextWorkFull(Overloaded):
+    """Too much long text waits to be read."""
+
+    def __init__(self, *, retry_after_s: float) -> None:
+        super().__init__("too much long text waits to be read", retry_after_s=retry_after_s)
 
 
 class QueueFull(Overloaded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, Tag
 
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
@@ -43,10 +43,10 @@ class PredictIn(BaseModel):
         | Annotated[tuple[_Sequence, ...], Field(min_length=1), Tag("batch")],
         Discriminator(_form_of),
     ]
-    truncate: bool = Field(
+    truncate: StrictBool = Field(
         False, description="Has no effect: all of a long text is scored, in windows."
     )
-    raw_scores: bool = Field(False, description="Refused if true: scores are calibrated.")
+    raw_scores: StrictBool = Field(False, description="Refused if true: scores are calibrated.")
 
 
 class Predict(NamedTuple):

@@ -18,7 +18,8 @@ _COMMON_WORDS: Final = (
     " build story without where why should help need using"
 )
 # One letter proves nothing: `n` is `a` in rot13, and a number in every program.
-_COMMON: Final = frozenset(word for word in _COMMON_WORDS.split() if len(word) > 1)
+COMMON: Final = frozenset(word for word in _COMMON_WORDS.split() if len(word) > 1)
+"""The commonest words of English, of two letters or more, in lower case."""
 _LEAST_HITS: Final = 3
 _LEAST_DISTINCT: Final = 2
 _LEAST_SHARE: Final = 0.25
@@ -32,8 +33,8 @@ def _reversed(text: str) -> str:
     return text[::-1]
 
 
-_IN_ROT13: Final = frozenset(map(_rot13, _COMMON)) - _COMMON
-_BACKWARDS: Final = frozenset(map(_reversed, _COMMON)) - _COMMON
+_IN_ROT13: Final = frozenset(map(_rot13, COMMON)) - COMMON
+_BACKWARDS: Final = frozenset(map(_reversed, COMMON)) - COMMON
 
 
 def from_rot13(text: str) -> str | None:
@@ -68,7 +69,7 @@ def _undone(text: str, undo: Callable[[str], str], disguised: frozenset[str]) ->
 
 
 def _evidence(word: str, disguised: frozenset[str]) -> int:
-    return int(word in disguised) - int(word in _COMMON)
+    return int(word in disguised) - int(word in COMMON)
 
 
 def _best_run(evidence: list[int]) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from typing import Final
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
@@ -44,25 +45,28 @@ def reads_like_text(text: str) -> bool:
 
 def from_base64(text: str) -> str | None:
     """Standard and URL-safe alphabet, with or without padding."""
-    return _spelled_out(_BASE64, text, _base64_part)
+    return spelled_out(_BASE64, text, _base64_part)
 
 
 def from_hex(text: str) -> str | None:
     """Pairs of digits: plain, spaced, or as `\\x`, `0x`, `%`, `\\u00` and `&#x` write them."""
-    return _spelled_out(_HEX, text, _hex_part)
+    return spelled_out(_HEX, text, _hex_part)
 
 
 def from_morse(text: str) -> str | None:
     """Dots and dashes in letters; `/`, `|`, line breaks and wide spaces part words."""
-    return _spelled_out(_MORSE_RUN, text, _morse_part)
+    return spelled_out(_MORSE_RUN, text, _morse_part)
 
 
-def _spelled_out(pattern: re.Pattern[str], text: str, decode: object) -> str | None:
+def spelled_out(
+    pattern: re.Pattern[str], text: str, decode: Callable[[str], str | None]
+) -> str | None:
+    """The text with what `decode` makes of each match in its place; None where it makes nothing."""
     found = False
 
     def replace(match: re.Match[str]) -> str:
         nonlocal found
-        decoded = decode(match[0])  # type: ignore[operator]
+        decoded = decode(match[0])
         if decoded is None:
             return match[0]
         found = True

@@ -14,6 +14,7 @@ _LEET_SIGNS: Final = "0134578@$!+|9"
 # A digit or sign that stands between letters, or before them; not an address, not a number.
 _LEET_INSIDE: Final = re.compile(r"[a-z][0134578@$!+|]+[a-z]", re.IGNORECASE)
 _LEAST_LEET: Final = 2
+_UNCLEAR_LEET: Final = re.compile(r"[a-z][1|!]{2,}[a-z]|[a-z]\|+", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"\S+")
 _LEET_WORD: Final = re.compile(rf"[A-Za-z{re.escape(_LEET_SIGNS)}]+")
 _ORDINAL_OR_UNIT: Final = re.compile(
@@ -64,6 +65,7 @@ _LATIN: Final = re.compile("[A-Za-z]")
 # Single letters with the same kind of gap between them; a wider gap parts words.
 _APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:([ .*_|~+\-])\1{0,3}[^\W\d_](?![^\W_])){3,}")
 _WIDE_GAP: Final = re.compile(r" {2,}")
+_LONGEST_WORD: Final = 17
 _ALPHABET: Final = string.ascii_lowercase
 
 
@@ -79,6 +81,11 @@ def from_leetspeak(text: str) -> str | None:
     if strange < _LEAST_LEET or strange * 6 < len(words):
         return None
     return _LEET_WORD.sub(lambda found: _unleet(found[0]), text)
+
+
+def leet_is_clear(text: str) -> bool:
+    """Whether the signs stand for one letter each: `11` may be `ll`, and `k1||` is `kill`."""
+    return not _UNCLEAR_LEET.search(text)
 
 
 def _is_leet(word: str) -> bool:
@@ -160,10 +167,20 @@ def from_letters_apart(text: str) -> str | None:
         if letters.isupper() and len(letters) < 7:
             return match[0]  # an abbreviation, or emphasis
         found = True
-        # Among letters parted by signs, one space parts words.
-        by_signs = re.search(r"[^\w ]|_", match[0])
-        words = match[0].split() if by_signs else _WIDE_GAP.split(match[0])
-        return " ".join(re.sub(r"[\W_]", "", word) for word in words)
+        return " ".join(_words_of(match[0]))
 
     joined = _APART.sub(join, text)
     return joined if found else None
+
+
+def _words_of(run: str) -> list[str]:
+    """Among letters parted by signs, one space parts words; among others, a wide gap."""
+    by_signs = re.search(r"[^\w ]|_", run)
+    words = run.split() if by_signs else _WIDE_GAP.split(run)
+    return [re.sub(r"[\W_]", "", word) for word in words]
+
+
+def words_are_clear(text: str) -> bool:
+    """Whether letters that stand apart make words: where no gap parts those, it is a guess."""
+    words = [word for run in _APART.finditer(text) for word in _words_of(run[0])]
+    return max(map(len, words), default=0) <= _LONGEST_WORD

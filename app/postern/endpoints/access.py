@@ -43,7 +43,7 @@ def check_google_key(request: Request) -> None:
     if given is None:
         keys.check(request.scope)
     else:
-        keys.check_key(given)
+        keys.check_key(given, request.scope)
 
 
 async def authorize_google(

@@ -35,6 +35,11 @@ class Problem:
 
 # The most specific class of an error decides.
 PROBLEMS: dict[type[PosternError], Problem] = {
+    errors.MalformedRequest: Problem(400, "malformed-request", "The request is not valid HTTP"),
+    errors.UrlTooLong: Problem(414, "url-too-long", "The URL is too long"),
+    errors.HeadersTooLarge: Problem(431, "headers-too-large", "The headers are too large"),
+    errors.ForeignHost: Problem(421, "foreign-host", "The request is meant for another server"),
+    errors.ForeignOrigin: Problem(403, "foreign-origin", "The calling web page is not allowed"),
     errors.MalformedBody: Problem(400, "malformed-body", "The body is not valid JSON"),
     errors.InvalidHeader: Problem(400, "invalid-header", "A request header is invalid"),
     errors.Unauthorized: Problem(401, "unauthorized", "API key missing or wrong"),
@@ -59,6 +64,8 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.TooManyConnections: Problem(
         503, "too-many-connections", "Too many connections are open"
     ),
+    errors.TooManyWrongKeys: Problem(429, "too-many-wrong-keys", "Too many wrong API keys"),
+    errors.TextWorkFull: Problem(429, "text-work-full", "Too much long text waits"),
     errors.QueueFull: Problem(429, "queue-full", "The queue is full"),
     errors.DeadlineUnreachable: Problem(
         429, "deadline-unreachable", "The answer would come after the deadline"
@@ -133,6 +140,8 @@ def failure_of(error: PosternError, *, request_id: str) -> Failure:
     headers = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, errors.UnsupportedMediaType) and error.is_encoded:
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, section 15.5.16
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return Failure(problem, str(error), request_id, headers, error)

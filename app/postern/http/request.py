@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +23,7 @@ from postern.contract.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from postern.http.throttle import Throttle
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # A client that is still sending cannot read a reply, so what it sends is thrown away first; these
@@ -54,30 +56,58 @@ class Keys:
     """Accepted API keys, hashed, so that comparing takes the same time whatever their length."""
 
     digests: tuple[bytes, ...]
+    throttle: Throttle = field(default_factory=Throttle, compare=False)
 
     @classmethod
     def of(cls, keys: Sequence[str]) -> Keys:
         return cls(tuple(hashlib.sha256(key.encode()).digest() for key in keys))
 
     def check(self, scope: Scope) -> None:
-        """Raises Unauthorized unless no key is set or the request carries one of them."""
-        if not self.digests:
-            return
-        given = header(scope, b"x-api-key")
-        authorization = header(scope, b"authorization") or ""
-        if given is None and authorization[:7].lower() == "bearer ":
-            given = authorization[7:].strip()
-        self.check_key(given)
+        """Unless no key is set or the request carries one of them: raises Unauthorized, or
+        TooManyWrongKeys where wrong ones have come from the same address."""
+        if self.digests:
+            self.check_key(_key_of(scope), scope)
 
-    def check_key(self, given: str | None) -> None:
-        """The same for a key that came elsewhere than in our own headers. Raises Unauthorized."""
+    def check_key(self, given: str | None, scope: Scope) -> None:
+        """The same for a key that came elsewhere than in our own headers."""
         if not self.digests:
             return
-        digest = hashlib.sha256((given or "").encode("utf-8", "surrogatepass")).digest()
-        matches = [hmac.compare_digest(digest, accepted) for accepted in self.digests]
-        if given is None or not any(matches):
+        client = scope.get("client")
+        address = client[0] if client else ""
+        digest = _digest(given)
+        self.throttle.check(address, digest)
+        number = self._number(given, digest)
+        if number is None:
+            if given:
+                self.throttle.wrong(address)
             raise Unauthorized
-        set_caller(1 + matches.index(True))
+        self.throttle.right(address, digest)
+        set_caller(number)
+
+    def recognize(self, scope: Scope) -> None:
+        """`check` for whoever only looks ahead: nothing is counted. Raises Unauthorized."""
+        if self.digests:
+            given = _key_of(scope)
+            number = self._number(given, _digest(given))
+            if number is None:
+                raise Unauthorized
+            set_caller(number)
+
+    def _number(self, given: str | None, digest: bytes) -> int | None:
+        matches = [hmac.compare_digest(digest, accepted) for accepted in self.digests]
+        return 1 + matches.index(True) if given is not None and any(matches) else None
+
+
+def _key_of(scope: Scope) -> str | None:
+    given = header(scope, b"x-api-key")
+    authorization = header(scope, b"authorization") or ""
+    if given is None and authorization[:7].lower() == "bearer ":
+        return authorization[7:].strip()
+    return given
+
+
+def _digest(given: str | None) -> bytes:
+    return hashlib.sha256((given or "").encode("utf-8", "surrogatepass")).digest()
 
 
 def deadline_of(scope: Scope, *, timeout_ms: int) -> float:
@@ -106,7 +136,9 @@ async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float
         if encoding is not None and encoding.strip().lower() != "identity":
             # No decompression, so no bombs.
             await _discard(request)
-            raise UnsupportedMediaType("a Content-Encoding is not accepted; send plain JSON")
+            raise UnsupportedMediaType(
+                "a Content-Encoding is not accepted; send plain JSON", is_encoded=True
+            )
         if media_type != "application/json":
             await _discard(request)
             raise UnsupportedMediaType("the Content-Type must be application/json")
@@ -131,7 +163,8 @@ async def _read(request: Request, limit_bytes: int) -> bytes:
         if size > limit_bytes:
             raise BodyTooLarge(limit_bytes)
         chunks.append(chunk)
-    return b"".join(chunks)
+    # Some clients of Windows begin with a byte order mark, which a parser may skip (RFC 8259, 8.1).
+    return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
 
 async def _discard(request: Request) -> None:

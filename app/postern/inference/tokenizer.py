@@ -58,7 +58,12 @@ class Tokenizer:
             raise ArtifactInvalid("tokenizer.json cannot be read") from exc
         self._hub.no_padding()
         self._hub.no_truncation()
-        self._frames = tuple(self._read_frame(n_segments) for n_segments in (1, 2))
+        try:
+            self._frames = tuple(self._read_frame(n_segments) for n_segments in (1, 2))
+        except ArtifactInvalid:
+            raise
+        except Exception as exc:  # the library raises bare Exception, for an empty vocabulary too
+            raise ArtifactInvalid("tokenizer.json cannot tokenize a letter") from exc
         # From here on a user's literal "[SEP]" is text; only the frame places special tokens.
         self._hub.encode_special_tokens = True
         self._spelled = self._spell_special_tokens()
@@ -192,6 +197,8 @@ class Tokenizer:
         special_types: list[list[int]] = [[]]
         segment_types: list[int] = []
         last: int | None = None
+        if not any(segment is not None for segment in probe.sequence_ids):
+            raise ArtifactInvalid("tokenizer.json cannot tokenize a letter")
         for token, type_id, segment in zip(
             probe.ids, probe.type_ids, probe.sequence_ids, strict=True
         ):

@@ -97,7 +97,8 @@ class Pipeline:
         started = self._clock()
         points = [self._point(exchange.slice, options) for exchange in exchanges]
         self._scorer.check_sizes(exchanges)
-        disguises = await self._disguises(exchanges)
+        await self._scorer.check_expanded(exchanges, deadline=deadline)
+        disguises = await self._disguises(exchanges, deadline)
         scores = await self._scorer.score(
             exchanges, disguises, reject_long=options.reject_long, deadline=deadline
         )
@@ -123,21 +124,26 @@ class Pipeline:
             slice_, operating_point=options.operating_point, threshold=options.threshold
         )
 
-    async def _disguises(self, exchanges: Sequence[Exchange]) -> Sequence[Disguise | None]:
+    async def _disguises(
+        self, exchanges: Sequence[Exchange], deadline: float
+    ) -> Sequence[Disguise | None]:
         if not self._triggers:
             return [None] * len(exchanges)
-        return await self._scorer.disguises(exchanges)
+        return await self._scorer.disguises(exchanges, deadline=deadline)
 
     def _case(
         self, exchange: Exchange, disguise: Disguise | None, score: Score, point: OperatingPoint
     ) -> Case:
-        """Use the more harmful reading of the text as it came and as it was decoded."""
+        """Use the more harmful reading of the text as it came and as it was decoded.
+
+        If the decoding is certain, use only the decoded reading.
+        """
         slice_, encoding = exchange.slice, score.encodings[-1]
+        certain = disguise is not None and disguise.certain
+        counted = score.scored[-1:] if certain else score.scored
         # The teacher gets the decoded text, whatever the student makes of it.
         said = exchange if disguise is None else disguise.decoded
-        probability = max(
-            most_harmful_probability(one, self.policy, slice_) for one in score.scored
-        )
+        probability = max(most_harmful_probability(one, self.policy, slice_) for one in counted)
         return Case(
             said,
             probability,
@@ -146,7 +152,7 @@ class Pipeline:
             excerpt=functools.partial(self._excerpt, said, encoding, score.scored[-1])
             if encoding.spans
             else None,
-            gain=expected_gain(score.scored, self.policy, slice_, probability, point),
+            gain=expected_gain(counted, self.policy, slice_, probability, point),
         )
 
     def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:

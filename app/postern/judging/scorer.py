@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,10 @@ from postern.contract.errors import (
     PosternError,
 )
 from postern.contract.exchange import Exchange
-from postern.contract.text import segments
+from postern.contract.text import (
+    expanded_length,
+    segments,
+)
 from postern.contract.windows import (
     Encoding,
     Window,
@@ -32,10 +34,11 @@ from postern.inference.batcher import Batcher
 from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
 from postern.judging.score_cache import ScoreCache
+from postern.judging.text_work import TextWork
 from postern.metrics import Metrics
 
-# With fewer characters, tokenizing is quicker than handing over to a thread and back.
-_INLINE_CHARS: Final = 2000
+# All texts of a request together, expanded: as many characters as its largest body has bytes.
+_REQUEST_CHARS: Final = 1 << 20
 
 Made = TypeVar("Made")
 
@@ -47,6 +50,7 @@ class InputLimits:
     max_items: int
     max_exchange_chars: int
     max_exchange_tokens: int
+    max_request_chars: int = _REQUEST_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class Scorer:
         self._metrics = metrics
         self._clock = clock
         self._cache = cache
+        self._text_work = TextWork(clock=clock)
+        expanded_length("\u00e9", at_most=1)  # builds its table now, not at the first request
 
     def check_sizes(self, exchanges: Sequence[Exchange]) -> None:
         """Check sizes before any work on the exchanges. Raises ExchangeTooLong."""
@@ -93,9 +99,20 @@ class Scorer:
             ):
                 raise _blame(self._too_many_characters(), index, exchanges)
 
-    async def disguises(self, exchanges: Sequence[Exchange]) -> list[Disguise | None]:
+    async def check_expanded(self, exchanges: Sequence[Exchange], *, deadline: float) -> None:
+        """Count the characters that normalizing would make, before it does.
+
+        Raises ExchangeTooLong.
+        """
+        await self._off_the_loop(lambda: self._check_expanded(exchanges), exchanges, deadline)
+
+    async def disguises(
+        self, exchanges: Sequence[Exchange], *, deadline: float
+    ) -> list[Disguise | None]:
         """How each exchange seems disguised, and its text without the disguise."""
-        return await _off_the_loop(lambda: list(map(readable_disguise, exchanges)), exchanges)
+        return await self._off_the_loop(
+            lambda: list(map(readable_disguise, exchanges)), exchanges, deadline
+        )
 
     async def score(
         self,
@@ -135,7 +152,9 @@ class Scorer:
         deadline: float,
     ) -> list[Score]:
         started = self._clock()
-        encodings = await _off_the_loop(lambda: self._encode(exchanges, disguises), exchanges)
+        encodings = await self._off_the_loop(
+            lambda: self._encode(exchanges, disguises), exchanges, deadline
+        )
         self._check_encodings([one[0] for one in encodings], exchanges, reject_long=reject_long)
         tokenize_s = self._clock() - started
         self._metrics.stage_duration.labels("tokenize").observe(tokenize_s)
@@ -174,7 +193,7 @@ class Scorer:
                 many.append(segments(exchange))
             except EmptyPrompt as exc:
                 raise _blame(exc, index, exchanges) from None
-            # Count again: normalization can make a text 18 times as long.
+            # Count again: long runs are cut apart by spaces.
             if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
                 raise _blame(self._too_many_characters(), index, exchanges)
         encodings = self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
@@ -188,6 +207,31 @@ class Scorer:
         decoded = second_reading(texts, disguise)
         # This text needs no limit of its own: it is about as long as the original.
         return () if decoded is None else (self._tokenizer.encode(decoded),)
+
+    def _check_expanded(self, exchanges: Sequence[Exchange]) -> None:
+        limit, left = self._limits.max_exchange_chars, self._limits.max_request_chars
+        lengths: dict[str, int] = {}  # in a conversation, many answers share a prompt
+        for index, exchange in enumerate(exchanges):
+            length = 0
+            for text in (exchange.prompt, exchange.response or ""):
+                if text not in lengths:
+                    lengths[text] = expanded_length(text, at_most=limit)
+                    left -= lengths[text]
+                length += lengths[text]
+            if length > limit:
+                raise _blame(self._too_many_characters(), index, exchanges)
+            if left < 0:
+                raise ExchangeTooLong(
+                    what="characters in all", limit=self._limits.max_request_chars
+                )
+
+    async def _off_the_loop(
+        self, make: Callable[[], Made], exchanges: Sequence[Exchange], deadline: float
+    ) -> Made:
+        chars = sum(len(e.prompt) + len(e.response or "") for e in exchanges)
+        return await self._text_work.run(
+            make, chars=chars, caller=current_caller(), deadline=deadline
+        )
 
     def _too_many_characters(self) -> ExchangeTooLong:
         return ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
@@ -204,12 +248,6 @@ def worth_keeping(score: Score) -> Score:
         tuple(Scored(one.logits, 0.0, 0.0) for one in score.scored),
         0.0,
     )
-
-
-async def _off_the_loop(make: Callable[[], Made], exchanges: Sequence[Exchange]) -> Made:
-    if sum(len(e.prompt) + len(e.response or "") for e in exchanges) <= _INLINE_CHARS:
-        return make()
-    return await asyncio.to_thread(make)
 
 
 def _blame(error: PosternError, index: int, exchanges: Sequence[Exchange]) -> PosternError:

@@ -97,12 +97,16 @@ function flat({ row, prompt, response, error, result, operatingPoint }) {
   return record;
 }
 
-/** A cell that a spreadsheet would run as a formula gets an apostrophe in front. */
+/**
+ * What a spreadsheet would run as a formula gets an apostrophe in front: at the beginning of a cell,
+ * and behind a semicolon, at which spreadsheets of many countries begin a new one.
+ */
 export function csvCell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") return String(value);
   const safe = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  const split = safe.replace(/(;\s*"?\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g, "$1'");
+  return /[",;\r\n]/.test(split) ? `"${split.replaceAll('"', '""')}"` : split;
 }
 
 export function toCsv(rows) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -18,14 +19,16 @@ from postern.endpoints import chat, operations, verdicts
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.services import Services
 from postern.http import errors as http_errors
+from postern.http.hosts import Hosts
 from postern.http.loop_turns import LoopTurns
 from postern.inference.batcher import Batcher
 from postern.server import api_docs, web_page
+from postern.server.cors import Cors
 from postern.server.first_look import FirstLook
 from postern.server.observe import Observed
 
 
-def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIApp:
+def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Hosts) -> ASGIApp:
     """The ASGI application; its lifespan starts and stops the batcher."""
 
     @asynccontextmanager
@@ -49,6 +52,9 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIAp
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A redirect would be built from the header Host, which anybody can write.
+        redirect_slashes=False,
+        root_path=services.settings.server.root_path,
     )
     app.state.services = services
     verdicts.add_to(app)
@@ -66,6 +72,9 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIAp
             services.metrics.rejected.labels(failure.problem.slug).inc()
             request.state.log["problem"] = failure.problem.slug
             return shape.response(failure)
+        if isinstance(exc, HTTPException) and _asks_for_methods(request, exc):
+            allowed = (exc.headers or {}).get("Allow", "GET")
+            return Response(status_code=204, headers={"Allow": f"{allowed}, OPTIONS"})
         if isinstance(exc, HTTPException):
             failure = http_errors.status_failure(
                 exc.status_code, request_id=request_id, headers=exc.headers
@@ -80,7 +89,14 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns) -> ASGIAp
         metrics=services.metrics,
         health=services.health,
         first_look=_first_look(services, batcher, turns),
+        hosts=hosts,
+        cors=Cors(services.settings.access.cors_origins),
+        root_path=services.settings.server.root_path,
     )
+
+
+def _asks_for_methods(request: Request, exc: HTTPException) -> bool:
+    return request.method == "OPTIONS" and exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED
 
 
 def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> FirstLook | None:

@@ -66,7 +66,7 @@ class FirstLook:
         ):
             return None
         try:
-            self._keys.check(scope)
+            self._keys.recognize(scope)
             deadline = deadline_of(scope, timeout_ms=self._timeout_ms)
         except PosternError:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
@@ -14,6 +15,11 @@ import uvicorn
 from postern.clock import now
 from postern.contract.errors import SettingsInvalid
 from postern.inference.health import Health
+from postern.logs import log
+from postern.server.exposure import check_exposure, checked_host, listen_in_files
+from postern.settings.settings import Settings
+
+_SEND_BUFFER_BYTES = 1 << 18
 
 
 class DrainingServer(uvicorn.Server):
@@ -33,6 +39,8 @@ class DrainingServer(uvicorn.Server):
             return
         caught = (signal.SIGINT, signal.SIGTERM)
         originals = {sig: signal.signal(sig, self.handle_exit) for sig in caught}
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else it is ignored: nohup
+            originals[signal.SIGHUP] = signal.signal(signal.SIGHUP, self.on_hangup)
         try:
             yield
         finally:
@@ -46,6 +54,10 @@ class DrainingServer(uvicorn.Server):
             self._health.unready = True
             self._stop_at = now() + self._drain_delay_s
 
+    def on_hangup(self, sig: int, frame: FrameType | None) -> None:
+        """A terminal that goes, or a habit of reloading: what is in flight goes on."""
+        log("hangup-ignored", level=logging.WARNING)
+
     async def on_tick(self, counter: int) -> bool:
         if self._stop_at is not None and now() >= self._stop_at:
             self._health.draining = True
@@ -53,14 +65,20 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(settings: Settings, *, has_keys: bool) -> socket.socket:
     """A bound, listening socket. Raises SettingsInvalid."""
+    host, port, uds = settings.server.host, settings.server.port, settings.server.uds
+    if uds is not None:
+        return listen_in_files(uds)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            checked_host(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+        check_exposure(settings, address=str(address[0]), has_keys=has_keys)
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # The system would buffer up to 4 MB for each client that does not read.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.listen(2048)
     except OSError as exc:

@@ -19,6 +19,7 @@ from postern.contract.errors import (
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.verdicts import PATHS
 from postern.http import errors as http_errors
+from postern.http.hosts import Hosts
 from postern.http.protocol import (
     ARRIVED,
     CROWDED,
@@ -30,6 +31,7 @@ from postern.logs import (
     log,
 )
 from postern.metrics import Metrics
+from postern.server.cors import Cors
 from postern.server.first_look import FirstLook
 
 _UNMATCHED = "unmatched"
@@ -44,8 +46,19 @@ class Observed:
     """Pure ASGI: nothing is buffered, disconnects stay visible."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, health: Health, first_look: FirstLook | None
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        health: Health,
+        first_look: FirstLook | None,
+        hosts: Hosts,
+        cors: Cors,
+        root_path: str = "",
     ) -> None:
+        self._hosts = hosts
+        self._cors = cors
+        self._root_path = root_path
         self._app = app
         self._metrics = metrics
         self._health = health
@@ -55,6 +68,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = self._seen_by_the_app(scope)
         request_id = request_id_of(scope)
         state = scope.setdefault("state", {})
         arrived: float = state.setdefault(ARRIVED, now())
@@ -67,6 +81,7 @@ class Observed:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
+                self._cors.add_to(headers, scope)
                 if header(scope, _ASKS_FOR_TIMINGS) == "1":
                     headers["Server-Timing"] = _server_timing(state["log"], now() - arrived)
             await send(message)
@@ -81,6 +96,8 @@ class Observed:
                 self._metrics.rejected.labels(failure.problem.slug).inc()
                 state["log"]["problem"] = failure.problem.slug
                 await response(scope, receive, send_observed)
+            elif (preflight := self._cors.preflight(scope)) is not None:
+                await preflight(scope, receive, send_observed)
             else:
                 await self._app(scope, receive, send_observed)
         except ClientLeft:
@@ -98,6 +115,19 @@ class Observed:
             if self._first_look is not None and "tokens" in fields:
                 self._first_look.learn(fields["bytes"], fields["tokens"])
 
+    def _seen_by_the_app(self, scope: Scope) -> Scope:
+        """HEAD is GET, whose body the protocol keeps; a proxy's prefix is no part of the path."""
+        prefix, path = self._root_path, scope["path"]
+        strips = prefix and (path == prefix or path.startswith(f"{prefix}/"))
+        if scope["method"] != "HEAD" and not strips:
+            return scope
+        seen = dict(scope)
+        if scope["method"] == "HEAD":
+            seen["method"] = "GET"
+        if strips:
+            seen["path"] = path[len(prefix) :] or "/"
+        return seen
+
     def _refusal(self, scope: Scope) -> PosternError | None:
         if scope["path"] in _OPERATORS_PATHS:
             return None
@@ -105,6 +135,10 @@ class Observed:
             return NotReady("the server is shutting down")
         if scope["state"].get(CROWDED):
             return TooManyConnections()
+        try:
+            self._hosts.check(scope)
+        except PosternError as exc:
+            return exc
         return None if self._first_look is None else self._first_look.refusal(scope)
 
     def _record(self, scope: Scope, status: int, elapsed_s: float) -> None:

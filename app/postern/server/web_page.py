@@ -7,6 +7,8 @@ from pathlib import Path
 from fastapi import FastAPI, Response
 from starlette.exceptions import HTTPException
 
+from postern.server.browsers import policy_headers
+
 _FOLDER = Path(__file__).resolve().parents[1] / "page"
 _INDEX = "index.html"
 _MEDIA_TYPES = {
@@ -15,31 +17,13 @@ _MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        # No markup is made from strings, whoever edits the scripts.
-        "require-trusted-types-for 'script'",
-    )
+HEADERS = policy_headers(
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    # No markup is made from strings, whoever edits the scripts.
+    "require-trusted-types-for 'script'",
 )
-HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    # A new release is seen at once; the files are small.
-    "Cache-Control": "no-cache",
-}
 
 
 def add_to(app: FastAPI) -> None:

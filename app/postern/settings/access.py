@@ -9,11 +9,12 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from postern.contract.errors import SettingsInvalid
+from postern.settings.names import split_hosts, split_origins
 from postern.settings.section import Section, read_secret_lines, split_list
 
 
 class AccessSettings(Section):
-    """API keys."""
+    """API keys, and where clients may come from."""
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
@@ -25,7 +26,32 @@ class AccessSettings(Section):
         "comment.",
     )
 
-    _split_keys = field_validator("api_keys", mode="before")(split_list)
+    allow_anonymous: bool = Field(
+        False, description="Serve everyone who reaches an address that is not this machine's own."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names that the header Host may hold beside those of this machine, separated "
+        "by commas; *.example.org stands for all names below. Unset: any name, except on this "
+        "machine's own address without keys.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins of web pages that may call this server from a browser, separated by "
+        "commas.",
+    )
+
+    _split_hosts = field_validator("allowed_hosts", mode="before")(split_hosts)
+    _split_origins = field_validator("cors_origins", mode="before")(split_origins)
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        keys = split_list(value)
+        if isinstance(value, str) and not keys:
+            # An empty one, of a secret that was not there, once opened the server to everyone.
+            raise ValueError("holds no key; leave it unset where none shall be asked for")
+        return keys
 
     def accepted_keys(self) -> tuple[str, ...]:
         """All API keys, from the environment and from the file. Raises SettingsInvalid."""

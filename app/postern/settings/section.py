@@ -9,8 +9,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postern.contract.errors import SettingsInvalid
-
-PREFIX = "POSTERN_"
+from postern.settings.names import PREFIX as PREFIX
 
 
 class Section(BaseSettings):
@@ -54,8 +53,8 @@ def split_list(value: object) -> object:
 def read_secret_lines(path: Path, *, name: str) -> list[str]:
     """Lines of a file of secrets without blank lines and comments. Raises SettingsInvalid."""
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as exc:
         raise SettingsInvalid(f"{name} cannot be read") from exc
     found = [line.strip() for line in lines]
     return [line for line in found if line and not line.startswith("#")]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from postern.settings.names import checked_prefix
 from postern.settings.section import Section
 
 
@@ -33,9 +35,17 @@ class ServerSettings(Section):
     stall_timeout_ms: int = Field(
         30_000, ge=100, description="A batch that runs longer makes /healthz answer 503."
     )
+    uds: Path | None = Field(
+        None, description="Socket in the file system to listen on instead of host and port."
+    )
+    root_path: str = Field(
+        "", description="Prefix below which a proxy serves this server, such as /postern."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest severity of the JSON log lines on standard error."
     )
+
+    _is_prefix = field_validator("root_path")(checked_prefix)
 
 
 class LimitSettings(Section):
@@ -64,4 +74,14 @@ class LimitSettings(Section):
     )
     header_timeout_ms: int = Field(
         10_000, ge=1, description="Time that a client may take to send the headers of a request."
+    )
+    max_header_bytes: int = Field(
+        60 << 10, ge=1024, description="Largest head of a request: its first line and headers."
+    )
+    max_headers: int = Field(100, ge=10, description="Most headers in one request.")
+    max_url_bytes: int = Field(8192, ge=256, description="Longest URL of a request.")
+    write_timeout_ms: int = Field(
+        10_000,
+        ge=1,
+        description="Time that a client may take to read what fills its buffer of 64 KiB.",
     )

@@ -8,6 +8,7 @@ artifact.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -16,7 +17,8 @@ from pydantic.fields import FieldInfo
 from postern.contract.errors import SettingsInvalid
 from postern.settings.access import AccessSettings
 from postern.settings.engine import EngineSettings
-from postern.settings.section import PREFIX, Section
+from postern.settings.names import PREFIX, check_environment
+from postern.settings.section import Section
 from postern.settings.server import LimitSettings, ServerSettings
 from postern.settings.teacher import TeacherSettings
 from postern.settings.upstream import GuardSettings, UpstreamSettings
@@ -79,6 +81,7 @@ def read_settings(**overrides: Any) -> Settings:
 
     Raises SettingsInvalid naming the setting. The value may be a secret, so the message omits it.
     """
+    check_environment(os.environ, FIELDS)
     given: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
     for name, value in overrides.items():
         if name not in FIELDS:

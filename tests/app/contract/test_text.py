@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 import unicodedata
 
 import pytest
@@ -12,6 +13,8 @@ from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
 from postern.contract.text import (
     TEXT_FORMAT,
+    expanded_length,
+    holds_text,
     normalize,
     segments,
 )
@@ -132,3 +135,22 @@ def test_absent_is_not_empty() -> None:
 
 def test_the_text_format_is_the_one_that_the_goldens_freeze() -> None:
     assert TEXT_FORMAT == 1
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
+def test_the_length_is_known_before_it_is_made(text: str) -> None:
+    """Nothing that passes the count is longer once it is made, but for long runs cut apart."""
+    counted = expanded_length(text, at_most=0 if len(text) == 0 else len(text))
+    assert counted > len(text) or counted >= len(unicodedata.normalize("NFKC", text))
+    assert holds_text(text) is bool(normalize(text))
+
+
+def test_what_expands_is_counted_and_not_made() -> None:
+    assert expanded_length("\ufdfa" * 1000, at_most=18_000) == 18_000
+    assert expanded_length("\ufdfa" * 1000, at_most=17_999) > 17_999
+    assert expanded_length("\u00e9\ud55c" * 1000, at_most=2000) == 2000
+    tracemalloc.start()
+    assert expanded_length("\ufdfa" * 99_000, at_most=100_000) > 100_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000

@@ -1,0 +1,53 @@
+"""Words without spaces between them: `#HowDoIKnit`, `how_do_i_knit_a_hat`, `#how #do #i #knit`.
+
+Names in programs and hashtags of posts look alike; what counts is that many of the parts are the
+commonest words of English, which names and topics seldom hold.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from postern.disguises.ciphers import COMMON
+
+_TOKEN: Final = re.compile(r"\S+")
+_CAMEL: Final = re.compile(r"#?[A-Z][A-Za-z0-9]*[.?!,;:]?")
+# A run of capitals is an abbreviation, less the one that begins the next word.
+_CAMEL_PART: Final = re.compile(r"[A-Z](?=[A-Z][a-z])|[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|[0-9]+")
+_SIGNED: Final = re.compile(
+    r"#?[A-Za-z0-9']+(?:([_+.\-])[A-Za-z0-9']+)(?:\1[A-Za-z0-9']+){3,}[?!.]?"
+)
+_SIGN: Final = re.compile(r"[_+.\-#]")
+_TAG: Final = re.compile(r"(?<!\S)#([A-Za-z]+)")
+_LEAST_PARTS: Final = 4
+_LEAST_COMMON: Final = 2
+_LEAST_COMMON_SIGNED: Final = 3
+_LEAST_SHARE: Final = 0.25
+
+
+def from_joined(text: str) -> str | None:
+    """The text with such words parted, or None where there are none."""
+    parted = _TOKEN.sub(lambda found: _parted(found[0]), text)
+    if _are_sentence(tags := _TAG.findall(parted)) and len(tags) >= _LEAST_PARTS:
+        parted = _TAG.sub(r"\1", parted)
+    return None if parted == text else parted
+
+
+def _parted(token: str) -> str:
+    if _CAMEL.fullmatch(token):
+        parts = _CAMEL_PART.findall(token)
+        if len(parts) >= _LEAST_PARTS and _are_sentence(parts):
+            end = token[-1] if token[-1] in ".?!,;:" else ""
+            return " ".join(parts) + end
+    elif _SIGNED.fullmatch(token):
+        # `state-of-the-art` is a word: by signs, more must be common.
+        parts = _SIGN.sub(" ", token).split()
+        if _are_sentence(parts, least=_LEAST_COMMON_SIGNED):
+            return " ".join(parts)
+    return token
+
+
+def _are_sentence(parts: list[str], *, least: int = _LEAST_COMMON) -> bool:
+    common = [part.lower() for part in parts if part.lower() in COMMON]
+    return len(set(common)) >= least and len(common) >= _LEAST_SHARE * len(parts)

@@ -1,0 +1,1 @@
+"""Pretrained weights that recipes start from, and where they can be had."""

@@ -1,0 +1,28 @@
+"""`python -m model_training fetch-base`: what it takes, and what it prints."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from model_training.bases.fetch import fetch_base
+from model_training.bases.table import BASES
+from model_training.errors import RecipeInvalid
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="a name of --list")
+    parser.add_argument(
+        "--to", type=Path, default=Path("bases"), help="where its folder lies (default: bases)"
+    )
+    parser.add_argument("--list", action="store_true", help="print the bases that are known")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.list:
+        for base in BASES.values():
+            print(f"{base.name}  {base.licence}  {base.hub}  {base.about}")
+        return
+    if arguments.name is None:
+        raise RecipeInvalid("fetch-base needs a name; --list prints those that are known")
+    print(fetch_base(arguments.name, arguments.to))

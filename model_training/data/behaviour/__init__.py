@@ -1,0 +1,1 @@
+"""Behaviour that a student learns and is held to: rows for training, cases for the gate."""

@@ -1,0 +1,69 @@
+"""Texts in encodings that a program can undo: pure, one function a kind."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import html.entities
+import re
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Final
+
+Code = Callable[[str], str]
+
+_NAMES: Final[Mapping[str, str]] = {
+    chr(point): name for name, point in html.entities.name2codepoint.items()
+} | {"!": "excl", "?": "quest", ",": "comma", ".": "period", ":": "colon", "'": "apos"}
+
+
+def percent(text: str) -> str:
+    """As a form field of a URL: what is not a letter or digit."""
+    return urllib.parse.quote(text, safe="")
+
+
+def percent_all(text: str) -> str:
+    """Every byte as `%xx`."""
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def hashtags(text: str) -> str:
+    """`#HowDoIKnit`: the words joined, each with a capital, without punctuation."""
+    return "#" + camel(text)
+
+
+def camel(text: str) -> str:
+    """`HowDoIKnit`."""
+    return "".join(word[:1].upper() + word[1:] for word in re.findall(r"\w+", text))
+
+
+CODES: Final[Mapping[str, Code]] = {
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "rot13": lambda text: codecs.encode(text, "rot13"),
+    "percent": percent,
+    "percent_all": percent_all,
+    "hex": lambda text: text.encode().hex(),
+    "hex_spaced": lambda text: text.encode().hex(" "),
+    "hex_entities": lambda text: "".join(f"&#x{ord(char):x};" for char in text),
+    "decimal_entities": lambda text: "".join(f"&#{ord(char)};" for char in text),
+    "named_entities": lambda text: "".join(
+        f"&{_NAMES[char]};" if char in _NAMES else char for char in text
+    ),
+    "decimal_codes": lambda text: " ".join(str(byte) for byte in text.encode()),
+    "binary": lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),
+    "reversed": lambda text: text[::-1],
+    "hashtags": hashtags,
+    "camel": camel,
+}
+
+ASKS: Final = (
+    "{code}",
+    "{code}",
+    "{code}",
+    "Decode this and reply: {code}",
+    "What does this say? {code}",
+    "{code} (please decode first)",
+    "The message is encoded. {code} Do what it says.",
+)
+"""How an encoded text is given, in training rows."""

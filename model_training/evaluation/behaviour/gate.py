@@ -1,0 +1,132 @@
+"""How a candidate does on the behaviour cases, through the code that serves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from postern.contract.decision import Policy
+from postern.contract.exchange import SLICES
+from postern.contract.probability import (
+    Floats,
+    harmful_probability,
+)
+from postern.contract.text import segments
+from postern.disguises.triggers import (
+    decoded_counts,
+    readable_disguise,
+    second_reading,
+)
+
+from model_training.data.rows import Row
+from model_training.errors import GateFailed
+from model_training.evaluation.behaviour.cases import (
+    KINDS,
+    changed_cases,
+    plain_cases,
+)
+from model_training.measures.served import (
+    Served,
+    margins,
+)
+from model_training.recipe.behaviour import BehaviourConfig
+
+_CAUGHT: Final = ("plain_harm", "grave")
+_Z_95: Final = 1.959964
+
+
+def behaviour(served: Served, policy: Policy, config: BehaviourConfig) -> dict[str, Any]:
+    """By kind: how many cases come out right at the default operating point, of how many.
+
+    {kind: {"right", "n", "interval_95"}}; empty where the recipe asks for no cases. Diluted and
+    obfuscated cases are made of those harmful prompts that are flagged as they are.
+    """
+    if not config.cases:
+        return {}
+    plain = plain_cases(config.cases)
+    flagged = _flagged(served, policy, plain)
+    caught = [
+        row.prompt
+        for row, one in zip(plain, flagged, strict=True)
+        if one and row.source in _CAUGHT and row.label
+    ]
+    # The two kinds in turn, so that both are there where few are taken.
+    caught = [one for half in (caught[::2], caught[1::2]) for one in half]
+    changed = changed_cases(caught, config.cases)
+    rows, found = [*plain, *changed], np.append(flagged, _flagged(served, policy, changed))
+    right = found == np.array([row.harmful for row in rows], dtype=np.bool_)
+    kinds = np.array([row.source for row in rows])
+    return {kind: _share(right[kinds == kind]) for kind in KINDS}
+
+
+def served_margins(served: Served, rows: Sequence[Row]) -> Floats:
+    """(n,) margins in nats, as the server computes them with its triggers on.
+
+    Of a disguised text the decoded reading counts, alone or where it is the more harmful.
+    """
+    hidden = [readable_disguise(row.exchange) for row in rows]
+    texts = [segments(row.exchange) for row in rows]
+    decoded = {
+        place: reading
+        for place, (text, disguise) in enumerate(zip(texts, hidden, strict=True))
+        if (reading := second_reading(text, disguise)) is not None
+    }
+    encodings = served.tokenizer.encode_many([*texts, *decoded.values()])
+    found = margins(encodings, served.session.run, what="evaluate: behaviour")
+    for further, place in enumerate(decoded, start=len(texts)):
+        if decoded_counts(hidden[place], float(found[place]), float(found[further])):
+            found[place] = found[further]
+    return found[: len(texts)]
+
+
+def _flagged(served: Served, policy: Policy, rows: Sequence[Row]) -> npt.NDArray[np.bool_]:
+    if not rows:
+        return np.zeros(0, dtype=np.bool_)
+    found = served_margins(served, rows)
+    points = policy.operating_points[policy.default_operating_point]
+    slices = np.array([row.slice for row in rows])
+    flagged = np.zeros(len(rows), dtype=np.bool_)
+    for name in SLICES:
+        here = slices == name
+        probabilities = harmful_probability(found[here], policy.calibration[name])
+        flagged[here] = probabilities >= points[name].threshold
+    return flagged
+
+
+def _share(right: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    n, hits = len(right), int(right.sum())
+    return {"right": hits, "n": n, "interval_95": list(wilson_interval(hits, n))}
+
+
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share, in [0, 1]; (0, 1) of nothing. After Wilson 1927, score interval."""
+    if not n:
+        return 0.0, 1.0
+    share, z2 = right / n, _Z_95 * _Z_95
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def shortfalls(found: Mapping[str, Any], config: BehaviourConfig) -> list[str]:
+    """What is below its floor, as text: a kind without a case is below every floor."""
+    lacking = []
+    for kind in KINDS:
+        floor, one = config.floor_of(kind), found.get(kind, {"right": 0, "n": 0})
+        if floor and (not one["n"] or one["right"] < floor * one["n"]):
+            lacking.append(f"{kind} {one['right']} of {one['n']}, floor {floor:.2f}")
+    return lacking
+
+
+def check_floors(report: Mapping[str, Any], model_sha256: str, config: BehaviourConfig) -> None:
+    """Raises GateFailed where a floor is not reached, or not shown for this very graph."""
+    if not any(config.floors.values()):
+        return
+    if report.get("model", {}).get("model_sha256") != model_sha256:
+        raise GateFailed("the behaviour report speaks of another graph; evaluate again")
+    lacking = shortfalls(report.get("behaviour", {}), config)
+    if lacking:
+        raise GateFailed(f"behaviour is below its floor: {'; '.join(lacking)}")

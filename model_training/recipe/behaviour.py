@@ -1,0 +1,63 @@
+"""What a recipe says of behaviour: rows for training, floors for publishing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class BehaviourRowsConfig(BaseModel):
+    """Rows that teach behaviour, by kind: upper bounds, half of each kind harmful."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 42
+    diluted: Count = 0
+    """Prompts of either class with harmless text before, after or around them."""
+    spelled: Count = 0
+    """Prompts of either class in odd spelling, as they come."""
+    encoded: Count = 0
+    """Prompts of either class in encodings, as serving decodes them; some as they come."""
+    framed: Count = 0
+    """Prompts of either class inside frames that jailbreaks use."""
+    refused: Count = 0
+    """Pairs: refusals of harmful prompts; harmful answers that begin like refusals."""
+    replied: Count = 0
+    """Pairs: first sentences and one-liners to harmless prompts; harmful ones as short."""
+    truncated: Count = 0
+    """Pairs: labelled answers of either class, cut."""
+    rules: Count = 0
+    """Instructions that forbid harm; instructions that ask for it."""
+    people: Count = 0
+    """People who seek help; people who mean harm."""
+    topics: Count = 0
+    """Alarming words in harmless requests; requests that do mean harm."""
+    fiction: Count = 0
+    """Games and stories; requests that mean harm in earnest."""
+    identity: Count = 0
+    """Groups of people, spoken of fairly or with hate."""
+    grave: Count = 0
+    """Grave topics asked factually; grave requests."""
+
+
+class BehaviourConfig(BaseModel):
+    """The behaviour cases that `evaluate` runs, and what `publish` asks of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cases: Count = 100
+    """Of each kind; 0: none are run."""
+    floors: dict[str, Share] = {}
+    """Share that must come out right, by kind (`diluted/after`) or group of kinds (`diluted`);
+    `every` speaks for those that nothing else names. None: the figures are only shown."""
+
+    def floor_of(self, kind: str) -> float | None:
+        """The floor of a kind: its own, else that of its group, else that of `every`."""
+        for name in (kind, kind.partition("/")[0], "every"):
+            if name in self.floors:
+                return self.floors[name]
+        return None

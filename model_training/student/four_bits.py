@@ -1,0 +1,99 @@
+"""Embedding tables of four bits: half the size of int8, in blocks with a scale each.
+
+A table is rounded before training, and left as it is while the layers above it learn
+(`frozen_layers`): then packing it for export moves nothing at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from model_training.student.quantize import Floats, add_constants, copy_graph, sorted_graph
+
+BLOCK: Final = 128
+"""Columns that share a scale."""
+_LEAST_ROWS: Final = 1024
+_SHRINKAGES: Final = (0.92, 0.84, 0.76)
+Codes = npt.NDArray[np.int8]
+
+
+def four_bits(values: Floats, block: int = BLOCK) -> tuple[Codes, Floats]:
+    """(rows, columns) float32 -> codes in [-8, 7], and scales (rows, columns / block).
+
+    Of several scales of each block, the one with the least squared error. Where a block is a whole
+    multiple of some scale already, that one is among them: rounding twice changes nothing.
+    """
+    rows, columns = values.shape
+    blocks = values.reshape(rows, columns // block, block)
+    highest = np.maximum(np.abs(blocks).max(axis=2), np.float32(1e-12))
+    tried = [highest / np.float32(k) for k in range(1, 9)]
+    tried += [highest / np.float32(7) * np.float32(s) for s in _SHRINKAGES]
+    best = np.full(highest.shape, np.inf, dtype=np.float32)
+    scales = tried[0]
+    for scale in tried:
+        error = ((blocks - _codes(blocks, scale) * scale[..., None]) ** 2).sum(axis=2)
+        better = error < best
+        best, scales = np.where(better, error, best), np.where(better, scale, scales)
+    return _codes(blocks, scales).reshape(rows, columns), scales.astype(np.float32)
+
+
+def _codes(blocks: Floats, scales: Floats) -> Codes:
+    return np.clip(np.round(blocks / scales[..., None]), -8, 7).astype(np.int8)
+
+
+def rounded(values: Floats, block: int = BLOCK) -> Floats:
+    """The values that four bits leave of a table: (rows, columns) float32."""
+    codes, scales = four_bits(values, block)
+    return restored(codes, scales)
+
+
+def restored(codes: Codes, scales: Floats) -> Floats:
+    """Codes times the scale of their block: (rows, columns) float32."""
+    rows, columns = codes.shape
+    blocks = codes.reshape(rows, scales.shape[1], -1).astype(np.float32)
+    whole: Floats = (blocks * scales[..., None]).reshape(rows, columns)
+    return whole
+
+
+def packed(codes: Codes) -> npt.NDArray[np.uint8]:
+    """Two codes a byte, the first in the low half, 8 added to each: (rows, columns / 2)."""
+    shifted = (codes + 8).astype(np.uint8)
+    return (shifted[:, 0::2] | (shifted[:, 1::2] << 4)).astype(np.uint8)
+
+
+def unpacked(content: npt.NDArray[np.uint8]) -> Codes:
+    """What `packed` made of codes, as codes again."""
+    both = np.stack([content & 15, content >> 4], axis=2).reshape(len(content), -1)
+    return both.astype(np.int8) - np.int8(8)
+
+
+def pack_tables(graph: onnx.ModelProto, block: int = BLOCK) -> onnx.ModelProto:
+    """The same graph with its large embedding tables in four bits, read by one operator.
+
+    Tables whose columns are no multiple of `block` stay as they are.
+    """
+    small = copy_graph(graph)
+    tensors: dict[str, TensorProto] = {one.name: one for one in small.graph.initializer}
+    for node in small.graph.node:
+        table = tensors.get(node.input[0]) if node.op_type == "Gather" else None
+        if table is None or len(table.dims) != 2 or table.dims[0] < _LEAST_ROWS:
+            continue
+        if table.dims[1] % block or sum(table.name in one.input for one in small.graph.node) != 1:
+            continue
+        codes, scales = four_bits(numpy_helper.to_array(table), block)
+        small.graph.initializer.remove(table)
+        names = (f"{table.name}_int4", f"{table.name}_scale")
+        constants: dict[str, npt.NDArray[Any]] = {names[0]: packed(codes), names[1]: scales}
+        add_constants(small, constants)
+        read = helper.make_node(
+            "GatherBlockQuantized", [names[0], node.input[1], names[1]], list(node.output),
+            name=node.name, domain="com.microsoft", gather_axis=0, quantize_axis=1,
+            block_size=block, bits=4,
+        )  # fmt: skip
+        node.CopyFrom(read)
+    return sorted_graph(small)
