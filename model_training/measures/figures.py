@@ -1,4 +1,4 @@
-"""Figures about scores and probabilities. Pure; harmful is the positive class throughout."""
+"""Figures about scores and probabilities. Harmful is the positive class throughout. No I/O."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Interval = tuple[float, float]
 def auprc(scores: Floats, labels: Ints) -> float:
     """Average precision, [0, 1]. scores: (n,), any monotone scale; labels: (n,) 0 or 1.
 
-    Raises EmptyInput when nothing is harmful.
+    Raises EmptyInput if nothing is harmful.
     """
     need(labels, 1)
     return float(average_precision_score(labels, scores))
@@ -72,13 +72,13 @@ def precision_recall_f1(
 
 
 def recall(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
-    """Share of the harmful at or above the threshold, [0, 1]. Raises EmptyInput without harmful."""
+    """Share of harmful rows at or above the threshold, [0, 1]. Raises EmptyInput without any."""
     need(labels, 1)
     return float(np.mean(probabilities[labels == 1] >= threshold))
 
 
 def false_positive_rate(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
-    """Share of the unharmful at or above the threshold, [0, 1]. Raises EmptyInput without them."""
+    """Share of unharmful rows at or above the threshold, [0, 1]. Raises EmptyInput without any."""
     need(labels, 0)
     return float(np.mean(probabilities[labels == 0] >= threshold))
 
@@ -99,8 +99,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile bootstrap interval of a figure over rows (Efron 1979), resampled within classes.
 
-    Within classes, so that no resample lacks one and the harm rate, which moves AUPRC, is that of
-    the set.
+    So no resample lacks a class, and each has the harm rate of the set, which affects AUPRC.
     """
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]
