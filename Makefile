@@ -7,7 +7,7 @@ RECIPE ?= recipes/embedded.toml
 URL ?= http://127.0.0.1:8000
 SERVE_VENV ?= .venv-serve
 VENV ?= .venv
-TEACHERS ?= $(addprefix artifacts/postern-minilm/,1.1.0 1.2.0) $(sort $(wildcard artifacts/teacher-*/1.0.0))
+TEACHERS ?= $(sort $(wildcard artifacts/teacher-*/1.0.0))
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # The theme tells of its successor at each build.

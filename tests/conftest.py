@@ -18,6 +18,7 @@ from postern.contract.artifact import (
 )
 from postern.inference.tokenizer import Tokenizer
 
+from tests import made_once
 from tests.server_process import ServerProcess
 
 # Time is never a verdict here: the suite runs on busy machines.
@@ -32,6 +33,10 @@ PATIENT = {"request_timeout_ms": 120_000, "grace_period_ms": 60_000, "stall_time
 NODE_CLIENT = "openai@7.57.0"
 
 StartServer = Callable[..., ServerProcess]
+
+
+def pytest_configure() -> None:
+    made_once.place()  # before there are other processes
 
 
 @pytest.fixture(scope="session")

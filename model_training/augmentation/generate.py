@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from model_training.augmentation.exclusions import is_excluded
 from model_training.augmentation.instructions import (
     Instruction,
     Intent,
@@ -98,7 +99,7 @@ def kinds_of(
         if config.exemplar_sources and row.source not in config.exemplar_sources:
             continue
         key = prompt_hash(row.prompt)
-        if key in train:
+        if key in train and not is_excluded(f"{row.category} {row.prompt}"):
             groups[_group_of(row, styles, config)].setdefault(key, row.prompt)
     merged: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
     for (source, category), prompts in groups.items():

@@ -7,8 +7,10 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from model_training.augmentation.exclusions import is_excluded
+
 Intent = Literal["harmful", "benign"]
-Complaint = Literal["refused_by_server", "empty", "refusal", "chatter"]
+Complaint = Literal["refused_by_server", "empty", "excluded", "refusal", "chatter"]
 
 SOURCES: Final[dict[Intent, str]] = {
     "harmful": "generated_harmful",
@@ -86,6 +88,8 @@ def complaint_about(text: str) -> Complaint | None:
     """Why a text is not an instruction. The same test decides what counts as a success."""
     if not any(char.isalnum() for char in text):
         return "empty"
+    if is_excluded(text):
+        return "excluded"
     if is_refusal(text):
         return "refusal"
     if _CHATTER.search(text):

@@ -32,6 +32,7 @@ from model_training.data.split import (
     labelled_rows,
     split_rows,
 )
+from model_training.measures.validation import evaluation_rows
 from model_training.run.candidate import read_policy
 from model_training.run.folder import (
     SPLIT_REPORT,
@@ -40,6 +41,8 @@ from model_training.run.folder import (
 )
 from model_training.run.stage_files import sha256
 from model_training.stages.augmentation import teacher_of, training_rows
+
+_LOOK_ALIKES_EACH = 100
 
 
 def split(run: Run) -> None:
@@ -108,7 +111,28 @@ def fit_policy(run: Run) -> None:
     """Fit the policy on the calibration split, with the served graph."""
     from model_training.evaluation import fit_policy as stage
 
-    stage.write_policy(run.candidate, run.rows("calibration"), run.config, threads=run.threads)
+    rows = measured(run.rows("calibration"), run.config.export.measured_rows)
+    stage.write_policy(run.candidate, rows, run.config, threads=run.threads)
+
+
+def measured(
+    rows: Sequence[Row], at_most: int | None, *, whole: Sequence[str] = ()
+) -> Sequence[Row]:
+    """At most so many rows of a split, half of them pairs, drawn alike each time; all with None.
+
+    whole: sources of harmless look-alikes, of which a hundred rows each come on top: a share of
+    few would say nothing.
+    """
+    if at_most is None:
+        return rows
+    chosen = evaluation_rows(rows, at_most, np.random.default_rng(0))
+    seen = {(row.prompt, row.response) for row in chosen}
+    for name in whole:
+        alike = [row for row in rows if row.source == name and not row.label]
+        order = np.random.default_rng(0).permutation(len(alike))[:_LOOK_ALIKES_EACH]
+        some = [alike[int(place)] for place in order]
+        chosen += [row for row in some if (row.prompt, row.response) not in seen]
+    return chosen
 
 
 def evaluate(run: Run) -> None:
@@ -120,7 +144,9 @@ def evaluate(run: Run) -> None:
         read_policy(run.candidate),
         run.config,
         data=run.data,
-        validation=run.rows("validation"),
+        validation=measured(
+            run.rows("validation"), run.config.export.measured_rows, whole=stage.LOOK_ALIKES
+        ),
         threads=run.threads,
         composition=None if run.config.imported else _composition(training_rows(run)),
     )

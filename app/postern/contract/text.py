@@ -138,3 +138,14 @@ def segments(exchange: Exchange) -> tuple[str] | tuple[str, str]:
     if exchange.response is None:
         return (prompt,)
     return (prompt, normalize(exchange.response))
+
+
+_SLICE: Final = 256
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything is left of a text when it is normalized.
+
+    Without normalizing all of it: that multiplies some characters, and is done where it is bounded.
+    """
+    return any(normalize(text[at : at + _SLICE]) for at in range(0, len(text), _SLICE))

@@ -14,6 +14,7 @@ from postern.contract.decision import (
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged
+from postern.contract.text import is_visible
 from postern.http.bodies import refusal_of
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -68,8 +69,7 @@ def read_body(model: type[Body], body: bytes, *parts: type[BaseModel]) -> Body:
 
 
 def exchanges_of(texts: Iterable[str], *, prompt: str | None = None) -> tuple[Exchange, ...]:
-    """One exchange per text that is not blank: alone, or as a response to the prompt if there is
-    one.
+    """One exchange per visible text: alone, or as a response to the prompt if there is one.
 
     For dialects that send all parts of a message, including blank ones. Raises NothingToJudge if
     all are blank: an empty list is an error, never a pass.
@@ -77,7 +77,7 @@ def exchanges_of(texts: Iterable[str], *, prompt: str | None = None) -> tuple[Ex
     exchanges = tuple(
         Exchange(text) if prompt is None else Exchange(prompt, text)
         for text in texts
-        if text.strip()
+        if is_visible(text)
     )
     if not exchanges:
         raise NothingToJudge

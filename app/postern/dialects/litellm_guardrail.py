@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
+from postern.contract.text import is_visible
 from postern.dialects.bodies import (
     VerdictOut,
     exchanges_of,
@@ -76,14 +77,18 @@ def parse_guardrail(body: bytes) -> Guarded:
 
 
 def _arguments(call: Any) -> str:
-    """The arguments of a tool call as text.
+    """The arguments of a tool call as text. A call of an unknown shape is used whole.
 
-    A call of an unknown shape is used whole, so that nothing is missed.
+    A call without arguments is judged by its name, because it has nothing else and a call that
+    cannot be judged is held back.
     """
     function = call.get("function") if isinstance(call, Mapping) else None
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
-    if isinstance(arguments, str):
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if isinstance(arguments, str) and is_visible(arguments):
         return arguments
+    if isinstance(name, str) and (not arguments or isinstance(arguments, str)):
+        return name
     # Not orjson, which refuses integers of more than 64 bits.
     return json.dumps(call if arguments is None else arguments, ensure_ascii=False)
 

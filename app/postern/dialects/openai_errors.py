@@ -71,4 +71,5 @@ def _param(error: PosternError | None) -> str | None:
     return None
 
 
-OPENAI_SHAPE = ErrorShape("application/json", "OpenAiErrorOut", openai_error)
+# OpenAI answers 400 to whatever is wrong with a body, and its clients raise BadRequestError for it.
+OPENAI_SHAPE = ErrorShape("application/json", "OpenAiErrorOut", openai_error, {422: 400})

@@ -27,19 +27,16 @@ from postern.endpoints.access import authorize
 from postern.endpoints.services import Services, services_of
 from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
 from postern.http.errors import openapi_responses
+from postern.http.passing_headers import sent_headers
 from postern.http.request import (
     ClientLeft,
     deadline_of,
-    header,
     read_json_body,
     unless_client_leaves,
 )
 
-# What an upstream may want to know of its caller. Never a key of ours, never a cookie.
-_SENT_ON: Final = (
-    *("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
-    *("traceparent", "tracestate"),
-)
+# Larger bodies are read in a thread of their own, so that the event loop goes on.
+_INLINE_BYTES: Final = 16 << 10
 
 router = APIRouter()
 
@@ -88,7 +85,10 @@ async def chat_completions(request: Request) -> Response:
         limit_bytes=settings.limits.max_body_bytes,
         timeout_s=settings.limits.body_timeout_ms / 1000.0,
     )
-    asked = parse_chat(body, guard.rules.reading)
+    if len(body) <= _INLINE_BYTES:
+        asked = parse_chat(body, guard.rules.reading)
+    else:
+        asked = await asyncio.to_thread(parse_chat, body, guard.rules.reading)
     request.state.log.update(bytes=len(body), exchanges=len(asked.exchanges), stream=asked.stream)
     reply = await unless_client_leaves(request.receive, guard.complete(asked, call))
     request.state.log["verdict"] = reply.headers.get("X-Postern-Verdict")
@@ -131,12 +131,12 @@ def _call(request: Request, services: Services) -> Call:
     """Raises InvalidHeader. X-Request-Timeout-Ms bounds each judgement, not the upstream."""
     timeout_ms = services.settings.limits.request_timeout_ms
     deadline = deadline_of(request.scope, timeout_ms=timeout_ms)
-    sent = {name: header(request.scope, name.encode()) for name in _SENT_ON}
-    if not services.keys.digests:
-        # Nobody's key for this server, so it is meant for the upstream; the server's own wins.
-        sent["authorization"] = header(request.scope, b"authorization")
     headers: Mapping[str, str] = {
-        **{name: value for name, value in sent.items() if value is not None},
+        **sent_headers(
+            request.scope["headers"],
+            own_keys=bool(services.keys.digests),
+            upstream_key=services.settings.upstream.api_key is not None,
+        ),
         "x-request-id": request.state.request_id,
         "user-agent": "postern",
     }

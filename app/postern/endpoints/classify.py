@@ -18,7 +18,10 @@ async def classify(request: Request) -> Response:
     """
     received = await door.receive(request)
     asked = door.parsed(request, received, parse_classify)
-    moderation = await door.judge(request, received, asked.exchanges, asked.options)
+    in_parts = asked.turns[0] is not None  # a conversation may be of any length
+    moderation = await door.judge(
+        request, received, asked.exchanges, asked.options, in_parts=in_parts
+    )
     identity = services_of(request).identity
     reply = classify_reply(
         moderation, asked, request_id=request.state.request_id, identity=identity

@@ -33,7 +33,7 @@ async def litellm_guardrail(request: Request) -> Response:
     asked = door.parsed(request, received, parse_guardrail)
     moderation = None
     if asked.exchanges:
-        moderation = await door.judge(request, received, asked.exchanges)
+        moderation = await door.judge(request, received, asked.exchanges, in_parts=True)
     return door.reply(guardrail_reply(moderation, asked, images_pass=may_pass), moderation)
 
 

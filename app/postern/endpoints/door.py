@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,9 +17,10 @@ from postern.contract.moderation import (
     Moderation,
     Options,
 )
-from postern.endpoints.services import JSON, services_of
+from postern.endpoints.services import JSON, budget_of, services_of
 from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
 from postern.http.request_log import figures
+from postern.judging.in_parts import moderate_in_parts
 
 Asked = TypeVar("Asked")
 
@@ -61,17 +63,24 @@ async def judge(
     received: Received,
     exchanges: Sequence[Exchange],
     options: Options | None = None,
+    *,
+    in_parts: bool = False,
 ) -> Moderation:
     """Verdicts, unless the client leaves first.
 
     options: the body's own. Dialects whose bodies have no place for any take the operating point
     that the header names: whoever sets up the client sets it, not whoever writes the text.
+    in_parts: as with a conversation, there may be more exchanges than `max_items`.
     """
+    services = services_of(request)
     if options is None:
         options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
+    moderate = services.pipeline.moderate
+    if in_parts:
+        budget = budget_of(services.settings)
+        moderate = functools.partial(moderate_in_parts, services.pipeline, budget=budget)
     moderation = await unless_client_leaves(
-        request.receive,
-        services_of(request).pipeline.moderate(exchanges, options, deadline=received.deadline),
+        request.receive, moderate(exchanges, options, deadline=received.deadline)
     )
     request.state.log.update(bytes=len(received.body), **figures(moderation))
     return moderation

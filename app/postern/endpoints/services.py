@@ -12,6 +12,7 @@ from postern.contract.moderation import Identity
 from postern.endpoints.info import InfoOut
 from postern.http.request import Keys
 from postern.inference.health import Health
+from postern.judging.in_parts import Budget
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
@@ -32,6 +33,13 @@ class Services:
     keys: Keys
     chat_guard: ChatGuard | None = None
     """The guarded proxy, where an upstream is set."""
+
+
+def budget_of(settings: Settings) -> Budget:
+    """Of one request that is judged in parts."""
+    return Budget(
+        settings.limits.max_items, settings.guard.chat_max_exchanges, settings.guard.chat_max_chars
+    )
 
 
 def services_of(request: Request) -> Services:

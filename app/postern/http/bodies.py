@@ -9,8 +9,29 @@ from pydantic import Field, ValidationError
 from postern.contract.errors import BodyMismatch, MalformedBody, RequestRefused
 
 _MAX_PROBLEMS: Final = 100
-# Where pydantic's own message would repeat what the caller wrote, or say less.
-_OWN_WORDS: Final = {"extra_forbidden": "unknown field", "union_tag_invalid": "unknown type"}
+# Not pydantic's, which speak of tuples and may repeat what the caller wrote. By kind of error.
+_OWN_WORDS: Final = {
+    "extra_forbidden": "unknown field",
+    "union_tag_invalid": "unknown type",
+    "union_tag_not_found": "its type is missing",
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "finite_number": "must be a number",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "too_short": "must not be empty",
+    "too_long": "holds too many",
+    "literal_error": "is none of the known values",
+    "less_than_equal": "is too large",
+    "greater_than_equal": "is too small",
+}
+_OTHER_WORDS: Final = "has another type or value than it may"
 
 Text = Annotated[str, Field(strict=True)]
 """A string of a body; numbers are no text."""
@@ -29,7 +50,7 @@ def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0)
     problems = tuple(
         (
             _known_path(error["loc"][leading:], names),
-            _OWN_WORDS.get(error["type"], error["msg"]),
+            _OWN_WORDS.get(error["type"], _OTHER_WORDS),
         )
         for error in errors[:10]
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -119,16 +119,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
-    """How failures look in one dialect. schema: name of its model in the OpenAPI document."""
+    """How failures look in one dialect. schema: name of its model in the OpenAPI document.
+
+    statuses: where its clients know another status for a failure than ours.
+    """
 
     media_type: str
     schema: str
     content: Callable[[Failure], dict[str, Any]]
+    statuses: Mapping[int, int] = field(default_factory=dict)
+
+    def status(self, problem: Problem) -> int:
+        return self.statuses.get(problem.status, problem.status)
 
     def response(self, failure: Failure) -> Response:
         return Response(
             orjson.dumps(self.content(failure)),
-            failure.problem.status,
+            self.status(failure.problem),
             dict(failure.headers),
             media_type=self.media_type,
         )
@@ -189,7 +196,7 @@ def openapi_responses(
     for cls in classes:
         problem = PROBLEMS[cls]
         entry = entries.setdefault(
-            problem.status,
+            shape.status(problem),
             {
                 "description": problem.title,
                 "content": {

@@ -23,6 +23,10 @@ from postern.contract.errors import (
 )
 
 _CLOSE_S: Final = 5.0
+_HIGHEST_STATUS: Final = 599
+# From a response to what parses its connection's bytes. None of it is public: where it looks
+# otherwise, connections are not used again.
+_TO_PARSER: Final = ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,10 @@ class UpstreamReply:
         """The body as it comes in. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid."""
         if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise UpstreamInvalid("the upstream sends a Content-Encoding that nobody asked for")
-        raw = aiter(self._response.aiter_raw())
+        stream = self._response.stream
+        assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - of an async client
+        # Not `aiter_raw`, which hands the connection back by itself, before it was looked at.
+        raw = aiter(stream)
         while True:
             try:
                 async with asyncio.timeout(max(0.0, self._deadline - self._clock())):
@@ -74,9 +81,14 @@ class UpstreamReply:
         return bytes(body)
 
     async def close(self) -> None:
-        """Breaks the connection off unless the body was read to its end."""
+        """Breaks the connection off unless the body was read to its end, and nothing came after it.
+
+        Bytes that are left over would be read as the reply to the next user's request.
+        """
         with suppress(TimeoutError, httpx2.HTTPError):
             async with asyncio.timeout(_CLOSE_S):
+                if _has_surplus(self._response):
+                    await self._response.extensions["network_stream"].aclose()
                 await self._response.aclose()
 
 
@@ -92,8 +104,10 @@ class Upstream:
         ca_file: Path | None,
         clock: Callable[[], float],
     ) -> None:
-        """Raises SettingsInvalid when the certificates cannot be read."""
-        self._url = url
+        """url: may have a query, which every request takes. Raises SettingsInvalid when the
+        certificates cannot be read."""
+        self._url, _, query = url.partition("?")
+        self._query = f"?{query}" if query else ""
         self._api_key = api_key
         self._limits = limits
         self._verify = _certificates(url, ca_file)
@@ -130,23 +144,24 @@ class Upstream:
     ) -> UpstreamReply:
         """Sends a request; returns when status and headers are there.
 
-        headers: of the caller; the upstream's key replaces their Authorization. Raises
-        UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
+        headers: of the caller; the upstream's key replaces their Authorization, however it is
+        written. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
         """
         if self._client is None:
             raise UpstreamUnreachable
         limits = self._limits
         deadline = self._clock() + limits.total_s
-        sent = {**headers, "Accept-Encoding": "identity"}
+        sent = {name.lower(): value for name, value in headers.items()}
+        sent["accept-encoding"] = "identity"
         if self._api_key is not None:
-            sent["Authorization"] = f"Bearer {self._api_key}"
+            sent["authorization"] = f"Bearer {self._api_key}"
         if body is not None:
-            sent["Content-Type"] = "application/json"
+            sent["content-type"] = "application/json"
         # A whole answer may be minutes of silence; a stream that is silent is stuck.
         silence_s = limits.idle_s if stream else limits.total_s
         timeout = httpx2.Timeout(silence_s, connect=limits.connect_s)
         request = self._client.build_request(
-            method, self._url + path, content=body, headers=sent, timeout=timeout
+            method, self._url + path + self._query, content=body, headers=sent, timeout=timeout
         )
         try:
             async with asyncio.timeout(limits.total_s):
@@ -154,7 +169,8 @@ class Upstream:
         except (TimeoutError, httpx2.HTTPError) as exc:
             raise _failure(exc) from exc
         reply = UpstreamReply(response, deadline=deadline, clock=self._clock)
-        if not (reply.status == HTTPStatus.OK or reply.status >= HTTPStatus.BAD_REQUEST):
+        is_error = HTTPStatus.BAD_REQUEST <= reply.status <= _HIGHEST_STATUS
+        if not (reply.status == HTTPStatus.OK or is_error):
             await reply.close()
             raise UpstreamInvalid("the upstream answers with neither a completion nor an error")
         return reply
@@ -175,3 +191,12 @@ def _failure(exc: Exception) -> UpstreamFailed:
     if isinstance(exc, TimeoutError | httpx2.TimeoutException):
         return UpstreamTimeout()
     return UpstreamUnreachable()
+
+
+def _has_surplus(response: httpx2.Response) -> bool:
+    """Whether bytes came after the reply, or that cannot be told."""
+    parser: object = response.stream
+    for name in _TO_PARSER:
+        parser = getattr(parser, name, None)
+    left_over = getattr(parser, "trailing_data", None)
+    return left_over is None or bool(left_over[0])

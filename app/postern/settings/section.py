@@ -23,16 +23,24 @@ class Section(BaseSettings):
 
 def checked_url(value: str | None) -> str | None:
     """The base URL without a trailing slash. Raises ValueError."""
-    if value is None:
-        return None
+    return None if value is None else _checked(value, query=False)
+
+
+def checked_url_with_query(value: str | None) -> str | None:
+    """Like `checked_url`, but allows a query: Azure puts the version of its API into every URL."""
+    return None if value is None else _checked(value, query=True)
+
+
+def _checked(value: str, *, query: bool) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must start with http:// or https:// and name a host")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must contain no user, query or fragment")
+    if parts.username is not None or parts.fragment or (parts.query and not query):
+        raise ValueError(f"must contain no user{'' if query else ', query'} or fragment")
     if parts.port == 0 or not (value.isascii() and value.isprintable()) or " " in value:
         raise ValueError("must be a URL")
-    return value.rstrip("/")
+    path, mark, rest = value.partition("?")
+    return path.rstrip("/") + mark + rest
 
 
 def header_secret(value: SecretStr | None) -> SecretStr | None:

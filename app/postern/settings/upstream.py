@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from postern.settings.section import PREFIX, Section, checked_url, header_secret
+from postern.settings.section import PREFIX, Section, checked_url_with_query, header_secret
 
 
 class UpstreamSettings(Section):
@@ -45,7 +45,7 @@ class UpstreamSettings(Section):
         False, description="Ask the upstream while the prompt is still being judged."
     )
 
-    _plain_url = field_validator("url")(checked_url)
+    _url = field_validator("url")(checked_url_with_query)
     _fits_a_header = field_validator("api_key")(header_secret)
 
 
@@ -81,4 +81,28 @@ class GuardSettings(Section):
         4000,
         ge=200,
         description="Characters at the end of a streamed answer so far that are scored at once.",
+    )
+    stream_doubt_tokens: int = Field(
+        96,
+        ge=0,
+        description="New tokens that must stay harmful before a streamed answer is cut in its "
+        "middle. They are held meanwhile.",
+    )
+    chat_max_exchanges: int = Field(
+        1024,
+        ge=1,
+        description="Most turns of one chat that may be judged at once. Turns that were judged "
+        "before do not count.",
+    )
+    chat_max_chars: int = Field(
+        400_000,
+        ge=1000,
+        description="Most characters of one chat, or of one answer with all its choices, that may "
+        "be judged at once.",
+    )
+    chat_cache_entries: int = Field(
+        16_384,
+        ge=0,
+        description="Unharmful verdicts on turns of chats that are kept, so that a chat that goes "
+        "on is not judged anew. 0 keeps none.",
     )

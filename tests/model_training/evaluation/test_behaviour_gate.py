@@ -77,7 +77,7 @@ def test_fewer_caught_prompts_make_fewer_cases_of_harm_alone() -> None:
 
 
 def test_the_gate_shares_no_text_and_few_phrases_with_the_training_templates() -> None:
-    asked = BehaviourRowsConfig.model_validate(dict.fromkeys(training.KINDS, 3000))
+    asked = BehaviourRowsConfig.model_validate(dict.fromkeys(training.KINDS, 1200))
     taught = {
         text.lower()
         for row in training.behaviour_rows([], asked)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model_training.data.rows import Row
 from model_training.recipe.config import (
     DistilConfig,
     RunConfig,
 )
 from model_training.run.folder import Run
-from model_training.stages.student import split
+from model_training.stages.student import measured, split
 from tests.tiny_data import build_tiny_data
 
 
@@ -32,3 +33,18 @@ def test_the_split_stage_reads_only_what_the_rule_allows(tmp_path: Path) -> None
         "benign_wrapped",
     }
     assert len(rows) > 400
+
+
+def test_of_a_split_a_part_can_be_measured_with_the_look_alikes_whole() -> None:
+    rows = [
+        Row(source="a", prompt=f"{place}", response="x" if place % 5 == 0 else None, label=0)
+        for place in range(100)
+    ]
+    rows += [Row(source="alike", prompt=f"look {n}", response=None, label=0) for n in range(150)]
+    assert measured(rows, None, whole=["alike"]) == rows
+    found = measured(rows, 20, whole=["alike"])
+    assert found == measured(rows, 20, whole=["alike"])
+    assert sum(row.response is not None for row in found) == 10
+    assert sum(row.source == "alike" for row in found) >= 100
+    assert len({row.prompt for row in found}) == len(found) <= 120
+    assert len(measured(rows, 20)) == 20
