@@ -1,4 +1,4 @@
-"""Figures about scores and probabilities. Pure; harmful is the positive class throughout."""
+"""Figures about scores and probabilities. Harmful is the positive class throughout. No I/O."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ Interval = tuple[float, float]
 def auprc(scores: Floats, labels: Ints) -> float:
     """Average precision, [0, 1]. scores: (n,), any monotone scale; labels: (n,) 0 or 1.
 
-    What scikit-learn's average_precision_score says, to the last bit. That one spends a hundred
-    times longer on its arguments than on the figure, and intervals ask for thousands.
-    Raises EmptyInput when nothing is harmful, ValueError when a score is not finite.
+    Equal to scikit-learn's average_precision_score to the last bit. That function spends a hundred
+    times longer on its arguments than on the figure, and intervals need thousands of figures.
+    Raises EmptyInput if nothing is harmful, ValueError if a score is not finite.
     """
     need(labels, 1)
     if not np.isfinite(scores).all():
@@ -80,13 +80,13 @@ def precision_recall_f1(
 
 
 def recall(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
-    """Share of the harmful at or above the threshold, [0, 1]. Raises EmptyInput without harmful."""
+    """Share of harmful rows at or above the threshold, [0, 1]. Raises EmptyInput without any."""
     need(labels, 1)
     return float(np.mean(probabilities[labels == 1] >= threshold))
 
 
 def false_positive_rate(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
-    """Share of the unharmful at or above the threshold, [0, 1]. Raises EmptyInput without them."""
+    """Share of unharmful rows at or above the threshold, [0, 1]. Raises EmptyInput without any."""
     need(labels, 0)
     return float(np.mean(probabilities[labels == 0] >= threshold))
 
@@ -107,8 +107,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile bootstrap interval of a figure over rows (Efron 1979), resampled within classes.
 
-    Within classes, so that no resample lacks one and the harm rate, which moves AUPRC, is that of
-    the set.
+    So no resample lacks a class, and each has the harm rate of the set, which affects AUPRC.
     """
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]

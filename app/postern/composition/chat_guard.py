@@ -27,7 +27,10 @@ from postern.settings.settings import Settings
 def build(
     settings: Settings, pipeline: Pipeline, *, judged_by: str, metrics: Metrics
 ) -> ChatGuard | None:
-    """None where no upstream is set. Raises UnknownOperatingPoint, SettingsInvalid."""
+    """Build the guarded proxy, or None if no upstream is set.
+
+    Raises UnknownOperatingPoint, SettingsInvalid.
+    """
     if settings.upstream.url is None:
         return None
     key = settings.upstream.api_key

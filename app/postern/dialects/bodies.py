@@ -1,4 +1,4 @@
-"""What all dialects share: reading a body into a model, and telling a verdict in plain data."""
+"""Shared by all dialects: read a body into a model, and express a verdict as plain data."""
 
 from __future__ import annotations
 
@@ -21,21 +21,25 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class VerdictOut(BaseModel):
-    """Postern's own verdict on one exchange, beside what the dialect has words for."""
+    """Postern's own verdict on one exchange, for what the dialect has no field for."""
 
     harmful: bool
-    probability: Probability = Field(description="Calibrated probability that it is harmful.")
+    probability: Probability = Field(
+        description="Calibrated probability that the exchange is harmful."
+    )
     threshold: Probability
     deferral_band: tuple[Probability, Probability]
     decided_by: DecidedBy
     deferred: bool
-    degraded: bool = Field(description="A teacher was wanted and gave nothing; the policy decided.")
+    degraded: bool = Field(
+        description="The teacher was wanted and gave nothing, so the artifact's policy decided."
+    )
     tokens: int
     windows: int
 
 
 def verdict_fields(judged: Judged) -> dict[str, Any]:
-    """Plain data of the shape of VerdictOut."""
+    """A verdict as plain data in the shape of VerdictOut."""
     verdict = judged.verdict
     low, high = verdict.deferral_band
     return {
@@ -52,7 +56,7 @@ def verdict_fields(judged: Judged) -> dict[str, Any]:
 
 
 def read_body(model: type[Body], body: bytes, *parts: type[BaseModel]) -> Body:
-    """The body as a model. parts: models inside of it, whose field names an error may repeat.
+    """Parse the body as a model. parts: nested models whose field names an error may repeat.
 
     Raises MalformedBody, BodyMismatch.
     """
@@ -65,10 +69,10 @@ def read_body(model: type[Body], body: bytes, *parts: type[BaseModel]) -> Body:
 
 
 def exchanges_of(texts: Iterable[str], *, prompt: str | None = None) -> tuple[Exchange, ...]:
-    """Each text that says something: alone, or as a response to the prompt where there is one.
+    """One exchange per visible text: alone, or as a response to the prompt if there is one.
 
-    For dialects that hand over all parts of a message, blank ones among them. Raises
-    NothingToJudge when all are blank: an empty bag is an error, never a pass.
+    For dialects that send all parts of a message, including blank ones. Raises NothingToJudge if
+    all are blank: an empty list is an error, never a pass.
     """
     exchanges = tuple(
         Exchange(text) if prompt is None else Exchange(prompt, text)

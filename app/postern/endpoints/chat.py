@@ -75,7 +75,7 @@ router = APIRouter()
     },
 )
 async def chat_completions(request: Request) -> Response:
-    """Judges the conversation, asks the upstream, judges its answer, and then releases it."""
+    """Judge the conversation, ask the upstream, judge its answer, and release it."""
     services = services_of(request)
     guard = _guard_of(services)
     settings = services.settings
@@ -100,9 +100,9 @@ async def chat_completions(request: Request) -> Response:
 @router.get(
     "/v1/models",
     dependencies=[Depends(authorize)],
-    summary="The upstream's models",
+    summary="List the upstream's models",
     responses={
-        200: {"description": "As the upstream lists them."},
+        200: {"description": "The models, as the upstream lists them."},
         **openapi_responses(
             errors.Unauthorized,
             errors.UpstreamMissing,
@@ -114,7 +114,7 @@ async def chat_completions(request: Request) -> Response:
     },
 )
 async def models(request: Request) -> Response:
-    """Passed through."""
+    """The upstream's list, passed through unchanged."""
     services = services_of(request)
     guard = _guard_of(services)
     reply = await unless_client_leaves(request.receive, guard.models(_call(request, services)))
@@ -149,15 +149,16 @@ def _call(request: Request, services: Services) -> Call:
 
 
 class StreamedResponse(Response):
-    """Sends pieces as they are released; stops, and breaks the upstream off, when nobody reads.
+    """Sends pieces as they are released. It stops and breaks off the upstream when nobody reads.
 
-    give_up_at: when a client that reads too slowly is left, in seconds on the clock of deadlines.
+    give_up_at: when a client that reads too slowly is given up, in seconds on the clock of
+    deadlines.
     """
 
     def __init__(self, streamed: Streamed, *, give_up_at: float) -> None:
         super().__init__(None, 200, {**streamed.headers, "Cache-Control": "no-cache"}, EVENT_STREAM)
         del self.headers["content-length"]
-        # nginx would otherwise gather the pieces.
+        # Without this, nginx would collect the pieces.
         self.headers["X-Accel-Buffering"] = "no"
         self._streamed = streamed
         self._give_up_at = give_up_at

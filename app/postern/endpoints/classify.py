@@ -1,4 +1,4 @@
-"""`POST /classify`: Postern's own shape."""
+"""`POST /classify`: Postern's own format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from postern.endpoints.services import JSON, services_of
 
 
 async def classify(request: Request) -> Response:
-    """Scores each exchange in windows that cover all of its text; the most harmful one counts.
+    """Score each exchange in windows that cover all of its text. The most harmful one counts.
 
     The body has one of three forms: one exchange, `inputs`, or `messages`.
     """

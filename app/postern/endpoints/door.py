@@ -1,4 +1,4 @@
-"""The way of a request through the pipeline, whatever shape its body has."""
+"""The path of a request through the pipeline, whatever the format of its body."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ IMAGES = "X-Postern-Images"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A body, and when its answer must be there."""
+    """A body, and the deadline for its answer."""
 
     body: bytes
     deadline: float
 
 
 async def receive(request: Request) -> Received:
-    """The body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
+    """Read the body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
     settings = services_of(request).settings
     deadline = deadline_of(request.scope, timeout_ms=settings.limits.request_timeout_ms)
     body = await read_json_body(
@@ -49,7 +49,7 @@ async def receive(request: Request) -> Received:
 
 
 def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]) -> Asked:
-    """What the dialect's own parser makes of the body; timed as a stage."""
+    """The body, parsed by the dialect's own parser; timed as a stage."""
     started = now()
     asked = parse(received.body)
     parse_s = now() - started
@@ -68,9 +68,8 @@ async def judge(
 ) -> Moderation:
     """Verdicts, unless the client leaves first.
 
-    options: the body's own. Dialects whose bodies have no place for any take the operating point
-    that the header names: whoever sets up the client sets it, not whoever writes the text.
-    in_parts: as with a conversation, there may be more exchanges than `max_items`.
+    options: those in the body. Dialects without options in the body use the operating point from
+    the header. The client's operator sets it, not the author of the text.
     """
     services = services_of(request)
     if options is None:
@@ -95,7 +94,7 @@ def images_pass(request: Request) -> bool:
 
 
 def reply(content: Any, moderation: Moderation | None) -> Response:
-    """The answer. The headers say what some dialects have no field for."""
+    """The answer. The headers carry what some dialects have no field for."""
     headers = {}
     if moderation is not None:
         headers["X-Postern-Harmful"] = str(moderation.harmful).lower()

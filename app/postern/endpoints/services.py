@@ -1,4 +1,4 @@
-"""What the endpoints need of the server; put together once, in `composition/services.py`."""
+"""The parts of the server that the endpoints need, put together in `composition/services.py`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Services:
     info: InfoOut
     keys: Keys
     chat_guard: ChatGuard | None = None
-    """The guarded proxy, where an upstream is set."""
+    """The guarded proxy, if an upstream is set."""
 
 
 def budget_of(settings: Settings) -> Budget:

@@ -1,4 +1,4 @@
-"""How a body that matches no model is refused, without a word of what its writer wrote."""
+"""How to refuse a body that matches no model, without repeating any of its text."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ _OWN_WORDS: Final = {
 _OTHER_WORDS: Final = "has another type or value than it may"
 
 Text = Annotated[str, Field(strict=True)]
-"""A string of a body; numbers are no text."""
+"""A string in a body; numbers are not accepted as text."""
 
 
 def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0) -> RequestRefused:
-    """MalformedBody or BodyMismatch, whichever it was; for every dialect's bodies.
+    """MalformedBody or BodyMismatch, for the bodies of every dialect.
 
-    names: of all fields. leading: parts of a path to leave out, such as the form of a union.
+    names: of all fields. leading: number of leading path parts to omit, such as the form of a
+    union.
     """
     if exc.error_count() > _MAX_PROBLEMS:  # describing a hundred thousand takes seconds
         return BodyMismatch((("", f"more than {_MAX_PROBLEMS} problems"),))
@@ -58,5 +59,5 @@ def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0)
 
 
 def _known_path(loc: tuple[int | str, ...], names: frozenset[str]) -> str:
-    """The path to a problem. A name that the caller made up is text of a user: not repeated."""
+    """The path to a problem. Names that the caller made up are user text and not repeated."""
     return ".".join(str(part) for part in loc if isinstance(part, int) or part in names)

@@ -1,4 +1,5 @@
-"""The upstream over HTTP: one fixed address, no redirects, no proxies, no cookies, bounded."""
+"""The HTTP client for the upstream: one fixed address, no redirects, proxies or cookies, all
+limited."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ class UpstreamLimits:
 
 
 class UpstreamReply:
-    """A reply whose body has yet to be read. To be closed by whoever opened it."""
+    """A reply whose body has not been read yet. Whoever opened it must close it."""
 
     def __init__(
         self, response: httpx2.Response, *, deadline: float, clock: Callable[[], float]
@@ -72,7 +73,7 @@ class UpstreamReply:
             yield chunk
 
     async def read(self, limit_bytes: int) -> bytes:
-        """The whole body. Raises UpstreamInvalid when it is larger."""
+        """The whole body. Raises UpstreamInvalid if it is too large."""
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
@@ -81,10 +82,7 @@ class UpstreamReply:
         return bytes(body)
 
     async def close(self) -> None:
-        """Breaks the connection off unless the body was read to its end, and nothing came after it.
-
-        Bytes that are left over would be read as the reply to the next user's request.
-        """
+        """Break off the connection, unless the body was read to its end."""
         with suppress(TimeoutError, httpx2.HTTPError):
             async with asyncio.timeout(_CLOSE_S):
                 if _has_surplus(self._response):
@@ -104,8 +102,7 @@ class Upstream:
         ca_file: Path | None,
         clock: Callable[[], float],
     ) -> None:
-        """url: may have a query, which every request takes. Raises SettingsInvalid when the
-        certificates cannot be read."""
+        """Raises SettingsInvalid if the certificates cannot be read."""
         self._url, _, query = url.partition("?")
         self._query = f"?{query}" if query else ""
         self._api_key = api_key
@@ -115,9 +112,9 @@ class Upstream:
         self._client: httpx2.AsyncClient | None = None
 
     def start(self) -> None:
-        """Opens the pool of connections."""
+        """Open the pool of connections."""
         limits = self._limits
-        # What one user's answer sets must not travel with another's question.
+        # Cookies set by one user's answer must not travel with another's question.
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._client = httpx2.AsyncClient(
             verify=self._verify,
@@ -142,10 +139,10 @@ class Upstream:
         headers: Mapping[str, str],
         stream: bool,
     ) -> UpstreamReply:
-        """Sends a request; returns when status and headers are there.
+        """Send a request, and return when status and headers have arrived.
 
-        headers: of the caller; the upstream's key replaces their Authorization, however it is
-        written. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
+        headers: from the caller; the upstream's key replaces their Authorization. Raises
+        UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
         """
         if self._client is None:
             raise UpstreamUnreachable
@@ -157,7 +154,7 @@ class Upstream:
             sent["authorization"] = f"Bearer {self._api_key}"
         if body is not None:
             sent["content-type"] = "application/json"
-        # A whole answer may be minutes of silence; a stream that is silent is stuck.
+        # A whole answer may be silent for minutes. A stream that is silent is stuck.
         silence_s = limits.idle_s if stream else limits.total_s
         timeout = httpx2.Timeout(silence_s, connect=limits.connect_s)
         request = self._client.build_request(
@@ -178,7 +175,8 @@ class Upstream:
 
 def _certificates(url: str, ca_file: Path | None) -> ssl.SSLContext | bool:
     if not url.startswith("https:"):
-        return False  # nothing is encrypted, and loading them takes a while
+        # without encryption no certificates are needed, and loading them takes a while
+        return False
     if ca_file is None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""The upstream behind the guarded proxy, and what the proxy does with chats."""
+"""The upstream behind the guarded proxy, and how the proxy treats chats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from postern.settings.section import PREFIX, Section, checked_url_with_query, he
 
 
 class UpstreamSettings(Section):
-    """Where the guarded proxy asks."""
+    """The upstream of the guarded proxy."""
 
     model_config = SettingsConfigDict(env_prefix=f"{PREFIX}UPSTREAM_")
 
@@ -27,18 +27,19 @@ class UpstreamSettings(Section):
         None, description="Certificates to trust for https upstreams instead of the public ones."
     )
     connect_timeout_ms: int = Field(
-        5000, ge=1, description="Time that connecting to the upstream may take."
+        5000, ge=1, description="Longest time to connect to the upstream."
     )
     idle_timeout_ms: int = Field(
-        120_000, ge=1, description="Longest silence of an upstream that streams."
+        120_000, ge=1, description="Longest silence of a streaming upstream."
     )
     total_timeout_ms: int = Field(
-        600_000, ge=1, description="Time that a whole answer of the upstream may take."
+        600_000, ge=1, description="Longest time for a whole answer of the upstream."
     )
     max_response_bytes: int = Field(
         4 << 20,
         ge=1024,
-        description="Largest answer of the upstream; for a stream, the largest part held.",
+        description="Largest answer of the upstream; for a stream, the largest part that is held "
+        "back.",
     )
     parallel: bool = Field(
         False, description="Ask the upstream while the prompt is still being judged."
@@ -49,18 +50,20 @@ class UpstreamSettings(Section):
 
 
 class GuardSettings(Section):
-    """What the guarded proxy judges, and what a blocked chat gets."""
+    """What the guarded proxy judges, and the reply to a blocked chat."""
 
     judge_instructions: bool = Field(
         False,
         description="Also judge system messages, developer messages and tool definitions of chats.",
     )
     on_media: Literal["refuse", "pass"] = Field(
-        "refuse", description="Images, audio and files in chats: refuse, or pass unjudged."
+        "refuse",
+        description="What to do with images, audio and files in chats: refuse them, or pass them "
+        "unjudged.",
     )
     on_block: Literal["completion", "error"] = Field(
         "completion",
-        description="What a blocked chat gets: a refusal as its completion, or an error.",
+        description="Reply to a blocked chat: a refusal as its completion, or an error.",
     )
     refusal_text: str = Field(
         "Sorry, I cannot help with that.", description="Text of that refusal."
