@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
+from postern.contract.artifact import Artifact, read_artifact
 from postern.inference.tokenizer import Tokenizer
 
 from tests import made_once

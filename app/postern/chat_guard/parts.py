@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from postern.chat_guard.readable import (
-    has_media,
-    texts,
-)
+from postern.chat_guard.readable import has_media, texts
 
 # Parts that clients send and that are all text, whatever else stands in them: OpenAI's chat and
 # responses, Anthropic's thinking as gateways pass it on, Mistral's and Cohere's.
