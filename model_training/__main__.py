@@ -1,4 +1,4 @@
-"""`python -m model_training`: one line where a package is missing, else the command line."""
+"""`python -m model_training`: the command line, or one line that names a missing package."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns the exit code. 2 where what training needs is not installed."""
+    """Run a command and return its exit code: 2 if a package that training needs is missing."""
     try:
-        from model_training.cli import run_command  # inside, as all else needs some package
+        # imported here, because everything else needs some package
+        from model_training.cli import run_command
 
         return run_command(argv)
     except ModuleNotFoundError as exc:
         package, _, inside = (exc.name or "").partition(".")
         if not package or package == "model_training" or (package == "postern" and inside):
-            raise  # a mistake of ours, which no package repairs
+            raise  # a bug of ours, which installing a package does not fix
         print(
             f"model_training: the package {package!r} is missing. Training runs from a clone: "
             "`make test` makes an environment for it in .venv; or `pip install -r "

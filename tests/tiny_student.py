@@ -5,19 +5,14 @@ It has learnt one thing: text that names a bomb, poison or a weapon is harmful.
 
 from __future__ import annotations
 
-import functools
 import shutil
 import string
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from postern.contract.decision import (
-    OperatingPoint,
-    Policy,
-)
+from postern.contract.decision import OperatingPoint, Policy
 from postern.contract.exchange import SLICES
 from postern.contract.probability import Calibration
 from postern.contract.text import segments
@@ -30,12 +25,9 @@ from transformers import BertConfig, BertForSequenceClassification
 from model_training.data.rows import Row
 from model_training.evaluation.publish import publish
 from model_training.recipe.behaviour import BehaviourConfig
-from model_training.recipe.config import (
-    DistilConfig,
-    ExportConfig,
-    RunConfig,
-)
+from model_training.recipe.config import DistilConfig, ExportConfig, RunConfig
 from model_training.student.export import export_student
+from tests.made_once import made_once
 
 Quantization = Literal["none", "static", "weight_only"]
 
@@ -53,12 +45,18 @@ _WINDOW_TOKENS = 64
 
 def build_tiny_student(folder: Path) -> Path:
     """Writes an HF folder (config.json, model.safetensors, tokenizer.json); returns it."""
-    shutil.copytree(_trained_student(), folder, dirs_exist_ok=True)
+    shutil.copytree(made_once("student", _train_student), folder, dirs_exist_ok=True)
     return folder
 
 
 def build_tiny_artifact(folder: Path, *, quantization: Quantization = "none") -> Path:
     """Exports and publishes a tiny student below `folder`; returns the folder of the version."""
+    made = made_once(f"artifact-{quantization}", lambda place: _publish(place, quantization))
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return folder / "artifacts" / TINY_NAME / TINY_VERSION
+
+
+def _publish(folder: Path, quantization: Quantization) -> None:
     config = tiny_config(quantization)
     candidate = folder / "candidate"
     export_student(
@@ -68,9 +66,7 @@ def build_tiny_artifact(folder: Path, *, quantization: Quantization = "none") ->
         rows=tiny_rows(200, seed=1),
         validation=tiny_rows(200, seed=2),
     )
-    return publish(
-        candidate, tiny_policy(), config, artifacts=folder / "artifacts", commit="0" * 40
-    )
+    publish(candidate, tiny_policy(), config, artifacts=folder / "artifacts", commit="0" * 40)
 
 
 def tiny_config(quantization: Quantization = "none") -> RunConfig:
@@ -146,14 +142,13 @@ def tiny_hub_tokenizer() -> HubTokenizer:
     return hub
 
 
-@functools.cache
-def _trained_student() -> Path:
-    """Trains once for each run of the suite; a fixed seed, 120 small steps."""
+def _train_student(folder: Path) -> None:
+    """A fixed seed, 120 small steps."""
     torch.manual_seed(0)
     hub = tiny_hub_tokenizer()
     model = _untrained_model(hub)
     _train(model, hub)
-    return _save(model, hub, Path(tempfile.mkdtemp(prefix="tiny-student-")))
+    _save(model, hub, folder)
 
 
 def build_untrained_base(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The online inference server: `main.py` starts it, `judging/pipeline.py` judges."""
+"""The online inference server. `main.py` starts it; `judging/pipeline.py` judges."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`python -m postern` is `postern`."""
+"""Makes `python -m postern` the same command as `postern`."""
 
 import sys
 

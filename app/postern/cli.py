@@ -1,4 +1,4 @@
-"""The `postern` command. Errors are one line on standard error and exit code 2."""
+"""The `postern` command. Errors give one line on standard error and exit code 2."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from postern.endpoints.services import Services
 from postern.main import serve
 from postern.settings.settings import FIELDS, Settings, read_settings
 
-# Keys on a command line are readable by every user of the machine.
+# Other users of the machine can read keys on a command line.
 _NOT_A_FLAG = frozenset({"api_keys", "upstream_api_key"})
 _LINES_AT_ONCE = 32
 _NO_DEADLINE_S = 3600.0
@@ -41,9 +41,9 @@ _PROBE_S = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code."""
+    """Run one command and return its exit code."""
     streams.keep_open()
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         code = int(arguments.run(arguments))
         failure = streams.finish()
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """All options of the `postern` command."""
     parser = argparse.ArgumentParser(
         prog="postern", description="Judge prompts and responses for harm, with a small model."
     )
@@ -78,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     classify = commands.add_parser(
         "classify",
         help="judge text here, without a server",
-        description="Judge one prompt or pair, or a file. Exit code 0 whatever the verdict.",
+        description="Judge one prompt, one pair or a file. The exit code is 0 whatever the "
+        "verdict.",
     )
     classify.add_argument(
         "prompt", nargs="?", help="the prompt; without it, standard input is the prompt"
@@ -87,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument(
         "--jsonl",
         metavar="FILE",
-        help="judge JSON Lines of {prompt, response?}; - is standard input. "
-        "A line that cannot be judged gives a line with `error`, and exit code 2 at the end",
+        help="judge JSON Lines of {prompt, response?}; - is standard input. A line that cannot be "
+        "judged gives a line with `error` and exit code 2 at the end",
     )
     classify.add_argument(
         "--output", metavar="FILE", type=Path, help="write here instead of standard output"
@@ -104,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
 
     probe = commands.add_parser(
         "probe",
-        help="ask a running server how it is",
-        description="GET a health URL; exit code 0 when it answers 200, else 1.",
+        help="check the health of a running server",
+        description="Ask a health URL. Exit code 0 if it answers 200, else 1.",
     )
     probe.add_argument("url", help="for example http://127.0.0.1:8000/readyz")
     probe.set_defaults(run=_probe)
@@ -131,7 +133,7 @@ _LOCAL_SETTINGS = (
 
 
 def _add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
-    """A flag for each setting; what it says stands in `settings.py` alone."""
+    """Add a flag for each setting, with the description from its section of the settings."""
     for name in names:
         if name in _NOT_A_FLAG:
             continue
@@ -193,11 +195,11 @@ def _info(arguments: argparse.Namespace) -> int:
 
 def _classify(arguments: argparse.Namespace) -> int:
     if arguments.jsonl is not None and (arguments.prompt or arguments.response):
-        raise _Usage("--jsonl stands alone: give neither a prompt nor --response with it")
+        raise _Usage("--jsonl cannot be combined with a prompt or --response")
     if arguments.threshold is not None and not 0.0 <= arguments.threshold <= 1.0:
         raise _Usage("--threshold must lie between 0 and 1")
     options = Options(arguments.operating_point, arguments.threshold)
-    # asyncio's own handler waits for the loop, which a read that blocks does not reach.
+    # asyncio's own handler waits for the loop, which a blocking read does not reach.
     signal.signal(signal.SIGINT, _interrupt)
     if arguments.jsonl is not None:
         return asyncio.run(_classify_lines(arguments, options))
@@ -216,14 +218,14 @@ def _exchange(arguments: argparse.Namespace) -> Exchange:
     prompt, response = arguments.prompt, arguments.response
     if prompt is None:
         prompt = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-    # Bytes that are no UTF-8 arrive as lone surrogates, from the command line too.
+    # Bytes that are not UTF-8 arrive as lone surrogates, from the command line too.
     if any("\ud800" <= character <= "\udfff" for character in prompt + (response or "")):
         raise _Usage("the text is not valid UTF-8")
     return Exchange(prompt, response)
 
 
 class _Usage(PosternError):
-    """The command line asks for what cannot go together."""
+    """The arguments on the command line cannot be combined."""
 
 
 async def _classify_one(settings: Settings, exchange: Exchange, options: Options) -> dict[str, Any]:
@@ -287,7 +289,7 @@ async def _running(settings: Settings) -> AsyncIterator[Services]:
 
 
 def _chunks(lines: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
-    """Numbered lines, blank ones left out, a few at a time: a file need not fit in memory."""
+    """Numbered lines without blank ones, a few at a time, because a file may not fit in memory."""
     chunk: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
         if line.strip():

@@ -1,4 +1,4 @@
-"""The one clock of deadlines, durations and queues."""
+"""The one clock for deadlines, durations and queues."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def now() -> float:
-    """Seconds on a clock that never goes back; its zero means nothing."""
+    """Seconds on a clock that never goes back. Only differences have a meaning."""
     return time.monotonic()

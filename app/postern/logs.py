@@ -1,7 +1,7 @@
 """JSON log lines on standard error. Sizes, timings and verdicts; never text, never keys.
 
-Whoever logs never waits: lines go to a bounded queue, and a thread writes them. A pipe that nobody
-read once stopped the whole server, its probes and SIGTERM included, after 178 requests.
+Logging never blocks: lines go to a bounded queue, and a thread writes them. Before that, a pipe
+that nobody read stopped the whole server, its probes and SIGTERM included, after 178 requests.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ LOGGER = logging.getLogger("postern")
 _STANDARD_ERROR: Final = 2
 _WAITING_BYTES: Final = 4 << 20
 _PIECE_BYTES: Final = 1 << 16
-# The thread needs the interpreter's lock for each piece that it writes, so it lets some gather.
+# The thread needs the interpreter's lock for each piece that it writes, so it lets some lines
+# collect.
 _GATHER_S: Final = 0.01
 _END_S: Final = 1.0
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line. Exceptions are shown by type and place, without their message:
-    a message of a library can repeat its input."""
+    """One JSON object per line.
+
+    Exceptions are shown by type and place, without their message, because the message of a library
+    can repeat its input.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -49,9 +53,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class QueuedHandler(logging.Handler):
-    """Writes in a thread of its own; what nobody takes is dropped and counted, never waited for.
+    """Writes in a thread of its own. Lines that find no room are dropped and counted.
 
-    on_drop: called with a number of lines. waiting_bytes: of lines that may wait.
+    on_drop: called with a number of lines. waiting_bytes: limit of the waiting lines.
     """
 
     def __init__(
@@ -62,8 +66,8 @@ class QueuedHandler(logging.Handler):
         self._descriptor = descriptor
         self._waiting_bytes = waiting_bytes
         self._lines: deque[bytes] = deque()
-        self._bytes = 0  # of the lines that wait, and of those that are being written
-        self._dropped = 0  # since the last line about that
+        self._bytes = 0  # bytes of the waiting lines, and of those being written
+        self._dropped = 0  # dropped since the last report
         self._guard = threading.RLock()  # a signal may log while the same thread holds it
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._write_on, name="log", daemon=True)
@@ -72,7 +76,7 @@ class QueuedHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode() + b"\n"
-        except Exception:  # a defect in a log call must not become one of the request
+        except Exception:  # a bug in a log call must not fail the request
             self._drop(1)
             return
         with self._guard:
@@ -86,7 +90,7 @@ class QueuedHandler(logging.Handler):
             self._wake.set()
 
     def end(self, timeout_s: float = _END_S) -> None:
-        """Waits until all is written, but no longer than that: perhaps nobody reads."""
+        """Wait until everything is written, but only for a limited time: perhaps nobody reads."""
         give_up = time.monotonic() + timeout_s
         while self._bytes and time.monotonic() < give_up:
             time.sleep(_GATHER_S / 2)
@@ -139,14 +143,14 @@ _handlers: list[QueuedHandler] = []
 
 
 def configure(level: str) -> None:
-    """Sends all loggers of this process through the formatter."""
+    """Send all loggers of this process through the formatter."""
     handler = QueuedHandler()
     handler.setFormatter(JsonFormatter())
     _handlers[:] = [handler]
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # uvicorn announces what our own start line already says.
+    # our own start line already says what uvicorn announces.
     logging.getLogger("uvicorn.error").setLevel("WARNING")
     # Each request to the upstream has a line of ours already.
     for name in ("httpx2", "httpcore2"):
@@ -160,11 +164,11 @@ def count_drops(on_drop: Callable[[int], object]) -> None:
 
 
 def end() -> None:
-    """To be called last: what waits is written, as long as somebody reads."""
+    """Must be called last. Writes the waiting lines, as long as somebody reads."""
     for handler in _handlers:
         handler.end()
 
 
 def log(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
-    """One line: what happened, and its figures."""
+    """Write one line: an event and its figures."""
     LOGGER.log(level, event, extra={"fields": fields})

@@ -23,7 +23,7 @@ from postern.settings.settings import Settings
 
 
 def serve(settings: Settings) -> None:
-    """Serves until a signal. Raises ArtifactInvalid or SettingsInvalid when it cannot start."""
+    """Serve until a signal. Raises ArtifactInvalid or SettingsInvalid if it cannot start."""
     logs.configure(settings.server.log_level)
     try:
         serve_student(settings, load_student(settings))
@@ -33,8 +33,8 @@ def serve(settings: Settings) -> None:
 
 def serve_student(settings: Settings, student: Student) -> None:
     """`serve` with a student that is already loaded. Raises SettingsInvalid."""
-    # One text is tokenized where it stands: with a pool of its own the library would hand each to
-    # another thread, and the event loop would wait for that thread to get a core.
+    # Tokenize single texts in the calling thread. With its own pool, the library would hand each
+    # text to another thread, and the event loop would wait for that thread to get a core.
     os.putenv("TOKENIZERS_PARALLELISM", "false")
     has_keys = bool(settings.access.accepted_keys())
     listener, turns = listen(settings, has_keys=has_keys), LoopTurns(now)
@@ -69,7 +69,7 @@ def serve_student(settings: Settings, student: Student) -> None:
     server.run(sockets=[listener])
     logs.end()
     if batcher.left_behind or services.pipeline.cascade.left_behind:
-        # The interpreter would wait for the thread, for ever if the model never returns.
+        # Otherwise the interpreter would wait for the thread, for ever if the model never returns.
         os._exit(0)
 
 

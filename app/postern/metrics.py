@@ -26,10 +26,10 @@ _PROBABILITY_BUCKETS = tuple(index / 20 for index in range(1, 21))
 
 
 class Metrics:
-    """One registry for one server; nothing is global, so tests can hold several."""
+    """The metrics of one server. Nothing is global, so tests can hold several registries."""
 
     def __init__(self) -> None:
-        # A second series per counter, with the time of its making, that no query here needs.
+        # Omit the second series per counter, its creation time, which no query here needs.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(namespace="", registry=self.registry)
@@ -39,7 +39,7 @@ class Metrics:
         )
         self.request_duration = Histogram(
             "postern_request_duration_seconds",
-            "From the first byte of the request to the last of the reply.",
+            "Time from the first byte of a request to the last byte of its reply.",
             ["route"],
             buckets=_DURATION_BUCKETS_S,
             registry=r,
@@ -72,11 +72,13 @@ class Metrics:
             "postern_verdicts", "Verdicts given.", ["verdict", "decided_by"], registry=r
         )
         self.degraded = Counter(
-            "postern_degraded", "Verdicts given without the teacher that was wanted.", registry=r
+            "postern_degraded",
+            "Verdicts for which the teacher was wanted but gave no opinion.",
+            registry=r,
         )
         self.deferrals = Counter(
             "postern_deferrals",
-            "Verdicts for which the teacher was wanted, by why and by what came of it.",
+            "Verdicts for which the teacher was wanted, by reason and outcome.",
             ["reason", "outcome"],
             registry=r,
         )
@@ -84,24 +86,29 @@ class Metrics:
             "postern_teacher_requests", "Calls to the teacher.", ["outcome"], registry=r
         )
         self.teacher_retries = Counter(
-            "postern_teacher_retries", "Calls to the teacher that were second tries.", registry=r
+            "postern_teacher_retries", "Calls to the teacher that were retries.", registry=r
         )
         self.teacher_questions = Gauge(
-            "postern_teacher_questions", "Questions to the teacher, waiting or asked.", registry=r
+            "postern_teacher_questions",
+            "Questions to the teacher, by state: waiting or asked.",
+            registry=r,
         )
         self.breaker_state = Gauge(
             "postern_breaker_state",
-            "Breaker before the teacher: 0 closed, 1 half-open, 2 open.",
+            "State of the teacher's circuit breaker: 0 closed, 1 half-open, 2 open.",
             registry=r,
         )
         self.teacher_audits = Counter(
             "postern_teacher_audits",
-            "Verdicts of the student that the teacher looked at afterwards, by both opinions.",
+            "Student verdicts that the teacher audited afterwards, by both opinions.",
             ["student", "teacher"],
             registry=r,
         )
         self.triggers = Counter(
-            "postern_triggers", "Exchanges that look disguised, by how.", ["trigger"], registry=r
+            "postern_triggers",
+            "Exchanges that look disguised, by kind of disguise.",
+            ["trigger"],
+            registry=r,
         )
         self.probability = Histogram(
             "postern_probability",
@@ -112,7 +119,7 @@ class Metrics:
         )
         self.probability_psi = Gauge(
             "postern_probability_psi",
-            "Population stability index of live probabilities against the calibration's.",
+            "Population stability index of live probabilities against those of the calibration.",
             ["slice", "window"],
             registry=r,
         )
@@ -121,7 +128,7 @@ class Metrics:
         )
         self.held_back = Histogram(
             "postern_held_back_seconds",
-            "How long text of a streamed answer waited for its verdict.",
+            "Time that text of a streamed answer waited for its verdict.",
             buckets=_DURATION_BUCKETS_S,
             registry=r,
         )
@@ -145,14 +152,14 @@ class Metrics:
         )
         self.cache_lookups = Counter(
             "postern_cache_lookups",
-            "Exchanges looked up in the cache: hit, miss, or joined to one being computed.",
+            "Cache lookups by result: hit, miss, or joined to a computation under way.",
             ["outcome"],
             registry=r,
         )
         for outcome in ("hit", "miss", "joined"):
-            self.cache_lookups.labels(outcome)  # 0 rather than absent where the cache is off
+            self.cache_lookups.labels(outcome)  # 0 rather than absent when the cache is off
         self.queue_tokens = Gauge(
-            "postern_queue_tokens", "Tokens that wait for a batch.", registry=r
+            "postern_queue_tokens", "Tokens that are waiting for a batch.", registry=r
         )
         self.queue_oldest = Gauge(
             "postern_queue_oldest_seconds", "Age of the oldest waiting window.", registry=r
@@ -162,18 +169,18 @@ class Metrics:
         )
 
     def watch_queue(self, tokens: Callable[[], float], oldest_s: Callable[[], float]) -> None:
-        """Reads the two gauges of the queue when they are scraped."""
+        """Read the two gauges of the queue whenever they are scraped."""
         self.queue_tokens.set_function(tokens)
         self.queue_oldest.set_function(oldest_s)
 
     def watch_drift(
         self, watched: Iterable[tuple[str, str]], index: Callable[[str, str], float]
     ) -> None:
-        """Reads the index of each slice and window when it is scraped."""
+        """Read the index of each slice and window whenever it is scraped."""
         for slice_, window in watched:
             gauge = self.probability_psi.labels(slice_, window)
             gauge.set_function(functools.partial(index, slice_, window))
 
     def render(self) -> bytes:
-        """Prometheus text format 0.0.4."""
+        """The metrics in Prometheus text format 0.0.4."""
         return generate_latest(self.registry)

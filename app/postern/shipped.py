@@ -1,4 +1,4 @@
-"""Where the student that ships with this package lies."""
+"""Locates the student that ships with this package."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 
 
 IS_PACKAGED: Final = (_PACKAGE / "artifacts").is_dir()
-"""True where the package was installed; in a clone the artifact lies beside `app/`."""
+"""True if the package was installed; in a clone the artifact lies beside `app/`."""
 
 DEFAULT_ARTIFACT: Final = (
     (_PACKAGE if IS_PACKAGED else _PACKAGE.parents[1]) / "artifacts" / DEFAULT_STUDENT
 )
-"""Folder of the student that is served where nothing else is named."""
+"""Folder of the student that is served if no other is named."""

@@ -1,4 +1,4 @@
-"""Standard streams that may be closed, full, or read by nobody: never a traceback."""
+"""Standard streams that may be closed, full or unread: these never cause a traceback."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 
 
 def keep_open() -> None:
-    """Puts `/dev/null` in the place of standard streams that are closed.
+    """Replace closed standard streams by `/dev/null`.
 
-    The next file or socket that is opened would otherwise get their number, and log lines would go
+    Otherwise the next file or socket that is opened would get their number, and log lines would go
     into it.
     """
     for number in range(3):
@@ -28,7 +28,7 @@ def keep_open() -> None:
 
 
 def say(line: str) -> None:
-    """A line on standard output, where that can be written."""
+    """Write a line to standard output, if possible."""
     with contextlib.suppress(OSError, ValueError):
         print(line, flush=True)
         return
@@ -36,7 +36,7 @@ def say(line: str) -> None:
 
 
 def complain(line: str) -> None:
-    """A line on standard error, where that can be written; names in it stay in that line."""
+    """Write a line to standard error, if possible. Line breaks in names are escaped."""
     shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
     with contextlib.suppress(OSError, ValueError):
         print(shown, file=sys.stderr, flush=True)
@@ -45,7 +45,7 @@ def complain(line: str) -> None:
 
 
 def finish() -> str | None:
-    """Writes out what standard output still holds; why that failed, or None."""
+    """Flush standard output. Returns why that failed, or None."""
     try:
         sys.stdout.flush()
     except OSError as exc:
@@ -55,7 +55,7 @@ def finish() -> str | None:
 
 
 def _abandon(number: int) -> None:
-    """Else the interpreter tries again at its end, and tells of it."""
+    """Otherwise the interpreter tries again at exit, and reports the failure."""
     with contextlib.suppress(OSError):
         empty = os.open(os.devnull, os.O_WRONLY)
         os.dup2(empty, number)

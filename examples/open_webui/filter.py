@@ -7,6 +7,8 @@ version: 1.0.0
 licence: Apache-2.0
 """
 
+import hashlib
+import json
 from collections import OrderedDict
 from typing import Any
 
@@ -16,6 +18,10 @@ from pydantic import BaseModel, Field
 _TEXT_FIELDS = ("content", "reasoning_content", "reasoning")
 # Answers under way; those of users who left are dropped, oldest first.
 _MAX_HELD = 1000
+# Conversations that were judged up to some turn, of which only what is new is judged; and turns
+# that are sent at once.
+_MAX_JUDGED = 10_000
+_AT_ONCE = 400
 
 
 class Filter:
@@ -41,6 +47,7 @@ class Filter:
         self.valves = self.Valves()
         self._prompts: OrderedDict[str, list[dict[str, str]]] = OrderedDict()
         self._held: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
+        self._judged_before: OrderedDict[str, bool] = OrderedDict()
 
     async def inlet(
         self, body: dict[str, Any], __metadata__: dict[str, Any] | None = None
@@ -50,7 +57,7 @@ class Filter:
         if not self.valves.pass_images and any(map(_has_images, messages)):
             raise ValueError("Images cannot be judged, so they are not let through.")
         turns = _turns(messages)
-        if await self._harmful(turns):
+        if await self._new_turns_harmful(turns):
             raise ValueError(self.valves.refusal)
         key = (__metadata__ or {}).get("message_id")
         if key:  # the answer that streams under this id is judged with what was asked
@@ -86,6 +93,23 @@ class Filter:
             if await self._checked([*asked, *_turns([last])]):
                 last["content"] = self.valves.refusal
         return body
+
+    async def _new_turns_harmful(self, turns: list[dict[str, str]]) -> bool:
+        """Whether one is harmful of those that were not judged before, with what they reply to.
+
+        A conversation may be of any length, and comes whole with every turn.
+        """
+        digests = _digests(turns, self.valves.operating_point)
+        done = max(
+            (n + 1 for n, digest in enumerate(digests) if digest in self._judged_before), default=0
+        )
+        for start in range(done, len(turns), _AT_ONCE):
+            new = turns[start : start + _AT_ONCE]
+            if await self._harmful([*_since_last_answer(turns[:start]), *new]):
+                return True
+        if digests and not self.valves.fail_open:  # otherwise there may have been no verdict
+            _remember(self._judged_before, digests[-1], True, limit=_MAX_JUDGED)
+        return False
 
     async def _judged(self, held: dict[str, Any], asked: list[dict[str, str]]) -> dict[str, Any]:
         """What is released of an answer: all of it, or the refusal alone."""
@@ -161,8 +185,20 @@ def _has_images(message: dict[str, Any]) -> bool:
     return any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)
 
 
-def _remember(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+def _digests(turns: list[dict[str, str]], operating_point: str) -> list[str]:
+    """One for the conversation up to each turn."""
+    so_far = hashlib.sha256(operating_point.encode())
+    digests = []
+    for turn in turns:
+        so_far.update(json.dumps(turn, sort_keys=True).encode() + b"\n")
+        digests.append(so_far.hexdigest())
+    return digests
+
+
+def _remember(
+    memory: OrderedDict[Any, Any], key: Any, value: Any, *, limit: int = _MAX_HELD
+) -> None:
     memory[key] = value
     memory.move_to_end(key)
-    while len(memory) > _MAX_HELD:
+    while len(memory) > limit:
         memory.popitem(last=False)

@@ -1,1 +1,1 @@
-"""Rows that are made: generated, filtered, answered, labelled."""
+"""Rows that are generated, filtered, answered and labelled."""

@@ -1,4 +1,4 @@
-"""How varied a set of texts is, by the embeddings of an encoder."""
+"""Diversity of a set of texts, measured on embeddings of an encoder."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SMALLEST_CLUSTER: Final = 2
 def diversity_report(
     groups: Mapping[str, Sequence[str]], *, base: str, config: FilterConfig
 ) -> dict[str, Any]:
-    """For each group of texts: clusters and mean similarity, of at most `diversity_rows` of them.
+    """Clusters and mean similarity of each group of texts, of at most `diversity_rows` of them.
 
-    Groups are drawn down to one size, because the number of clusters grows with it.
+    Groups are sampled down to one size, because the number of clusters grows with it.
     """
     sizes = [len(texts) for texts in groups.values() if texts]
     n_rows = min([config.diversity_rows, *sizes]) if sizes else 0
@@ -46,15 +46,16 @@ def diversity_report(
 
 
 def diversity(embeddings: Embeddings, cluster_distance: float) -> dict[str, Any]:
-    """Clusters, share in none, mean self-similarity. embeddings: (n, d), of length 1, n > 1.
+    """Clusters, share of rows in none, mean self-similarity. embeddings: (n, d), of length 1, n >
+    1.
 
-    Mean self-similarity is the mean cosine of all pairs of different rows, in [-1, 1]. Clusters are
-    DBSCAN's within a cosine distance (HarmAug, section 4, counts them likewise).
+    Mean self-similarity is the mean cosine of all pairs of different rows, in [-1, 1]. DBSCAN forms
+    the clusters within a cosine distance, as in HarmAug, section 4.
     """
     n_rows = len(embeddings)
     total = embeddings.sum(axis=0, dtype=np.float64)
     similarity = (float(total @ total) - n_rows) / (n_rows * (n_rows - 1))
-    # Of vectors of length 1: squared distance = 2 * cosine distance.
+    # For vectors of length 1, squared distance = 2 * cosine distance.
     clusters = DBSCAN(eps=float(np.sqrt(2 * cluster_distance)), min_samples=_SMALLEST_CLUSTER)
     names = clusters.fit_predict(embeddings)
     return {
@@ -65,7 +66,7 @@ def diversity(embeddings: Embeddings, cluster_distance: float) -> dict[str, Any]
 
 
 def open_encoder(base: str) -> tuple[Any, Any]:
-    """Tokenizer and encoder, without a head. Raises RecipeInvalid."""
+    """Tokenizer and encoder, without a classification head. Raises RecipeInvalid."""
     place = resolve_base(base)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return load(AutoTokenizer, place), load(AutoModel, place).float().to(device).eval()

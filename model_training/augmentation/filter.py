@@ -1,4 +1,5 @@
-"""Generated instructions -> those worth answering; each one dropped is counted by its reason."""
+"""Selects the generated instructions that are worth answering, and counts the reason of each
+drop."""
 
 from __future__ import annotations
 
@@ -10,23 +11,13 @@ from typing import Any, Final, Protocol
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from tqdm import tqdm
 
-from model_training.augmentation.instructions import (
-    Instruction,
-    Intent,
-)
-from model_training.data.near_duplicates import (
-    NearDuplicates,
-    SharedRuns,
-)
-from model_training.data.rows import (
-    PoolRow,
-    Row,
-    normalized_key,
-)
+from model_training.augmentation.instructions import Instruction, Intent
+from model_training.data.near_duplicates import NearDuplicates, SharedRuns
+from model_training.data.rows import PoolRow, Row, normalized_key
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import FilterConfig
 
-# Why an instruction was dropped, in the order in which the reasons are tried.
+# Reasons for dropping an instruction, in the order in which they are checked.
 REASONS: Final = (
     *("refused_by_server", "empty", "excluded", "refusal", "chatter"),
     *("cut_off", "too_short", "too_long", "language"),
@@ -37,7 +28,7 @@ REASONS: Final = (
 
 
 class Languages(Protocol):
-    """Which languages a text may be in; `rank` gives ISO codes with probabilities."""
+    """Identifies languages; `rank` gives ISO codes with probabilities."""
 
     def rank(self, text: str) -> Sequence[tuple[str, float]]: ...
 
@@ -48,14 +39,14 @@ class Known:
 
     test: Sequence[PoolRow]
     held_out: Sequence[Row]
-    """Validation and calibration."""
+    """Prompts of the validation and calibration splits."""
     train: Sequence[Row]
 
 
 class _Sieve:
-    """Tells why an instruction goes; remembers those that stayed.
+    """Tells why an instruction is dropped, and remembers those that stayed.
 
-    longest: characters of the longest instruction that will be shown.
+    longest: length in characters of the longest instruction that will be shown.
     """
 
     def __init__(self, known: Known, config: FilterConfig, *, longest: int) -> None:
@@ -75,7 +66,8 @@ class _Sieve:
         if config.new_to_training:
             self._remember_training(known.train, longest=longest)
         self._seen: set[str] = set()
-        # A look-alike with another intent is what counterparts are for: compared within each.
+        # Counterparts are meant to be look-alikes with another intent, so each intent is compared
+        # only with itself.
         self._kept: dict[Intent, NearDuplicates] = {
             "harmful": NearDuplicates(config.near_duplicate),
             "benign": NearDuplicates(config.near_duplicate),
@@ -83,13 +75,13 @@ class _Sieve:
         self._languages = _languages() if config.languages else None
 
     def _remember_training(self, rows: Sequence[Row], *, longest: int) -> None:
-        # Text of more than twice the length of all instructions is near none of them.
+        # Text of more than twice the length of every instruction cannot be near any of them.
         prompts = sorted({row.prompt for row in rows if len(row.prompt) <= 2 * longest})
         for number, prompt in enumerate(tqdm(prompts, desc="training prompts", unit="row")):
             self._like_train.add(number, prompt)
 
     def reason(self, row: Instruction) -> str | None:
-        """Why the instruction is dropped; None: it stays and is remembered."""
+        """Reason for dropping the instruction. None: it stays and is remembered."""
         return row.complaint or self._by_form(row) or self._by_contents(row)
 
     def _by_form(self, row: Instruction) -> str | None:
@@ -133,9 +125,9 @@ class _Sieve:
 def sift(
     rows: Sequence[Instruction], known: Known, config: FilterConfig
 ) -> tuple[list[Instruction], dict[str, Any]]:
-    """The instructions that stay, in their order, and the counts of all.
+    """The instructions that stay, in order, and the counts of all.
 
-    Raises DataInvalid where there is no test set to keep clear of, or nothing stays.
+    Raises DataInvalid if there is no test set to keep clear of, or if nothing stays.
     """
     longest = max((len(row.text) for row in rows), default=0)
     sieve = _Sieve(known, config, longest=longest)
@@ -148,7 +140,7 @@ def sift(
         else:
             dropped[row.intent][reason] += 1
     if not kept:
-        raise DataInvalid(f"of {len(rows)} instructions none passes the filter")
+        raise DataInvalid(f"none of {len(rows)} instructions passes the filter")
     report: dict[str, Any] = {}
     for intent, counts in dropped.items():
         n_kept = sum(row.intent == intent for row in kept)

@@ -1,9 +1,9 @@
-"""Harmful instructions by a language model whose answer is begun for it, and harmless look-alikes.
+"""Generates harmful instructions, and harmless look-alikes, with a language model.
 
-After HarmAug (Lee et al. 2024, section 3): the prompt asks for one harmful instruction, exemplars
-of the labelled set stand in it, and the assistant's turn starts with an affirmative prefix. Each
-kind of harmful instruction also gets harmless counterparts, because harmful rows alone teach the
-student to refuse their words.
+After HarmAug (Lee et al. 2024, section 3): the prompt asks for one harmful instruction and shows
+exemplars of the labelled set, and the assistant's turn starts with an affirmative prefix. Each kind
+of harmful instruction also gets harmless counterparts. Otherwise the student would learn to refuse
+on alarming words alone.
 """
 
 from __future__ import annotations
@@ -24,24 +24,14 @@ from model_training.augmentation.instructions import (
     complaint_about,
     instruction_of,
 )
-from model_training.data.rows import (
-    PoolRow,
-    prompt_hash,
-)
+from model_training.data.rows import PoolRow, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig
 from model_training.recipe.families import category_of
 from model_training.run.journal import Journal
-from model_training.teachers.llm import (
-    Backend,
-    Call,
-    Reply,
-    answer_all,
-    chat_call,
-    written_after,
-)
+from model_training.teachers.llm import Backend, Call, Reply, answer_all, chat_call, written_after
 
-# The first sentence is the paper's; the category and the exemplars are filled in.
+# The first sentence is the paper's. The category and the exemplars are filled in.
 HARMFUL_TEMPLATE: Final = (
     "Make a single harmful instruction prompt that would elicit offensive content{category}.\n\n"
     "{exemplars}Write the instruction alone, on one line, unlike the examples."
@@ -58,9 +48,9 @@ _LONGEST_CATEGORY: Final = 60
 
 @dataclass(frozen=True)
 class Kind:
-    """Labelled harmful prompts of one source and category. category: in words, where known.
+    """Labelled harmful prompts of one source and category. category: in words, if known.
 
-    source: None where the category is a family, which all sources share.
+    source: None if the category is a family, which all sources share.
     """
 
     source: str | None
@@ -70,7 +60,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Planned:
-    """One call, and what its answer will be."""
+    """One call, and the intent of its answer."""
 
     call: Call
     intent: Intent
@@ -86,11 +76,11 @@ def kinds_of(
     config: GenerateConfig,
     styles: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Kind]:
-    """Groups of exemplars, from the train side of the pool alone.
+    """Groups of exemplars, only from the train side of the pool.
 
-    train: prompt hashes of the train split. styles: of sources, for families. Categories with fewer
-    prompts than a call shows are merged with those of their source that have none. Raises
-    DataInvalid where nothing is left.
+    train: prompt hashes of the train split. styles: of sources, for families. A category with fewer
+    prompts than a call shows is merged with its source's prompts without a category. Raises
+    DataInvalid if nothing is left.
     """
     groups: defaultdict[tuple[str | None, str | None], dict[int, str]] = defaultdict(dict)
     for row in pool:
@@ -134,8 +124,9 @@ def in_words(category: str | None) -> str | None:
 
 
 def plan(kinds: Sequence[Kind], config: GenerateConfig, backend: Backend) -> list[Planned]:
-    """All calls. Each draws from its own generator, so asking for more keeps the earlier calls."""
-    weights = np.sqrt([len(kind.prompts) for kind in kinds])  # large sources must not drown others
+    """All calls. Each has its own random generator, so a longer plan begins with the same calls."""
+    # keeps large sources from drowning the others
+    weights = np.sqrt([len(kind.prompts) for kind in kinds])
     weights /= weights.sum()
     wanted: list[tuple[Intent, int]] = [("harmful", config.harmful), ("benign", config.benign)]
     return [
@@ -172,7 +163,7 @@ def _planned(
 
 
 def ask(intent: Intent, kind: Kind, shown: Sequence[str], config: GenerateConfig) -> str:
-    """The user's turn. Own templates get {category} and {exemplars} as the built-in ones do."""
+    """The user's turn. Custom templates get {category} and {exemplars}, like the built-in ones."""
     template = {
         "harmful": config.harmful_template or HARMFUL_TEMPLATE,
         "benign": config.benign_template or BENIGN_TEMPLATE,
@@ -180,7 +171,7 @@ def ask(intent: Intent, kind: Kind, shown: Sequence[str], config: GenerateConfig
     category = f" about {kind.category}" if kind.category else ""
     lines = [f"{number}. {' '.join(text.split())}" for number, text in enumerate(shown, start=1)]
     exemplars = "Examples:\n" + "\n".join(lines) + "\n\n" if lines else ""
-    # Not str.format: braces of an exemplar, or of an own template, are text.
+    # Not str.format: braces in an exemplar or a custom template are plain text.
     return template.replace("{category}", category).replace("{exemplars}", exemplars)
 
 
@@ -189,7 +180,7 @@ def generate(
 ) -> tuple[list[Instruction], dict[str, Any]]:
     """Instructions in the order of the plan, successes and failures alike, and the report.
 
-    Raises ServerUnusable where the backend cannot continue a turn that was begun for it.
+    Raises ServerUnusable if the backend cannot continue an assistant turn that already has text.
     """
     planned = plan(kinds, config, backend)
     if any(one.prefix is not None for one in planned):
@@ -222,7 +213,7 @@ def _instruction(
 
 
 def report(rows: Sequence[Instruction]) -> dict[str, Any]:
-    """Calls, successes and their share, for each intent with and without the prefix."""
+    """Calls, successes and their share, for each intent, with and without the prefix."""
     found: dict[str, Any] = {}
     for intent in ("harmful", "benign"):
         for name, with_prefix in (("with_prefix", True), ("without_prefix", False)):

@@ -1,4 +1,4 @@
-"""The generator's model: untrained, its inputs, and the folder that `generate` reads."""
+"""The generator's model: random initialization, inputs, and the folder that `generate` reads."""
 
 from __future__ import annotations
 
@@ -13,30 +13,21 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from model_training.augmentation.generator_text import (
-    Encoded,
-    Example,
-)
-from model_training.data.rows import (
-    dump_json,
-    write_atomically,
-)
-from model_training.recipe.generator import (
-    GENERATOR,
-    GeneratorConfig,
-)
+from model_training.augmentation.generator_text import Encoded, Example
+from model_training.data.rows import dump_json, write_atomically
+from model_training.recipe.generator import GENERATOR, GeneratorConfig
 from model_training.student.checkpoints import writing_weights
 
 REPORT: Final = "generator.json"
 NOT_LEARNT: Final = -100
-# For texts this short, the fused kernel's backward pass takes longer than all products.
+# For texts this short, the fused kernel's backward pass takes longer than the plain products.
 _ATTENTION: Final[dict[str, Any]] = {"attn_implementation": "eager"}
 
 
 def untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
     """A small GPT-2 with random weights, for the tokenizer's vocabulary."""
-    # GPT-2's layers: one fused kernel each for norm, activation and attention, where those of
-    # newer models are many passes over memory, which on a CPU take longer than the products.
+    # GPT-2 has one fused kernel each for norm, activation and attention. Newer models make many
+    # passes over memory instead, which on a CPU take longer than the products.
     make: Any = GPT2Config
     settings = make(
         vocab_size=len(tokenizer),
@@ -48,7 +39,7 @@ def untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
         embd_pdrop=config.dropout,
         resid_pdrop=0.0,
         attn_pdrop=0.0,
-        # Untied, as the checkpoint holds each tensor once.
+        # Untied, because the checkpoint stores each tensor once.
         tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -59,7 +50,7 @@ def untrained(config: GeneratorConfig, tokenizer: Any) -> Any:
 
 
 def tensors(chosen: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
-    """Ids and what is to be learnt, (rows, longest) int64, padded on the right."""
+    """Token ids and training targets, (rows, longest) int64, padded on the right."""
     longest = max(len(one.ids) for one in chosen)
     ids = torch.zeros((len(chosen), longest), dtype=torch.int64)
     wanted = torch.full_like(ids, NOT_LEARNT)
@@ -71,7 +62,7 @@ def tensors(chosen: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
 
 
 def composition(examples: Sequence[Example], encoded: Sequence[Encoded]) -> dict[str, Any]:
-    """What is learnt from: prompts, tokens of them, and how many of each source and category."""
+    """Training data in numbers: prompts, tokens, and prompts of each source and category."""
     counts = Counter((one.intent, one.source) for one in examples)
     families = Counter((one.intent, one.category or "none") for one in examples)
     return {
@@ -90,7 +81,7 @@ def _nested(counts: Counter[Any]) -> dict[str, dict[str, int]]:
 
 
 def publish(model: Any, tokenizer: Any, report: Mapping[str, Any], run: Path) -> Path:
-    """Writes beside the folder, then renames: no reader meets half a model."""
+    """Write beside the folder, then rename: no reader sees a partial model."""
     folder, partial = run / GENERATOR, run / f".{GENERATOR}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     with writing_weights(partial):
@@ -104,7 +95,7 @@ def publish(model: Any, tokenizer: Any, report: Mapping[str, Any], run: Path) ->
 
 
 def is_published(run: Path, recipe: str) -> bool:
-    """Whether the folder holds the generator of this recipe and these rows."""
+    """Whether the folder contains the generator of this recipe and these rows."""
     try:
         found = json.loads((run / GENERATOR / REPORT).read_text("utf-8"))
     except (OSError, ValueError):

@@ -1,7 +1,8 @@
-"""Training text of the generator: the chat that `generate` begins, and how it should go on.
+"""Training text of the generator: the chat that `generate` begins, and a labelled prompt as its
+answer.
 
-The request is `generate.ask` and the prefix is one of [generate]: training text and generation
-prompt have one definition, and the chat template makes the same text of both.
+The request comes from `generate.ask` and the prefix from [generate], so training text and
+generation prompt have one definition. The chat template writes both in the same way.
 """
 
 from __future__ import annotations
@@ -14,19 +15,9 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from model_training.augmentation.generate import (
-    Kind,
-    ask,
-)
-from model_training.augmentation.instructions import (
-    Intent,
-    complaint_about,
-    instruction_of,
-)
-from model_training.data.rows import (
-    Row,
-    prompt_hash,
-)
+from model_training.augmentation.generate import Kind, ask
+from model_training.augmentation.instructions import Intent, complaint_about, instruction_of
+from model_training.data.rows import Row, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig
 from model_training.recipe.families import category_of
@@ -57,7 +48,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a whole chat, and where what is to be learnt begins."""
+    """Token ids of a whole chat, and the position at which the training targets begin."""
 
     ids: list[int]
     start: int
@@ -66,9 +57,9 @@ class Encoded:
 def examples_of(
     train: Sequence[Row], styles: Mapping[str, str], config: GeneratorConfig
 ) -> list[Example]:
-    """Prompts of the train split that are instructions by their form, each once.
+    """Prompts of the train split that have the form of instructions, without repeats.
 
-    styles: of sources, as `sources.json` names them. Raises DataInvalid where a class has none.
+    styles: of sources, as `sources.json` names them. Raises DataInvalid if a class has none.
     """
     found: dict[int, Example] = {}
     for row in train:
@@ -87,7 +78,7 @@ def examples_of(
 
 
 def _is_instruction(text: str, config: GeneratorConfig) -> bool:
-    """Whether the generator may write it: what `generate` would drop or cut is not learnt."""
+    """Whether the generator may learn it: not if `generate` would drop or cut it."""
     return (
         len(text) <= config.longest_prompt
         and instruction_of(text) == text
@@ -97,7 +88,7 @@ def _is_instruction(text: str, config: GeneratorConfig) -> bool:
 
 
 def hold_out(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
-    """Those to train on, and those for perplexity, by a hash of the text."""
+    """Examples to train on, and examples for perplexity, chosen by a hash of the text."""
     held = [prompt_hash(example.text) // 7919 % _BUCKETS < share * _BUCKETS for example in examples]
     pairs = list(zip(examples, held, strict=True))
     return [one for one, out in pairs if not out], [one for one, out in pairs if out]
@@ -122,7 +113,7 @@ def prefixes_of(intent: Intent, config: GenerateConfig) -> tuple[str, ...]:
 def train_tokenizer(
     examples: Sequence[Example], config: GeneratorConfig, generate: GenerateConfig
 ) -> Any:
-    """A byte-level byte-pair tokenizer of the texts, with the chat template in it."""
+    """Train a byte-level BPE tokenizer on the texts; it includes the chat template."""
     hub = Tokenizer(models.BPE())
     hub.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     hub.decoder = decoders.ByteLevel()
@@ -138,7 +129,7 @@ def train_tokenizer(
         for message in chat(example, prefixes_of(example.intent, generate)[0], generate)
     )
     hub.train_from_iterator(rendered, trainer)
-    made: Any = PreTrainedTokenizerFast  # the library's constructor has no types
+    made: Any = PreTrainedTokenizerFast  # the library's constructor is untyped
     tokenizer: PreTrainedTokenizerFast = made(tokenizer_object=hub, pad_token=PAD, eos_token=END)
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.padding_side = "left"

@@ -1,4 +1,4 @@
-"""What a generator wrote -> an instruction, and what is wrong with it; pure."""
+"""Extracts the instruction from a generator's answer, and tells what is wrong with it. No I/O."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ _CHATTER: Final = re.compile(
     re.IGNORECASE,
 )
 _OPENING_CHARACTERS: Final = 160
-"""A refusal stands at the beginning; further on the same words may belong to the instruction."""
+"""A refusal stands at the beginning. Further on, the same words may belong to the instruction."""
 
 
 class Instruction(BaseModel):
-    """A generated instruction, and how it came about."""
+    """A generated instruction and its origin."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    """Of the call: a hash of the request."""
+    """Identifies the call: a hash of the request."""
     intent: Intent
     category: str | None
     exemplar_source: str | None
@@ -69,23 +69,23 @@ class Instruction(BaseModel):
 
 
 def instruction_of(written: str) -> str:
-    """The instruction in what a generator wrote: its first line or quotation, without its marks."""
+    """The instruction in a generator's answer: its first line or quotation, without markup."""
     lines = [line.strip() for line in written.replace("\r", "\n").split("\n")]
     text = next((line for line in lines if line.strip("*#_- \t")), "")
-    for _ in range(3):  # marks stand inside each other
+    for _ in range(3):  # marks can be nested
         text = _TITLE.sub("", _LIST_MARK.sub("", text)).strip().strip("*_").strip()
     closing = _QUOTES.get(text[:1])
     if closing is not None:
         end = text.find(closing, 1)
         if end > 0 and (end == len(text) - 1 or len(text[1:end].split()) > 2):
-            text = text[1:end].strip()  # what follows a quotation is about it
-        elif end < 0 and closing != "'":  # else an apostrophe
+            text = text[1:end].strip()  # text after a quotation is about it
+        elif end < 0 and closing != "'":  # otherwise it is an apostrophe
             text = text[1:].strip()
     return text
 
 
 def complaint_about(text: str) -> Complaint | None:
-    """Why a text is no instruction; the same test decides what counts as a success."""
+    """Why a text is not an instruction. The same test decides what counts as a success."""
     if not any(char.isalnum() for char in text):
         return "empty"
     if is_excluded(text):

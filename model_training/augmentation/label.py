@@ -1,4 +1,4 @@
-"""Rows -> soft labels of a teacher; `cannot tell` is counted, never guessed."""
+"""Labels rows with a teacher's probabilities; `cannot tell` is counted, never guessed."""
 
 from __future__ import annotations
 
@@ -9,52 +9,40 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from postern.contract.exchange import (
-    Exchange,
-    Slice,
-)
+from postern.contract.exchange import Exchange, Slice
 from pydantic import BaseModel, ConfigDict, Field
 
 from model_training.augmentation.instructions import SOURCES
 from model_training.augmentation.respond import Exchanged
-from model_training.data.rows import (
-    BinaryLabel,
-    PoolRow,
-    Row,
-    normalized_key,
-    prompt_hash,
-)
+from model_training.data.rows import BinaryLabel, PoolRow, Row, normalized_key, prompt_hash
 from model_training.data.sampling import draw
 from model_training.recipe.config import DistilConfig
 from model_training.run.journal import Journal
 from model_training.teachers.labellers import Teacher
-from model_training.teachers.llm import (
-    Reply,
-    answer_all,
-)
+from model_training.teachers.llm import Reply, answer_all
 
 Origin = Literal["generated", "unlabelled", "labelled"]
 
 _DISPUTABLE: Final = frozenset({"construction", "mixed", "model"})
-"""Kinds of labels that no person gave, or not all of them."""
+"""Kinds of labels that were not, or not all, given by people."""
 _HARMFUL_FROM: Final = 0.5
-"""Hard label: soft label above it (HarmAug, section 3)."""
+"""The hard label is harmful if the soft label is above it (HarmAug, section 3)."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An exchange for the teacher. label: of a person or by construction, where there is one."""
+    """An exchange for the teacher. label: from a person or by construction, if there is one."""
 
     origin: Origin
     source: str
     exchange: Exchange
     label: int | None
     label_kind: str
-    """human, construction, mixed, model (another one's), derived or none."""
+    """human, construction, mixed, model (another model's), derived or none."""
 
 
 class Disagreement(BaseModel):
-    """A labelled row that the teacher sees otherwise: names, no text."""
+    """A labelled row about which the teacher disagrees. It contains names, no text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +54,7 @@ class Disagreement(BaseModel):
 
 
 def text_sha256(exchange: Exchange) -> str:
-    """The name of an exchange where its text must not be written."""
+    """Identifies an exchange where its text must not be written."""
     content = json.dumps([exchange.prompt, exchange.response])
     return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
 
@@ -82,7 +70,7 @@ def generated(rows: Iterable[Exchanged]) -> list[Candidate]:
 
 
 def labelled(rows: Iterable[Row], label_kinds: Mapping[str, str]) -> list[Candidate]:
-    """Candidates of the train split. label_kinds: by source; sources that it lacks are derived."""
+    """Candidates of the train split. label_kinds: by source; missing sources count as derived."""
     return [
         Candidate(
             "labelled",
@@ -96,12 +84,12 @@ def labelled(rows: Iterable[Row], label_kinds: Mapping[str, str]) -> list[Candid
 
 
 def likeliest(rows: Sequence[Row], count: int | None, settings: DistilConfig) -> list[Row]:
-    """At most `count` rows, balanced as training draws them, in the order of the split."""
+    """At most `count` rows, balanced as in training, in the order of the split."""
     if count is None or count >= len(rows):
         return list(rows)
     draws = draw(
         [(row.slice, row.label, row.source) for row in rows],
-        n_draws=8 * count,  # as rows of small sources come again and again
+        n_draws=8 * count,  # because rows of small sources are drawn repeatedly
         pair_share=settings.pair_share,
         source_exponent=settings.source_exponent,
         source_weights=settings.source_weights,
@@ -114,7 +102,7 @@ def likeliest(rows: Sequence[Row], count: int | None, settings: DistilConfig) ->
 def unlabelled(
     pool: Iterable[PoolRow], *, train: Sequence[Row], held_out: Sequence[Row], test_keys: set[str]
 ) -> list[Candidate]:
-    """Text of the pool that nobody labelled, each once; none that is known or held out.
+    """Unlabelled texts of the pool, without repeats, and without any that are known or held out.
 
     test_keys: normalized prompts of the test sets.
     """
@@ -146,8 +134,8 @@ def label(
 ) -> tuple[list[Row], list[Disagreement], dict[str, Any]]:
     """Rows with soft labels, the list of disagreements, and the report.
 
-    A row keeps the label that it has; others get the teacher's, harmful above 0.5. Rows of which
-    the teacher cannot tell are left out.
+    A row keeps a label that it has. Other rows get the teacher's, harmful above 0.5. Rows about
+    which the teacher cannot tell are left out.
     """
     calls = [teacher.write(candidate.exchange) for candidate in candidates]
     replies = answer_all(calls, teacher.backend, journal, what="label")
@@ -210,7 +198,7 @@ def _report(
 def _of_source(
     candidates: Sequence[Candidate], softs: Sequence[float | None], indices: Sequence[int]
 ) -> dict[str, Any]:
-    """Counts, the teacher's harmful share and, where there are labels, its agreement with them."""
+    """Counts, the teacher's harmful share and, if there are labels, its agreement with them."""
     told = [(candidates[i], soft) for i in indices if (soft := softs[i]) is not None]
     found: dict[str, Any] = {
         "rows": len(indices),

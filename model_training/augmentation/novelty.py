@@ -1,4 +1,5 @@
-"""How far generated instructions are from the prompts of the train split, by an encoder."""
+"""Distance of generated instructions from the prompts of the train split, measured with an
+encoder."""
 
 from __future__ import annotations
 
@@ -8,11 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model_training.augmentation.diversity import (
-    Embeddings,
-    embed,
-    open_encoder,
-)
+from model_training.augmentation.diversity import Embeddings, embed, open_encoder
 from model_training.recipe.augmentation import FilterConfig
 
 _BINS: Final = 20
@@ -27,10 +24,10 @@ def novelty_report(
     base: str,
     config: FilterConfig,
 ) -> dict[str, Any]:
-    """For each group the cosines to the nearest known text, and the share that are far from all.
+    """Cosines of each group to the nearest known text, and the share far from all known texts.
 
-    At most `novelty_rows` of each group are drawn; known texts are read whole, as a nearest
-    neighbour among some of them would be too far. A group that is left out has no text.
+    At most `novelty_rows` of each group are sampled. Known texts are all used, because the nearest
+    of a sample would be too far away. A group that is left out has no text.
     """
     rng = np.random.default_rng(config.seed)
     chosen = {
@@ -50,7 +47,7 @@ def novelty_report(
 
 
 def nearest(rows: Embeddings, known: Embeddings) -> npt.NDArray[np.float32]:
-    """(n,) float32 cosine of each row to its nearest known one; both of length 1."""
+    """(n,) float32 cosine of each row to its nearest known row; both of length 1."""
     chunks = [rows[start : start + _CHUNK_ROWS] for start in range(0, len(rows), _CHUNK_ROWS)]
     return np.concatenate([(chunk @ known.T).max(axis=1) for chunk in chunks])
 

@@ -1,4 +1,4 @@
-"""Instructions -> exchanges: the instruction alone, with a refusing and with a complying answer."""
+"""Instructions -> exchanges: the instruction alone, with a refusal, and with a complying answer."""
 
 from __future__ import annotations
 
@@ -7,22 +7,11 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from model_training.augmentation.instructions import (
-    Instruction,
-    Intent,
-    is_refusal,
-)
+from model_training.augmentation.instructions import Instruction, Intent, is_refusal
 from model_training.data.rows import prompt_hash
 from model_training.recipe.augmentation import Model, RespondConfig, StanceConfig
 from model_training.run.journal import Journal
-from model_training.teachers.llm import (
-    Backend,
-    Call,
-    Reply,
-    answer_all,
-    chat_call,
-    written_after,
-)
+from model_training.teachers.llm import Backend, Call, Reply, answer_all, chat_call, written_after
 
 Stance = Literal["refuse", "comply"]
 OpenBackend = Callable[[Model], Backend]
@@ -34,18 +23,18 @@ REFUSING_SYSTEM: Final = (
 
 
 class Exchanged(BaseModel):
-    """An instruction, alone or with an answer to it, that waits for the teacher."""
+    """An instruction, alone or with an answer, that waits for the teacher."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    """Of the instruction."""
+    """That of the instruction."""
     intent: Intent
     category: str | None
     prompt: str
     response: str | None
     stance: Stance | None
-    """How the answer was asked for; the teacher decides what it is."""
+    """The stance that the answer was asked to take. The teacher decides what it is."""
     looks_refusing: bool | None
     finish: str | None
     model: str | None
@@ -62,7 +51,7 @@ def respond(
     """All exchanges, those of one instruction side by side, and the report.
 
     Answers that are empty, or that the server refused to write, are left out and counted. Raises
-    ServerUnusable where a prefix is asked for and the backend cannot continue a turn.
+    ServerUnusable if a prefix is configured but the backend cannot continue an assistant turn.
     """
     answers: dict[Stance, list[Exchanged | None]] = {}
     report: dict[str, Any] = {"instructions": len(instructions)}
@@ -134,7 +123,7 @@ def _call(
         model=config.model.model,
         prefix=config.prefix,
         sampling=config.sampling,
-        # Of the text, not of its place: other rows beside it do not change its answer.
+        # The seed depends on the text, not on its position: other rows do not change its answer.
         seed=(prompt_hash(instruction.text) + seed) % 2**31,
     )
 
@@ -146,7 +135,7 @@ def _exchanged(
     if reply.refused is not None or not written.strip():
         return None
     if config.prefix and not written[:1].isspace():
-        written = f" {written}"  # which some servers trim
+        written = f" {written}"  # some servers trim this space
     response = f"{config.prefix or ''}{written}".strip()
     return Exchanged(
         id=instruction.id,

@@ -1,7 +1,7 @@
-"""The generator's loop: prompts of the train split -> a small causal language model.
+"""Trains the generator, a small causal language model, on prompts of the train split.
 
-A killed training, resumed, ends with the same weights: which example stands in which step is drawn
-before it begins, and dropout falls by the step alone.
+A training that was killed and resumed ends with the same weights: the examples of each step are
+drawn before it begins, and dropout depends only on the step.
 """
 
 from __future__ import annotations
@@ -36,24 +36,11 @@ from model_training.augmentation.generator_text import (
     hold_out,
     train_tokenizer,
 )
-from model_training.data.rows import (
-    Row,
-    naming,
-)
-from model_training.data.sampling import (
-    Batch,
-    draw,
-    pack,
-)
-from model_training.errors import (
-    DataInvalid,
-    GateFailed,
-)
+from model_training.data.rows import Row, naming
+from model_training.data.sampling import Batch, draw, pack
+from model_training.errors import DataInvalid, GateFailed
 from model_training.recipe.augmentation import GenerateConfig, text_settings
-from model_training.recipe.generator import (
-    GENERATOR,
-    GeneratorConfig,
-)
+from model_training.recipe.generator import GENERATOR, GeneratorConfig
 from model_training.student import checkpoints
 from model_training.student.checkpoints import Progress
 from model_training.student.encoders import decay_groups
@@ -74,11 +61,11 @@ def train_generator(
     styles: Mapping[str, str],
     run: Path,
 ) -> Path:
-    """Trains tokenizer and model on the train split; returns the folder of both.
+    """Train tokenizer and model on the train split, and return the folder of both.
 
-    Goes on from `run`'s checkpoint where there is one. Raises RecipeInvalid when that checkpoint
-    belongs to another recipe or other rows, DataInvalid when there is nothing to learn from,
-    GateFailed when the loss is no number.
+    Continues from `run`'s checkpoint if there is one. Raises RecipeInvalid if that checkpoint
+    belongs to another recipe or other rows, DataInvalid if there is nothing to learn from,
+    GateFailed if the loss is not finite.
     """
     run.mkdir(parents=True, exist_ok=True)
     recipe = checkpoints.fingerprint(
@@ -119,7 +106,7 @@ class _Trainer:
     ) -> None:
         self.config = config
         self.model = model
-        # What computes: a copy in bfloat16, as casting at each product costs as much as it saves.
+        # Compute with a copy in bfloat16: casting at each product costs as much as it saves.
         self.working = copy.deepcopy(model).bfloat16() if config.bf16 else model
         self.run = run
         fits = [i for i, one in enumerate(encoded) if len(one.ids) <= config.longest_tokens]
@@ -135,7 +122,7 @@ class _Trainer:
         self.progress = Progress(recipe=recipe)
 
     def resume(self) -> None:
-        """Goes on from the checkpoint where there is one. Raises RecipeInvalid."""
+        """Continue from the checkpoint if there is one. Raises RecipeInvalid."""
         path = self.run / CHECKPOINT
         if path.exists():
             recipe = self.progress.recipe
@@ -197,7 +184,7 @@ class _Trainer:
         mean = loss / n
         if not math.isfinite(mean.item()):
             raise GateFailed(
-                f"the loss of step {self.progress.step} is no number; lower "
+                f"the loss of step {self.progress.step} is not finite; lower "
                 "`generator.learning_rate`, or set `bf16 = false`"
             )
         mean.backward()  # type: ignore[no-untyped-call]
@@ -225,10 +212,10 @@ class _Trainer:
     def _loss(self, chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
         """Cross-entropy in nats, summed over the tokens after each prefix, and their number."""
         ids, wanted = tensors(chosen)
-        # No mask of the padding: it stands on the right, where nothing that is learnt looks.
+        # Padding needs no mask: it is on the right, where no training target attends.
         hidden = self.working.transformer(input_ids=ids)[0][:, :-1]
         learnt = wanted[:, 1:] != NOT_LEARNT
-        # The head costs as much as two layers: not for what is not learnt.
+        # The head costs as much as two layers, so compute it only for training targets.
         logits = self.working.lm_head(hidden[learnt])
         loss = torch.nn.functional.cross_entropy(
             logits.float(), wanted[:, 1:][learnt], reduction="sum"
@@ -236,7 +223,7 @@ class _Trainer:
         return loss, int(learnt.sum())
 
     def _learning_rate(self) -> float:
-        """Warm-up, then a cosine to nothing."""
+        """Linear warm-up, then cosine decay to zero."""
         n_steps, step = len(self.steps), self.progress.step
         warmup = max(1, math.ceil(n_steps * self.config.warmup_share))
         if step < warmup:
@@ -255,7 +242,7 @@ class _Trainer:
 def _steps(
     examples: Sequence[Example], encoded: Sequence[Encoded], config: GeneratorConfig
 ) -> list[Batch]:
-    """Which examples stand in which step: both intents alike often, sources by their size."""
+    """The examples of each step: both intents equally often, sources by their size."""
     rng = np.random.default_rng(config.seed)
     draws = draw(
         [("prompt", int(one.intent == "harmful"), one.source) for one in examples],

@@ -1,4 +1,4 @@
-"""What stands beside the counts of `filter`: how varied and how new the kept instructions are."""
+"""Diversity and novelty of the kept instructions, reported beside the counts of `filter`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from model_training.recipe.augmentation import FilterConfig
 def variety_report(
     rows: Sequence[Instruction], known: Known, *, base: str, config: FilterConfig
 ) -> dict[str, Any]:
-    """Diversity and novelty by intent, beside the same of labelled prompts as a yardstick."""
+    """Diversity and novelty by intent, with those of labelled prompts as a yardstick."""
     generated = {
         intent: [row.text for row in rows if row.intent == intent]
         for intent in ("harmful", "benign")
@@ -34,7 +34,7 @@ def variety_report(
         def short(texts: Sequence[str]) -> list[str]:
             return [text for text in texts if len(text) <= longest]
 
-        # New prompts that people wrote or chose: how far is far.
+        # New prompts that people wrote or chose show how far is far.
         yardstick = {
             f"held_out_{name}": short(_prompts(known.held_out, harmful=name == "harmful"))
             for name in generated

@@ -1,8 +1,9 @@
 """Statements written for this project where the permissive pool is thin: plain text, not requests.
 
-Sexual content, self-harm, graphic violence and threats, each with look-alikes that use the same
-alarming words harmlessly, so that the word alone is not the signal. Templates and word lists are
-our own (Apache-2.0); they are lexical anchors, not realistic text, and deliberately not graphic.
+They cover sexual content, self-harm, graphic violence and threats, each with look-alikes that use
+the same alarming words harmlessly, so that the word alone is not the signal. Templates and word
+lists are our own (Apache-2.0). They are lexical anchors, not realistic text, and deliberately not
+graphic.
 """
 
 from __future__ import annotations
@@ -124,8 +125,8 @@ HARMLESS: Final[Sequence[str]] = (
 def stories(count: int, rng: np.random.Generator) -> list[Row]:
     """At most `count` distinct texts of several statements, half of them harmful.
 
-    A harmful one holds from one harmful sentence to nothing else, at any place: plain text that
-    people moderate is seldom a single sentence.
+    In a harmful text, one sentence or more is harmful, at any position: the plain text that people
+    moderate is seldom a single sentence.
     """
     rows: dict[str, Row] = {}
     for index in range(count):
@@ -149,7 +150,7 @@ def _filled(template: str, rng: np.random.Generator) -> str:
 
 
 def statements(count: int, rng: np.random.Generator) -> list[Row]:
-    """At most `count` distinct rows, half of them harmful, of all templates alike."""
+    """At most `count` distinct rows, half of them harmful, spread evenly over all templates."""
     rows: dict[str, Row] = {}
     for label, templates in ((1, HARMFUL), (0, HARMLESS)):
         for template in itertools.islice(itertools.cycle(templates), count // 2):

@@ -1,4 +1,4 @@
-"""Rows derived from the train split, or constructed, where the pool is thin; each says so."""
+"""Derives or constructs rows where the pool is thin. Each row names this origin."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import numpy as np
 from postern.contract.exchange import Label
 
 from model_training.data.behaviour.rows import behaviour_rows
-from model_training.data.constructed import (
-    statements,
-    stories,
-)
+from model_training.data.constructed import statements, stories
 from model_training.data.rows import Row
 from model_training.recipe.config import AugmentConfig
 
@@ -25,7 +22,7 @@ _WRAPPER_ROWS = 5
 
 
 def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator) -> list[Row]:
-    """All derived rows of a recipe; `rows` must be of the train split alone."""
+    """All derived rows of a recipe. `rows` must come from the train split only."""
     written = statements(config.constructed_statements, rng)
     return [
         *written,
@@ -40,7 +37,7 @@ def derive(rows: Sequence[Row], config: AugmentConfig, rng: np.random.Generator)
 
 
 def needles(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
-    """Short prompts set into long harmless ones: length must not hide harm, nor stand for it."""
+    """Short prompts inside long harmless ones: length must neither hide harm nor signal it."""
     prompts = [row for row in rows if row.response is None]
     low, high = _HAYSTACK_CHARACTERS
     haystacks = [row.prompt for row in prompts if not row.label and low <= len(row.prompt) <= high]
@@ -68,7 +65,8 @@ def needles(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[R
 def rewrapped(
     rows: Sequence[Row], count: int, wrapper_sources: Sequence[str], rng: np.random.Generator
 ) -> list[Row]:
-    """Harmless and harmful tasks in the same jailbreak wrappers: the task alone is the signal."""
+    """Harmless and harmful tasks in the same jailbreak wrappers, so that only the task is the
+    signal."""
     found = wrappers([row.prompt for row in rows if row.source in wrapper_sources])
     tasks: defaultdict[int, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -89,9 +87,9 @@ def rewrapped(
 
 
 def wrappers(prompts: Sequence[str]) -> list[tuple[str, str]]:
-    """(text before, text after) of each wrapper that stands around several of the prompts.
+    """(text before, text after) of each wrapper that several of the prompts share.
 
-    Prompts that open alike share a wrapper; it is what they have in common, in whole words.
+    Prompts that begin alike share a wrapper: the whole words that they have in common.
     """
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for prompt in prompts:
@@ -109,7 +107,7 @@ def wrappers(prompts: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def swapped_responses(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
-    """The response alone decides: harmless answers to harmful prompts, harmful to harmless ones."""
+    """Harmless answers to harmful prompts and vice versa: the response alone decides."""
     harmful_prompts = [row.prompt for row in rows if row.response is None and row.label]
     harmless_prompts = [row.prompt for row in rows if row.response is None and not row.label]
     long_enough = [row for row in rows if row.response is not None and len(row.response) > 150]
@@ -127,7 +125,7 @@ def swapped_responses(rows: Sequence[Row], count: int, rng: np.random.Generator)
 
 
 def statements_as_responses(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
-    """Labelled statements as answers: kinds of harm known from plain text reach the pair slice."""
+    """Labelled statements as answers: brings kinds of harm known from plain text into pairs."""
     harmless_prompts = [
         row.prompt
         for row in rows
@@ -152,7 +150,7 @@ def statements_as_responses(rows: Sequence[Row], count: int, rng: np.random.Gene
 
 
 def responses_as_statements(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
-    """Labelled responses as plain text of their own: prose of both classes, without a task."""
+    """Labelled responses as standalone plain text: prose of both classes, without a task."""
     derived: list[Row] = []
     for label in Label:
         found = [row for row in rows if row.response and row.label == label]

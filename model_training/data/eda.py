@@ -1,7 +1,7 @@
 """Easy data augmentation (Wei and Zou 2019, arXiv 1901.11196), the baseline of the HarmAug paper.
 
-Synonyms come from WordNet's own files, which Debian's package `wordnet-base` puts into
-/usr/share/wordnet; no download, no pickle.
+Synonyms come from WordNet's own files, which Debian's package `wordnet-base` installs in
+/usr/share/wordnet. No download, no pickle.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from model_training.errors import RecipeInvalid
 
 _PARTS: Final = ("noun", "verb", "adj", "adv")
 _WORD: Final = re.compile(r"[A-Za-z]+")
-# Function words carry the sentence; WordNet has odd synonyms for some (`a`: angstrom).
+# Function words carry the sentence, and WordNet has odd synonyms for some (`a`: angstrom).
 _FUNCTION_WORDS: Final = """
     a about after again all am an and any are as at be been before being but by can could did do
     does down each for from had has have he her here him his how i if in into is it its just let
@@ -33,10 +33,10 @@ Words = list[str]
 
 
 def read_wordnet(folder: Path) -> dict[str, list[str]]:
-    """word -> other words of its synsets, lower case, single words alone; sorted.
+    """word -> other words of its synsets: lower case, single words only, sorted.
 
-    folder: with data.noun, data.verb, data.adj and data.adv, as wndb(5WN) describes them. Raises
-    RecipeInvalid where one is missing or of another format.
+    folder: contains data.noun, data.verb, data.adj and data.adv in the format of wndb(5WN). Raises
+    RecipeInvalid if one is missing or has another format.
     """
     found: defaultdict[str, set[str]] = defaultdict(set)
     for part in _PARTS:
@@ -48,7 +48,7 @@ def read_wordnet(folder: Path) -> dict[str, list[str]]:
                 f"{path}: cannot be read ({type(exc).__name__}); on Debian, install wordnet-base"
             ) from exc
         for line in lines:
-            if line.startswith("  "):  # the licence
+            if line.startswith("  "):  # licence text
                 continue
             words = _synset(line, path)
             for word in words:
@@ -62,7 +62,7 @@ def _synset(line: str, path: Path) -> list[str]:
     try:
         words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
     except (IndexError, ValueError) as exc:
-        raise RecipeInvalid(f"{path}: is no data file of WordNet") from exc
+        raise RecipeInvalid(f"{path}: is not a data file of WordNet") from exc
     plain = (re.sub(r"\((?:a|p|ip)\)$", "", word).lower() for word in words)
     return [word for word in plain if _WORD.fullmatch(word)]
 
@@ -72,8 +72,8 @@ def augmented(
 ) -> str:
     """The text changed by one of the four operations, drawn at random.
 
-    share: of the words that change, one at least. A text of a single word stays as it is where only
-    a synonym could change it and there is none.
+    share: of the words to change, at least one. A text of a single word without a synonym stays as
+    it is.
     """
     words = text.split()
     if not words:
@@ -84,20 +84,20 @@ def augmented(
 
 
 def replace(words: Words, count: int, synonyms: Synonyms, rng: np.random.Generator) -> Words:
-    """Up to `count` words by a synonym."""
+    """Replace up to `count` words by a synonym."""
     places = [place for place, word in enumerate(words) if _options(word, synonyms)]
     changed = list(words)
     for place in rng.permutation(places)[:count].astype(int):
         options = _options(words[place], synonyms)
         synonym = options[int(rng.integers(len(options)))]
         found = _WORD.search(words[place])
-        if found:  # what clings to the word, such as a comma, stays
+        if found:  # keeps attached punctuation, such as a comma
             changed[place] = words[place].replace(found[0], synonym, 1)
     return changed
 
 
 def insert(words: Words, count: int, synonyms: Synonyms, rng: np.random.Generator) -> Words:
-    """`count` synonyms of random words at random places."""
+    """Insert `count` synonyms of random words at random positions."""
     options = [synonym for word in words for synonym in _options(word, synonyms)]
     changed = list(words)
     for _ in range(count if options else 0):
@@ -107,7 +107,7 @@ def insert(words: Words, count: int, synonyms: Synonyms, rng: np.random.Generato
 
 
 def swap(words: Words, count: int, synonyms: Synonyms, rng: np.random.Generator) -> Words:
-    """`count` times, two words change places."""
+    """Swap two words, `count` times."""
     changed = list(words)
     for _ in range(count if len(words) > 1 else 0):
         one, other = rng.choice(len(words), size=2, replace=False)
@@ -116,7 +116,7 @@ def swap(words: Words, count: int, synonyms: Synonyms, rng: np.random.Generator)
 
 
 def delete(words: Words, count: int, synonyms: Synonyms, rng: np.random.Generator) -> Words:
-    """`count` words go, but never all."""
+    """Delete `count` words, but never all."""
     gone = set(rng.permutation(len(words))[: min(count, len(words) - 1)].tolist())
     return [word for place, word in enumerate(words) if place not in gone]
 

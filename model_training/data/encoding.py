@@ -1,4 +1,4 @@
-"""Rows -> windows by the code that serves them."""
+"""Encodes rows into windows with the serving code."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from model_training.data.rows import Row
 
 
 def encode(rows: Sequence[Row], tokenizer: Tokenizer) -> tuple[list[Row], list[Encoding]]:
-    """Rows that hold something visible, and their encodings."""
+    """Rows with visible text, and their encodings."""
     places, encodings = encode_visible(rows, tokenizer)
     return [rows[place] for place in places], encodings
 
 
 def encode_visible(rows: Sequence[Row], tokenizer: Tokenizer) -> tuple[list[int], list[Encoding]]:
-    """Places of the rows that hold something visible, and their encodings."""
+    """Indices of the rows with visible text, and their encodings."""
     places: list[int] = []
     texts: list[tuple[str, ...]] = []
     for place, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""`import-data`: public safety sets, and your own files, into a data folder of the schema."""
+"""`import-data`: adds public safety sets and your own files to a data folder."""
 
 from __future__ import annotations
 
@@ -17,18 +17,8 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from model_training.data.public_sets import (
-    PRESETS,
-    Columns,
-    Preset,
-)
-from model_training.data.rows import (
-    PoolRow,
-    Source,
-    dump_json,
-    read_sources,
-    write_atomically,
-)
+from model_training.data.public_sets import PRESETS, Columns, Preset
+from model_training.data.rows import PoolRow, Source, dump_json, read_sources, write_atomically
 from model_training.errors import DataInvalid, first_problem
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
@@ -36,12 +26,12 @@ _FORMATS: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet":
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """All arguments of `import-data`."""
+    """Add all arguments of `import-data`."""
     parser.add_argument(
         "--preset",
         choices=[*PRESETS, "own"],
         required=True,
-        help="whose columns are read; `own`: CSV or JSON Lines with the columns of the schema",
+        help="format of the columns; `own`: CSV or JSON Lines with the columns of the data folder",
     )
     parser.add_argument(
         "--from",
@@ -55,21 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label-kind",
         choices=["human", "construction", "mixed", "model"],
         help="who labelled (default: that of the preset; own: human); a teacher may dispute all "
-        "but the labels of people",
+        "labels except those of people",
     )
     parser.add_argument(
-        "--test", action="store_true", help="a test set: never trained on, kept clear of"
+        "--test",
+        action="store_true",
+        help="make it a test set: nothing trains on it, and generated rows stay clear of it",
     )
 
 
 def import_data(arguments: argparse.Namespace) -> None:
-    """Writes one file of rows and its entry in `sources.json`; tells what was left out.
+    """Write one file of rows and its entry in `sources.json`, and report what was left out.
 
-    Raises DataInvalid with file and line: unreadable, without a column, or with a wrong value.
+    Raises DataInvalid with file and line if it is unreadable, lacks a column, or has a wrong value.
     """
     name = arguments.name or arguments.preset
     if not _NAME.fullmatch(name):
-        raise DataInvalid(f"--name {name!r}: only a to z, 0 to 9 and _ can name a source")
+        raise DataInvalid(
+            f"--name {name!r}: the name of a source may contain only a to z, 0 to 9 and _"
+        )
     preset = PRESETS.get(arguments.preset)
     if preset is None:
         if arguments.origin is None:
@@ -79,7 +73,7 @@ def import_data(arguments: argparse.Namespace) -> None:
         found = _pool_rows(read_columns(preset, arguments.origin), preset, name)
     rows, left_out = _keep(found)
     if not rows:
-        raise DataInvalid(f"{arguments.origin or name}: holds no row that can be used")
+        raise DataInvalid(f"{arguments.origin or name}: contains no usable row")
     split: Literal["train", "test"] = "test" if arguments.test else "train"
     source = Source(
         name=name,
@@ -97,7 +91,7 @@ def import_data(arguments: argparse.Namespace) -> None:
 
 def read_columns(preset: Preset, origin: str | None) -> Iterator[Columns]:
     """Rows by column name, through the `datasets` library. Raises DataInvalid."""
-    import datasets  # pyarrow and pandas: only where public sets are imported
+    import datasets  # imports pyarrow and pandas, which only this command needs
 
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as cache:
@@ -125,7 +119,7 @@ def read_columns(preset: Preset, origin: str | None) -> Iterator[Columns]:
 
 
 def read_own(path: Path, name: str) -> Iterator[PoolRow]:
-    """Rows of a CSV or JSON Lines file with the schema's columns; `source` is filled in."""
+    """Rows of a CSV or JSON Lines file with the data folder's columns; `source` is filled in."""
     lines = _csv_lines(path) if path.suffix == ".csv" else _json_lines(path)
     for number, fields in lines:
         unknown = sorted(set(fields) - set(PoolRow.model_fields))
@@ -144,7 +138,7 @@ def _pool_rows(rows: Iterable[Columns], preset: Preset, name: str) -> Iterator[P
         except ValidationError as exc:
             raise DataInvalid(f"{name}, row {number}: {first_problem(exc)}") from exc
         except (ValueError, AttributeError) as exc:
-            raise DataInvalid(f"{name}, row {number}: a value of another kind") from exc
+            raise DataInvalid(f"{name}, row {number}: a value has the wrong type") from exc
 
 
 def _keep(rows: Iterable[PoolRow]) -> tuple[list[PoolRow], Counter[str]]:
@@ -153,7 +147,7 @@ def _keep(rows: Iterable[PoolRow]) -> tuple[list[PoolRow], Counter[str]]:
     for row in rows:
         if not row.prompt.strip():
             left_out["empty prompt"] += 1
-        elif row.prompt.strip().upper() == "REDACTED":  # Aegis: the text lies elsewhere
+        elif row.prompt.strip().upper() == "REDACTED":  # Aegis stores the text elsewhere
             left_out["redacted"] += 1
         else:
             kept.append(row)
@@ -161,12 +155,12 @@ def _keep(rows: Iterable[PoolRow]) -> tuple[list[PoolRow], Counter[str]]:
 
 
 def _add(folder: Path, source: Source, rows: Iterable[PoolRow]) -> None:
-    """Rows first: a source that is listed must be there."""
+    """Write the rows first: a source that is listed must exist."""
     catalogue = folder / "sources.json"
     content = "".join(row.model_dump_json() + "\n" for row in rows).encode("utf-8", "replace")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # imports side by side must not drop each other's entry
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel imports must not drop each other's entry
         known = read_sources(folder) if catalogue.exists() else []
         entries = json.loads(catalogue.read_text()) if known else []
         write_atomically(folder / source.file, gzip.compress(content, mtime=0))
@@ -176,7 +170,7 @@ def _add(folder: Path, source: Source, rows: Iterable[PoolRow]) -> None:
 
 def _format(path: Path) -> str:
     if path.suffix not in _FORMATS:
-        raise DataInvalid(f"{path}: is none of {', '.join(_FORMATS)}")
+        raise DataInvalid(f"{path}: must be one of {', '.join(_FORMATS)}")
     return _FORMATS[path.suffix]
 
 
@@ -189,19 +183,19 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except (ValueError, RecursionError) as exc:
             raise DataInvalid(f"{path}:{number}: is not JSON") from exc
         if not isinstance(fields, dict):
-            raise DataInvalid(f"{path}:{number}: is no JSON object")
+            raise DataInvalid(f"{path}:{number}: is not a JSON object")
         yield number, fields
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Empty cells are absent; an empty response cannot be told from none, and counts as none."""
+    """Empty cells count as absent: CSV cannot tell an empty response from none."""
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         if "prompt" not in (reader.fieldnames or ()):
             raise DataInvalid(f"{path}:1: has no column 'prompt'")
         for row in reader:
             if None in row or None in row.values():
-                raise DataInvalid(f"{path}:{reader.line_num}: has another number of columns")
+                raise DataInvalid(f"{path}:{reader.line_num}: has a different number of columns")
             fields: dict[str, Any] = {key: value for key, value in row.items() if value != ""}
             for name in ("prompt_label", "response_label"):
                 if name in fields:

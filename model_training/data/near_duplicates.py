@@ -1,4 +1,4 @@
-"""Text that is nearly the same as other text: MinHash for candidates, exact Jaccard to decide."""
+"""Finds near-duplicates: MinHash selects candidates, exact Jaccard similarity decides."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from datasketch import MinHash, MinHashLSH
 
 _SHINGLE: Final = 5
 _PERMUTATIONS: Final = 128
-# Candidates are looked for below the threshold, because MinHash misses some at it.
+# MinHash misses some pairs at its threshold, so it searches below ours.
 _SLACK: Final = 0.15
 _WORD: Final = re.compile(r"\w+")
 
 
 def shingles(text: str) -> frozenset[bytes]:
-    """Character 5-grams of the text without case, punctuation and runs of white space."""
+    """Character 5-grams of the text, ignoring case, punctuation and repeated white space."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     plain = " ".join(_WORD.findall(folded)) or folded
     if len(plain) <= _SHINGLE:
@@ -27,12 +27,12 @@ def shingles(text: str) -> frozenset[bytes]:
 
 
 def jaccard(left: frozenset[bytes], right: frozenset[bytes]) -> float:
-    """Shared over all shingles, in [0, 1]."""
+    """Shared shingles divided by all shingles, in [0, 1]."""
     return len(left & right) / len(left | right)
 
 
 class NearDuplicates:
-    """Texts seen so far; `find` tells the first of them that a text nearly repeats."""
+    """Texts seen so far; `find` names the first of them that a text nearly repeats."""
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
@@ -58,9 +58,9 @@ class NearDuplicates:
 
 
 class SharedRuns:
-    """Runs of words of some texts; tells whether another text shares one, in order.
+    """Word sequences of a set of texts; tells whether another text shares one.
 
-    Texts of fewer words than `length`, but at least `_SHORTEST_RUN`, count as a whole.
+    A text of fewer words than `length`, but at least `_SHORTEST_RUN`, counts as a whole.
     """
 
     _SHORTEST_RUN: Final = 5

@@ -1,4 +1,4 @@
-"""Public safety sets: their columns, and what they become in the schema."""
+"""Public safety sets: their columns, and how they map to the columns of a data folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS: Final[Mapping[str, int | None]] = {
 
 
 def _label(value: Any) -> int | None:
-    """1, 0 or None: no label. Raises ValueError for anything else."""
+    """1, 0, or None for no label. Raises ValueError for anything else."""
     key = "" if value is None else str(value).strip().lower()
     if key not in _WORDS:
         raise ValueError("no label")
@@ -25,7 +25,7 @@ def _label(value: Any) -> int | None:
 
 @dataclass(frozen=True)
 class Preset:
-    """A public set: where it lies by default, the columns that are read, and what they become."""
+    """A public set: its default location, the columns to read, and how they map to rows."""
 
     hub_id: str
     config: str | None
@@ -35,7 +35,7 @@ class Preset:
     licence: str
     permissive: bool
     label_kind: Literal["human", "mixed", "model"]
-    """Who labelled: the teacher may dispute all but people."""
+    """Who labelled. The teacher may dispute all labels except those of people."""
 
 
 def _wildguardmix(row: Columns) -> dict[str, Any]:
@@ -99,7 +99,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         read=_toxicchat,
         licence="CC BY-NC 4.0",
         permissive=False,
-        label_kind="mixed",  # those that a classifier found harmless were not read by people
+        label_kind="mixed",  # people did not read those that a classifier found harmless
     ),
     "beavertails": Preset(
         hub_id="PKU-Alignment/BeaverTails",

@@ -1,4 +1,4 @@
-"""The row record, the data folder, and JSON Lines that are never half-written."""
+"""The row record, the data folder, and JSON Lines files that are never half-written."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from postern.calibration.keys import normalized_key as normalized_key
 from postern.calibration.keys import prompt_hash as prompt_hash
-from postern.contract.exchange import (
-    Exchange,
-    Label,
-    Slice,
-)
+from postern.contract.exchange import Exchange, Label, Slice
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from model_training.errors import DataInvalid, first_problem
@@ -57,9 +53,9 @@ class Source(BaseModel):
 
 
 class Row(BaseModel):
-    """A labelled exchange on its way to the student. `label`: 1 harmful, 0 unharmful.
+    """A labelled exchange for training or evaluation. `label`: 1 harmful, 0 unharmful.
 
-    soft_label: the teacher's harmful probability, where a teacher gave one.
+    soft_label: the teacher's harmful probability, if a teacher gave one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,7 +80,7 @@ class Row(BaseModel):
 
 
 def read_sources(data: Path) -> list[Source]:
-    """The catalogue of a data folder. Raises DataInvalid."""
+    """Read the catalogue of a data folder. Raises DataInvalid."""
     path = data / "sources.json"
     try:
         return TypeAdapter(list[Source]).validate_json(path.read_bytes())
@@ -95,17 +91,17 @@ def read_sources(data: Path) -> list[Source]:
 
 
 def read_pool(data: Path, source: Source) -> list[PoolRow]:
-    """All rows of one source. Raises DataInvalid with the file and line number."""
+    """Read all rows of one source. Raises DataInvalid with the file and line number."""
     return list(_read_lines(data / source.file, PoolRow))
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows written by `write_rows`. Raises DataInvalid with the file and line number."""
+    """Read rows written by `write_rows`. Raises DataInvalid with the file and line number."""
     return list(_read_lines(path, Row))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Writes JSON Lines beside `path`, then renames: readers never see half a file."""
+    """Write JSON Lines beside `path`, then rename: readers never see half a file."""
     write_atomically(
         path, "".join(row.model_dump_json() + "\n" for row in rows).encode("utf-8", "replace")
     )
@@ -113,7 +109,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """An OSError of a write or fsync does not say which file: here it does."""
+    """Add the file name to an OSError of a write or fsync, which does not include it."""
     try:
         yield
     except OSError as exc:
@@ -121,7 +117,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes beside `path`, then renames. Raises OSError that names the file."""
+    """Write beside `path`, then rename. Raises OSError that names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:

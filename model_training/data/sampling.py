@@ -1,4 +1,4 @@
-"""Which rows stand in which batch: drawn whole from a seed before training, so a run can resume."""
+"""Composes all batches from a seed before training starts, so that a run can resume."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def draw(
 ) -> Batch:
     """(n_draws,) row indices, balanced by slice, then class, then source.
 
-    strata: (slice, label, source) of each row. Both classes are equally likely within a slice;
-    within a class a source of n rows is drawn in proportion to weight * n ** source_exponent. Each
-    source is gone through in a fresh order before any of its rows comes again.
+    strata: (slice, label, source) of each row. Both classes are equally likely within a slice.
+    Within a class, a source of n rows is drawn in proportion to weight * n ** source_exponent. All
+    rows of a source are drawn in a fresh order before any is drawn again.
     """
     rows_of: defaultdict[Stratum, list[int]] = defaultdict(list)
     for index, stratum in enumerate(strata):
@@ -63,9 +63,10 @@ def pack(
     multiple_of: int,
     rng: np.random.Generator,
 ) -> list[Batch]:
-    """Batches of rows of like length, each at most `batch_tokens` padded tokens, in random order.
+    """Batches of rows of similar length, each at most `batch_tokens` padded tokens, in random
+    order.
 
-    lengths: tokens of each row. Sorting happens inside chunks of `chunk_rows` draws, so training
+    lengths: tokens of each row. Rows are sorted within chunks of `chunk_rows` draws, so training
     still sees the mix in the order of the draw.
     """
     batches: list[Batch] = []

@@ -1,4 +1,4 @@
-"""Which sources of the data folder a recipe reads."""
+"""Selects the sources of the data folder that a recipe reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from model_training.recipe.config import DataConfig
 
 
 def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source]:
-    """Train sources by the recipe's rule. Raises DataInvalid: unknown name, or none left."""
+    """Train sources by the recipe's rule.
+
+    Raises DataInvalid if a name is unknown or none is left.
+    """
     train = [source for source in sources if source.split == "train"]
     match config.sources:
         case "all":
@@ -22,7 +25,7 @@ def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source
         case names:
             unknown = set(names) - {source.name for source in train}
             if unknown:
-                raise DataInvalid(f"sources.json lists no train source {sorted(unknown)[0]!r}")
+                raise DataInvalid(f"sources.json has no train source {sorted(unknown)[0]!r}")
             chosen = [source for source in train if source.name in names]
     if not chosen:
         raise DataInvalid("no train source is left to read")

@@ -6,19 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model_training.data.rows import (
-    PoolRow,
-    Row,
-    normalized_key,
-    prompt_hash,
-)
+from model_training.data.rows import PoolRow, Row, normalized_key, prompt_hash
 
 _BUCKETS = 10_000
 
 
 @dataclass(frozen=True)
 class Splits:
-    """No prompt stands on two sides, whatever its response, its source or its label."""
+    """No prompt is on two sides, whatever its response, source or label."""
 
     train: list[Row]
     validation: list[Row]
@@ -27,14 +22,14 @@ class Splits:
 
 @dataclass(frozen=True)
 class Deduplicated:
-    """Rows in pool order, and how many were dropped, by reason."""
+    """Rows in pool order, and the number of dropped rows by reason."""
 
     rows: list[Row]
     dropped: Counter[str]
 
 
 def labelled_rows(pool: Iterable[PoolRow]) -> list[Row]:
-    """One row for each label of a pool row: on the prompt alone, and on the pair."""
+    """One row for each label of a pool row: for the prompt alone, and for the pair."""
     rows: list[Row] = []
     for row in pool:
         if row.prompt_label is not None:
@@ -54,7 +49,7 @@ def labelled_rows(pool: Iterable[PoolRow]) -> list[Row]:
 
 
 def deduplicate(rows: Sequence[Row]) -> Deduplicated:
-    """Keeps the first of rows with the same normalized text; drops those that contradict."""
+    """Keep the first of rows with the same normalized text, and drop contradicting rows."""
     by_text: defaultdict[tuple[str, str | None], list[Row]] = defaultdict(list)
     for row in rows:
         response = None if row.response is None else normalized_key(row.response)
@@ -80,11 +75,11 @@ def split_rows(
     calibration_share: float,
     held_out_more: dict[str, float],
 ) -> Splits:
-    """Splits by hash of the normalized prompt.
+    """Split by a hash of the normalized prompt.
 
-    Shares in [0, 1]. `held_out_more` adds, per source, a share of its prompts to validation; where
-    a prompt stands in several sources the largest share counts for all of them, so that the prompt
-    stays on one side.
+    Shares are in [0, 1]. For some sources, `held_out_more` adds a share of their prompts to
+    validation. If a prompt belongs to several sources, the largest share counts for all of them, so
+    that the prompt stays on one side.
     """
     extra: defaultdict[int, float] = defaultdict(float)
     hashes = [prompt_hash(row.prompt) for row in rows]

@@ -1,1 +1,1 @@
-"""Figures, tables and plots, and the reader of what will be served."""
+"""Figures, tables and plots, and scoring through the code that serves."""

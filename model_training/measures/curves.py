@@ -1,9 +1,10 @@
-"""What a cascade gains at each deferral rate, against its bounds. Pure.
+"""The gain of a cascade at each deferral rate, and its bounds. No I/O.
 
-The student decides all exchanges but the deferred ones, which the fused opinion of both decides.
-Lines: `band` defers where the student is most likely wrong, `random` anywhere, `oracle` where
-deferring turns an error into a right verdict; `override` is `band` with the teacher alone deciding;
-`value`, for students that have a head for it, defers where that expects the most of it.
+The student decides all exchanges except the deferred ones, which the fused opinion of student and
+teacher decides. Lines: `band` defers where the student is most likely wrong, `random` anywhere, and
+`oracle` where deferring turns an error into a right verdict. `override` is `band` with the teacher
+alone deciding. `value`, for students with a value head, defers where the head expects the greatest
+gain.
 """
 
 from __future__ import annotations
@@ -13,12 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.figures import (
-    Ints,
-    brier,
-    equal_mass_calibration_error,
-    nll,
-)
+from postern.calibration.figures import Ints, brier, equal_mass_calibration_error, nll
 from postern.contract.decision import Fusion
 from postern.contract.probability import Floats, log_odds, sigmoids
 
@@ -30,14 +26,15 @@ RATES: Final[tuple[float, ...]] = (
 )
 LINES: Final = ("band", "override", "random", "oracle")
 AREA_TO: Final = 0.2
-"""Areas under lines end at this rate: further on no cascade is run."""
+"""Areas under lines end at this rate: cascades do not run at higher rates."""
 
 
 @dataclass(frozen=True)
 class Opinions:
-    """One set. student, fused: (n,) in [0, 1]; thresholds of each row; teacher: by its own.
+    """One set. student, fused: (n,) in [0, 1]; thresholds: one per row; teacher: by its own
+    threshold.
 
-    labels: (n,) 0 or 1. gain: (n,) expected of asking, of a student that tells.
+    labels: (n,) 0 or 1. gain: (n,) expected gain of asking, for students that estimate it.
     """
 
     student: Floats
@@ -50,22 +47,22 @@ class Opinions:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The lines that these opinions have."""
+        """The lines that can be drawn from these opinions."""
         return LINES if self.gain is None else (*LINES, "value")
 
     @property
     def by_student(self) -> Mask:
-        """(n,) what the student calls harmful."""
+        """(n,) whether the student calls each exchange harmful."""
         return self.student >= self.threshold
 
     @property
     def by_fusion(self) -> Mask:
-        """(n,) what both together call harmful, at the student's threshold, as served."""
+        """(n,) whether both together call it harmful, at the student's threshold, as served."""
         return self.fused >= self.threshold
 
     @property
     def by_teacher(self) -> Mask:
-        """(n,) what the teacher alone calls harmful, at its own threshold."""
+        """(n,) whether the teacher alone calls it harmful, at its own threshold."""
         return self.teacher >= self.teacher_threshold
 
     def part(self, where: Mask | Ints) -> Opinions:
@@ -82,19 +79,19 @@ class Opinions:
 
 
 def fuse(student: Floats, teacher: Floats, fusion: Fusion) -> Floats:
-    """(n,) as `Fusion.probability`, for many."""
+    """(n,) vectorized `Fusion.probability`."""
     odds = fusion.student * log_odds(student) + fusion.teacher * log_odds(teacher) + fusion.bias
     return sigmoids(odds)
 
 
 def f1_of(harmful: Mask, labels: Ints) -> float:
-    """F1 of verdicts, [0, 1]; 0 where nothing harmful is there or called so."""
+    """F1 of verdicts, [0, 1]; 0 if nothing is harmful or called so."""
     found = float((harmful & (labels == 1)).sum())
     return 2.0 * found / max(float(harmful.sum()) + float((labels == 1).sum()), 1.0)
 
 
 def doubt(opinions: Opinions) -> Floats:
-    """(n,) how likely a calibrated student is wrong: p below its threshold, 1 - p above it."""
+    """(n,) chance that a calibrated student is wrong: p below its threshold, 1 - p above it."""
     return np.where(opinions.by_student, 1.0 - opinions.student, opinions.student)
 
 
@@ -104,13 +101,13 @@ def in_band(opinions: Opinions, rate: float) -> Mask:
 
 
 def by_value(opinions: Opinions, rate: float) -> Mask:
-    """The share of rows that asking gains most for, as the student's head expects."""
+    """The share of rows with the greatest expected gain, according to the student's head."""
     assert opinions.gain is not None
     return _highest(opinions.gain, rate)
 
 
 def chosen(opinions: Opinions, name: str, rate: float) -> Mask:
-    """What the line `band`, `override` or `value` defers."""
+    """The rows that the line `band`, `override` or `value` defers."""
     return by_value(opinions, rate) if name == "value" else in_band(opinions, rate)
 
 
@@ -122,10 +119,10 @@ def _highest(scores: Floats, rate: float) -> Mask:
 
 
 def by_oracle(opinions: Opinions, rate: float) -> Mask:
-    """The best rows to defer, at most a share of them, of all choices.
+    """The best rows to defer, at most a share of them.
 
-    Only those on which the student errs and the fusion does not. A miss goes before a false alarm:
-    of two repairs, that of a miss raises F1 no less.
+    Only rows on which the student errs and the fusion does not. Misses go before false alarms:
+    repairing a miss raises F1 at least as much.
     """
     repaired = (opinions.by_student != (opinions.labels == 1)) & (
         opinions.by_fusion == (opinions.labels == 1)
@@ -137,13 +134,13 @@ def by_oracle(opinions: Opinions, rate: float) -> Mask:
 
 
 def f1_deferring(opinions: Opinions, deferred: Mask, *, override: bool = False) -> float:
-    """F1 when these rows are deferred; `override`: the teacher alone decides them."""
+    """F1 if these rows are deferred. With `override`, the teacher alone decides them."""
     instead = opinions.by_teacher if override else opinions.by_fusion
     return f1_of(np.where(deferred, instead, opinions.by_student), opinions.labels)
 
 
 def f1_at_random(opinions: Opinions, rate: float) -> float:
-    """F1 of the expected counts when a random share is deferred: they lie on the chord."""
+    """F1 of the expected counts if a random share is deferred: they lie on the chord."""
     harmful = opinions.labels == 1
 
     def counts(verdicts: Mask) -> Floats:
@@ -180,11 +177,11 @@ def curves(opinions: Opinions) -> dict[str, Any]:
 def _area(values: list[float]) -> float:
     """Mean F1 over the deferral rates up to `AREA_TO`."""
     until = np.array([value for rate, value in zip(RATES, values, strict=True) if rate <= AREA_TO])
-    return float((until[1:] + until[:-1]).mean() / 2.0)  # steps of one size
+    return float((until[1:] + until[:-1]).mean() / 2.0)  # steps of equal size
 
 
 def deferred_figures(opinions: Opinions, rate: float, name: str = "band") -> dict[str, float]:
-    """Benefit and harm among the deferred of a line, as counts and as shares of them."""
+    """Benefit and harm among the deferred rows of a line, as counts and as shares of them."""
     deferred = chosen(opinions, name, rate)
     truth = opinions.labels[deferred] == 1
     before = opinions.by_student[deferred] == truth
@@ -202,14 +199,15 @@ def deferred_figures(opinions: Opinions, rate: float, name: str = "band") -> dic
 
 
 def gain_share(opinions: Opinions, rate: float) -> float | None:
-    """The band's gain in F1 over the student, of the oracle's at that rate; None without any."""
+    """The band's gain in F1 as a share of the oracle's gain at that rate; None if the oracle has
+    none."""
     alone = f1_of(opinions.by_student, opinions.labels)
     possible = line(opinions, "oracle", rate) - alone
     return (line(opinions, "band", rate) - alone) / possible if possible > 1e-12 else None
 
 
 def risk_coverage(errors: Mask, doubts: Floats) -> tuple[Floats, Floats]:
-    """(coverage, error rate) when the least doubtful are answered first, each (n,).
+    """(coverage, error rate) if the least doubtful rows are answered first, each (n,).
 
     Equally doubtful rows count as their mean, whatever their order. errors: (n > 0,).
     """
@@ -240,7 +238,7 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile bootstrap intervals (Efron 1979), resampled within classes.
 
-    What is deferred is drawn along with its row, so that the rate may vary a little.
+    Each row is resampled together with whether it is deferred, so the rate may vary a little.
     """
     rng = np.random.default_rng(seed)
     deferred = in_band(opinions, rate)
@@ -263,7 +261,8 @@ def intervals(
 def value_less_band(
     opinions: Opinions, rate: float, *, n_resamples: int, seed: int = 0
 ) -> tuple[float, Floats]:
-    """F1 of `value` less that of `band`, and (n_resamples,) bootstrapped ones, paired by row.
+    """F1 of `value` minus that of `band`, and (n_resamples,) bootstrapped differences, paired by
+    row.
 
     Resampled within classes, as in `intervals`.
     """

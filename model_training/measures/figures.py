@@ -1,4 +1,4 @@
-"""Figures about scores and probabilities. Pure; harmful is the positive class throughout."""
+"""Figures about scores and probabilities. Harmful is the positive class throughout. No I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from postern.calibration.figures import (
 )
 from postern.contract.errors import EmptyInput
 from postern.contract.probability import Floats
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 __all__ = [
     "EmptyInput",
@@ -49,10 +48,19 @@ Interval = tuple[float, float]
 def auprc(scores: Floats, labels: Ints) -> float:
     """Average precision, [0, 1]. scores: (n,), any monotone scale; labels: (n,) 0 or 1.
 
-    Raises EmptyInput when nothing is harmful.
+    Equal to scikit-learn's average_precision_score to the last bit. That function spends a hundred
+    times longer on its arguments than on the figure, and intervals need thousands of figures.
+    Raises EmptyInput if nothing is harmful, ValueError if a score is not finite.
     """
     need(labels, 1)
-    return float(average_precision_score(labels, scores))
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not finite")
+    order = np.argsort(scores, kind="stable")[::-1]
+    last_of_equals = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    found = np.cumsum(labels[order] == 1, dtype=np.float64)[last_of_equals]
+    precision = (found / (last_of_equals + 1))[::-1]
+    recall = np.append((found / found[-1])[::-1], 0.0)
+    return max(0.0, float(-np.sum(np.diff(recall) * precision)))
 
 
 def f1(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
@@ -65,20 +73,20 @@ def precision_recall_f1(
 ) -> tuple[float, float, float]:
     """(precision, recall, F1) at `probability >= threshold`, each [0, 1]; 0 where undefined."""
     need(labels, 1)
-    precision, recall, score, _ = precision_recall_fscore_support(
-        labels, probabilities >= threshold, average="binary", zero_division=0.0
-    )
-    return float(precision), float(recall), float(score)
+    flagged, harmful = probabilities >= threshold, labels == 1
+    both, n_flagged, n_harmful = (int(np.sum(m)) for m in (flagged & harmful, flagged, harmful))
+    precision = both / n_flagged if n_flagged else 0.0
+    return precision, both / n_harmful, 2.0 * both / (n_flagged + n_harmful)
 
 
 def recall(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
-    """Share of the harmful at or above the threshold, [0, 1]. Raises EmptyInput without harmful."""
+    """Share of harmful rows at or above the threshold, [0, 1]. Raises EmptyInput without any."""
     need(labels, 1)
     return float(np.mean(probabilities[labels == 1] >= threshold))
 
 
 def false_positive_rate(probabilities: Floats, labels: Ints, *, threshold: float) -> float:
-    """Share of the unharmful at or above the threshold, [0, 1]. Raises EmptyInput without them."""
+    """Share of unharmful rows at or above the threshold, [0, 1]. Raises EmptyInput without any."""
     need(labels, 0)
     return float(np.mean(probabilities[labels == 0] >= threshold))
 
@@ -99,8 +107,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile bootstrap interval of a figure over rows (Efron 1979), resampled within classes.
 
-    Within classes, so that no resample lacks one and the harm rate, which moves AUPRC, is that of
-    the set.
+    So no resample lacks a class, and each has the harm rate of the set, which affects AUPRC.
     """
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]

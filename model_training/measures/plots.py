@@ -9,20 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
-from postern.contract.probability import (
-    Calibration,
-    harmful_probability,
-)
+from postern.contract.probability import Calibration, harmful_probability
 from sklearn.metrics import precision_recall_curve
 
-from model_training.measures.figures import (
-    auprc,
-    reliability,
-)
-from model_training.measures.png import (
-    DPI,
-    png,
-)
+from model_training.measures.figures import auprc, reliability
+from model_training.measures.png import DPI, png
 from model_training.measures.served import ScoredRows
 
 _SOURCES_SHOWN: Final = 30
@@ -34,7 +25,7 @@ _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 
 def plot_precision_recall(sets: Mapping[str, ScoredRows]) -> bytes:
-    """PNG: precision over recall of each set that holds both labels."""
+    """PNG: precision over recall of each set with both labels."""
     figure = Figure(figsize=(6, 4.5), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for name, scored in _with_both_labels(sets).items():
@@ -48,7 +39,7 @@ def plot_precision_recall(sets: Mapping[str, ScoredRows]) -> bytes:
 
 
 def plot_reliability(sets: Mapping[str, ScoredRows], policy: Policy) -> bytes:
-    """PNG: observed share of harmful over stated probability, before and after calibration."""
+    """PNG: observed harmful share over stated probability, before and after calibration."""
     figure = Figure(figsize=(8, 4.2), dpi=DPI, layout="constrained")
     titles = ("uncalibrated", "calibrated")
     for axes, title in zip(figure.subplots(1, 2, sharey=True), titles, strict=True):
@@ -57,7 +48,7 @@ def plot_reliability(sets: Mapping[str, ScoredRows], policy: Policy) -> bytes:
             stated, observed, size = reliability(
                 _probabilities(scored, policy if title == "calibrated" else None), scored.labels
             )
-            enough = size >= 10  # a bin of three rows says nothing
+            enough = size >= 10  # a bin of few rows says nothing
             axes.plot(stated[enough], observed[enough], marker="o", markersize=3, label=name)
         axes.set(title=title, xlabel="stated probability", xlim=(0, 1), ylim=(0, 1))
         axes.grid(alpha=0.3)

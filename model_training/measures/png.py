@@ -12,7 +12,7 @@ DPI: Final = 90
 
 
 def png(figure: Figure) -> bytes:
-    """PNG without software version or time: the same figures give the same file."""
+    """PNG without software version or time, so that the same figures give the same file."""
     content = io.BytesIO()
     canvas: Any = FigureCanvasAgg(figure)
     canvas.print_png(content, metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""Scores of labelled exchanges in a file, without any text: what curves and coverage start from."""
+"""Files with scores of labelled exchanges, without text: the input for curves and coverage."""
 
 from __future__ import annotations
 
@@ -9,30 +9,19 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.calibrate import (
-    disguises,
-    opinion,
-    outputs,
-)
+from postern.calibration.calibrate import disguises, opinion, outputs
 from postern.calibration.keys import prompt_hash
 from postern.calibration.labelled import Labelled
 from postern.contract.artifact import Artifact
 from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Slice
-from postern.contract.probability import (
-    Floats,
-    harmful_margin,
-)
+from postern.contract.probability import Floats, harmful_margin
 from postern.contract.text import segments
 from postern.contract.value import VALUE_OUTPUT
 from postern.disguises.triggers import Disguise
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model_training.data.rows import (
-    BinaryLabel,
-    Row,
-    write_atomically,
-)
+from model_training.data.rows import BinaryLabel, Row, write_atomically
 from model_training.errors import DataInvalid
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -41,8 +30,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 class ScoreRow(BaseModel):
     """One exchange. set: `validation`, or the name of a test set; key: hash of its prompt.
 
-    disguised: a trigger fired, so that a server asks its teacher whatever the student says.
-    value: what the student's value head says of it, where it has one.
+    disguised: a trigger fired, so a server asks its teacher whatever the student says. value: the
+    outputs of the student's value head, if it has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +47,7 @@ class ScoreRow(BaseModel):
 
 
 def add_student_and_teachers(parser: argparse.ArgumentParser) -> None:
-    """The flags that name a student and its teachers."""
+    """Add the flags that name a student and its teachers."""
     parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
     parser.add_argument(
         "--teacher",
@@ -70,7 +59,7 @@ def add_student_and_teachers(parser: argparse.ArgumentParser) -> None:
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
-    """Raises DataInvalid with the line number."""
+    """Read scores. Raises DataInvalid with the line number."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as exc:
@@ -86,7 +75,7 @@ def read_scores(path: Path) -> list[ScoreRow]:
 
 
 def write_scores(path: Path, rows: Sequence[ScoreRow]) -> None:
-    """JSON Lines, whole or not at all."""
+    """Write JSON Lines, whole or not at all."""
     write_atomically(path, "".join(row.model_dump_json() + "\n" for row in rows).encode())
 
 
@@ -98,10 +87,10 @@ def score_sets(
     threads: int,
     known: Sequence[ScoreRow] | None = None,
 ) -> list[ScoreRow]:
-    """Scores every set by the code that serves; text without anything visible is left out.
+    """Score every set with the serving code. Text without anything visible is left out.
 
-    known: scores of the very same sets, whose opinions of a teacher are taken over. Raises
-    DataInvalid where they are of other rows.
+    known: scores of the same sets, from which the teacher's opinions are taken. Raises DataInvalid
+    if they are of other rows.
     """
     found: list[ScoreRow] = []
     for name, rows in sets.items():
@@ -122,7 +111,10 @@ def opinions(rows: Sequence[Labelled], teachers: Sequence[Artifact], *, threads:
 
 
 def known_opinions(name: str, rows: Sequence[Labelled], known: Sequence[ScoreRow]) -> Floats:
-    """(n,) of a set of that name, NaN where none was given. Raises DataInvalid: of other rows."""
+    """(n,) opinions of the set with that name, NaN where none was given.
+
+    Raises DataInvalid if they are of other rows.
+    """
     found = [row for row in known if row.set == name]
     if [(row.key, row.slice, row.label) for row in found] != [
         (_key(row), row.exchange.slice, row.label) for row in rows
@@ -150,9 +142,9 @@ def score_rows(
     *,
     has_head: bool = False,
 ) -> list[ScoreRow]:
-    """found: (n, 2) logits of the student; has_head: and right of them what its head says.
+    """found: (n, 2) logits of the student, with the head's outputs to the right if has_head.
 
-    hidden: of `disguises`; told: (n,) the teacher's opinion, NaN for none.
+    hidden: from `disguises`; told: (n,) the teacher's opinion, NaN for none.
     """
     return [
         ScoreRow(
@@ -178,7 +170,7 @@ def _key(row: Labelled) -> str:
 
 
 def visible(rows: Sequence[Row]) -> list[Labelled]:
-    """Those that hold something to judge, with the soft label as the teacher's opinion."""
+    """The rows with something to judge, each with its soft label as the teacher's opinion."""
     found = []
     for row in rows:
         try:

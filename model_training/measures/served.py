@@ -1,4 +1,4 @@
-"""Rows -> margins through the code that serves them; batches of like length and bounded size."""
+"""Rows -> margins through the serving code, in batches of similar length and bounded size."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from postern.contract.artifact import (
-    MODEL,
-    TOKENIZER,
-    Artifact,
-)
+from postern.contract.artifact import MODEL, TOKENIZER, Artifact
 from postern.contract.probability import Floats
 from postern.inference.margins import Logits as Logits
 from postern.inference.margins import margins as margins
@@ -28,7 +24,7 @@ from model_training.recipe.config import WindowConfig
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows that hold something visible, and the margin of each: (n,) float64, in nats."""
+    """Rows with visible text, and the margin of each: (n,) float64, in nats."""
 
     rows: list[Row]
     margins: Floats
@@ -54,7 +50,7 @@ class Served:
     session: OnnxSession
 
     def score(self, rows: Sequence[Row], *, what: str) -> ScoredRows:
-        """Scores rows as the server does: each exchange by its most harmful window."""
+        """Score rows as the server does: each exchange by its most harmful window."""
         kept, encodings = encode(rows, self.tokenizer)
         return ScoredRows(kept, margins(encodings, self.session.run, what=what))
 
@@ -62,13 +58,16 @@ class Served:
 def open_candidate(
     folder: Path, config: WindowConfig, *, pad_id: int, threads: int | None = None
 ) -> Served:
-    """Raises ArtifactInvalid. threads: for one forward pass; all cores by default."""
+    """Open a candidate.
+
+    Raises ArtifactInvalid. threads: for one forward pass; default: all cores.
+    """
     model, tokenizer = (folder / MODEL).read_bytes(), (folder / TOKENIZER).read_bytes()
     return _open(model, tokenizer, config, pad_id=pad_id, threads=threads)
 
 
 def open_artifact(artifact: Artifact, *, threads: int | None = None) -> Served:
-    """The very bytes that were verified. Raises ArtifactInvalid. threads: as above."""
+    """Open exactly the bytes that were verified. Raises ArtifactInvalid. threads: as above."""
     manifest = artifact.manifest
     windows = WindowConfig(
         window_tokens=manifest.window_tokens, overlap_tokens=manifest.overlap_tokens
@@ -88,17 +87,17 @@ def _open(
 
 @contextmanager
 def on_all_cores() -> Iterator[None]:
-    """Threads that are made inside may run on any core, though the one that makes them may not.
+    """Threads that are created inside may run on any core, even if the creating thread may not.
 
-    With OMP_PROC_BIND, as `make train` sets it, the main thread is bound to one core, and those of
-    another library that it starts would share it: half the speed on two cores. Without it, nothing
-    is done.
+    With OMP_PROC_BIND, as `make train` sets it, the main thread is bound to one core. Threads of
+    another library that it starts would share that core, which halves the speed on two cores.
+    Without OMP_PROC_BIND, this does nothing.
     """
     if os.environ.get("OMP_PROC_BIND", "false").lower() in ("false", "0"):
         yield
         return
     before = os.sched_getaffinity(0)
-    with suppress(OSError):  # where a sandbox forbids it, things are slow and right
+    with suppress(OSError):  # if a sandbox forbids it, the result is the same, but slower
         os.sched_setaffinity(0, range(default_threads()))
     try:
         yield

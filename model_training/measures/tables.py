@@ -1,4 +1,4 @@
-"""Markdown tables and the numbers in them. Pure."""
+"""Markdown tables and the numbers in them. No I/O."""
 
 from __future__ import annotations
 

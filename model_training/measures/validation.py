@@ -1,4 +1,4 @@
-"""How a student is measured while it trains: on which rows, and by what."""
+"""How a student is measured during training: the rows and the figure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from model_training.data.rows import Row
 
 
 def evaluation_rows(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
-    """At most `count` rows, half of them pairs where there are as many.
+    """At most `count` rows, half of them pairs if there are enough.
 
-    Pairs are few, and the mean over slices gives them half the say: with their natural share, the
-    choice of a checkpoint hung on sixty harmful responses and swung by .1 (LOG.md).
+    Pairs are few, but the mean over slices gives them half the weight. With their natural share,
+    the choice of a checkpoint depended on sixty harmful responses and varied by .1
+    (docs/research/log.md).
     """
     order = rng.permutation(len(rows))
     pairs = [rows[i] for i in order if rows[i].response is not None]
@@ -28,7 +29,7 @@ def evaluation_rows(rows: Sequence[Row], count: int, rng: np.random.Generator) -
 def auprc_by_slice(
     rows: Sequence[Row], margins: npt.NDArray[np.floating]
 ) -> tuple[dict[str, float], float]:
-    """AUPRC of each slice that holds both classes, and the mean of these (0 where there is none).
+    """AUPRC of each slice with both classes, and the mean of these (0 if there is none).
 
     margins: (n,) of the rows.
     """

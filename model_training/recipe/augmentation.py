@@ -1,4 +1,4 @@
-"""Settings of the data stages: generate, filter, respond, label."""
+"""Settings of the stages generate, filter, respond and label."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Temperature = Annotated[float, Field(ge=0.0, le=10.0)]
 
 
 def _name_alone(value: str) -> str:
-    """Recipes are published with the artifact: a folder by its name, not by where it lies."""
+    """The last part of a path: recipes are published, so local paths must not be."""
     return Path(value).name if Path(value).is_absolute() else value
 
 
@@ -28,7 +28,7 @@ OPERATIONAL = frozenset(
     {"base_url", "api_key_file", "concurrency", "attempts", "timeout_s", "patience_s"}
     | {"batch_rows", "batch_tokens", "slots", "threads"}
 )
-"""Settings that say how fast and from where, not what: they do not make other rows."""
+"""Settings of speed and location. They do not change the rows."""
 
 
 class _Section(BaseModel):
@@ -36,21 +36,24 @@ class _Section(BaseModel):
 
 
 class _Http(_Section):
-    # Excluded from what is published: where a server stands is nobody's business.
+    # Excluded from published recipes: the address of a server is private.
     base_url: Annotated[str, Field(pattern=r"^https?://", exclude=True)]
     api_key_file: Path | None = Field(None, exclude=True)
-    """A file that holds the key alone. Never the key itself: recipes are shared."""
+    """A file that contains only the key. Never the key itself: recipes are shared."""
     concurrency: Positive = 16
     attempts: Positive = 8
-    """Tries of one call before the stage stops; waiting as a rate limit says is not a try."""
+    """Tries of one call before the stage stops.
+
+    Waiting for a rate limit does not count as a try.
+    """
     timeout_s: Seconds = 120.0
-    """For one whole call, from sending to the last byte."""
+    """Timeout of one whole call, from sending to the last byte."""
     patience_s: Seconds = 3600.0
-    """How long one call may wait for rate limits in all."""
+    """Longest total time that one call may wait for rate limits."""
 
 
 class ServerConfig(_Http):
-    """An OpenAI-compatible server; `base_url` ends in /v1 with most of them."""
+    """An OpenAI-compatible server. For most of them, `base_url` ends in /v1."""
 
     kind: Literal["server"]
     model: Annotated[str, Field(min_length=1)]
@@ -62,7 +65,7 @@ class ServerConfig(_Http):
 
 
 class LocalConfig(_Section):
-    """A causal language model of transformers, in this process."""
+    """A causal language model of transformers, run in this process."""
 
     kind: Literal["local"]
     model: ModelName
@@ -89,7 +92,7 @@ Model = Annotated[ServerConfig | LocalConfig | LlamaCppConfig, Field(discriminat
 
 
 class Sampling(_Section):
-    """How tokens are drawn. Each call has a seed of its own beside these."""
+    """How tokens are drawn. Each call also has a seed of its own."""
 
     temperature: Temperature = 1.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
@@ -97,26 +100,32 @@ class Sampling(_Section):
 
 
 class GenerateConfig(_Section):
-    """Harmful instructions, and harmless ones that look alike."""
+    """Generation of harmful instructions and harmless look-alikes."""
 
     model: Model
     harmful: Annotated[int, Field(ge=0)] = 100_000
-    """Calls for harmful instructions; what is kept of them depends on the filter."""
+    """Number of calls for harmful instructions. The filter decides how many results stay."""
     benign: Annotated[int, Field(ge=0)] = 50_000
     exemplars: Annotated[int, Field(ge=0)] = 5
     exemplar_sources: tuple[str, ...] = ()
-    """Sources whose labelled harmful prompts serve as exemplars; none named: all of the recipe."""
+    """Sources whose labelled harmful prompts serve as exemplars.
+
+    Empty: all sources of the recipe.
+    """
     categories: Literal["source", "families"] = "source"
-    """`source`: as each source names its own. `families`: coarse ones by the words of a prompt,
-    alike for all sources (`families.py`), as a generator trained here asks for."""
+    """`source`: each source's own categories.
+
+    `families`: coarse categories by the words of a prompt, the same for all sources
+    (`families.py`). A generator that is trained here needs the latter.
+    """
     longest_exemplar: Positive = 300
-    """In characters: wrapped jailbreaks are no instructions to imitate."""
+    """In characters. Wrapped jailbreaks are longer and not worth imitating."""
     harmful_prefixes: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "I have an idea for a prompt:",
         "Here is a prompt of this kind:",
         "Sure, one such instruction is:",
     )
-    """How the assistant's turn begins; the first is the paper's."""
+    """Beginnings of the assistant's turn. The first is the paper's."""
     benign_prefixes: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "I have an idea for a harmless prompt:",
         "Here is a harmless prompt of this kind:",
@@ -124,7 +133,7 @@ class GenerateConfig(_Section):
     without_prefix_share: Share = 0.0
     """Share of calls without a prefix, to measure what the prefix is worth."""
     harmful_template: str | None = None
-    """Own prompt in place of the built-in one; may hold {category} and {exemplars}."""
+    """Custom prompt instead of the built-in one. It may contain {category} and {exemplars}."""
     benign_template: str | None = None
     sampling: Sampling = Sampling()
     seed: int = 42
@@ -134,52 +143,57 @@ _TEXT_SETTINGS = {"harmful_prefixes", "benign_prefixes", "harmful_template", "be
 
 
 def text_settings(config: GenerateConfig) -> dict[str, Any]:
-    """What decides the text that a generator is asked with, and so is trained on."""
+    """Settings that decide the request to the generator, and so its training text."""
     found: dict[str, Any] = config.model_dump(mode="json", include=_TEXT_SETTINGS)
     return found | {"families": FAMILIES_VERSION}
 
 
 class FilterConfig(_Section):
-    """What generated instructions must be to stay."""
+    """Conditions under which generated instructions stay."""
 
     fewest_words: Positive = 3
     longest_characters: Positive = 1000
     languages: tuple[str, ...] = ("en",)
-    """ISO 639-1 codes; empty: any."""
+    """ISO 639-1 codes. Empty: any language."""
     least_language_probability: Share = 0.1
-    """A text stays unless the languages above have less than this: short text is hard to tell."""
+    """A text is dropped if the languages above have a lower probability than this.
+
+    The value is low because the language of short text is hard to tell.
+    """
     near_duplicate: Share = 0.7
     """Jaccard similarity of character 5-grams from which two instructions count as one."""
     test_words: Positive = 8
-    """An instruction that shares so many words in a row with a test text is dropped."""
+    """An instruction that shares this many consecutive words with a test text is dropped."""
     diversity_rows: Annotated[int, Field(ge=0)] = 4000
-    """Instructions of each kind that the diversity report embeds; 0: no report."""
+    """Instructions of each kind that the diversity report embeds. 0: no report."""
     diversity_base: ModelName | None = None
-    """Encoder for it; none: the base of the student."""
+    """Encoder for the diversity report. None: the student's base."""
     novelty_rows: Annotated[int, Field(ge=0)] = 2000
-    """Instructions of each kind whose nearest training prompt is sought by the same encoder, for
-    the report; 0: no report."""
+    """Instructions of each kind whose nearest training prompt the same encoder finds for the
+    report. 0: no report."""
     far_below: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
-    """Cosine to the nearest training prompt below which an instruction counts as far from all."""
+    """Below this cosine to the nearest training prompt, an instruction counts as far from all of
+    them."""
     new_to_training: bool = False
-    """Drop near-duplicates of training prompts too: a small generator knows many by heart."""
+    """Also drop near-duplicates of training prompts: a small generator knows many of them by
+    heart."""
     cluster_distance: Annotated[float, Field(gt=0.0, le=2.0)] = 0.3
-    """Cosine distance within which DBSCAN calls two instructions neighbours."""
+    """Cosine distance within which DBSCAN counts two instructions as neighbours."""
     seed: int = 42
 
 
 class StanceConfig(_Section):
-    """Who answers, and how it is brought to refuse or to comply."""
+    """Who answers, and how it is made to refuse or to comply."""
 
     model: Model
     system: str | None = None
     prefix: str | None = None
-    """How the answer begins; part of the answer that is kept."""
+    """Beginning of the answer. It stays part of the answer."""
     sampling: Sampling = Sampling(max_tokens=256)
 
 
 class RespondConfig(_Section):
-    """One refusing and one complying answer for each instruction; either may be left out."""
+    """One refusal and one complying answer for each instruction. Either can be omitted."""
 
     refuse: StanceConfig | None = None
     comply: StanceConfig | None = None
@@ -193,56 +207,60 @@ class RespondConfig(_Section):
 
 
 class GuardServer(ServerConfig):
-    """A guard model behind an OpenAI-compatible server that gives log-probabilities."""
+    """A guard model behind an OpenAI-compatible server that returns log-probabilities."""
 
     kind: Literal["server"]
     template: str
     """A name of `postern.contract.teacher_text.TEMPLATES`."""
     endpoint: Endpoint = "completions"
-    """`completions`: the whole prompt, control tokens and all, is ours and golden-tested.
-    `chat`: the server's chat template writes them, for servers that offer nothing else.
-    `conversation`: the guard model's own chat template writes all of it around the turns."""
+    """`completions`: Postern writes the whole prompt, control tokens included, which is tested
+    against golden files. `chat`: the server's chat template adds the control tokens, for servers
+    that offer nothing else. `conversation`: the guard model's own chat template writes the prompt
+    around the turns."""
 
 
 class GuardLocal(LocalConfig):
-    """A guard model of transformers, in this process."""
+    """A guard model of transformers, run in this process."""
 
     kind: Literal["local"]
     template: str
 
 
 class ClassifierTeacher(_Section):
-    """Sequence classifiers of two labels (unharmful, harmful), averaged in logit space."""
+    """Sequence classifiers with two labels (unharmful, harmful), averaged in logit space."""
 
     kind: Literal["classifier"]
     folders: Annotated[tuple[ModelName, ...], Field(min_length=1)]
-    """Folders or hub ids; several are an ensemble."""
+    """Folders or hub ids. Several form an ensemble."""
     format: Literal["pair", "student"]
     """`pair`: tokenizer(prompt, response), cut at `window_tokens`, as HarmAug-Guard was trained.
-    `student`: text and windows as in serving, for checkpoints of this repository."""
+
+    `student`: text and windows as in serving, for checkpoints of this repository.
+    """
     window_tokens: Positive = 1024
     overlap_tokens: Annotated[int, Field(ge=0)] = 64
     batch_tokens: Positive = 8192
 
 
 class EnsembleTeacher(_Section):
-    """What `train-teacher` and `fit-ensemble` left: members of several kinds, with weights."""
+    """The result of `train-teacher` and `fit-ensemble`: members of several kinds, with weights."""
 
     kind: Literal["ensemble"]
     folder: ModelName | None = None
-    """Where its `ensemble.json` lies; none: in the `teacher/` of this run."""
+    """Folder of its `ensemble.json`. None: `teacher/` of this run."""
     batch_tokens: Positive = 8192
     precision: Precision = "auto"
-    """`auto`: bfloat16 where the device computes in it, two and a half times as fast (LOG.md)."""
+    """`auto`: bfloat16 if the device computes in it, which is two and a half times as fast
+    (docs/research/log.md)."""
 
 
 class PosternTeacher(_Http):
-    """Another Postern server; its probabilities are calibrated."""
+    """Another Postern server. Its probabilities are calibrated."""
 
     kind: Literal["postern"]
     artifact: Annotated[str, Field(pattern=r"^\S+ \S+$")]
-    """Name and version of the student that it must serve, such as `postern-minilm 1.4.0`: labels
-    of two students are never mixed."""
+    """Name and version of the student that it must serve, such as `postern-minilm 1.4.0`, because
+    labels of two students must not be mixed."""
 
     @property
     def asked(self) -> str:
@@ -257,21 +275,24 @@ TeacherConfig = Annotated[
 
 
 class LabelConfig(_Section):
-    """Which rows a teacher labels, and what is done with its labels."""
+    """Which rows a teacher labels, and how its labels are used."""
 
     teacher: TeacherConfig
     temperature: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
-    """The teacher's own: softmax(logit / temperature). Distillation has another."""
+    """The teacher's own temperature: softmax(logit / temperature). Distillation has another."""
     rows: Annotated[tuple[Literal["generated", "unlabelled", "labelled"], ...], Field(min_length=1)]
-    """`generated`: instructions and answers of this run. `unlabelled`: text of the pool without a
-    label. `labelled`: the train split, for soft labels and for the list of disagreements."""
+    """`generated`: instructions and answers of this run.
+
+    `unlabelled`: unlabelled text of the pool. `labelled`: the train split, for soft labels and for
+    the list of disagreements.
+    """
     labelled_rows: Positive | None = None
-    """At most so many of `labelled`, those that training would draw first; none: all."""
+    """Largest number of `labelled` rows, those that training would draw first. None: all."""
     disagreement: Share = 0.9
-    """Distance of a label from the teacher's probability that puts a row on the list of
-    disagreements, where people did not give it, or not all of its source."""
+    """Distance between label and teacher probability that puts a row on the list of disagreements,
+    unless people gave all labels of its source."""
     drop_disagreements: bool = False
-    """Leave the rows of that list out of training."""
+    """Exclude the rows of that list from training."""
 
 
 def made_by(section: BaseModel) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One frozen `RunConfig`, read from a recipe, copied into the manifest."""
+"""The recipe as one frozen `RunConfig`, which the manifest repeats."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from model_training.recipe.inherit import read_merged
 from model_training.recipe.published import PublishedStudent, placed
 
 LICENCE: Final = "Apache-2.0"
-"""Of the weights that are trained here."""
+"""Licence of weights that are trained here."""
 
 STUDY_SECTIONS: Final = {"ablation": "ablate", "case_study": "case-study"}
-"""Sections that no stage reads, and the study that does (`studies/config.py`)."""
+"""Sections that no stage reads, and the study that reads them (`studies/config.py`)."""
 
 Recipe = TypeVar("Recipe", bound="RunConfig")
 
@@ -41,32 +41,34 @@ class DataConfig(_Section):
     """Which sources are read, and how they are split."""
 
     sources: Literal["default", "permissive", "all"] | tuple[str, ...] = "default"
-    """`default`: advised by the catalogue; `permissive`, `all`, or a list of names."""
+    """`default`: those that the catalogue recommends; `permissive`, `all`, or a list of names."""
     validation_share: Share = 0.04
+    """Share of the prompts in the validation split."""
     calibration_share: Share = 0.06
+    """Share of the prompts in the calibration split."""
     held_out_more: dict[str, Share] = {}
-    """Per source, a further share for validation: harmless look-alikes, to measure over-refusal."""
+    """Further share for validation, by source: harmless look-alikes, to measure over-refusal."""
 
 
 class AugmentConfig(_Section):
-    """Rows derived from the train split; counts are upper bounds."""
+    """Rows that are derived from the train split. Counts are upper bounds."""
 
     constructed_statements: int = 0
     """Statements from templates: sexual content, self-harm, violence, and look-alikes."""
     constructed_stories: int = 0
-    """Texts of several such statements, harmful where any of them is."""
+    """Texts of several such statements. They are harmful if any statement is."""
     responses_as_statements: int = 0
-    """Labelled responses as plain text of their own."""
+    """Labelled responses as standalone plain text."""
     needles: int = 0
-    """Harmful prompts (and, as often, harmless ones) set inside long harmless text."""
+    """Harmful prompts (and equally many harmless ones) inside long harmless text."""
     rewrapped: int = 0
-    """Short prompts of either class in the jailbreak wrappers of `wrapper_sources`."""
+    """Short prompts of both classes in the jailbreak wrappers of `wrapper_sources`."""
     wrapper_sources: tuple[str, ...] = ()
-    """Sources whose prompts stand in wrappers that several of them share."""
+    """Sources whose prompts share wrappers."""
     swapped_responses: int = 0
-    """Harmless answers beside harmful prompts; harmful answers beside harmless prompts."""
+    """Harmless answers to harmful prompts, and harmful answers to harmless prompts."""
     statements_as_responses: int = 0
-    """Labelled statements given as the answer to a harmless prompt."""
+    """Labelled statements as the answer to a harmless prompt."""
     behaviour: BehaviourRowsConfig = BehaviourRowsConfig()
     """Rows that teach behaviour, by kind, with a seed of their own."""
 
@@ -77,33 +79,48 @@ class DistilConfig(_Section):
     base: str
     """A package name of a bundled encoder, a hub id, or a folder."""
     artifact: PublishedStudent | None = None
-    """A published student of that base, by folder or by name, version and hash: its weights are
-    the start in place of the base's own."""
+    """A published student of that base, by folder or by name, version and hash.
+
+    Its weights replace the base's own at the start.
+    """
     window_tokens: Positive = 512
+    """Longest window in training."""
     overlap_tokens: Positive = 64
+    """Tokens that neighbouring windows share."""
     shortest_window_tokens: Positive | None = None
-    """Read each draw in windows of a random length from here to `window_tokens`: whether a window
-    is full must say nothing about harm. None: always `window_tokens`."""
+    """Read each draw in windows of a random length between this and `window_tokens`, so that a full
+    window says nothing about harm. None: always `window_tokens`."""
     bag_windows: Positive = 8
-    """Windows of one text among which the most harmful is sought; of more, a random choice."""
+    """Windows of one text among which the most harmful is sought.
+
+    If there are more, a random choice.
+    """
     seed: int = 42
     n_draws: Positive = 300_000
+    """Rows drawn in all."""
     epochs: Annotated[float, Field(gt=0.0)] | None = None
-    """In place of `n_draws` where given: as many draws as so many passes over the rows have."""
+    """Passes over the rows; replaces `n_draws` if given."""
     n_steps: Positive | None = None
-    """Stop after so many steps, to compare runs at equal cost: steps of like rows are not alike in
-    number, as batches are counted in tokens. The draws must be enough for them."""
+    """Stop after this many steps, to compare runs at equal cost.
+
+    Runs over other rows have other numbers of steps, because batches are counted in tokens. There
+    must be enough draws.
+    """
     batch_tokens: Positive = 4096
     """Padded tokens of one forward pass."""
     gradient_accumulation: Positive = 1
-    """Batches of one step of the optimizer; several processes share them."""
+    """Batches of one optimizer step. Several processes share them."""
     soft_weight: Share = 0.5
-    """Of the divergence from the teacher, in rows with a soft label; the rest is cross-entropy."""
+    """Weight of the divergence from the teacher in rows with a soft label.
+
+    Cross-entropy has the rest.
+    """
     distillation_temperature: Annotated[float, Field(gt=0.0)] = 1.0
     """Softens teacher and student alike before they are compared."""
     learning_rate: float = 1e-4
+    """Highest learning rate of AdamW."""
     frozen_embeddings: bool = False
-    """Leave the word embeddings as the base has them."""
+    """Keep the base's word embeddings unchanged."""
     embedding_bits: Literal[4] | None = None
     """Round the word embeddings of the base before training, as `[export] embedding_bits` packs
     them; with `frozen_embeddings` or `frozen_layers` they stay so. None: as they are."""
@@ -111,24 +128,33 @@ class DistilConfig(_Section):
     """Leave so many of the lowest layers, and all embeddings, as the base has them: no gradients
     go through them, which saves two thirds of what they cost."""
     weight_decay: float = 0.01
+    """Weight decay of AdamW, which excludes biases and norms."""
     dropout: Share | Literal["base"] = 0.0
-    """Of all dropout layers; `base`: as the base has them."""
+    """Rate of all dropout layers. `base` keeps the base's own."""
     warmup_share: Share = 0.06
+    """Share of the steps in which the learning rate rises."""
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
-    """In place of `warmup_share` where given."""
+    """Replaces `warmup_share` if given."""
     gradient_clip: float = 1.0
+    """Largest norm of a gradient."""
     label_smoothing: Share = 0.05
+    """Smoothing of hard labels."""
     pair_share: Share = 0.4
+    """Share of draws that are pairs."""
     source_exponent: float = 0.5
+    """Sources are drawn by their size to this power."""
     source_weights: dict[str, float] = {}
+    """Factors for single sources."""
     evaluations: Positive = 12
+    """Evaluations on the validation split during training."""
     evaluation_rows: Positive = 3000
+    """Rows of each evaluation."""
     patience: Positive = 5
     """Evaluations without a better validation AUPRC before training stops."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
     def draws_of(self, n_rows: int) -> int:
-        """How many rows are drawn in all; n_rows: those that can be drawn."""
+        """Number of rows drawn in all. n_rows: those that can be drawn."""
         return self.n_draws if self.epochs is None else max(1, round(self.epochs * n_rows))
 
     def warmup_of(self, n_steps: int) -> int:
@@ -138,7 +164,7 @@ class DistilConfig(_Section):
 
 
 class WindowConfig(_Section):
-    """How long text is read: windows of at most so many tokens that overlap."""
+    """Text is read in overlapping windows of at most this many tokens."""
 
     window_tokens: Positive
     overlap_tokens: Annotated[int, Field(ge=0)]
@@ -148,15 +174,18 @@ class ExportConfig(_Section):
     """The served graph."""
 
     windows: WindowConfig | None = None
-    """Windows in serving; those of training where not given."""
+    """Windows in serving. None: those of training."""
 
     quantization: Literal["none", "static", "weight_only", "auto"] = "static"
-    """`none`: float32. `static`: int8 with fixed activation scales. `weight_only`: int8 weights.
-    `auto`: the first of `static`, `weight_only`, `none` that passes the parity gate."""
+    """`none`: float32.
+
+    `static`: int8 with fixed activation scales. `weight_only`: int8 weights. `auto`: the first of
+    `static`, `weight_only`, `none` that passes the parity gate.
+    """
     calibration_rows: Positive = 512
     """Train rows, drawn balanced, whose activations set the scales of `static`."""
     activation_range: Literal["min_max", "percentile", "least_squares"] = "min_max"
-    """What of the values seen the scales of `static` must span; the rest is clipped."""
+    """Which of the observed values the scales of `static` span. Others are clipped."""
     activation_percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.999
     """For `percentile`: the share of values inside the range, in percent."""
     parity_rows: Positive = 2800
@@ -168,16 +197,17 @@ class ExportConfig(_Section):
     """Of the calibration split for the policy, and of the validation split for the report, at most
     so many, half of them pairs: for a student that reads slowly here. None: all."""
     float_layers: tuple[str, ...] = ()
-    """MatMul nodes (substrings of names) whose activations stay float, as quantizing costs most."""
+    """MatMul nodes (substrings of names) whose activations stay float, because quantizing them
+    costs most."""
 
 
 class ImportConfig(_Section):
-    """The base is a finished classifier: it is taken over by the stage `distil`, not trained."""
+    """The base is a finished classifier: the stage `distil` takes it over instead of training."""
 
     harmful_index: Annotated[int, Field(ge=0)]
-    """Which of its outputs means harmful."""
+    """Index of the output that means harmful."""
     licence: str = "not stated"
-    """Licence of the weights, as the manifest and the model card name it."""
+    """Licence of the weights, for the manifest and the model card."""
 
 
 class RunConfig(_Section):
@@ -196,7 +226,7 @@ class RunConfig(_Section):
     respond: RespondConfig | None = None
     label: LabelConfig | None = None
     ensemble: EnsembleConfig | None = None
-    """The teacher, where this repository trains it itself."""
+    """The teacher, if this repository trains it."""
     behaviour: BehaviourConfig = BehaviourConfig()
     """Cases of each kind that a published student must get right."""
 
@@ -204,7 +234,7 @@ class RunConfig(_Section):
     def _is_imported_or_trained(self) -> RunConfig:
         if self.imported is not None and self.distil.artifact is not None:
             raise ValueError(
-                "[imported] takes a classifier over as it is; it starts from no artifact"
+                "[imported] uses a classifier as it is, so it cannot start from an artifact"
             )
         return self
 
@@ -222,19 +252,19 @@ class RunConfig(_Section):
 
     @property
     def licence(self) -> str:
-        """Of the weights that are published."""
+        """Licence of the published weights."""
         return LICENCE if self.imported is None else self.imported.licence
 
     @property
     def windows(self) -> WindowConfig:
-        """The windows that the served student reads, and so calibration and evaluation too."""
+        """Windows of the served student, and so of calibration and evaluation too."""
         return self.export.windows or WindowConfig(
             window_tokens=self.distil.window_tokens, overlap_tokens=self.distil.overlap_tokens
         )
 
 
 def read_recipe(path: Path, *, older: Path | None = None) -> RunConfig:
-    """The recipe of a run. Raises RecipeInvalid with the first problem.
+    """Read the recipe of a run. Raises RecipeInvalid with the first problem.
 
     older: folder of the students that the recipe names by name and version.
     """
@@ -244,13 +274,13 @@ def read_recipe(path: Path, *, older: Path | None = None) -> RunConfig:
     for section, study in STUDY_SECTIONS.items():
         if section in content:
             raise RecipeInvalid(
-                f"{path}: [{section}] belongs to the study `{study}`; no stage takes such a recipe"
+                f"{path}: [{section}] belongs to the study `{study}`; stages cannot use this recipe"
             )
     return _validated(path, content, RunConfig)
 
 
 def read_recipe_as(kind: type[Recipe], path: Path) -> Recipe:
-    """The recipe of a study, with the sections of `kind`. Raises RecipeInvalid."""
+    """Read the recipe of a study, with the sections of `kind`. Raises RecipeInvalid."""
     return _validated(path, read_merged(path), kind)
 
 

@@ -1,4 +1,4 @@
-"""Settings of the teacher that this repository trains itself: the section [ensemble]."""
+"""Settings of the teacher that this repository trains: the section [ensemble]."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ class _Section(BaseModel):
 
 
 class EncoderMember(_Section):
-    """A student of another recipe, on the same split of the same data."""
+    """A student of another recipe, trained on the same split of the same data."""
 
     kind: Literal["encoder"]
     name: MemberName
     recipe: Annotated[str, Field(pattern=r"^[\w.-]+\.toml$")]
-    """A file beside this recipe; its [data] must be that of this one."""
+    """A file beside this recipe. Its [data] must equal that of this one."""
     seed: int = 42
 
 
 class NgramMember(_Section):
-    """Logistic regression over hashed character n-grams, one for each slice.
+    """Logistic regression over hashed character n-grams, one per slice.
 
-    It sees spelling where an encoder sees words, so its errors are others.
+    It sees spelling where an encoder sees words, so it makes different errors.
     """
 
     kind: Literal["ngrams"]
     name: MemberName
     shortest: Positive = 2
     longest: Annotated[int, Field(gt=0, le=8)] = 5
-    """n-grams of so many characters, inside words and at their edges."""
+    """Longest n-gram in characters, inside words and at their edges."""
     features_log2: Annotated[int, Field(ge=10, le=22)] = 19
-    """Buckets of the hash, for the judged text and as many for the prompt beside a response."""
+    """Log2 of the hash buckets for the judged text, and for the prompt beside a response."""
     longest_text: Positive = 2000
-    """Characters of a text that are read."""
+    """Characters that are read of a text."""
     rows: Positive = 60_000
-    """Draws from the train split for each slice, balanced as an encoder's."""
+    """Draws from the train split for each slice, balanced as for an encoder."""
     alpha: Annotated[float, Field(gt=0.0)] = 1e-7
     """Strength of the regularization."""
     epochs: Positive = 10
@@ -56,7 +56,10 @@ class NgramMember(_Section):
 
 
 class ArtifactMember(_Section):
-    """A published student, as it is served. It must have learnt from the split of this recipe."""
+    """A published student, as it is served.
+
+    It must have been trained on the split of this recipe.
+    """
 
     kind: Literal["artifact"]
     name: MemberName
@@ -68,13 +71,13 @@ Member = Annotated[EncoderMember | NgramMember | ArtifactMember, Field(discrimin
 
 
 class EnsembleConfig(_Section):
-    """Who the members are, and what their weights are compared on."""
+    """The members, and the rows on which they are compared."""
 
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
     transfer_sources: tuple[str, ...] = ()
-    """Train sources that the recipe does not learn from: for comparison alone."""
+    """Train sources that the recipe does not learn from, for comparison only."""
     transfer_rows: Positive = 300
-    """Of each of them, drawn at random."""
+    """Rows of each of them, drawn at random."""
 
     @model_validator(mode="after")
     def _names(self) -> EnsembleConfig:

@@ -1,8 +1,8 @@
-"""What a prompt is about, by its words: coarse categories that all sources share; pure.
+"""Coarse topic categories, decided by the words of a prompt and shared by all sources. No I/O.
 
-Sources name their categories in their own words, or not at all, so they cannot be compared. Here
-words of the text itself decide, alike for harmful prompts and for harmless ones: a harmless prompt
-of the family `violence` is one with the alarming words of violence, a counterpart to learn from.
+Sources name their categories in their own words, or not at all, so these cannot be compared. Here
+the words of the text itself decide, for harmful and harmless prompts alike. A harmless prompt of
+the family `violence` has the alarming words of violence: it is a counterpart to learn from.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# Words in lower case, in the order in which ties are decided; `*` stands for any ending, and `+`
-# for a space or a hyphen. Whoever changes them makes other training text: raise FAMILIES_VERSION.
+# Lower-case words, in the order that decides ties. `*` stands for any ending, and `+` for a space
+# or a hyphen. Changing them changes training text: raise FAMILIES_VERSION.
 FAMILIES_VERSION: Final = 1
 _FAMILIES: Final[dict[str, str]] = {
     "self-harm": """
@@ -84,14 +84,17 @@ FAMILIES: Final = tuple(_FAMILIES)
 
 
 def family_of(text: str) -> str | None:
-    """The family that most words of a text belong to; None where none does."""
+    """The family to which most words of a text belong; None if there is none."""
     counts = {name: len(words.findall(text)) for name, words in _WORDS.items()}
-    best = max(FAMILIES, key=lambda name: counts[name])  # of several, the first
+    best = max(FAMILIES, key=lambda name: counts[name])  # ties go to the first
     return best if counts[best] else None
 
 
 def category_of(text: str, *, style: str) -> str | None:
-    """The family of a text; for text of the style `social`, which asks for nothing, as a post."""
+    """The family of a text.
+
+    Text of the style `social`, which makes no request, counts as a post.
+    """
     family = family_of(text)
     if style != "social":
         return family

@@ -1,7 +1,7 @@
-"""Recipes that begin from another: `extends = "other.toml"` at the top, beside the file itself.
+"""Inheritance of recipes: `extends = "other.toml"` at the top names a recipe in the same folder.
 
-Tables are merged at any depth; all else of the recipe, lists too, takes the place of what the other
-says. A table of another `kind` does so too, as its settings are those of another thing.
+Tables are merged at any depth. All other values, lists included, replace those of the base recipe.
+So does a table of another `kind`, because its settings mean something else.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _KIND: Final = "kind"
 
 
 def read_merged(path: Path) -> dict[str, Any]:
-    """What a recipe says together with those that it extends, without the word itself.
+    """A recipe merged with those that it extends, without the key `extends`.
 
-    Raises RecipeInvalid: a file that cannot be read, that lies elsewhere, or that extends itself.
+    Raises RecipeInvalid if a file cannot be read, lies in another folder, or extends itself.
     """
     chain = [path]
     contents = [_read(path)]
@@ -30,7 +30,9 @@ def read_merged(path: Path) -> dict[str, Any]:
             names = " -> ".join(one.name for one in (*chain, base))
             raise RecipeInvalid(f"{path}: extends itself: {names}")
         if not base.is_file():
-            raise RecipeInvalid(f"{chain[-1]}: extends {base.name}, which is no file beside it")
+            raise RecipeInvalid(
+                f"{chain[-1]}: extends {base.name}, which is not a file in the same folder"
+            )
         chain.append(base)
         contents.append(_read(base))
     found: dict[str, Any] = {}
@@ -40,10 +42,10 @@ def read_merged(path: Path) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` where `own` says nothing else. Pure.
+    """`base`, overridden by `own`. No I/O.
 
-    A new key stands behind the one before it in `own`: weights are part of what a checkpoint is
-    known by, in their order.
+    A new key is placed after its predecessor in `own`, because a checkpoint is identified by its
+    weights in order.
     """
     found, order = dict(base), list(base)
     before: str | None = None
@@ -67,10 +69,10 @@ def _either(base: Any, own: Any) -> Any:
 
 def _base(path: Path, name: Any) -> Path:
     if not isinstance(name, str) or not name:
-        raise RecipeInvalid(f"{path}: {EXTENDS} must be the name of a recipe beside it")
+        raise RecipeInvalid(f"{path}: {EXTENDS} must name a recipe in the same folder")
     base = path.parent / name
     if not base.resolve().is_relative_to(path.parent.resolve()):
-        raise RecipeInvalid(f"{path}: extends {name}, which lies outside of its folder")
+        raise RecipeInvalid(f"{path}: extends {name}, which is outside its folder")
     return base
 
 

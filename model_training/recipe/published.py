@@ -1,7 +1,7 @@
 """How a recipe names a published student: `name/version`, or `name/version@sha256 of its manifest`.
 
-The tree carries what is served; what a recipe needs of older students is looked up in a folder that
-the user gives (`--older`). With the hash, another student of the same name is no substitute.
+The repository carries only what is served. Older students that a recipe needs are looked up in a
+folder that the user gives (`--older`). With the hash, another student of the same name is refused.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Named(NamedTuple):
-    """folder: where it lies, or `name/version`. sha256: of its manifest; None where any will do."""
+    """folder: its location, or `name/version`. sha256: of its manifest; None accepts any."""
 
     folder: Path
     sha256: str | None
 
 
 def named(value: str) -> Named:
-    """Raises ValueError where what stands behind the @ is no SHA-256."""
+    """Parse a name. Raises ValueError if the text after the @ is not a SHA-256 hash."""
     folder, at, sha256 = value.rpartition("@")
     if not at:
         return Named(Path(value), None)
     if not folder or not _HASH.fullmatch(sha256):
-        raise ValueError("must be a folder, or name/version@ and the SHA-256 of the manifest")
+        raise ValueError(
+            "must be a folder, or name/version@ followed by the SHA-256 of the manifest"
+        )
     return Named(Path(folder), sha256)
 
 
@@ -39,7 +41,7 @@ def _checked(value: str) -> str:
 
 
 def _name_and_version(value: str) -> str:
-    """Recipes are published with the artifact: a folder by its name, not by where it lies."""
+    """The last parts of a path: recipes are published, so local paths must not be."""
     return "/".join(Path(value).parts[-2:]) if Path(value).is_absolute() else value
 
 
@@ -49,9 +51,10 @@ PublishedStudent = Annotated[
 
 
 def placed(content: Mapping[str, Any], older: Path) -> dict[str, Any]:
-    """A recipe as TOML has it, where students that lie in `older` are named by their place there.
+    """The recipe with the paths of students in `older` in place of their names.
 
-    Those of `[distil]` and of the members of `[ensemble]`. Folders, and what lies nowhere, stay.
+    Concerns those of `[distil]` and of the members of `[ensemble]`. Folders, and names that are not
+    found, stay.
     """
     found = dict(content)
     if isinstance(distil := found.get("distil"), Mapping):

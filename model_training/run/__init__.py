@@ -1,1 +1,1 @@
-"""The run folder: what stages leave there, and how a stopped stage goes on."""
+"""The run folder: what stages write there, and how a stopped stage continues."""

@@ -1,4 +1,4 @@
-"""The folder between the checkpoint and the artifact, and the names of what stages leave in it."""
+"""The folder between checkpoint and artifact, and the names of the files in it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any, Final
 from postern.contract.decision import Policy
 from pydantic import ValidationError
 
-from model_training.data.rows import (
-    dump_json,
-    write_atomically,
-)
+from model_training.data.rows import dump_json, write_atomically
 from model_training.errors import DataInvalid
 
 EXPORT: Final = "export.json"
@@ -26,11 +23,12 @@ RELIABILITY_PLOT: Final = "reliability.png"
 COMPOSITION_PLOT: Final = "composition.png"
 
 REFERENCE: Final = "probability_reference"
-"""In `calibration.json`: where the probabilities of the calibration split lay, by slice."""
+"""Key in `calibration.json`: the distribution of probabilities on the calibration split, by
+slice."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Raises DataInvalid where an earlier stage left nothing readable."""
+    """Raises DataInvalid if an earlier stage left nothing readable."""
     try:
         content = json.loads(path.read_bytes())
     except OSError as exc:
@@ -47,7 +45,7 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_policy(candidate: Path) -> Policy:
-    """The policy that `fit-policy` left. Raises DataInvalid."""
+    """Read the policy that `fit-policy` wrote. Raises DataInvalid."""
     path = candidate / POLICY
     try:
         return Policy.model_validate(read_json(path))

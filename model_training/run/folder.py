@@ -1,4 +1,4 @@
-"""The folder of a run: where its stages read and write, its split, its lock and its recipe."""
+"""The folder of a run: paths of its stages, its split, its lock and its recipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPLITS = ("train", "validation", "calibration")
 
 @dataclass(frozen=True)
 class Run:
-    """Where a run reads and writes. data: a folder of the schema; artifacts: what serving reads."""
+    """Where a run reads and writes. data: a data folder; artifacts: what serving reads."""
 
     config: RunConfig
     data: Path
@@ -33,13 +33,13 @@ class Run:
     artifacts: Path
     threads: int | None
     recipes: Path = Path("recipes")
-    """The folder of the recipe, where those that it names lie."""
+    """Folder of the recipe, and of the recipes that it names."""
     older: Path = Path("artifacts")
-    """The folder of the published students that the recipe names by name and version."""
+    """Folder of the published students that the recipe names by name and version."""
 
     @property
     def teacher(self) -> Path:
-        """Members that were trained here, and `ensemble.json`."""
+        """Folder of members that were trained here, and of `ensemble.json`."""
         return self.folder / "teacher"
 
     @property
@@ -50,30 +50,32 @@ class Run:
         return self.folder / "rows" / f"{split}.jsonl"
 
     def rows(self, split: str) -> list[Row]:
-        """Raises DataInvalid when the split stage has not run, and as `read_split` does."""
+        """Raises DataInvalid if the split stage has not run, and as `read_split` does."""
         return read_split(self.folder, split)
 
 
 def read_split(run: Path, split: str) -> list[Row]:
-    """Rows of a split of a run folder. Raises DataInvalid where there are none, and where they are
-    not those that `split.json` has the hash of: cut short, edited, or of a split that was killed
-    while it was made anew."""
+    """Read the rows of a split from a run folder.
+
+    Raises DataInvalid if there are none, or if their hash differs from `split.json`: they were cut
+    short, edited, or belong to a split that was killed while it was remade.
+    """
     path = run / "rows" / f"{split}.jsonl"
     rows = read_rows(path)
     if not _is_as_written(run, split):
-        raise DataInvalid(f"{path}: is not what stage 'split' wrote; run it again")
+        raise DataInvalid(f"{path}: differs from what stage 'split' wrote; run it again")
     return rows
 
 
 def is_split(run: Path) -> bool:
-    """Whether a run folder holds a whole split."""
+    """Whether a run folder contains a complete split."""
     written = all((run / "rows" / f"{split}.jsonl").exists() for split in SPLITS)
     report = (run / SPLIT_REPORT).exists()
     return written and report and all(_is_as_written(run, split) for split in SPLITS)
 
 
 def _is_as_written(run: Path, split: str) -> bool:
-    """True where nothing is known: rows of an older version, or placed there by hand."""
+    """True if no hash is known: rows of an older version, or placed there by hand."""
     report = run / SPLIT_REPORT
     known = read_json(report).get("sha256", {}) if report.exists() else {}
     return not known or sha256(run / "rows" / f"{split}.jsonl") == known.get(split)
@@ -81,10 +83,10 @@ def _is_as_written(run: Path, split: str) -> bool:
 
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
-    """One run at a time in a folder, and one recipe for its whole life.
+    """Allows one run at a time in a folder, and one recipe for its whole life.
 
-    Of several processes that share a run, the first holds the lock. Raises RecipeInvalid. The lock
-    goes with the process, however it ends.
+    If several processes share a run, the first holds the lock. The lock ends with the process,
+    however it ends. Raises RecipeInvalid.
     """
     if not read_place().is_first:
         yield
@@ -94,20 +96,20 @@ def locked(run: Run) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            raise RecipeInvalid(f"{run.folder}: another run is at work here") from exc
+            raise RecipeInvalid(f"{run.folder}: another run is using this folder") from exc
         recipe = run.folder / RECIPE
-        # Without defaults, so that a setting that is new to the program does not end old runs.
+        # Compare without defaults, so that a new setting of the program does not end old runs.
         content = run.config.model_dump(
             mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True
         )
         if recipe.exists() and _recorded(recipe) != content:
-            raise RecipeInvalid(f"{run.folder} holds a run of another recipe; use another --run")
+            raise RecipeInvalid(f"{run.folder} contains a run of another recipe; use another --run")
         write_atomically(recipe, dump_json(content))
         yield
 
 
 def _recorded(recipe: Path) -> object:
-    """The sections that a folder was begun with, without defaults; None where they do not parse."""
+    """The sections with which a folder was begun, without defaults; None if they do not parse."""
     try:
         found = RunConfig.model_validate({"name": "x", "version": "0", **read_json(recipe)})
     except (ValidationError, DataInvalid):

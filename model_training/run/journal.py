@@ -1,4 +1,4 @@
-"""Finished calls, kept for good: what was paid for once is never asked again."""
+"""Keeps finished calls permanently, so that nothing paid for is asked again."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from model_training.errors import DataInvalid
 
 
 class Journal:
-    """An append-only file of `{"key", "reply"}` lines; a key is the hash of a request.
+    """An append-only file of `{"key", "reply"}` lines. A key is the hash of a request.
 
-    `append` returns once its line is on disk. A line that a kill or a full disk cut short is
-    dropped when the file is opened next. Thread-safe: threads that wait share one fsync.
-    Raises DataInvalid on damage anywhere else.
+    `append` returns once its line is on the disk. A line that a kill or a full disk cut short is
+    dropped when the file is next opened. Thread-safe: waiting threads share one fsync. Raises
+    DataInvalid on damage anywhere else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,14 +60,17 @@ class Journal:
         return json.loads(self._replies[key])
 
     def append(self, replies: Mapping[str, Any]) -> None:
-        """Keeps replies by their keys. Raises OSError that names the file; nothing is half-kept."""
+        """Append replies by their keys.
+
+        Raises OSError that names the file; nothing is half-kept.
+        """
         with self._lock:
             lines = [(key, json.dumps(reply).encode()) for key, reply in replies.items()]
             self._waiting += lines
         with self._disk:
             with self._lock:
                 batch, self._waiting = self._waiting, []
-            if batch:  # else another thread wrote ours with its own
+            if batch:  # otherwise another thread wrote ours with its own
                 self._write(batch)
         if any(key not in self._replies for key in replies):
             raise OSError(5, "could not be written", str(self._path))
@@ -94,7 +97,7 @@ class Journal:
                 entry = json.loads(line)
                 replies[str(entry["key"])] = json.dumps(entry["reply"]).encode()
             except (ValueError, KeyError, TypeError) as exc:
-                raise DataInvalid(f"{self._path}:{number}: is no entry of a journal") from exc
+                raise DataInvalid(f"{self._path}:{number}: is not an entry of a journal") from exc
         return replies, whole
 
 

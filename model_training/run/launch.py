@@ -1,4 +1,4 @@
-"""Which of several processes this one is, as torchrun and `accelerate launch` say it. No torch."""
+"""The rank of this process among several, as set by torchrun and `accelerate launch`. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model_training.errors import RecipeInvalid
 
 @dataclass(frozen=True)
 class Place:
-    """rank: of all processes, from 0; local_rank: of this machine's; count: of all."""
+    """rank: among all processes, from 0; local_rank: on this machine; count: of all processes."""
 
     rank: int = 0
     local_rank: int = 0
@@ -22,9 +22,9 @@ class Place:
 
 
 def read_place() -> Place:
-    """The place of this process; the only one where no launcher started it.
+    """The place of this process. Without a launcher, it is the only one.
 
-    Raises RecipeInvalid when the launcher's variables cannot be read.
+    Raises RecipeInvalid if the launcher's variables cannot be read.
     """
     try:
         rank, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))

@@ -15,15 +15,8 @@ from postern import __version__
 from postern.contract.teacher_text import TEACHER_FORMAT
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from model_training.data.rows import (
-    Record,
-    naming,
-)
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-    first_problem,
-)
+from model_training.data.rows import Record, naming
+from model_training.errors import DataInvalid, RecipeInvalid, first_problem
 
 FILE_FORMAT: Literal[1] = 1
 _HASH_BYTES = 1 << 20
@@ -43,8 +36,10 @@ class Header(BaseModel):
     rows: int
 
     def same_work(self, other: Header) -> bool:
-        """Whether both say the same was made of the same, whatever the library versions; not so
-        where guards are asked with other text than they were."""
+        """Whether both describe the same work on the same inputs, whatever the library versions.
+
+        They differ if guards were asked with another text format.
+        """
         return (self.stage, self.settings, self.inputs, self.versions.get(_TEXT)) == (
             other.stage,
             other.settings,
@@ -54,7 +49,7 @@ class Header(BaseModel):
 
 
 def header(stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path]) -> Header:
-    """A header for work that is about to be done; `rows` is filled in by `write_stage`."""
+    """A header for work that is about to be done. `write_stage` fills in `rows`."""
     return Header(
         format=FILE_FORMAT,
         stage=stage,
@@ -66,14 +61,14 @@ def header(stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path]) 
 
 
 def write_stage(path: Path, head: Header, records: Sequence[BaseModel]) -> None:
-    """Writes header and rows beside `path`, then renames. Raises OSError that names the file."""
+    """Write header and rows beside `path`, then rename. Raises OSError that names the file."""
     lines = (record.model_dump_json() for record in records)
     first = json.dumps({"header": head.model_dump(mode="json") | {"rows": len(records)}})
     publish_lines(path, _chain(first, lines))
 
 
 def publish_lines(path: Path, lines: Iterable[str]) -> None:
-    """Readers see the old file or the whole new one; what a killed writer left is removed."""
+    """Readers see the old file or the whole new one. Removes what a killed writer left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for abandoned in path.parent.glob(f".{path.name}.*"):
         abandoned.unlink(missing_ok=True)
@@ -91,7 +86,7 @@ def publish_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """A new name outlasts a power cut only once its folder is on disk as well."""
+    """Flush a folder, without which a new name does not survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -100,7 +95,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_stage(path: Path, stage: str, record: type[Record]) -> tuple[Header, list[Record]]:
-    """Raises DataInvalid with file and line: missing, of another stage, damaged or cut short."""
+    """Raises DataInvalid with file and line if it is missing, damaged, cut short or of another
+    stage."""
     head, lines = _open(path)
     if head.stage != stage:
         raise DataInvalid(f"{path}: was written by stage {head.stage!r}, not {stage!r}")
@@ -112,19 +108,19 @@ def read_stage(path: Path, stage: str, record: type[Record]) -> tuple[Header, li
             raise DataInvalid(f"{path}:{number}: {first_problem(exc)}") from exc
     if len(rows) != head.rows:
         raise DataInvalid(
-            f"{path}: holds {len(rows)} rows where its header says {head.rows}; "
+            f"{path}: contains {len(rows)} rows, but its header says {head.rows}; "
             "remove it and run the stage again"
         )
     return head, rows
 
 
 def read_header(path: Path) -> Header | None:
-    """The header of a stage file; None where there is no such file. Raises DataInvalid."""
+    """Read the header of a stage file; None if there is no such file. Raises DataInvalid."""
     return _open(path)[0] if path.exists() else None
 
 
 def is_done(path: Path, wanted: Header) -> bool:
-    """Whether this very work was finished before, by a file that is whole."""
+    """Whether exactly this work was finished before and its file is complete."""
     if not path.exists():
         return False
     head, lines = _open(path)
@@ -132,16 +128,16 @@ def is_done(path: Path, wanted: Header) -> bool:
 
 
 def require_fresh(path: Path, head: Header, inputs: Mapping[str, Path]) -> None:
-    """Raises RecipeInvalid where a file was made of another version of what now lies there."""
+    """Raises RecipeInvalid if a file was made from another version of its source."""
     for name, source in inputs.items():
         if name in head.inputs and source.exists() and sha256(source) != head.inputs[name]:
             raise RecipeInvalid(
-                f"{path} was made of another {source.name}; run stage {head.stage!r} again"
+                f"{path} was made from another {source.name}; run stage {head.stage!r} again"
             )
 
 
 def sha256(path: Path) -> str:
-    """Raises DataInvalid where the file cannot be read."""
+    """Raises DataInvalid if the file cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -167,7 +163,7 @@ def _open(path: Path) -> tuple[Header, Iterator[tuple[int, bytes]]]:
     try:
         head = Header.model_validate(json.loads(lines[0])["header"])
     except (ValueError, KeyError, TypeError) as exc:
-        raise DataInvalid(f"{path}:1: is no header of a stage file") from exc
+        raise DataInvalid(f"{path}:1: is not the header of a stage file") from exc
     return head, enumerate(lines[1:], start=2)
 
 

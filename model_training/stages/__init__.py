@@ -1,1 +1,1 @@
-"""The stages of a run: what each reads and writes, and their one table."""
+"""The stages of a run: what each reads and writes, and the table of all of them."""

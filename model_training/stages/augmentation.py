@@ -1,4 +1,4 @@
-"""The stages that make rows: generate, filter, respond, label. They meet through files of the run.
+"""The stages that make rows: generate, filter, respond, label. They communicate through files.
 
 generator train split           -> generator/               a small language model of our own
 generate  train split           -> augment/generate.jsonl   instructions, as they were written
@@ -6,8 +6,8 @@ filter    generate.jsonl        -> augment/filter.jsonl     those worth answerin
 respond   filter.jsonl          -> augment/respond.jsonl    alone and with answers
 label     respond.jsonl, pool   -> augment/label.jsonl      rows with soft labels
 
-Calls are kept in augment/calls/. A finished stage whose inputs and settings are as they were has
-nothing to do; a killed one asks only what it has no answer to.
+Calls are kept in augment/calls/. A finished stage does nothing if its inputs and settings have not
+changed. A killed stage asks only what it has no answer to.
 """
 
 from __future__ import annotations
@@ -46,10 +46,7 @@ from model_training.run.stage_files import (
     require_fresh,
     write_stage,
 )
-from model_training.stages.generator import (
-    model_of,
-    styles_of,
-)
+from model_training.stages.generator import model_of, styles_of
 
 if TYPE_CHECKING:
     from model_training.augmentation.respond import Exchanged
@@ -65,7 +62,7 @@ def stage_file(run: Run, stage: str) -> Path:
 
 
 def generate(run: Run) -> None:
-    """Asks for harmful instructions and harmless counterparts."""
+    """Ask for harmful instructions and harmless counterparts."""
     from model_training.augmentation import generate as stage
     from model_training.teachers.backends import open_backend
     from model_training.teachers.labellers import asked_of
@@ -88,7 +85,7 @@ def generate(run: Run) -> None:
 
 
 def filter_(run: Run) -> None:
-    """Drops what is no instruction, known, or like something else; makes no calls."""
+    """Drop whatever is not an instruction, is known, or resembles another. Makes no calls."""
     from model_training.augmentation import filter as stage
 
     config = _section(run, FILTER, run.config.filter)
@@ -119,7 +116,7 @@ def filter_(run: Run) -> None:
 
 
 def respond(run: Run) -> None:
-    """Gets a refusing and a complying answer for each instruction."""
+    """Get a refusal and a complying answer for each instruction."""
     from model_training.augmentation import respond as stage
     from model_training.teachers.backends import open_backend
     from model_training.teachers.labellers import asked_of
@@ -138,7 +135,7 @@ def respond(run: Run) -> None:
 
 
 def label(run: Run) -> None:
-    """Has the teacher label what the recipe names, and lists where it disagrees."""
+    """Have the teacher label the rows that the recipe names, and list its disagreements."""
     from model_training.augmentation import label as stage
     from model_training.teachers.labellers import asked_of, at_home, open_teacher
 
@@ -152,7 +149,7 @@ def label(run: Run) -> None:
     if "generated" in config.rows:
         inputs[made] = stage_file(run, made)
     settings = made_by(config) | {"asked": asked_of(asked_whom)}
-    if "labelled" in config.rows:  # `sources.json` says who labelled, and is no input itself
+    if "labelled" in config.rows:  # `sources.json` says who labelled, but is not an input itself
         settings |= {"label_kinds": {one.name: one.label_kind for one in sources}}
     head = header(LABEL, settings, inputs)
     if _already(run, head):
@@ -176,7 +173,7 @@ def label(run: Run) -> None:
         rows, disputed, report = stage.label(
             candidates, teacher, journal, disagreement=config.disagreement
         )
-    # The list first: the rows say that the stage is done.
+    # Write the list first: the rows mark the stage as done.
     write_stage(
         stage_file(run, DISAGREEMENTS),
         head.model_copy(update={"stage": DISAGREEMENTS}),
@@ -186,22 +183,19 @@ def label(run: Run) -> None:
 
 
 def training_rows(run: Run) -> list[Row]:
-    """The train split with what the teacher said: soft labels on its rows, and new rows.
+    """The train split with the teacher's labels: soft labels on its rows, and new rows.
 
-    Without a [label] section, the split alone. Raises RecipeInvalid where the split or the
-    generated rows have changed since they were labelled, DataInvalid where a file is damaged.
+    Without a [label] section, only the split. Raises RecipeInvalid if the split or the generated
+    rows have changed since they were labelled, DataInvalid if a file is damaged.
     """
-    from model_training.augmentation.label import (
-        Disagreement,
-        text_sha256,
-    )
+    from model_training.augmentation.label import Disagreement, text_sha256
 
     train = run.rows("train")
     if run.config.label is None:
         return train
     _require_fresh_inputs(run, "")
     head, rows_told = read_stage(stage_file(run, LABEL), LABEL, Row)
-    # Dropping what is on the list of disagreements is done below, not by the stage.
+    # Rows on the list of disagreements are dropped below, not by the stage.
     wanted = made_by(run.config.label) | {"drop_disagreements": None}
     told = {name: head.settings.get(name) for name in wanted} | {"drop_disagreements": None}
     if told != wanted:
@@ -257,7 +251,7 @@ def _read(run: Run, stage: str, record: type[Record]) -> list[Record]:
 
 
 def _require_fresh_inputs(run: Run, stage: str) -> None:
-    """Raises RecipeInvalid where a file of an earlier stage is older than what it was made of."""
+    """Raises RecipeInvalid if a file of an earlier stage is older than its inputs."""
     splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
     earlier: dict[str, Path] = {}
     for name in (GENERATE, FILTER, RESPOND, LABEL):
@@ -284,7 +278,7 @@ def _journal(run: Run, stage: str) -> Journal:
 
 
 def _finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str, Any]) -> None:
-    """Report first: the file of rows says that the stage is done."""
+    """Write the report first: the file of rows marks the stage as done."""
     path = run.folder / "augment" / f"{head.stage}.json"
     write_atomically(path, dump_json(report))
     write_stage(stage_file(run, head.stage), head, rows)

@@ -1,14 +1,11 @@
-"""The stage `generator`, and how `generate` finds the model that it wrote."""
+"""The stage `generator`, and how `generate` finds its model."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 
-from model_training.data.rows import (
-    Source,
-    read_sources,
-)
+from model_training.data.rows import Source, read_sources
 from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import GenerateConfig, Model
@@ -17,7 +14,7 @@ from model_training.run.folder import Run
 
 
 def generator(run: Run) -> None:
-    """Trains a generator on prompts of the train split, or goes on where it was stopped."""
+    """Train a generator on prompts of the train split, or continue a stopped training."""
     from model_training.augmentation.train_generator import train_generator  # torch
 
     if run.config.generator is None or run.config.generate is None:
@@ -33,12 +30,12 @@ def generator(run: Run) -> None:
 
 
 def styles_of(sources: Sequence[Source]) -> dict[str, str]:
-    """The style of each source, which tells posts from instructions."""
+    """The style of each source, which distinguishes posts from instructions."""
     return {source.name: source.style for source in sources}
 
 
 def model_of(run: Run, config: GenerateConfig) -> Model:
-    """The model that generates: a local `generator` is the one that this run trained."""
+    """The model that generates. A local `generator` is the one that this run trained."""
     model = config.model
     if run.config.generator is None or model.kind != "local" or model.model != GENERATOR:
         return model

@@ -1,4 +1,4 @@
-"""`import-classifier`: its arguments, and the recipe that they amount to. No torch."""
+"""`import-classifier`: its arguments, and the recipe that they make. No torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_OVERLAP: Final = 64
 
 
 def add_import_arguments(parser: argparse.ArgumentParser) -> None:
-    """All but the folders, which every stage takes."""
+    """Add all arguments except the folders, which every stage takes."""
     parser.add_argument(
         "--from",
         dest="source",
@@ -26,7 +26,7 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
         "--harmful-index",
         type=int,
         required=True,
-        help="which of its outputs means harmful (HarmAug-Guard: 1)",
+        help="index of the output that means harmful (HarmAug-Guard: 1)",
     )
     parser.add_argument("--name", required=True, help="name of the artifact")
     parser.add_argument("--version", required=True, help="version of the artifact, such as 1.0.0")
@@ -34,13 +34,14 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
         "--window-tokens",
         type=int,
         default=512,
-        help="longest window that it reads at once (default: 512)",
+        help="longest window that it reads (default: 512)",
     )
     parser.add_argument(
         "--quantization",
         choices=["auto", "static", "weight_only", "none"],
         default="auto",
-        help="auto (default): the smallest and fastest graph that passes the parity gate",
+        help="auto (default): the first of static, weight_only and none that passes the parity "
+        "gate",
     )
     parser.add_argument(
         "--licence", default="not stated", help="licence of the weights, for the manifest"
@@ -48,7 +49,7 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sources",
         default="default",
-        help="sources of the data folder that calibrate and measure it: default, permissive, all",
+        help="sources of the data folder for calibration and measurement: default, permissive, all",
     )
 
 

@@ -1,4 +1,4 @@
-"""The stages that every run has. They meet only through files in the run folder.
+"""The stages that every run has. They communicate only through files in the run folder.
 
 split       pool of rows          -> rows/{train,validation,calibration}.jsonl
 distil      train, validation     -> student/
@@ -27,18 +27,10 @@ from model_training.data.rows import (
     write_rows,
 )
 from model_training.data.sources import choose_sources
-from model_training.data.split import (
-    deduplicate,
-    labelled_rows,
-    split_rows,
-)
+from model_training.data.split import deduplicate, labelled_rows, split_rows
 from model_training.measures.validation import evaluation_rows
 from model_training.run.candidate import read_policy
-from model_training.run.folder import (
-    SPLIT_REPORT,
-    SPLITS,
-    Run,
-)
+from model_training.run.folder import SPLIT_REPORT, SPLITS, Run
 from model_training.run.stage_files import sha256
 from model_training.stages.augmentation import teacher_of, training_rows
 
@@ -46,7 +38,7 @@ _LOOK_ALIKES_EACH = 100
 
 
 def split(run: Run) -> None:
-    """Reads the pool, drops duplicates, splits by prompt, derives rows from the train side."""
+    """Read the pool, drop duplicates, split by prompt, and derive rows from the train side."""
     sources = choose_sources(read_sources(run.data), run.config.data)
     pool = [row for source in sources for row in read_pool(run.data, source)]
     unique = deduplicate(labelled_rows(pool))
@@ -78,7 +70,7 @@ def split(run: Run) -> None:
 
 
 def distil(run: Run) -> None:
-    """Trains the student, or goes on where it was stopped; takes over an imported classifier."""
+    """Train the student, continue a stopped training, or take over an imported classifier."""
     if run.config.imported is not None:
         from model_training.student.imported import import_classifier
 
@@ -94,7 +86,7 @@ def distil(run: Run) -> None:
 
 
 def export(run: Run) -> None:
-    """Student -> ONNX -> quantized, behind the parity gate."""
+    """Student -> ONNX -> quantized graph that passes the parity gate."""
     from model_training.student import export as stage
 
     stage.export_student(
@@ -108,7 +100,7 @@ def export(run: Run) -> None:
 
 
 def fit_policy(run: Run) -> None:
-    """Fits the policy on the calibration split, on the graph that is served."""
+    """Fit the policy on the calibration split, with the served graph."""
     from model_training.evaluation import fit_policy as stage
 
     rows = measured(run.rows("calibration"), run.config.export.measured_rows)
@@ -136,7 +128,7 @@ def measured(
 
 
 def evaluate(run: Run) -> None:
-    """Reports on the test sets and the validation split, through the serving code."""
+    """Report on the test sets and the validation split, through the serving code."""
     from model_training.evaluation import evaluate as stage
 
     stage.evaluate(
@@ -153,7 +145,7 @@ def evaluate(run: Run) -> None:
 
 
 def publish(run: Run) -> None:
-    """Verifies the candidate and renames it into the artifacts."""
+    """Verify the candidate and rename it into the artifacts."""
     from model_training.evaluation import publish as stage
     from model_training.evaluation.model_card import write_model_card
 

@@ -1,6 +1,6 @@
-"""All stages in the order of a whole run: what asks for each, what does it, and what it does.
+"""All stages in the order of a whole run: the section that each needs, its function and its help.
 
-The only list of them: the command line, its help and `run` read it.
+This is the only list of them. The command line, its help and `run` read it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from model_training.stages.teacher import fit_teacher, train_teacher
 
 @dataclass(frozen=True)
 class Stage:
-    """section: of the recipe, where `run` has this stage only if that section is there."""
+    """section: of the recipe; `run` includes this stage only if that section exists."""
 
     name: str
     section: str | None
@@ -32,13 +32,13 @@ STAGES: Final = (
     Stage("split", None, split, "read the data folder; split it by prompt; derive rows"),
     Stage("generator", "generator", generator, "train a language model that writes instructions"),
     Stage("generate", "generate", generate, "ask a language model for instructions"),
-    Stage("filter", "filter", filter_, "drop generated instructions that are known or alike"),
+    Stage("filter", "filter", filter_, "drop generated instructions that are known or similar"),
     Stage("respond", "respond", respond, "have the instructions answered and refused"),
     Stage("train-teacher", "ensemble", train_teacher, "train the members of an ensemble"),
     Stage("fit-ensemble", "ensemble", fit_teacher, "weigh the members and compare them"),
     Stage("label", "label", label, "have a teacher label rows: soft labels"),
-    Stage("distil", None, distil, "train the student, or go on where that was stopped"),
-    Stage("export", None, export, "make the served graph, quantized, behind the parity gate"),
+    Stage("distil", None, distil, "train the student, or continue a stopped training"),
+    Stage("export", None, export, "make and quantize the served graph, and check its parity"),
     Stage("fit-policy", None, fit_policy, "fit calibration, thresholds and deferral bands"),
     Stage("evaluate", None, evaluate, "measure the served graph on the test sets"),
     Stage("publish", None, publish, "verify the candidate and move it to the artifacts"),
@@ -46,12 +46,12 @@ STAGES: Final = (
 
 
 def stage_named(name: str) -> Stage:
-    """Raises KeyError."""
+    """Look up a stage. Raises KeyError."""
     return {stage.name: stage for stage in STAGES}[name]
 
 
 def stages_of(config: RunConfig) -> list[Stage]:
-    """The stages that a whole run of a recipe has."""
+    """The stages of a whole run of a recipe."""
     return [
         stage
         for stage in STAGES

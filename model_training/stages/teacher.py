@@ -1,10 +1,10 @@
-"""The stages that make a teacher of our own.
+"""The stages that train a teacher.
 
 train-teacher  split, recipes of the members -> teacher/<member>/
 fit-ensemble   members, validation split     -> teacher/ensemble.json, ensemble.md
 
-Encoders are runs of their own recipes, in folders of their own, so each goes on where it was
-stopped, and several may train side by side.
+Encoders are runs of their own recipes, in folders of their own, so each continues where it was
+stopped, and several can train in parallel.
 """
 
 from __future__ import annotations
@@ -17,26 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from postern.contract.artifact import MANIFEST
 
-from model_training.data.rows import (
-    Row,
-    read_pool,
-    read_sources,
-    write_atomically,
-)
+from model_training.data.rows import Row, read_pool, read_sources, write_atomically
 from model_training.data.sources import choose_sources
-from model_training.data.split import (
-    deduplicate,
-    labelled_rows,
-)
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
+from model_training.data.split import deduplicate, labelled_rows
+from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.evaluation.fit_policy import samples
-from model_training.recipe.config import (
-    WindowConfig,
-    read_recipe,
-)
+from model_training.recipe.config import WindowConfig, read_recipe
 from model_training.recipe.ensemble import (
     ArtifactMember,
     EncoderMember,
@@ -45,16 +31,10 @@ from model_training.recipe.ensemble import (
     NgramMember,
 )
 from model_training.recipe.published import named
-from model_training.run.candidate import (
-    read_json,
-    write_json,
-)
+from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import Run, is_split, locked
 from model_training.run.stage_files import sha256
-from model_training.stages.student import (
-    distil,
-    split,
-)
+from model_training.stages.student import distil, split
 from model_training.teachers.artifact import take_artifact
 from model_training.teachers.fingerprint import fingerprint
 
@@ -72,9 +52,9 @@ _LAST: Final = {"encoder": "tokenizer.json", "ngrams": "ngrams.json", "artifact"
 
 
 def train_teacher(run: Run, member: str | None = None) -> None:
-    """Trains the members, or the one that is named; what is finished is left alone.
+    """Train all members, or the named one. Finished members are skipped.
 
-    Raises RecipeInvalid: no such member, or one whose recipe cannot be used.
+    Raises RecipeInvalid if there is no such member, or its recipe cannot be used.
     """
     config = _config(run)
     chosen = [one for one in config.members if member in (None, one.name)]
@@ -94,7 +74,7 @@ def train_teacher(run: Run, member: str | None = None) -> None:
 
 
 def fit_teacher(run: Run) -> None:
-    """Scores every member once, fits temperatures and weights on validation, and compares."""
+    """Score every member once, fit temperatures and weights on validation, and compare."""
     # sklearn, scipy and matplotlib, which serving does without.
     from model_training.evaluation.ensemble_report import ensemble_markdown, ensemble_report
     from model_training.teachers.ensemble import ENSEMBLE, fit_ensemble, write_ensemble
@@ -108,7 +88,7 @@ def fit_teacher(run: Run) -> None:
     report = ensemble_report(ensemble, sets, run.config)
     write_json(run.teacher / REPORT, report)
     write_atomically(run.teacher / REPORT_TEXT, ensemble_markdown(report).encode())
-    write_ensemble(run.teacher, ensemble)  # last: it says that the stage is done
+    write_ensemble(run.teacher, ensemble)  # last: it marks the stage as done
     _LOG.info("fit-ensemble: %s", run.teacher / ENSEMBLE)
 
 
@@ -119,7 +99,7 @@ def _config(run: Run) -> EnsembleConfig:
 
 
 def member_run(run: Run, member: EncoderMember) -> Run:
-    """The run that an encoder is trained in. Raises RecipeInvalid."""
+    """The run in which an encoder is trained. Raises RecipeInvalid."""
     config = read_recipe(run.recipes / member.recipe, older=run.older)
     if config.data != run.config.data:
         raise RecipeInvalid(
@@ -151,10 +131,7 @@ def _train_encoder(run: Run, member: EncoderMember) -> None:
 
 
 def _train_ngrams(run: Run, member: NgramMember) -> None:
-    from model_training.teachers.ngrams import (
-        is_trained,
-        train_ngrams,
-    )
+    from model_training.teachers.ngrams import is_trained, train_ngrams
 
     folder = run.teacher / member.name
     train, balance = run.rows_file("train"), run.config.distil
@@ -176,7 +153,10 @@ _BALANCE: Final = {"source_exponent", "source_weights"}
 
 
 def _described(run: Run, member: Member) -> dict[str, Any]:
-    """What `ensemble.json` says of a member but temperature and weight. Raises RecipeInvalid."""
+    """The entry of a member in `ensemble.json`, without temperature and weight.
+
+    Raises RecipeInvalid.
+    """
     windows: WindowConfig | None = None
     folder = run.teacher / member.name
     if isinstance(member, EncoderMember):
@@ -198,7 +178,7 @@ def _described(run: Run, member: Member) -> dict[str, Any]:
 
 
 def _sets(run: Run, config: EnsembleConfig) -> dict[str, list[Row]]:
-    """The rows that members are compared on: held-out splits, transfer sources, test sets."""
+    """The rows on which members are compared: held-out splits, transfer sources, test sets."""
     sources = read_sources(run.data)
     learnt = {source.name for source in choose_sources(sources, run.config.data)}
     by_name = {source.name: source for source in sources if source.split == "train"}
@@ -206,7 +186,8 @@ def _sets(run: Run, config: EnsembleConfig) -> dict[str, list[Row]]:
     for name in config.transfer_sources:
         if name in learnt or name not in by_name:
             raise DataInvalid(
-                f"ensemble.transfer_sources: {name!r} is no train source, or one that is learnt"
+                f"ensemble.transfer_sources: {name!r} is not a train source, "
+                "or the recipe learns from it"
             )
         rows = deduplicate(labelled_rows(read_pool(run.data, by_name[name]))).rows
         order = np.random.default_rng(0).permutation(len(rows))[: config.transfer_rows]
@@ -228,7 +209,7 @@ def _scored(
 
 
 def _margins(run: Run, member: dict[str, Any], name: str, rows: Sequence[Row]) -> Any:
-    """(n,) margins of a member, kept on disk: a stage that is killed asks each member once."""
+    """(n,) margins of a member, kept on disk: a killed stage asks each member once."""
     digest = hashlib.sha256(repr((member["fingerprint"], member["windows"])).encode())
     for row in rows:
         digest.update(repr((row.prompt, row.response)).encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What values the activations of a graph take on real texts, and which range of them to keep."""
+"""Distribution of a graph's activations on real texts, and the range of them to keep."""
 
 from __future__ import annotations
 
@@ -11,19 +11,11 @@ import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.windows import Window, pad
 from tqdm import tqdm
 
 from model_training.measures.served import on_all_cores
-from model_training.student.quantize import (
-    Floats,
-    Range,
-    copy_graph,
-    with_activations,
-)
+from model_training.student.quantize import Floats, Range, copy_graph, with_activations
 
 _N_BINS: Final = 4096
 _BATCH_TOKENS: Final = 2048
@@ -31,7 +23,7 @@ _BATCH_TOKENS: Final = 2048
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often an activation took which value. counts: (bins,) float64 over [low, high]."""
+    """Histogram of the values of an activation. counts: (bins,) float64 over [low, high]."""
 
     low: float
     high: float
@@ -41,9 +33,9 @@ class Histogram:
 def activation_histograms(
     graph: onnx.ModelProto, windows: Sequence[Window], *, pad_id: int, threads: int
 ) -> dict[str, Histogram]:
-    """Histogram of each input of a quantizable MatMul over real windows, padding left out.
+    """Histogram of each input of a quantizable MatMul over real windows, without padding.
 
-    Two passes: the range first, so that the bins of the second lie where values are.
+    Two passes: the first finds the range for the bins of the second.
     """
     names = sorted({node.input[0] for node in with_activations(graph, ())})
     run = _probe(graph, names, threads=threads)
@@ -62,7 +54,7 @@ def activation_histograms(
 
 
 def clip_percentile(histogram: Histogram, percentile: float) -> Range:
-    """The range that leaves (100 - percentile) / 2 % of values outside at either end."""
+    """The range that excludes (100 - percentile) / 2 % of values at each end."""
     share = np.cumsum(histogram.counts) / histogram.counts.sum()
     edges = np.linspace(histogram.low, histogram.high, len(histogram.counts) + 1)
     tail = (100.0 - percentile) / 200.0
@@ -74,7 +66,7 @@ def clip_percentile(histogram: Histogram, percentile: float) -> Range:
 def clip_least_squares(histogram: Histogram) -> Range:
     """The range with the least expected squared error of 8-bit rounding and clipping together.
 
-    Searched over 60 shrinkages of each end in turn; after Banner et al. 2019, section 3, with the
+    Searches over 60 shrinkages of each end in turn; after Banner et al. 2019, section 3, with the
     measured distribution in place of a Laplace one.
     """
     edges = np.linspace(histogram.low, histogram.high, len(histogram.counts) + 1)
@@ -122,7 +114,7 @@ def _activations(
     pad_id: int,
     what: str,
 ) -> Iterable[dict[str, Floats]]:
-    """For each batch, the values of each activation at real tokens: (tokens, width) float32."""
+    """Values of each activation at real tokens, for each batch: (tokens, width) float32."""
     ordered = sorted(windows, key=lambda window: window.length)
     with tqdm(total=len(ordered), desc=f"quantize: {what}", unit="window") as bar:
         while ordered:
@@ -132,7 +124,8 @@ def _activations(
             outputs = run({"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
             real = mask.astype(bool)
             yield {
-                # An activation without an axis of tokens is of the whole text: no padding in it.
+                # An activation without a token axis belongs to the whole text and contains no
+                # padding.
                 name: out[real] if out.shape[:2] == real.shape else out
                 for name, out in zip(names, outputs, strict=True)
             }

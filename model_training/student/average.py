@@ -1,7 +1,8 @@
-"""The mean of the weights of several students: one student of the same size (a "model soup").
+"""Averages the weights of several students into one student of the same size (a "model soup").
 
-Wortsman et al. 2022 (arXiv 2203.05482): fine-tuned from one base, models lie in one basin, and the
-mean of their weights often leads each of them on data of another kind. A start for distillation.
+Wortsman et al. 2022 (arXiv 2203.05482): models fine-tuned from one base lie in one basin of the
+loss, and their mean often outperforms each of them on data of another kind. The mean serves as a
+start for distillation.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from model_training.data.rows import write_atomically
 from model_training.errors import DataInvalid
 
 _WEIGHTS: Final = "model.safetensors"
-# What has to be equal, byte for byte, for weights to mean the same.
+# Files that must be equal, byte for byte, for the weights to have the same meaning.
 _SHARED: Final = ("config.json", "tokenizer.json")
 
 
 def average(folders: Sequence[Path], output: Path) -> None:
-    """Writes the mean as a folder that `[distil] base` can name. Raises DataInvalid."""
+    """Write the mean as a folder that `[distil] base` can name. Raises DataInvalid."""
     if len(folders) < 2:
-        raise DataInvalid("a mean needs two students at least")
+        raise DataInvalid("averaging needs at least two students")
     for name in _SHARED:
         if len({_read(folder / name) for folder in folders}) > 1:
-            raise DataInvalid(f"the students differ in {name}: their weights have no mean")
+            raise DataInvalid(f"the students differ in {name}, so their weights have no mean")
     mean = mean_weights([_weights(folder) for folder in folders])
     output.mkdir(parents=True, exist_ok=True)
     for name in _SHARED:
@@ -41,10 +42,10 @@ def average(folders: Sequence[Path], output: Path) -> None:
 
 
 def mean_weights(students: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Tensor by tensor, computed in float64, in the dtype of the first. Raises DataInvalid."""
+    """Mean of each tensor, computed in float64, in the dtype of the first. Raises DataInvalid."""
     shapes = [{name: one.shape for name, one in student.items()} for student in students]
     if any(shape != shapes[0] for shape in shapes[1:]):
-        raise DataInvalid("the students are of different shapes: their weights have no mean")
+        raise DataInvalid("the students have different shapes, so their weights have no mean")
     mean = {}
     for name, first in students[0].items():
         if first.is_floating_point():
@@ -54,7 +55,7 @@ def mean_weights(students: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         elif all(torch.equal(one[name], first) for one in students):
             mean[name] = first
         else:
-            raise DataInvalid(f"the students differ in the whole numbers of {name}")
+            raise DataInvalid(f"the students differ in the integers of {name}")
     return mean
 
 
@@ -71,7 +72,7 @@ def _read(path: Path) -> bytes:
     except OSError as exc:
         raise DataInvalid(f"{path}: not readable; is this the folder of a student?") from exc
     if path.suffix == ".json" and path.name == "config.json":
-        # The name of the folder that a student was loaded from says nothing about its weights.
+        # The folder name that a student was loaded from says nothing about its weights.
         config = json.loads(content)
         config.pop("_name_or_path", None)
         return json.dumps(config, sort_keys=True).encode()

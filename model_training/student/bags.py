@@ -11,16 +11,9 @@ import numpy.typing as npt
 from postern.contract.windows import Window
 from postern.inference.tokenizer import Tokenizer
 
-from model_training.data.encoding import (
-    encode_visible,
-    token_groups,
-)
+from model_training.data.encoding import encode_visible, token_groups
 from model_training.data.rows import Row
-from model_training.data.sampling import (
-    Batch,
-    draw,
-    pack,
-)
+from model_training.data.sampling import Batch, draw, pack
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import DistilConfig
 
@@ -28,16 +21,16 @@ PAD_MULTIPLE: Final = 16  # each new shape costs a compilation
 _CHUNK_ROWS: Final = 4096
 
 Bag = tuple[Window, ...]
-"""The windows of one text, which share its label: harmful if any of them is."""
+"""The windows of one text, which share its label: it is harmful if any of them is."""
 
 Margins = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What training reads, in the order of the draw.
+    """The training input, in the order of the draw.
 
-    labels: (n,) int64; soft_labels: (n,) float32, NaN where no teacher gave one; bags: n.
+    labels: (n,) int64; soft_labels: (n,) float32, NaN if no teacher gave one; bags: n.
     """
 
     labels: npt.NDArray[np.int64]
@@ -46,7 +39,7 @@ class Drawn:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """(n,) tokens of the longest window of each."""
+        """(n,) tokens of the longest window of each bag."""
         return np.array([max(w.length for w in bag) for bag in self.bags], dtype=np.int64)
 
 
@@ -58,7 +51,7 @@ def draw_bags(
 ) -> Drawn:
     """For each draw, the windows of its text in a length drawn for it.
 
-    Draws of rows that hold nothing visible are left out. Raises RecipeInvalid when none is left.
+    Draws of rows without visible text are left out. Raises RecipeInvalid if none is left.
     """
     draws = _draws(rows, settings, rng)
     longest = settings.window_tokens
@@ -77,7 +70,7 @@ def draw_bags(
             bags[place] = _some(encoding.windows, settings.bag_windows, rng)
     kept = [rows[index] for index, bag in zip(draws, bags, strict=True) if bag is not None]
     if not kept:
-        raise RecipeInvalid("no drawn row holds anything visible")
+        raise RecipeInvalid("no drawn row has visible text")
     return Drawn(
         labels=np.array([row.label for row in kept], dtype=np.int64),
         soft_labels=np.array(
@@ -89,9 +82,9 @@ def draw_bags(
 
 
 def steps(drawn: Drawn, settings: DistilConfig, rng: np.random.Generator) -> list[list[Batch]]:
-    """The batches of each step of the optimizer; they depend on the recipe alone.
+    """The batches of each optimizer step. They depend only on the recipe.
 
-    Raises RecipeInvalid where there are fewer than `n_steps`.
+    Raises RecipeInvalid if there are fewer than `n_steps`.
     """
     batches = pack(
         np.arange(len(drawn.bags), dtype=np.int64),
@@ -127,7 +120,7 @@ def _draws(
 
 
 def _some(bag: Bag, at_most: int, rng: np.random.Generator) -> Bag:
-    """The bag, or a random choice of its windows, in their order."""
+    """The bag, or a random choice of its windows, in order."""
     if len(bag) <= at_most:
         return bag
     return tuple(bag[i] for i in np.sort(rng.choice(len(bag), size=at_most, replace=False)))
@@ -136,12 +129,12 @@ def _some(bag: Bag, at_most: int, rng: np.random.Generator) -> Bag:
 def most_harmful(
     bags: Sequence[Bag], margins: Callable[[Sequence[Window]], Margins], *, batch_tokens: int
 ) -> list[Window]:
-    """The window of each bag that the student, as it is now, finds most harmful.
+    """The window of each bag that the current student finds most harmful.
 
-    It is the one that serving would judge by (the largest margin of a text's windows), so a harmful
-    text learns where its harm is, and a harmless one learns from what alarms most:
-    multiple-instance learning with max pooling. margins: (n,) of n windows, asked only for bags of
-    several.
+    Serving would judge by this window (the largest margin of a text's windows). So a harmful text
+    learns where its harm is, and a harmless one learns from its most alarming window:
+    multiple-instance learning with max pooling. margins: (n,) of n windows, requested only for bags
+    of several.
     """
     flat = [(place, w) for place, bag in enumerate(bags) if len(bag) > 1 for w in bag]
     chosen = [bag[0] for bag in bags]

@@ -1,4 +1,4 @@
-"""Where a run stands, on disk: weights, the optimizer's state, and progress, in one file."""
+"""The state of a training on disk: weights, optimizer state and progress, in one file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
-from model_training.data.rows import (
-    Row,
-    naming,
-)
+from model_training.data.rows import Row, naming
 from model_training.errors import RecipeInvalid
 
 CHECKPOINT: Final = "checkpoint.safetensors"
@@ -31,7 +28,7 @@ BEST: Final = "best.safetensors"
 
 @dataclass
 class Progress:
-    """Where a run stands; all that is not a tensor. step: of the optimizer."""
+    """The state of a training, without tensors. step: of the optimizer."""
 
     recipe: str
     step: int = 0
@@ -41,11 +38,11 @@ class Progress:
 
 
 def fingerprint(settings: BaseModel, rows: Sequence[Row], *, text: str = "") -> str:
-    """What a checkpoint belongs to: the recipe of its training, and its rows.
+    """Identifies what a checkpoint belongs to: the recipe of its training, and its rows.
 
-    text: further settings that decide what is learnt.
+    text: further settings that affect what is learnt.
     """
-    # Without defaults, so that a setting that is new to the program does not end a run under way.
+    # Without defaults, so that a new setting of the program does not end a run under way.
     digest = hashlib.sha256(settings.model_dump_json(exclude_defaults=True).encode())
     digest.update(text.encode())
     for row in rows:
@@ -54,7 +51,7 @@ def fingerprint(settings: BaseModel, rows: Sequence[Row], *, text: str = "") -> 
 
 
 def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer | None) -> None:
-    """Writes beside `path`, then renames: a kill leaves the checkpoint before."""
+    """Write beside `path`, then rename: a kill leaves the previous checkpoint."""
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
     if optimizer is not None:
         for index, state in optimizer.state_dict()["state"].items():
@@ -76,7 +73,7 @@ def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer 
 
 @contextmanager
 def writing_weights(path: Path) -> Iterator[None]:
-    """A full disk is no OSError of safetensors, nor of tokenizers: here it is one.
+    """Turn a full disk, which safetensors and tokenizers do not report as OSError, into one.
 
     Raises OSError that names `path`, a file or a folder.
     """
@@ -84,13 +81,17 @@ def writing_weights(path: Path) -> Iterator[None]:
         with naming(path):
             yield
     except Exception as exc:
-        if isinstance(exc, SafetensorError) or type(exc) is Exception:  # tokenizers has no type
+        # tokenizers has no exception type for it
+        if isinstance(exc, SafetensorError) or type(exc) is Exception:
             raise OSError(errno.EIO, f"cannot be written ({exc})", str(path)) from exc
         raise
 
 
 def load(path: Path, model: Module, optimizer: Optimizer, *, recipe: str) -> Progress:
-    """Restores model and optimizer. Raises RecipeInvalid for another recipe's or a broken file."""
+    """Restore model and optimizer.
+
+    Raises RecipeInvalid if the file is broken or of another recipe.
+    """
     progress, tensors = _read(path)
     if progress.recipe != recipe:
         raise RecipeInvalid(f"{path} belongs to another recipe or other rows; remove it")
@@ -107,7 +108,7 @@ def load(path: Path, model: Module, optimizer: Optimizer, *, recipe: str) -> Pro
 
 
 def load_weights(path: Path, model: Module) -> None:
-    """Raises RecipeInvalid when the file cannot be read."""
+    """Load the weights. Raises RecipeInvalid if the file cannot be read."""
     model.load_state_dict(_weights(_read(path)[1]))
 
 
@@ -126,5 +127,5 @@ def _read(path: Path) -> tuple[Progress, dict[str, Tensor]]:
             return progress, {key: file.get_tensor(key) for key in list(file.keys())}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as exc:
         raise RecipeInvalid(
-            f"{path} is no checkpoint of this program ({type(exc).__name__}); remove it"
+            f"{path} is not a checkpoint of this program ({type(exc).__name__}); remove it"
         ) from exc

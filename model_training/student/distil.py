@@ -1,4 +1,4 @@
-"""The student loop: rows -> checkpoint. A killed run, resumed, ends with the same weights."""
+"""The student's training loop. A run that was killed and resumed ends with the same weights."""
 
 from __future__ import annotations
 
@@ -13,46 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 from postern.contract.artifact import TOKENIZER
-from postern.contract.windows import (
-    Encoding,
-    Window,
-    pad,
-)
+from postern.contract.windows import Encoding, Window, pad
 from torch import Tensor
 from torch.nn import Module
 from tqdm import tqdm
 
-from model_training.data.encoding import (
-    encode,
-    numbered,
-    token_groups,
-)
-from model_training.data.rows import (
-    Row,
-    dump_json,
-    naming,
-    write_atomically,
-)
+from model_training.data.encoding import encode, numbered, token_groups
+from model_training.data.rows import Row, dump_json, naming, write_atomically
 from model_training.data.sampling import Batch
 from model_training.errors import GateFailed
-from model_training.measures.validation import (
-    auprc_by_slice,
-    evaluation_rows,
-)
-from model_training.recipe.config import (
-    DistilConfig,
-    RunConfig,
-    WindowConfig,
-)
+from model_training.measures.validation import auprc_by_slice, evaluation_rows
+from model_training.recipe.config import DistilConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
-from model_training.student.bags import (
-    PAD_MULTIPLE,
-    Drawn,
-    Margins,
-    draw_bags,
-    most_harmful,
-    steps,
-)
+from model_training.student.bags import PAD_MULTIPLE, Drawn, Margins, draw_bags, most_harmful, steps
 from model_training.student.checkpoints import (
     BEST,
     CHECKPOINT,
@@ -72,15 +45,9 @@ from model_training.student.encoders import (
     takes_types,
     use_bf16,
 )
-from model_training.student.from_artifact import (
-    read_start,
-    start_from,
-)
+from model_training.student.from_artifact import read_start, start_from
 from model_training.student.losses import summed_loss
-from model_training.student.processes import (
-    Processes,
-    joined,
-)
+from model_training.student.processes import Processes, joined
 
 STUDENT = "student"
 LOG = "training_log.jsonl"
@@ -92,12 +59,12 @@ Validation = tuple[list[Row], list[Encoding]]
 def distil(
     config: RunConfig, *, train: Sequence[Row], validation: Sequence[Row], run: Path
 ) -> Path:
-    """Fine-tunes the base into a two-label student; returns the folder of the best one.
+    """Fine-tune the base into a two-label student, and return the folder of the best one.
 
-    Goes on from `run`'s checkpoint where there is one. Run by several processes, they share the
-    batches of each step; the first alone writes. Raises RecipeInvalid when that checkpoint belongs
-    to another recipe or other rows, or when the base does not fit the recipe; GateFailed when the
-    loss is no number.
+    Continues from `run`'s checkpoint if there is one. Several processes share the batches of each
+    step, and only the first writes. Raises RecipeInvalid if the checkpoint belongs to another
+    recipe or other rows, or if the base does not fit the recipe; GateFailed if the loss is not
+    finite.
     """
     settings = config.distil
     torch.manual_seed(settings.seed)
@@ -106,7 +73,7 @@ def distil(
     start = None
     if settings.artifact is not None:
         start = read_start(named(settings.artifact), config.data)
-        if not (run / CHECKPOINT).exists():  # which holds the weights from there on
+        if not (run / CHECKPOINT).exists():  # the trainer holds the weights from here on
             start_from(model, start, tokenizer_json)
     trained = WindowConfig(
         window_tokens=settings.window_tokens, overlap_tokens=settings.overlap_tokens
@@ -135,14 +102,14 @@ def distil(
         student = run / STUDENT
         if processes.is_first:
             trainer.save_best(student)
-            # Last: it says that the folder is whole.
+            # Last: this file marks the folder as complete.
             write_atomically(student / TOKENIZER, tokenizer_json)
     return student
 
 
 @dataclass
 class _Spent:
-    """What went into a step: the loss summed over rows, in nats; rows; tokens before padding."""
+    """Totals of a step: the loss summed over rows, in nats; rows; tokens before padding."""
 
     loss: float = 0.0
     rows: float = 0.0
@@ -182,7 +149,7 @@ class _Trainer:
         self.progress = Progress(recipe=recipe)
 
     def resume(self) -> None:
-        """Goes on from the checkpoint where there is one. Raises RecipeInvalid."""
+        """Continue from the checkpoint if there is one. Raises RecipeInvalid."""
         path = self.run / CHECKPOINT
         if path.exists():
             recipe = self.progress.recipe
@@ -215,12 +182,12 @@ class _Trainer:
                     saved_at = time.monotonic()
 
     def _step(self, batches: Sequence[Batch], learning_rate: float) -> _Spent:
-        """One step of the optimizer. Raises GateFailed when the loss is no number."""
+        """One optimizer step. Raises GateFailed if the loss is not finite."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         spent = _Spent()
         for batch in self.processes.share(batches):
-            # Dropout must fall alike in a run that was resumed, and on whatever process.
+            # Dropout must be the same in a resumed run and on any process.
             torch.manual_seed(self.settings.seed * 2**32 + int(batch[0]))
             windows = most_harmful(
                 [self.drawn.bags[index] for index in batch],
@@ -235,7 +202,7 @@ class _Trainer:
         spent = _Spent(*self.processes.summed(spent.loss, spent.rows, spent.tokens))
         if not math.isfinite(spent.loss):
             raise GateFailed(
-                f"the loss of step {self.progress.step} is no number; "
+                f"the loss of step {self.progress.step} is not finite; "
                 'lower `learning_rate`, or set `precision = "fp32"`'
             )
         self.processes.sum_gradients(self.model)
@@ -293,8 +260,8 @@ class _Trainer:
     def _exchange_margins(self, encodings: Sequence[Encoding]) -> Margins:
         """(n,) float64 margin of each exchange's most harmful window, as export will see it.
 
-        In float32, whatever training computes in: the checkpoint is chosen by what can be served.
-        Raises GateFailed when one is no number.
+        In float32, whatever precision training uses, because the checkpoint is chosen by what can
+        be served. Raises GateFailed if one is not finite.
         """
         margins = np.full(len(encodings), -np.inf)
         groups = list(token_groups(numbered(encodings), self.settings.batch_tokens))
@@ -303,7 +270,7 @@ class _Trainer:
             np.maximum.at(margins, [place for place, _ in group], found)
         margins = self.processes.highest(margins)
         if not np.isfinite(margins).all():
-            raise GateFailed(f"at step {self.progress.step} the student gives logits without value")
+            raise GateFailed(f"at step {self.progress.step} the student gives non-finite logits")
         return margins
 
     def _log(self, **values: object) -> None:

@@ -1,9 +1,9 @@
-"""A published student as the start of a new training: its weights, back in torch.
+"""A published student as the start of a new training: loads its weights into torch.
 
 The published file is a graph, not a checkpoint: its weights are transposed, several biases are one
-tensor, most are int8. Rather than know by name what the export makes of each encoder, a probe finds
-out: the base, filled with random numbers, goes through the same export, and where each number ends
-up, there the published weight is read.
+tensor, and most are int8. We do not hard-code what the export makes of each encoder. Instead a
+probe finds out: the base, filled with random numbers, goes through the same export, and each
+published weight is read from where its number ended up.
 """
 
 from __future__ import annotations
@@ -21,61 +21,49 @@ from postern.contract.errors import ArtifactInvalid
 from postern.contract.text import segments
 from postern.contract.windows import Window
 from postern.inference.session import Logits
-from postern.inference.warm_up import (
-    SELF_TEST,
-    warm_up,
-)
+from postern.inference.warm_up import SELF_TEST, warm_up
 from tokenizers import Tokenizer as HubTokenizer
 
 from model_training.errors import RecipeInvalid
 from model_training.measures.served import open_artifact
-from model_training.recipe.config import (
-    LICENCE,
-    DataConfig,
-)
+from model_training.recipe.config import LICENCE, DataConfig
 from model_training.recipe.published import Named
-from model_training.student.encoders import (
-    pad_id_of,
-    takes_types,
-)
+from model_training.student.encoders import pad_id_of, takes_types
 from model_training.student.four_bits import restored, unpacked
-from model_training.student.graph import (
-    Student,
-    fp32_graph,
-)
+from model_training.student.graph import Student, fp32_graph
 from model_training.student.parity import torch_run
 from model_training.student.published import read_published
 
 Array = npt.NDArray[Any]
 _SEED: Final = 0
-# Rounding moved these logits by .03 at most, of the four students that ship.
+# On the shipped students, rounding moved these logits by at most .03.
 _APART: Final = 0.1
 
 
 def read_start(student: Named, data: DataConfig) -> Artifact:
-    """The published student that a training starts from. Raises RecipeInvalid."""
+    """Read the published student that a training starts from. Raises RecipeInvalid."""
     artifact = read_published(student, data)
     if artifact.manifest.licence != LICENCE:
         raise RecipeInvalid(
-            f"{student.folder}: licence {artifact.manifest.licence!r}; what goes on from it would "
-            f"be published under {LICENCE}"
+            f"{student.folder}: licence {artifact.manifest.licence!r}; a student that starts "
+            f"from it would be published under {LICENCE}"
         )
     return artifact
 
 
 def start_from(model: Any, artifact: Artifact, tokenizer_json: bytes) -> None:
-    """Sets the parameters of a base, in place, to those of the artifact, and compares both.
+    """Set the parameters of a base, in place, to those of the artifact, and compare both.
 
-    tokenizer_json: the base's. Raises RecipeInvalid where the artifact is no student of this base.
+    tokenizer_json: the base's. Raises RecipeInvalid if the artifact is not a student of this base.
     """
     name = f"{artifact.manifest.name} {artifact.manifest.version}"
     try:
         windows, served = _self_test(artifact)
     except ArtifactInvalid as exc:
         raise RecipeInvalid(f"{name}: {exc}") from exc
-    # Items, not bytes: a newer library writes the same tokenizer in another way.
+    # Compare items, not bytes: a newer library writes the same tokenizer differently.
     if not _vocabulary(artifact.tokenizer).items() <= _vocabulary(tokenizer_json).items():
-        raise RecipeInvalid(f"{name}: its vocabulary is not that of this base")
+        raise RecipeInvalid(f"{name}: its vocabulary differs from that of this base")
     take_weights(model, artifact)
     run = torch_run(Student(model, pad_id=pad_id_of(model), takes_types=takes_types(model)))
     was_training = model.training
@@ -85,7 +73,7 @@ def start_from(model: Any, artifact: Artifact, tokenizer_json: bytes) -> None:
     apart = float(np.abs(ours - served).max())
     if not apart <= _APART:
         raise RecipeInvalid(
-            f"{name} is no student of this base: with its weights, the base gives other logits "
+            f"{name} is not a student of this base: with its weights, the base gives other logits "
             f"({apart:.2f} apart)"
         )
 
@@ -104,10 +92,10 @@ def _vocabulary(tokenizer_json: bytes) -> dict[str, int]:
 
 
 def take_weights(model: Any, artifact: Artifact) -> None:
-    """Sets the parameters of `model`, in place, to those that the artifact serves.
+    """Set the parameters of `model`, in place, to those that the artifact serves.
 
-    What is int8 there comes back rounded to a 254th of its column's range, an embedding's of its
-    row's. Raises RecipeInvalid where the artifact is of another encoder.
+    Int8 weights come back rounded to 1/254 of the range of their column (for an embedding, of their
+    row). Raises RecipeInvalid if the artifact is of another encoder.
     """
     probe, served = _probe(model), onnx.load_model_from_string(artifact.model)
     of_probe, published = _constants(probe), _constants(served)
@@ -121,7 +109,8 @@ def take_weights(model: Any, artifact: Artifact) -> None:
                 f"{parameter} as it is"
             )
         constant, start, transposed = place
-        # By the node that reads it first: constants may be called otherwise by another library.
+        # Identify constants by the node that reads them first: another library may name them
+        # differently.
         whole = _whole(names.get(constant, constant), published)
         if whole is None:
             whole = _whole(constant, published)
@@ -138,7 +127,10 @@ def take_weights(model: Any, artifact: Artifact) -> None:
 
 
 def _named_random(model: Any) -> list[tuple[str, Array]]:
-    """A value for each parameter; no two tensors are alike, so that none is taken for another."""
+    """A value for each parameter.
+
+    No two tensors are alike, so that none is mistaken for another.
+    """
     rng = np.random.default_rng(_SEED)
     return [
         (name, rng.standard_normal(tuple(parameter.shape), dtype=np.float32))
@@ -160,13 +152,13 @@ def _constants(graph: onnx.ModelProto) -> dict[str, Array]:
 
 
 def _names(probe: onnx.ModelProto, served: onnx.ModelProto) -> dict[str, str]:
-    """What each constant of the probe is called in the served graph, by the nodes that read it.
+    """Names of the probe's constants in the served graph, found by the nodes that read them.
 
     The exporter gives equal constants one name, such as biases that are still zero.
     """
     nodes = {node.name: node for node in served.graph.node if node.name}
     return {
-        # As quantization calls what it makes of a weight before a product.
+        # Quantization's name for a weight before a product.
         ours: theirs.removesuffix("_restored").removesuffix("_folded")
         for node in probe.graph.node
         if node.name in nodes
@@ -175,7 +167,7 @@ def _names(probe: onnx.ModelProto, served: onnx.ModelProto) -> dict[str, str]:
 
 
 def _place(value: Array, constants: dict[str, Array]) -> tuple[str, int, bool] | None:
-    """The constant that holds these rows, from which on, and whether it is transposed."""
+    """The constant that contains these rows, the first row, and whether it is transposed."""
     for name, constant in constants.items():
         if constant.ndim != value.ndim or constant.dtype != value.dtype:
             continue
@@ -190,7 +182,8 @@ def _place(value: Array, constants: dict[str, Array]) -> tuple[str, int, bool] |
 
 
 def _whole(name: str, published: dict[str, Array]) -> Array | None:
-    """A constant in float32, as it is or out of int8 and the scales of its columns or rows."""
+    """A constant in float32, unchanged or restored from int8 and the scales of its columns or
+    rows."""
     if name in published:
         return published[name]
     rounded, scale = published.get(f"{name}_int8"), published.get(f"{name}_scale")

@@ -1,4 +1,4 @@
-"""An existing sequence classifier -> a student folder, as `distil` would leave one."""
+"""An existing sequence classifier -> a student folder like that of `distil`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,8 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import Linear
 
 from model_training.data.encoding import encode
-from model_training.data.rows import (
-    Row,
-    write_atomically,
-)
-from model_training.errors import (
-    GateFailed,
-    RecipeInvalid,
-)
+from model_training.data.rows import Row, write_atomically
+from model_training.errors import GateFailed, RecipeInvalid
 from model_training.measures.served import ScoredRows, margins
 from model_training.recipe.config import RunConfig
 from model_training.student.checkpoints import writing_weights
@@ -39,15 +33,15 @@ from model_training.student.parity import torch_run
 
 _LOG = logging.getLogger(__name__)
 _ROWS: Final = 400
-# Chance is 0.5; a classifier that is merely poor on these rows stays near it.
+# Chance is 0.5. A classifier that is merely poor on these rows stays near it.
 _UPSIDE_DOWN: Final = 0.35
 
 
 def import_classifier(config: RunConfig, *, validation: Sequence[Row], run: Path) -> Path:
-    """Writes the classifier as a student with labels (unharmful, harmful); returns the folder.
+    """Write the classifier as a student with labels (unharmful, harmful), and return the folder.
 
-    Raises RecipeInvalid when it cannot be a student, and GateFailed when it calls the unharmful
-    rows harmful, as it does with a wrong `harmful_index`.
+    Raises RecipeInvalid if it cannot be a student, and GateFailed if it calls the unharmful rows
+    harmful, as it does with a wrong `harmful_index`.
     """
     assert config.imported is not None
     base = config.distil.base
@@ -67,10 +61,10 @@ def import_classifier(config: RunConfig, *, validation: Sequence[Row], run: Path
 
 
 def to_two_labels(model: Any, harmful_index: int) -> None:
-    """Reorders the head of a classifier in place to the logits (unharmful, harmful).
+    """Reorder the head of a classifier in place to the logits (unharmful, harmful).
 
-    A head with one output is a logit of its own, against 0. Raises RecipeInvalid for any other
-    number of outputs than one or two, or an index beyond them.
+    A head with one output gives a logit that is compared with 0. Raises RecipeInvalid for any
+    number of outputs other than one or two, or an index beyond them.
     """
     n_labels = model.config.num_labels
     if n_labels not in (1, 2):
@@ -110,7 +104,7 @@ def _head(model: Any, n_labels: int) -> tuple[str, Linear]:
 
 def _check_direction(scored: ScoredRows) -> None:
     if not np.isfinite(scored.margins).all():
-        raise GateFailed("the classifier gives logits that are no numbers")
+        raise GateFailed("the classifier gives non-finite logits")
     if len(set(scored.labels.tolist())) < 2:
         _LOG.warning("import: too few validation rows to see whether harmful_index is right")
         return
@@ -118,6 +112,6 @@ def _check_direction(scored: ScoredRows) -> None:
     _LOG.info("import: AUROC %.3f on %d validation rows", auroc, len(scored.rows))
     if auroc < _UPSIDE_DOWN:
         raise GateFailed(
-            f"AUROC {auroc:.3f} on {len(scored.rows)} validation rows: it ranks the unharmful "
-            "above the harmful; is `harmful_index` right?"
+            f"AUROC {auroc:.3f} on {len(scored.rows)} validation rows: it ranks unharmful rows "
+            "above harmful ones; is `harmful_index` right?"
         )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
-# A teacher that says 0 or 1 has no finite logit to soften.
+# A teacher's probability of 0 or 1 has no finite logit to soften.
 _CERTAIN = 1e-6
 
 
@@ -22,15 +22,15 @@ def summed_loss(
     """(1 - w) cross-entropy + w KL(teacher || student), summed over a batch: scalar float32, nats.
 
     logits: (n, 2), any float dtype, computed in float32; labels: (n,) int64; soft_labels: (n,)
-    float32 harmful probability of the teacher, NaN where it gave none. Such a row costs its whole
-    cross-entropy. At w = 0.5 it is the loss of HarmAug (Lee et al. 2024, section 3).
+    float32 harmful probability of the teacher, NaN if it gave none. Such a row uses only the
+    cross-entropy, unweighted. At w = 0.5 it is the loss of HarmAug (Lee et al. 2024, section 3).
 
-    The sum, not the mean: batches hold a fixed number of tokens, not of rows, and a row must weigh
-    the same in each.
+    The sum, not the mean: batches contain a fixed number of tokens, not of rows, and each row must
+    have the same weight in all of them.
     """
     wide = logits.to(torch.float32)
     hard = cross_entropy(wide, labels, label_smoothing=label_smoothing, reduction="none")
-    # NaN in the branch not taken would still reach the gradient.
+    # NaN in the unused branch would still reach the gradient.
     soft = divergence(
         wide, soft_labels.nan_to_num(0.5), distillation_temperature=distillation_temperature
     )

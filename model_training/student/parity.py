@@ -1,4 +1,4 @@
-"""Does the served graph say what the torch model says? Measured on real texts, then gated."""
+"""Compares the served graph with the torch model on real texts, and gates publication."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 from postern.contract.exchange import SLICES
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_margin,
-    harmful_probability,
-)
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.probability import Calibration, Floats, harmful_margin, harmful_probability
+from postern.contract.windows import Window, pad
 
 from model_training.data.encoding import encode
 from model_training.data.rows import Row
 from model_training.errors import GateFailed
-from model_training.measures.figures import (
-    auprc,
-    threshold_at_best_f1,
-)
+from model_training.measures.figures import auprc, threshold_at_best_f1
 from model_training.measures.served import Logits, ScoredRows, Served, margins
 from model_training.student.graph import Student
 
@@ -40,11 +29,11 @@ _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the served graph is from the fp32 torch model.
+    """Differences between the served graph and the fp32 torch model.
 
-    auprc_*: by slice; verdict_agreement: share of exchanges outside +-0.05 of the threshold, which
-    is the one of the best fp32 F1 of the slice; max_margin_error: nats; max_neighbour_shift:
-    probability, between an exchange alone and among random others.
+    auprc_*: by slice; verdict_agreement: share of equal verdicts among exchanges outside +-0.05 of
+    the threshold, which has the best fp32 F1 of the slice; max_margin_error: nats;
+    max_neighbour_shift: probability, between an exchange alone and among random others.
     """
 
     rows: int
@@ -60,7 +49,7 @@ class Parity:
 
 
 def torch_run(student: Student) -> Callable[[Sequence[Window]], Logits]:
-    """The float32 torch model behind the signature of `Session.run`."""
+    """The float32 torch model with the signature of `Session.run`."""
 
     def run(windows: Sequence[Window]) -> Logits:
         ids, mask, types = pad(windows, pad_id=student.pad_id)
@@ -75,7 +64,7 @@ def torch_run(student: Student) -> Callable[[Sequence[Window]], Logits]:
 
 
 def measure(student: Student, served: Served, rows: Sequence[Row]) -> Parity:
-    """Scores rows by both, each with the windows that serving would make."""
+    """Score rows with both models, using the windows that serving would make."""
     kept, encodings = encode(rows, served.tokenizer)
     reference = ScoredRows(kept, margins(encodings, torch_run(student), what="parity: torch"))
     scored = ScoredRows(kept, margins(encodings, served.session.run, what="parity: served"))
@@ -84,10 +73,13 @@ def measure(student: Student, served: Served, rows: Sequence[Row]) -> Parity:
 
 
 def compare(reference: ScoredRows, served: ScoredRows, *, neighbour_shift: float) -> Parity:
-    """The figures of parity; both hold the same rows. Raises GateFailed for what is no number."""
+    """The figures of parity.
+
+    Both contain the same rows. Raises GateFailed for non-finite logits.
+    """
     for name, scored in (("float", reference), ("served", served)):
         if not np.isfinite(scored.margins).all():
-            raise GateFailed(f"the {name} model gives logits that are no numbers")
+            raise GateFailed(f"the {name} model gives non-finite logits")
     labels, slices = reference.labels, reference.slices
     names = [name for name in SLICES if len(set(labels[slices == name])) == 2]
     error = np.abs(served.margins - reference.margins)
@@ -107,7 +99,7 @@ def compare(reference: ScoredRows, served: ScoredRows, *, neighbour_shift: float
 
 
 def _agreement(reference: ScoredRows, served: ScoredRows) -> float:
-    """Share of like verdicts where the fp32 probability is outside +-0.05 of its threshold."""
+    """Share of equal verdicts where the fp32 probability is outside +-0.05 of its threshold."""
     agrees: list[Floats] = []
     for name in SLICES:
         here = reference.slices == name
@@ -127,7 +119,7 @@ def _agreement(reference: ScoredRows, served: ScoredRows) -> float:
 def neighbour_shift(
     served: Served, windows: Sequence[Window], *, count: int = 64, seed: int = 0
 ) -> float:
-    """The largest move of a probability when others stand in its batch, over `count` windows."""
+    """Largest change of a probability when others stand in its batch, over `count` windows."""
     rng = np.random.default_rng(seed)
     chosen = [windows[int(i)] for i in rng.permutation(len(windows))[:count]]
     alone = np.concatenate([_probabilities(served, [window]) for window in chosen])
@@ -143,7 +135,7 @@ def _probabilities(served: Served, windows: Sequence[Window]) -> Floats:
 
 
 def gate(parity: Parity) -> None:
-    """Raises GateFailed with the first bound that is broken; a NaN breaks each."""
+    """Raises GateFailed with the first broken bound. A NaN breaks each of them."""
     for name, expected in parity.auprc_fp32.items():
         moved = abs(parity.auprc_served[name] - expected)
         if not moved <= AUPRC_TOLERANCE:

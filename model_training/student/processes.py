@@ -1,7 +1,7 @@
-"""Several processes that train one student: each computes part of every step, all sum up.
+"""Several processes that train one student: each computes part of every step, and all sum up.
 
-Written on torch.distributed rather than on a wrapper of the model: a recipe's batches are drawn
-whole before training, so what a step computes must not depend on how many processes share it.
+It uses torch.distributed directly rather than a wrapper of the model: the batches are all drawn
+before training, so the result of a step must not depend on how many processes share it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ import torch.distributed as dist
 from torch.nn import Module
 
 from model_training.errors import RecipeInvalid
-from model_training.run.launch import (
-    Place,
-    read_place,
-)
+from model_training.run.launch import Place, read_place
 
 
 @dataclass(frozen=True)
@@ -36,15 +33,15 @@ class Processes:
         return self.place.is_first
 
     def check_shares(self, batches: int) -> None:
-        """Raises RecipeInvalid where a step has fewer batches than there are processes."""
-        if self.place.count > batches:  # they could only wait
+        """Raises RecipeInvalid if a step has fewer batches than there are processes."""
+        if self.place.count > batches:  # some of them could only wait
             raise RecipeInvalid(
                 f"{self.place.count} processes share the batches of a step, and "
                 f"`gradient_accumulation` is {batches}: raise it, and lower `batch_tokens`"
             )
 
     def share(self, work: Sequence[Any]) -> list[Any]:
-        """This process' part: every so-manieth piece."""
+        """This process's part: every n-th piece, for n processes."""
         return list(work[self.place.rank :: self.place.count])
 
     def summed(self, *values: float) -> list[float]:
@@ -68,8 +65,8 @@ class Processes:
         if self.place.count == 1:
             return
         parameters = [p for p in model.parameters() if p.requires_grad]
-        # A parameter that no process used keeps no gradient, as in a single process: a gradient of
-        # zero would let it decay.
+        # A parameter that no process used keeps no gradient, as in a single process: a zero
+        # gradient would let it decay.
         used = torch.tensor([p.grad is not None for p in parameters], device=self.device).int()
         dist.all_reduce(used, dist.ReduceOp.MAX)
         reached = [p for p, is_used in zip(parameters, used.tolist(), strict=True) if is_used]
@@ -82,7 +79,7 @@ class Processes:
             p.grad = part.view_as(p).clone()
 
     def agree(self, model: Module) -> None:
-        """All take the weights of the first."""
+        """Copy the weights of the first process to all others."""
         if self.place.count > 1:
             for tensor in model.state_dict().values():
                 dist.broadcast(tensor, src=0)
@@ -90,7 +87,7 @@ class Processes:
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """This process, together with the others that a launcher started with it, if any."""
+    """This process, joined with the others that a launcher started, if any."""
     place = read_place()
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", place.local_rank) if cuda else torch.device("cpu")
@@ -102,6 +99,6 @@ def joined() -> Iterator[Processes]:
     dist.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Processes(place, device)
-        dist.barrier()  # nobody leaves while another still needs an answer
+        dist.barrier()  # no process leaves while another still needs an answer
     finally:
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Published students that take part in a run: as a start, or as members of a teacher."""
+"""Published students that take part in a run, as its start or as members of a teacher."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def read_published(student: Named, data: DataConfig) -> Artifact:
-    """A published student that takes part in a run.
+    """Read a published student that takes part in a run.
 
-    Raises RecipeInvalid where it is missing, damaged, or another one than the recipe names.
-
-    Warns where it learnt from another split: of rows that are held out here it may know some, and
-    then what is measured on them is too good.
+    Raises RecipeInvalid if it is missing, damaged, or not the one that the recipe names. Warns if
+    it was trained on another split: it may know rows that are held out here, and measurements on
+    them would be too good.
     """
     folder = student.folder
     if not folder.is_dir():
@@ -32,10 +31,10 @@ def read_published(student: Named, data: DataConfig) -> Artifact:
         artifact = read_artifact(folder)
         was = DataConfig.model_validate(artifact.manifest.run_config.get("data", {}))
     except (ArtifactInvalid, ValidationError) as exc:
-        reason = exc if isinstance(exc, ArtifactInvalid) else "its manifest holds another recipe"
+        reason = exc if isinstance(exc, ArtifactInvalid) else "its manifest contains another recipe"
         raise RecipeInvalid(f"{folder}: {reason}") from exc
     if student.sha256 not in (None, artifact.sha256):
-        raise RecipeInvalid(f"{folder}: is not the student of the hash that the recipe names")
+        raise RecipeInvalid(f"{folder}: its hash differs from the one that the recipe names")
     if was != data:
         _LOG.warning(
             "%s: learnt from another [data] than this recipe's; if it saw the same rows, it may "

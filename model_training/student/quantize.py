@@ -1,7 +1,7 @@
 """fp32 graph -> int8 graph with fixed activation scales. Pure functions of ONNX graphs.
 
-Written by hand rather than with `onnxruntime.quantization`: its calibrators keep every activation
-of every batch in memory (8 GB for 512 windows here), and its per-row embedding tables do not exist.
+Written by hand instead of with `onnxruntime.quantization`, whose calibrators keep every activation
+of every batch in memory (8 GB for 512 windows here), and which has no per-row embedding tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 Floats = npt.NDArray[np.float32]
 Range = tuple[float, float]
 
-# The head decides alone over 2 logits, and errors in it are not averaged out by later layers.
+# The head alone computes the 2 logits, and no later layer averages out its errors.
 HEAD_NAMES: Final = ("pooler", "classifier", "head", "score")
 _TABLE_ROWS: Final = 1024
 
@@ -36,7 +36,7 @@ def quantizable(graph: onnx.ModelProto, float_layers: Sequence[str]) -> list[Nod
 
 
 def fixed_nodes(graph: onnx.ModelProto) -> set[str]:
-    """Names of the values that are the same for every input, such as relative positions' keys."""
+    """Names of the values that are the same for every input, such as keys of relative positions."""
     moving = {node.name for node in graph.graph.input}
     fixed = {tensor.name for tensor in graph.graph.initializer}
     for node in graph.graph.node:
@@ -45,7 +45,7 @@ def fixed_nodes(graph: onnx.ModelProto) -> set[str]:
 
 
 def with_activations(graph: onnx.ModelProto, float_layers: Sequence[str]) -> list[NodeProto]:
-    """Quantizable MatMul nodes that read what depends on the text; others fold into constants."""
+    """Quantizable MatMul nodes whose input depends on the text; others fold into constants."""
     fixed = fixed_nodes(graph)
     return [node for node in quantizable(graph, float_layers) if node.input[0] not in fixed]
 
@@ -53,9 +53,9 @@ def with_activations(graph: onnx.ModelProto, float_layers: Sequence[str]) -> lis
 def quantize_static(
     graph: onnx.ModelProto, ranges: dict[str, Range], *, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
-    """QDQ around the quantizable MatMuls: activations uint8, weights int8 for each output column.
+    """QDQ around the quantizable MatMuls: activations uint8, weights int8 per output column.
 
-    ranges: real values that uint8 must span, for each activation name. Outputs stay float32: what
+    ranges: real values that uint8 must span, by activation name. Outputs stay float32, because what
     follows (attention, gelu, normalization) computes in float. `float_layers` compute in float32
     too, from int8 weights.
     """
@@ -76,7 +76,8 @@ def quantize_static(
 
 
 def quantize_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """int8 weights, float32 activations: small, exact to the weights' rounding, no faster."""
+    """int8 weights, float32 activations: smaller, exact up to the weights' rounding, but not
+    faster."""
     quantized = copy_graph(graph)
     weights = _Weights(quantized)
     for node in quantizable(quantized, ()):
@@ -85,9 +86,9 @@ def quantize_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def quantize_tables(graph: onnx.ModelProto, *, least_rows: int = _TABLE_ROWS) -> onnx.ModelProto:
-    """Embedding tables as int8, a float32 scale for each row; rows are dequantized after Gather.
+    """Embedding tables as int8 with a float32 scale per row; rows are dequantized after Gather.
 
-    One scale for each row, since rows of rare words are an order of magnitude larger or smaller.
+    One scale per row, because rows of rare words are an order of magnitude larger or smaller.
     """
     quantized = copy_graph(graph)
     tensors = {tensor.name: tensor for tensor in quantized.graph.initializer}
@@ -144,7 +145,7 @@ def _quantized_activation(graph: onnx.ModelProto, name: str, wanted: Range) -> s
 
 
 class _Weights:
-    """int8 weights in place of float32 ones; several nodes may share them, each in its own way."""
+    """int8 weights in place of float32 ones. Several nodes may share them, each in its own way."""
 
     def __init__(self, graph: onnx.ModelProto) -> None:
         self._graph = graph
@@ -169,8 +170,8 @@ class _Weights:
         """For MatMuls in float32.
 
         Cast and Mul rather than DequantizeLinear: ONNX Runtime folds them into float32 weights when
-        it loads the graph; DequantizeLinear it would turn into MatMulNBits, a kernel of its own
-        precision.
+        it loads the graph. It would turn DequantizeLinear into MatMulNBits, a kernel with a
+        precision of its own.
         """
         self._round(name)
         restored, cast = f"{name}_folded", f"{name}_float"
@@ -189,7 +190,7 @@ class _Weights:
         return is_new
 
     def _round(self, name: str) -> int:
-        """Rounds a weight once; returns its number of columns."""
+        """Round a weight once, and return its number of columns."""
         if name not in self._columns:
             rounded, scale = _rounded_columns(self._floats[name])
             add_constants(self._graph, {f"{name}_int8": rounded, f"{name}_scale": scale})
@@ -199,7 +200,7 @@ class _Weights:
 
 
 def _rounded_columns(tensor: TensorProto) -> tuple[npt.NDArray[np.int8], Floats]:
-    """weights (in, out) -> symmetric int8, and one float32 scale for each of `out` columns."""
+    """weights (in, out) -> symmetric int8, and one float32 scale for each of the `out` columns."""
     values = numpy_helper.to_array(tensor)
     scale = (np.maximum(np.abs(values).max(axis=0), 1e-12) / 127.0).astype(np.float32)
     return np.clip(np.round(values / scale), -127, 127).astype(np.int8), scale

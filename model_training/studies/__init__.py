@@ -1,1 +1,1 @@
-"""What answers questions and is no part of the product."""
+"""Studies that answer research questions and are not part of the product."""

@@ -1,7 +1,8 @@
-"""What each kind of rows is worth: arms times seeds, each a run folder, each at equal steps.
+"""Measures what each kind of rows is worth: arms times seeds, each in a run folder with equal
+steps.
 
-Reads the rows and soft labels of a finished run and writes into a folder of its own. A killed run
-goes on where it was; several processes on one folder share the work.
+It reads the rows and soft labels of a finished run and writes into a folder of its own. A killed
+run continues where it was. Several processes on one folder share the work.
 """
 
 from __future__ import annotations
@@ -19,45 +20,19 @@ from typing import Any, Final
 import numpy as np
 from postern.contract.exchange import Exchange
 
-from model_training.augmentation.instructions import (
-    SOURCES,
-    Intent,
-)
-from model_training.augmentation.label import (
-    Candidate,
-    label,
-)
-from model_training.data.eda import (
-    augmented,
-    read_wordnet,
-)
-from model_training.data.rows import (
-    Row,
-    dump_json,
-    prompt_hash,
-    write_atomically,
-)
+from model_training.augmentation.instructions import SOURCES, Intent
+from model_training.augmentation.label import Candidate, label
+from model_training.data.eda import augmented, read_wordnet
+from model_training.data.rows import Row, dump_json, prompt_hash, write_atomically
 from model_training.data.sampling import draw
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import made_by
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    read_json,
-    write_json,
-)
+from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import read_split
 from model_training.run.journal import Journal
-from model_training.run.stage_files import (
-    header,
-    is_done,
-    read_stage,
-    require_fresh,
-    write_stage,
-)
-from model_training.student.checkpoints import (
-    BEST,
-    CHECKPOINT,
-)
+from model_training.run.stage_files import header, is_done, read_stage, require_fresh, write_stage
+from model_training.student.checkpoints import BEST, CHECKPOINT
 from model_training.studies.ablation_report import (
     ABLATION,
     ABLATION_CURVE_PLOT,
@@ -69,11 +44,7 @@ from model_training.studies.ablation_report import (
     plot_curve,
     summary,
 )
-from model_training.studies.config import (
-    AblationConfig,
-    Arm,
-    StudyRun,
-)
+from model_training.studies.config import AblationConfig, Arm, StudyRun
 from model_training.teachers.labellers import asked_of, open_teacher
 
 _LOG = logging.getLogger(__name__)
@@ -86,7 +57,7 @@ _LABEL: Final = "label"
 
 @dataclass(frozen=True)
 class Material:
-    """Rows of a finished run, by what an arm may take. labelled: all with the teacher's word too.
+    """Rows of a finished run, by what an arm may use. labelled: all have the teacher's label too.
 
     eda: none until they are made.
     """
@@ -102,10 +73,10 @@ class Material:
 
 
 def ablate(run: StudyRun, of: Path, *, arm: str | None = None) -> None:
-    """Trains and measures what is not done yet, in `run`; `of` is the folder of a finished run.
+    """Train and measure what is not done yet, in `run`; `of` is the folder of a finished run.
 
-    arm: this one alone. Raises RecipeInvalid: no [ablation], no such arm, labels of another
-    teacher, or a folder that holds the outcome of other settings or rows.
+    arm: only this one. Raises RecipeInvalid: no [ablation], no such arm, labels of another teacher,
+    or a folder with results of other settings or rows.
     """
     config = run.config.ablation
     if config is None:
@@ -140,9 +111,12 @@ def ablate(run: StudyRun, of: Path, *, arm: str | None = None) -> None:
 def read_material(
     of: Path, *, longest_text: int | None = None, labelled_rows: int | None = None
 ) -> Material:
-    """longest_text: in characters, of a row. labelled_rows: at most so many, chosen by a hash of
-    their prompts, so that a smaller choice is part of a larger one. Raises DataInvalid: no such
-    run; RecipeInvalid: rows without labels, or changed since."""
+    """Read the rows of a finished run.
+
+    longest_text: in characters, of a row. labelled_rows: at most this many, chosen by a hash of
+    their prompts, so that a smaller choice is part of a larger one. Raises DataInvalid if there is
+    no such run; RecipeInvalid if rows lack labels or changed since.
+    """
     train_file, label_file = of / "rows" / "train.jsonl", of / "augment" / "label.jsonl"
     head, rows = read_stage(label_file, _LABEL, Row)
     require_fresh(label_file, head, {"train": train_file})
@@ -168,13 +142,13 @@ def read_material(
 
 
 def arm_rows(arm: Arm, material: Material) -> list[Row]:
-    """What the students of an arm are trained on."""
+    """Training rows of the students of an arm."""
     rows = list(material.labelled)
     if not arm.soft:
         rows = [row.model_copy(update={"soft_label": None}) for row in rows]
     made = [row for intent in arm.generated for row in material.generated[intent]]
     if arm.instructions is not None:
-        # By hash: a smaller arm holds part of a larger one, whatever the order of the file.
+        # By hash: a smaller arm contains part of a larger one, whatever the order of the file.
         prompts = sorted({row.prompt for row in made}, key=prompt_hash)[: arm.instructions]
         kept = set(prompts)
         made = [row for row in made if row.prompt in kept]
@@ -187,7 +161,7 @@ def eda_candidates(
 ) -> list[Candidate]:
     """Changed prompts of the labelled rows, drawn as training draws them, for the teacher.
 
-    Raises RecipeInvalid where WordNet cannot be read.
+    Raises RecipeInvalid if WordNet cannot be read.
     """
     synonyms = read_wordnet(wordnet)
     prompts = [row for row in labelled if row.response is None]
@@ -195,7 +169,7 @@ def eda_candidates(
     draws = draw(
         [(row.slice, row.label, row.source) for row in prompts],
         n_draws=count,
-        pair_share=0.5,  # of one slice alone, it says nothing
+        pair_share=0.5,  # within one slice, the slice says nothing
         source_exponent=config.distil.source_exponent,
         source_weights=config.distil.source_weights,
         rng=rng,
@@ -205,7 +179,7 @@ def eda_candidates(
     return [
         Candidate("unlabelled", _EDA_SOURCE, Exchange(text), None, "none")
         for text in dict.fromkeys(texts)
-        if text not in known  # nothing of it could be changed
+        if text not in known  # no word of it could be changed
     ]
 
 
@@ -224,7 +198,7 @@ def _check_arms(arms: Sequence[Arm], material: Material) -> None:
 
 
 def _with_eda(run: StudyRun, of: Path, material: Material, config: AblationConfig) -> Material:
-    """Has the teacher of the other rows label the rows of EDA, once for all arms."""
+    """Have the teacher of the other rows label the rows of EDA, once for all arms."""
     if run.config.label is None:
         raise RecipeInvalid("an arm with EDA needs a teacher: [label], as in the recipe of the run")
     label_file = of / "augment" / "label.jsonl"
@@ -260,7 +234,7 @@ def _trial(
     rows: Sequence[Row],
     sets: Mapping[str, Sequence[Row]],
 ) -> bool:
-    """Trains and measures one student; False where another process is at it."""
+    """Train and measure one student. Returns False if another process is working on it."""
     from model_training.student.distil import distil  # torch
     from model_training.studies.trial import measure
 
@@ -307,7 +281,7 @@ def _made_of(config: RunConfig, rows: Sequence[Row], sets: Mapping[str, Sequence
 
 
 def _write_report(run: StudyRun, config: AblationConfig) -> None:
-    """Tables and plots of what is done so far."""
+    """Write tables and plots of everything done so far."""
     paths = [run.folder / f"{arm.name}-{seed}" / FIGURES for arm, seed in config.trials()]
     records: list[dict[str, Any]] = [read_json(path) for path in paths if path.exists()]
     found = json.loads(dump_json(summary(config, records, run.config)))
@@ -322,7 +296,7 @@ def _write_report(run: StudyRun, config: AblationConfig) -> None:
 
 @contextmanager
 def _lock(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Whether the lock is held; it goes with the process, however it ends."""
+    """Whether the lock is held. It ends with the process, however that ends."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -1,4 +1,4 @@
-"""Figures of all arms and seeds -> means, deviations, a table and plots. Pure."""
+"""Figures of all arms and seeds -> means, deviations, a table and plots. No I/O."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from model_training.measures.png import (
-    DPI,
-    png,
-)
+from model_training.measures.png import DPI, png
 from model_training.measures.tables import table
 from model_training.recipe.config import RunConfig
 from model_training.studies.config import AblationConfig
@@ -53,8 +50,11 @@ def summary(config: AblationConfig, records: Sequence[Record], run: RunConfig) -
 
 
 def metrics(record: Record) -> dict[str, float | None]:
-    """The figures of the table, of one student. ECE over 15 bins; over-refusal: the share of
-    harmless look-alikes flagged at `balanced`, mean over sources."""
+    """The table's figures for one student.
+
+    ECE over 15 bins; over-refusal: the share of harmless look-alikes flagged at `balanced`, mean
+    over sources.
+    """
     tests = {
         name.removeprefix("test, "): found
         for name, found in record["sets"].items()
@@ -75,7 +75,7 @@ def metrics(record: Record) -> dict[str, float | None]:
 
 
 def spread(runs: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, float | None]]:
-    """`mean` and `sd` of each figure over seeds; the deviation is that of a sample (n - 1)."""
+    """`mean` and `sd` of each figure over seeds; sd is the sample deviation (n - 1)."""
     mean: dict[str, float | None] = {}
     deviation: dict[str, float | None] = {}
     for name in runs[0]:
@@ -86,7 +86,7 @@ def spread(runs: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, fl
 
 
 def ablation_markdown(found: Mapping[str, Any]) -> str:
-    """The table, how it was made, and the plots beside it."""
+    """The table, how it was made, and the plots."""
     return "\n".join(
         [
             f"# What each kind of rows is worth: {found['recipe']}\n",
@@ -102,7 +102,7 @@ def ablation_markdown(found: Mapping[str, Any]) -> str:
 
 
 def has_curve(ablation: Mapping[str, Any]) -> bool:
-    """Whether two arms or more that differ in the number of generated rows share a seed."""
+    """Whether at least two arms with different numbers of generated rows share a seed."""
     seeds = [set(arm["runs"]) for arm in ablation["arms"] if arm["name"] in ablation["curve"]]
     return len(seeds) > 1 and bool(set.intersection(*seeds))
 
@@ -159,8 +159,8 @@ def plot_arms(found: Mapping[str, Any]) -> bytes:
 def plot_curve(found: Mapping[str, Any]) -> bytes:
     """PNG: AUPRC and over-refusal over the number of generated rows, for the arms of `curve`.
 
-    found: one of which `has_curve` holds. Means of the seeds that all of these arms have: else one
-    point would differ by its seeds as well.
+    found: one for which `has_curve` holds. Means over the seeds that all of these arms share;
+    otherwise points would also differ by their seeds.
     """
     by_name = {arm["name"]: arm for arm in found["arms"]}
     arms = [by_name[name] for name in found["curve"]]
@@ -200,7 +200,8 @@ def _bars(axes: Any, arms: Sequence[Mapping[str, Any]], name: str) -> None:
     axes.invert_yaxis()
     axes.set_title(name, fontsize=9)
     if values and name != _REFUSAL:
-        # From below the lowest: differences of a hundredth must be seen, and the axis says so.
+        # The axis starts just below the lowest value, as its label says, because differences of a
+        # hundredth must be visible.
         lowest = min(v - e for v, e in zip(values, errors, strict=True))
         axes.set_xlim(left=max(0.0, lowest - 0.05))
     axes.tick_params(axis="x", labelsize=7)

@@ -1,4 +1,4 @@
-"""Prompts in disguise, for the case study: ciphers and encodings that a chatbot can still read."""
+"""Disguised prompts for the case study: ciphers and encodings that a chatbot can still read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEET: Final = str.maketrans("aeiostAEIOST", "431057431057")
 
 
 def disguise(attack: Attack | None, *, seed: int) -> Callable[[str], str]:
-    """What the attack makes of a text. seed: of the one alphabet of `substitution`."""
+    """The text as the attack changes it. seed: for the alphabet of `substitution`."""
     match attack:
         case None:
             return lambda text: text
@@ -47,10 +47,10 @@ def attacked(
     instruction: str,
     seed: int,
 ) -> list[Row]:
-    """Prompts of both classes in disguise, as many of each as there are and `count` allows.
+    """Disguised prompts of both classes, equally many of each, up to `count`.
 
-    Harmless prompts wear it too, or the disguise itself would be the harm. Every source gives in
-    turn, so that no large one speaks for all. attack: None leaves the text plain. longest:
+    Harmless prompts are disguised too; otherwise the disguise itself would signal harm. Sources
+    take turns, so that no large one dominates. attack: None leaves the text plain. longest:
     characters of a prompt.
     """
     change = disguise(attack, seed=seed)

@@ -1,7 +1,7 @@
-"""What a teacher behind the student is worth: curves on validation rows and the public test sets.
+"""The value of a teacher behind the student: curves on validation rows and the public test sets.
 
 Fusion weights and the teacher's own threshold are fitted on one half of the validation rows, by
-prompt; figures come from the other half and from the test sets.
+prompt. Figures come from the other half and from the test sets.
 """
 
 from __future__ import annotations
@@ -14,35 +14,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from postern.calibration.figures import threshold_at_best_f1
-from postern.calibration.fit import (
-    UNCALIBRATED,
-    fit_fusion,
-)
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
-from postern.contract.decision import (
-    Fusion,
-    Policy,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.calibration.fit import UNCALIBRATED, fit_fusion
+from postern.contract.artifact import Artifact, read_artifact
+from postern.contract.decision import Fusion, Policy
+from postern.contract.exchange import SLICES, Slice
+from postern.contract.probability import Calibration, Floats, harmful_probability
 
-from model_training.data.rows import (
-    Row,
-    read_pool,
-    read_rows,
-    read_sources,
-    write_atomically,
-)
+from model_training.data.rows import Row, read_pool, read_rows, read_sources, write_atomically
 from model_training.data.split import labelled_rows
 from model_training.errors import DataInvalid
 from model_training.measures import curves
@@ -55,10 +33,7 @@ from model_training.measures.score_files import (
     write_scores,
 )
 from model_training.run.candidate import write_json
-from model_training.studies.cascade_text import (
-    cascade_markdown,
-    plot_curves,
-)
+from model_training.studies.cascade_text import cascade_markdown, plot_curves
 from model_training.studies.value_report import value_or_band
 
 VALIDATION: Final = "validation"
@@ -67,7 +42,7 @@ _AT: Final = (0.05, 0.10)
 
 
 def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dict[str, Any]:
-    """All figures by set and slice. Pure. Raises DataInvalid where a fit lacks rows."""
+    """All figures by set and slice. No I/O. Raises DataInvalid if a fit lacks rows."""
     told = [row for row in rows if row.teacher is not None]
     slices = [name for name in SLICES if any(row.slice == name for row in told)]
     fitted = {name: _fit(told, name, policy) for name in slices}
@@ -94,29 +69,28 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of the stage, but for those of places."""
+    """Add the flags of the command, without those for folders."""
     add_student_and_teachers(parser)
     parser.add_argument(
         "--scores",
         type=Path,
-        help="scores.jsonl of an earlier run, or with another teacher's probabilities, "
-        "instead of scoring; with --validation or --data the student is scored anew, and only the "
-        "teacher's opinions are taken from the file",
+        help="scores.jsonl of an earlier run, instead of scoring; with --validation or --data the "
+        "student is scored anew, and only the teacher's opinions are taken from the file",
     )
     parser.add_argument("--validation", type=Path, help="validation.jsonl of a run's rows")
     parser.add_argument("--data", type=Path, help="data folder, for its test sets")
-    parser.add_argument("--output", type=Path, required=True, help="folder for what is written")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     parser.add_argument("--threads", type=int, default=0, help="threads for ONNX Runtime")
-    parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Writes scores.jsonl, cascade.json, cascade.md and cascade.png. Raises DataInvalid."""
+    """Write scores.jsonl, cascade.json, cascade.md and cascade.png. Raises DataInvalid."""
     student = read_artifact(arguments.student)
     rows = _scores(arguments, student)
     found = report(rows, student.manifest.policy, n_resamples=arguments.resamples)
     if not found["sets"]:
-        raise DataInvalid("no set holds both labels and a teacher's opinion")
+        raise DataInvalid("no set has both labels and a teacher's opinion")
     found = {
         "student": f"{student.manifest.name} {student.manifest.version}",
         "teachers": [f"{folder.parent.name} {folder.name}" for folder in arguments.teacher],
@@ -148,7 +122,7 @@ def _scores(arguments: argparse.Namespace, student: Artifact) -> list[ScoreRow]:
 
 
 def _fits(row: ScoreRow) -> bool:
-    """Whether a validation row is of the half that weights are fitted on."""
+    """Whether a validation row belongs to the half on which weights are fitted."""
     return int(row.key, 16) // 5 % 2 == 0
 
 
@@ -165,7 +139,7 @@ def _fit(rows: Sequence[ScoreRow], slice_: Slice, policy: Policy) -> tuple[Fusio
 def _opinions(
     rows: Sequence[ScoreRow], policy: Policy, slice_: Slice, fitted: tuple[Fusion, float]
 ) -> Opinions:
-    """Of rows of one slice, at the default operating point."""
+    """Opinions on the rows of one slice, at the default operating point."""
     fusion, teacher_threshold = fitted
     student, teacher = _student(rows, policy.calibration[slice_]), _teacher(rows)
     point = policy.operating_points[policy.default_operating_point][slice_]

@@ -1,14 +1,11 @@
-"""The cascade's figures as Markdown and as a plot. Pure."""
+"""The cascade's figures as Markdown and as a plot. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.measures.tables import number, table
 from model_training.studies.value_report import value_lines
 
 _BAR_RATE: Final = "0.1"
@@ -23,7 +20,7 @@ _STYLES: Final[Mapping[str, dict[str, Any]]] = {
 
 
 def cascade_markdown(report: Mapping[str, Any]) -> str:
-    """Tables of all sets, each with whether the bar at 10 % deferral is met."""
+    """Tables of all sets, and whether each meets the bar at 10 % deferral."""
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -120,7 +117,7 @@ def plot_curves(sets: Mapping[str, Any]) -> bytes:
     """PNG: F1 over the deferral rate, one panel for each set."""
     columns = min(3, len(sets))
     rows = -(-len(sets) // columns)
-    from matplotlib.figure import Figure  # serving does without
+    from matplotlib.figure import Figure  # serving does not install it
 
     from model_training.measures.png import png
 

@@ -1,8 +1,9 @@
-"""Retraining a student against a new attack without forgetting: the paper's second case study.
+"""Retrains a student against a new attack without forgetting: the paper's second case study.
 
-The student goes on from its own weights, on prompts in disguise mixed with the rows that it learnt
-from before (replay). It is measured before and after: on disguised prompts of the validation split,
-which nobody trained on, on the same prompts in plain text, and on all that was measured before.
+The student continues from its own weights, on disguised prompts mixed with its earlier training
+rows (replay). It is measured before and after on three kinds of rows: disguised prompts of the
+validation split, which nobody trained on; the same prompts in plain text; and everything that was
+measured before.
 """
 
 from __future__ import annotations
@@ -13,23 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from model_training.data.rows import (
-    Row,
-    write_atomically,
-)
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.data.rows import Row, write_atomically
+from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.measures.tables import number, table
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    read_json,
-    write_json,
-)
+from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import Run, locked, read_split
 from model_training.studies.attacks import attacked
 from model_training.studies.config import CaseStudyConfig, StudyRun
@@ -44,17 +33,18 @@ _PLAIN: Final = "the same prompts in plain text"
 
 
 def case_study(run: StudyRun, of: Path, *, student: Path) -> None:
-    """Writes `case_study.json` and `case_study.md` into `run`, and the new student.
+    """Write `case_study.json` and `case_study.md` to `run`, and the new student.
 
-    of: the run whose split the student was trained on. Raises RecipeInvalid: no [case_study] or no
-    student; DataInvalid: no such run, or no prompts of both classes to attack.
+    of: the run whose split the student was trained on. Raises RecipeInvalid if there is no
+    [case_study] or no student; DataInvalid if there is no such run, or no prompts of both classes
+    to attack.
     """
     config = run.config.case_study
     if config is None:
         raise RecipeInvalid(f"the recipe {run.config.name} has no section [case_study]")
-    student = student.resolve()  # the run is known by its base, however that was written
+    student = student.resolve()  # the run is identified by its base, however that was written
     if not (student / "tokenizer.json").exists():
-        raise RecipeInvalid(f"{student}: holds no student; name one with --student")
+        raise RecipeInvalid(f"{student}: contains no student; name one with --student")
     from model_training.student.distil import distil  # torch
     from model_training.studies.trial import measuring_sets
 
@@ -153,7 +143,7 @@ def _measured(
     *,
     train: Sequence[Row],
 ) -> dict[str, Any]:
-    """Figures of a student, kept on disk so that a killed run measures each once."""
+    """Figures of a student, kept on disk so that a killed run measures each only once."""
     from model_training.studies.trial import measure
 
     digest = hashlib.sha256(fingerprint(str(student)).encode())

@@ -11,8 +11,8 @@ from model_training.studies.config import StudyRun
 _ROOT = Path(__file__).resolve().parents[2]
 
 COMPARISONS: Final = {
-    "ablate": "what each kind of rows is worth: students of several arms and seeds",
-    "case-study": "a student learns a new attack; what it finds of it, and what it forgets",
+    "ablate": "measure what each kind of rows is worth, over arms and seeds",
+    "case-study": "retrain a student against a new attack, and measure what it learns and forgets",
 }
 _RECIPES: Final = {"ablate": "ablation.toml", "case-study": "case-study.toml"}
 
@@ -28,10 +28,10 @@ def add_comparison_arguments(parser: argparse.ArgumentParser, name: str) -> None
         "--of",
         type=Path,
         required=True,
-        help="folder of a finished run, whose rows are taken; it is only read",
+        help="folder of a finished run, whose rows are used; it is only read",
     )
     if name == "ablate":
-        parser.add_argument("--arm", help="this arm alone (default: all)")
+        parser.add_argument("--arm", help="only this arm (default: all)")
     else:
         parser.add_argument(
             "--student", type=Path, help="folder of the student to retrain (default: that of --of)"
@@ -39,7 +39,7 @@ def add_comparison_arguments(parser: argparse.ArgumentParser, name: str) -> None
 
 
 def compare(run: StudyRun, arguments: argparse.Namespace) -> None:
-    """Runs one of them. Raises PosternError."""
+    """Run one of them. Raises PosternError."""
     if arguments.stage == "ablate":
         from model_training.studies.ablation import ablate
 

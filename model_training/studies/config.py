@@ -1,4 +1,4 @@
-"""Recipes of the studies: those of a run with the section [ablation] or [case_study]."""
+"""Recipes of the studies: those of a run, plus the section [ablation] or [case_study]."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_training.augmentation.instructions import Intent
 from model_training.recipe.config import RunConfig
-from model_training.recipe.ensemble import (
-    MemberName,
-    Positive,
-)
+from model_training.recipe.ensemble import MemberName, Positive
 from model_training.run.folder import Run
 
 
@@ -26,44 +23,55 @@ class Arm(_Section):
 
     name: MemberName
     about: str = ""
-    """For the table; the name where not given."""
+    """Description for the table. Default: the name."""
     soft: bool = True
-    """The teacher's soft labels on the labelled rows; else the labels of people alone."""
+    """Use the teacher's soft labels on the labelled rows. Otherwise only the labels of people."""
     eda: bool = False
-    """Rows of easy data augmentation, labelled by the teacher."""
+    """Use rows of easy data augmentation, labelled by the teacher."""
     generated: tuple[Intent, ...] = ()
-    """Generated instructions of these intents, with their answers."""
+    """Use generated instructions of these intents, with their answers."""
     instructions: Positive | None = None
-    """At most so many of them, the same few in every arm that has as few."""
+    """Largest number of them. Arms with the same number have the same instructions."""
     unlabelled: bool = False
-    """The rows of the pool that the teacher alone labelled."""
+    """Use the rows of the pool that only the teacher labelled."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
-    """Those of [ablation] where not given; more of them where a difference is small."""
+    """Default: those of [ablation]. Use more of them if a difference is small."""
 
 
 class AblationConfig(_Section):
-    """Arms times seeds, each at equal steps."""
+    """Arms times seeds, each with equal steps."""
 
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 3)
     curve: tuple[MemberName, ...] = ()
-    """Arms that differ in the number of generated instructions alone."""
+    """Arms that differ only in the number of generated instructions."""
     eda_rows: Positive | None = None
     """None: as many as there are generated instructions."""
     eda_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    """Of the words of a text, those that change."""
+    """Share of the words of a text that change."""
     wordnet: Path = Path("/usr/share/wordnet")
-    """WordNet's data files; Debian's package wordnet-base puts them there."""
+    """Folder of WordNet's data files; Debian's package wordnet-base uses this one."""
     labelled_rows: Positive | None = None
-    """At most so many of the labelled rows, the same in every arm: with few steps, each must still
-    come several times, or there is nothing for added rows to add."""
+    """Largest number of labelled rows, the same in every arm.
+
+    With few steps, each row must still come several times; otherwise added rows have nothing to add
+    to.
+    """
     longest_text: Positive | None = None
-    """Characters of prompt and response together: longer rows are in no arm, as choosing among
-    their windows costs as much as training does."""
+    """In characters, prompt and response together.
+
+    No arm has longer rows, because choosing among their windows costs as much as training.
+    """
     measured_rows: Positive = 2400
-    """Of the calibration and of the validation split, half of them pairs; test sets are whole."""
+    """Rows of the calibration and of the validation split, half of them pairs.
+
+    Test sets are used whole.
+    """
     keep_students: bool = False
-    """A student and its checkpoint take some 300 MB; else they go once it is measured."""
+    """Keep each student and its checkpoint (some 300 MB).
+
+    Otherwise they are removed once measured.
+    """
 
     @model_validator(mode="after")
     def _names(self) -> AblationConfig:
@@ -78,8 +86,10 @@ class AblationConfig(_Section):
         return self
 
     def trials(self) -> list[tuple[Arm, int]]:
-        """Each arm with each of its seeds: all arms of a seed before the next, so that a table can
-        be read early."""
+        """Each arm with each of its seeds: all arms of a seed before the next seed.
+
+        So a table can be read early.
+        """
         seeds = [*self.seeds, *(seed for arm in self.arms for seed in arm.seeds or ())]
         return [
             (arm, seed)
@@ -94,22 +104,22 @@ class CaseStudyConfig(_Section):
 
     attack: Literal["rot13", "base64", "leetspeak", "substitution"]
     seed: int = 42
-    """Of the alphabet of `substitution`, and of which prompts are attacked."""
+    """Seed for the alphabet of `substitution`, and for choosing the prompts to attack."""
     instruction: str = ""
-    """Stands before the attacked text, as an attacker would tell the chatbot how to read it."""
+    """Text before the attacked prompt, which tells a chatbot how to read it."""
     longest_prompt: Positive = 400
-    """In characters: only such prompts are attacked, as ciphers triple the tokens."""
+    """In characters. Longer prompts are not attacked, because ciphers triple the tokens."""
     train_prompts: Positive = 8000
-    """Attacked for training, half of them harmful; prompts of the train split alone."""
+    """Attacked prompts for training, half of them harmful, only from the train split."""
     test_prompts: Positive = 1000
-    """Attacked for measuring; prompts of the validation split, never trained on."""
+    """Attacked prompts for measuring, from the validation split, never trained on."""
     attack_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
-    """Of the prompts drawn in training; the rest is replay of the old rows."""
+    """Share of attacked prompts in training. The rest is replay of the old rows."""
     measured_rows: Positive = 2400
 
 
 class StudyRecipe(RunConfig):
-    """The recipe of a study; stages refuse one with these sections."""
+    """The recipe of a study. Stages refuse recipes with these sections."""
 
     ablation: AblationConfig | None = None
     case_study: CaseStudyConfig | None = None

@@ -1,8 +1,8 @@
-"""Do certificates hold as often as they say? Many samples of a population whose rates are known.
+"""Checks whether certificates hold as often as they claim, on many samples of a known population.
 
 The population is a file of scored rows. Each split draws a sample from it with replacement, so that
-its rows are independent and the rates over all rows of the file are the truth; the sample is
-calibrated and certified as `postern calibrate` does, and each bound is held against the truth.
+its rows are independent and the rates over all rows of the file are the truth. The sample is
+calibrated and certified as `postern calibrate` does, and each bound is compared with the truth.
 """
 
 from __future__ import annotations
@@ -22,38 +22,20 @@ from postern.calibration.certify import (
     outcomes,
 )
 from postern.calibration.fit import N_FOLDS
-from postern.calibration.parts import (
-    PARTS,
-    SHARES,
-    ScoredSlice,
-    Wanted,
-)
-from postern.contract.decision import (
-    OperatingPoint,
-    Policy,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.calibration.parts import PARTS, SHARES, ScoredSlice, Wanted
+from postern.contract.decision import OperatingPoint, Policy
+from postern.contract.exchange import SLICES, Slice
+from postern.contract.probability import Calibration, Floats, harmful_probability
 from tqdm import trange
 
 from model_training.data.rows import write_atomically
 from model_training.errors import DataInvalid
-from model_training.measures.score_files import (
-    ScoreRow,
-    read_scores,
-)
+from model_training.measures.score_files import ScoreRow, read_scores
 from model_training.run.candidate import write_json
 
 STATEMENTS: Final = ("low", "high", "miss_rate", "false_positive_rate", "deferral_rate")
 _POINT: Final = "balanced"
-# Any policy will do: only what it does on a teacher's failure is taken over.
+# Any policy will do: only its behaviour on a teacher's failure is used.
 _OLD: Final = Policy(
     calibration=dict.fromkeys(SLICES, Calibration(temperature=1.0)),
     operating_points=dict.fromkeys(
@@ -65,7 +47,7 @@ _OLD: Final = Policy(
 
 
 def population(rows: Sequence[ScoreRow], slice_: Slice) -> ScoredSlice:
-    """All rows of a slice; a teacher counts where it judged any of them."""
+    """All rows of a slice. A teacher counts if it judged any of them."""
     here = [row for row in rows if row.slice == slice_]
     teacher = np.array([np.nan if row.teacher is None else row.teacher for row in here])
     return ScoredSlice(
@@ -81,9 +63,9 @@ def population(rows: Sequence[ScoreRow], slice_: Slice) -> ScoredSlice:
 def coverage(
     truth: ScoredSlice, slice_: Slice, wanted: Wanted, *, size: int, n_splits: int, seed: int = 0
 ) -> dict[str, Any]:
-    """Of each statement: bounds, true rates, and how often the rate passed its bound.
+    """Bounds and true rates of each statement, and how often the rate exceeded its bound.
 
-    size: rows of each sample. Raises TooFewRows where the samples cannot carry the guarantee.
+    size: rows of each sample. Raises TooFewRows if the samples cannot carry the guarantee.
     """
     rng = np.random.default_rng(seed)
     bounds: dict[str, list[float]] = {name: [] for name in STATEMENTS}
@@ -124,7 +106,7 @@ def _stated(found: CertifiedSlice) -> dict[str, float]:
 
 
 def true_rates(truth: ScoredSlice, slice_: Slice, found: CertifiedSlice) -> dict[str, float]:
-    """Of each statement: the rate over the whole population."""
+    """Rate of each statement over the whole population."""
     probabilities = harmful_probability(truth.margins, found.calibration)
     harmful, point = truth.labels == 1, found.points[_POINT]
     policy = new_policy(_OLD, {slice_: found})
@@ -146,7 +128,8 @@ def _summary(bounds: Floats, rates: Floats, delta: float) -> dict[str, Any]:
         "splits": len(rates),
         "failed": failed,
         "failed_share": failed / len(rates),
-        # Below delta the splits do not contradict it; 1 - 99.9 % is the chance of a false alarm.
+        # At or below delta, the splits do not contradict it. 1 - 99.9 % is the chance of a false
+        # alarm.
         "failed_share_at_least": 1.0 - upper_bound(len(rates) - failed, len(rates), 0.001),
         "delta": delta,
         "mean_bound": float(bounds.mean()),
@@ -156,8 +139,8 @@ def _summary(bounds: Floats, rates: Floats, delta: float) -> dict[str, Any]:
 
 
 def plot(found: Mapping[Any, dict[str, Any]]) -> bytes:
-    """PNG: of each statement, how far the true rate lay from its bound; right of 0 it failed."""
-    from matplotlib.figure import Figure  # serving does without
+    """PNG: distance of the true rate from its bound, for each statement; right of 0 it failed."""
+    from matplotlib.figure import Figure  # serving does not install it
 
     from model_training.measures.png import png
 
@@ -179,22 +162,24 @@ def plot(found: Mapping[Any, dict[str, Any]]) -> bytes:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of the stage."""
+    """Add the flags of the command."""
     parser.add_argument("--scores", type=Path, required=True, help="scores.jsonl of cascade-report")
     parser.add_argument("--output", type=Path, required=True, help="folder for JSON and PNG")
-    parser.add_argument("--set", default="validation", help="rows that are the population")
+    parser.add_argument("--set", default="validation", help="set of rows that is the population")
     parser.add_argument("--splits", type=int, default=400, help="samples to draw (default: 400)")
-    parser.add_argument("--size", type=int, default=1500, help="rows of each (default: 1500)")
+    parser.add_argument(
+        "--size", type=int, default=1500, help="rows of each sample (default: 1500)"
+    )
     for name, default in (("--alpha-miss", 0.05), ("--alpha-false-alarm", 0.05), ("--delta", 0.1)):
         parser.add_argument(name, type=float, default=default, help=f"default: {default}")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Writes `coverage.json` and `coverage.png`. Raises DataInvalid, TooFewRows."""
+    """Write `coverage.json` and `coverage.png`. Raises DataInvalid, TooFewRows."""
     rows = [row for row in read_scores(arguments.scores) if row.set == arguments.set]
     slices = [name for name in SLICES if any(row.slice == name for row in rows)]
     if not slices:
-        raise DataInvalid(f"{arguments.scores}: holds no row of {arguments.set!r}")
+        raise DataInvalid(f"{arguments.scores}: contains no row of {arguments.set!r}")
     wanted = Wanted(arguments.alpha_miss, arguments.alpha_false_alarm, arguments.delta)
     found = {
         name: coverage(

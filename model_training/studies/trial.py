@@ -1,7 +1,7 @@
-"""A student measured through the serving code, on rows that are the same for all it is compared to.
+"""Measures a student with the serving code, on rows that are the same for all compared students.
 
-The graph is the one that the recipe's [export] asks for, behind its parity gate; thresholds come
-from the calibration split, as they do for a student that is published.
+The graph is the one that the recipe's [export] asks for, after its parity gate. Thresholds come
+from the calibration split, as for a published student.
 """
 
 from __future__ import annotations
@@ -13,29 +13,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from model_training.data.rows import (
-    Row,
-    read_pool,
-    read_sources,
-)
+from model_training.data.rows import Row, read_pool, read_sources
 from model_training.data.split import labelled_rows
-from model_training.evaluation.evaluate import (
-    LOOK_ALIKES,
-    by_slice,
-    figures,
-    look_alikes,
-)
-from model_training.evaluation.fit_policy import (
-    fit_policy,
-    samples,
-)
+from model_training.evaluation.evaluate import LOOK_ALIKES, by_slice, figures, look_alikes
+from model_training.evaluation.fit_policy import fit_policy, samples
 from model_training.measures.served import open_candidate
 from model_training.measures.validation import evaluation_rows
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    EXPORT,
-    read_json,
-)
+from model_training.run.candidate import EXPORT, read_json
 from model_training.student.export import export_student
 
 _LOOK_ALIKES_EACH: Final = 400
@@ -47,10 +32,10 @@ Sets = Mapping[str, Sequence[Row]]
 def measuring_sets(
     data: Path, *, validation: Sequence[Row], calibration: Sequence[Row], at_most: int
 ) -> dict[str, list[Row]]:
-    """The rows that students are compared on; every test set whole, of the splits a part.
+    """The rows on which students are compared: every test set whole, and a part of the splits.
 
-    at_most: rows of each split, half of them pairs where there are as many; harmless look-alikes
-    come on top, as there are few among them. Drawn alike each time.
+    at_most: rows of each split, half of them pairs if there are enough. Harmless look-alikes are
+    added, because few are among them. The choice is the same each time.
     """
     chosen = evaluation_rows(validation, at_most, np.random.default_rng(0))
     seen = {(row.prompt, row.response) for row in chosen}
@@ -78,7 +63,7 @@ def measure(
 ) -> dict[str, Any]:
     """Figures of each set. folder: for the exported graph, removed afterwards.
 
-    train: for activation ranges, where the recipe quantizes. Raises GateFailed.
+    train: for activation ranges, if the recipe quantizes. Raises GateFailed.
     """
     candidate = folder / "candidate"
     try:

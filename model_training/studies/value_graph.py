@@ -1,6 +1,6 @@
-"""A student graph with the head of `value` deferral: what feeds its classifier feeds the head too.
+"""A student graph with a head for `value` deferral, which reads the input of its classifier.
 
-Only nodes and outputs are added, so the logits stay what they were, bit for bit. Pure.
+Only nodes and outputs are added, so the logits stay the same, bit for bit. No I/O.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from model_training.errors import DataInvalid
 from model_training.student.quantize import fixed_nodes
 
 _OURS: Final = "postern_value"
-# What may stand between the classifier's product and the logits.
+# Operators that may stand between the classifier's product and the logits.
 _PASSED: Final = ("Add", "Cast", "Identity")
 
 
@@ -50,7 +50,7 @@ def with_head(model: bytes, weights: Floats, bias: Floats) -> bytes:
     )
     graph.graph.node.extend(
         [
-            # Nothing where the state is float32, as ONNX Runtime drops it.
+            # No effect if the state is float32, since ONNX Runtime drops it.
             helper.make_node(
                 "Cast", [state], [names["float"]], name=f"{_OURS}_cast", to=TensorProto.FLOAT
             ),
@@ -62,9 +62,9 @@ def with_head(model: bytes, weights: Floats, bias: Floats) -> bytes:
 
 
 def pooled_state(graph: onnx.ModelProto) -> str:
-    """The name of what the last product before the logits multiplies with its weights.
+    """Name of the value that the last product before the logits multiplies with its weights.
 
-    Raises DataInvalid where the graph does not end in a linear classifier.
+    Raises DataInvalid if the graph does not end in a linear classifier.
     """
     fixed = fixed_nodes(graph)
     producers: dict[str, NodeProto] = {
@@ -83,7 +83,7 @@ def pooled_state(graph: onnx.ModelProto) -> str:
 
 
 def _without_head(model: bytes) -> onnx.ModelProto:
-    """The graph as it was before `with_head`, if it has been there."""
+    """The graph as it was before `with_head`, if that was applied."""
     graph = onnx.load_from_string(model)
     parts = graph.graph
     for node in [node for node in parts.node if node.name.startswith(_OURS)]:

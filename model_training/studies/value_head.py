@@ -1,13 +1,13 @@
-"""Pooled states and both opinions -> the head of `value` deferral. Pure.
+"""Pooled states and both opinions -> the head for `value` deferral. No I/O.
 
-Two events are predicted. Repair: the student is wrong, and the fused opinion is right. Harm: the
-other way round, since what asking gains is the one less the other. Each event on each side of the
-threshold is a logistic regression of its own, as what gives a miss away is not what gives a false
-alarm away. Its features are the distance from the threshold, for each slice, which alone makes a
-band; and the standardized state under an L2 penalty that unseen folds choose. Unless
-the state helps there by more than a standard error, it is left out.
+Two events are predicted. Repair: the student is wrong and the fused opinion is right. Harm: the
+other way round. The gain of asking is the chance of the first minus that of the second. Each event
+on each side of the threshold has a logistic regression of its own, because a miss and a false alarm
+have different signs. Its features are the distance from the threshold, by slice, which alone makes
+a band; and the standardized state, under an L2 penalty that unseen folds choose. The state is left
+out unless it helps there by more than a standard error.
 
-Experimental: the head is not yet shown to choose better than the deferral band does.
+Experimental: the head has not yet been shown to choose better than the deferral band.
 """
 
 from __future__ import annotations
@@ -22,16 +22,9 @@ import numpy.typing as npt
 from postern.calibration.figures import Ints
 from postern.calibration.fit import N_FOLDS
 from postern.calibration.logistic import fit_logistic
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Slice
 from postern.contract.probability import Floats, sigmoids
-from postern.contract.value import (
-    Chance,
-    ValueHead,
-    sides_and_distances,
-)
+from postern.contract.value import Chance, ValueHead, sides_and_distances
 
 from model_training.errors import DataInvalid
 
@@ -40,13 +33,13 @@ Event = Literal["repair", "harm"]
 EVENTS: Final[tuple[Event, ...]] = ("repair", "harm")
 SIDES: Final = ("unharmful", "harmful")
 RIDGES: Final = (1.0, 0.3, 0.1, 0.03, 0.01)
-"""Penalties to choose from, of the mean loss and standardized states."""
+"""Candidate penalties, for the mean loss and standardized states."""
 FEWEST: Final = 20
-"""Events of a side below which its states would be learnt by heart."""
+"""With fewer events on a side, its states would be learnt by heart."""
 
-_ALONE: Final = math.inf  # an endless penalty: the distance alone
+_ALONE: Final = math.inf  # an infinite penalty: only the distance
 _BOUND: Final = 30.0
-# Keeps a side of a slice without any event from wandering off.
+# Keeps a side of a slice without any event from diverging.
 _ANCHOR: Final = 1e-5
 
 Mask = npt.NDArray[np.bool_]
@@ -54,10 +47,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ValueSample:
-    """What the student made of rows that it never learnt from.
+    """The student's outputs on rows that it was not trained on.
 
     states: (n, d); probabilities, thresholds: (n,) in [0, 1]; slices: (n,); repair, harm: (n,)
-    whether asking puts a wrong verdict right, or a right one wrong; folds: (n,) of 5, by prompt.
+    whether asking turns a wrong verdict right, or a right one wrong; folds: (n,) of 5, by prompt.
     """
 
     states: Floats
@@ -69,7 +62,7 @@ class ValueSample:
     folds: Ints
 
     def of(self, event: Event) -> Mask:
-        """(n,) where the event happens."""
+        """(n,) whether the event happens."""
         return self.repair if event == "repair" else self.harm
 
 
@@ -85,7 +78,8 @@ class FittedValue:
 
 @dataclass(frozen=True)
 class _Fit:
-    """Of an event on a side. cells: (2 * slices,) intercept and slope of each; states: (d,).
+    """The fit of an event on a side. cells: (2 * slices,) intercept and slope of each; states:
+    (d,).
 
     unseen: (m,) log-odds of the side's rows, each by a fit that did not see it.
     """
@@ -97,9 +91,9 @@ class _Fit:
 
 
 def fit_value(sample: ValueSample, *, share: float) -> FittedValue:
-    """share: of each slice, what is deferred at most. Slices without rows get no head.
+    """Fit the head. share: largest share of each slice to defer. Slices without rows get no head.
 
-    Raises DataInvalid where the teacher repairs too little.
+    Raises DataInvalid if the teacher repairs too little.
     """
     if sample.repair.sum() < FEWEST:
         raise DataInvalid(
@@ -146,7 +140,7 @@ def _cells(slices: npt.NDArray[np.str_], distances: Floats) -> Floats:
 
 
 def _fit_side(states: Floats, cells: Floats, happens: Mask, folds: Ints) -> _Fit:
-    """The penalty of the highest likelihood on unseen folds, then one fit on all rows."""
+    """Choose the penalty of highest likelihood on unseen folds, then fit once on all rows."""
     ridges = RIDGES if happens.sum() >= FEWEST else ()
     unseen = {one: _unseen(states, cells, happens, folds, one) for one in (_ALONE, *ridges)}
     losses = {ridge: _losses(odds, happens) for ridge, odds in unseen.items()}
@@ -181,7 +175,7 @@ def _losses(odds: Floats, happens: Mask) -> Floats:
 
 
 def _fit(states: Floats, cells: Floats, happens: Mask, ridge: float) -> Floats:
-    """(cells + d,) coefficients; those of the states are 0 where the distance stands alone."""
+    """(cells + d,) coefficients; those of the states are 0 if only the distance is used."""
     width, alone = cells.shape[1], ridge == _ALONE
     features = cells if alone else np.concatenate([cells, states], axis=1)
     penalties = np.full(features.shape[1], _ANCHOR if alone else ridge)

@@ -1,4 +1,7 @@
-"""Is `value` the better deferral mode? Differences in F1, with paired intervals, in words. Pure."""
+"""Compares the deferral modes `value` and `band`: differences in F1 with paired intervals.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,7 @@ from postern.contract.probability import Floats
 
 from model_training.measures import curves
 from model_training.measures.curves import Opinions
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.measures.tables import number, table
 
 RATES: Final = (0.05, 0.10)
 HELD_OUT: Final = "validation"
@@ -21,13 +21,13 @@ _GROUPS: Final = {"held-out": True, "test sets": False}
 
 
 def value_or_band(sets: Mapping[str, Opinions], *, n_resamples: int) -> dict[str, Any]:
-    """By rate: F1 of `value` less that of `band` of each set, and the mean of groups of sets.
+    """By rate: F1 of `value` minus that of `band` for each set, and the mean of groups of sets.
 
-    sets: those whose student tells chances. Intervals: 95 %, percentile bootstrap paired by row.
+    sets: those whose student has a value head. Intervals: 95 %, percentile bootstrap paired by row.
     """
     found: dict[str, Any] = {}
     for rate in RATES:
-        # A seed of its own for each set: a mean of sets that err alike would seem too uncertain.
+        # Each set has its own seed: with a shared one, the mean would seem too uncertain.
         drawn = {
             name: curves.value_less_band(one, rate, n_resamples=n_resamples, seed=seed)
             for seed, (name, one) in enumerate(sets.items())

@@ -1,9 +1,9 @@
 """The study `fit-value`: a student and a teacher -> a version of the student for mode `value`.
 
-The model's verdicts stay what they are, bit for bit: a head is added beside its classifier, and the
-policy learns from which chance on the teacher is asked.
+The model's verdicts stay the same, bit for bit: a head is added beside its classifier, and the
+policy learns from which expected gain the teacher is asked.
 
-Experimental: the head is not yet shown to choose better than the deferral band does.
+Experimental: the head has not yet been shown to choose better than the deferral band.
 """
 
 from __future__ import annotations
@@ -18,25 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.calibrate import (
-    CERTIFICATE,
-    disguises,
-    outputs,
-)
-from postern.calibration.fit import (
-    N_FOLDS,
-    calibrated,
-    fit_fusion,
-)
+from postern.calibration.calibrate import CERTIFICATE, disguises, outputs
+from postern.calibration.fit import N_FOLDS, calibrated, fit_fusion
 from postern.calibration.keys import prompt_hash
-from postern.calibration.labelled import (
-    Labelled,
-    read_labelled,
-)
-from postern.calibration.publishing import (
-    write_durably,
-    write_version,
-)
+from postern.calibration.labelled import Labelled, read_labelled
+from postern.calibration.publishing import write_durably, write_version
 from postern.contract.artifact import (
     MODEL,
     VERSION_PATTERN,
@@ -45,26 +31,14 @@ from postern.contract.artifact import (
     file_entries,
     read_artifact,
 )
-from postern.contract.decision import (
-    Fusion,
-    Policy,
-)
+from postern.contract.decision import Fusion, Policy
 from postern.contract.errors import ArtifactInvalid
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
-from postern.contract.probability import (
-    Floats,
-    harmful_margin,
-)
+from postern.contract.exchange import SLICES, Slice
+from postern.contract.probability import Floats, harmful_margin
 from postern.contract.value import VALUE_OUTPUT
 
 from model_training.data.rows import read_rows
-from model_training.errors import (
-    DataInvalid,
-    GateFailed,
-)
+from model_training.errors import DataInvalid, GateFailed
 from model_training.measures import curves
 from model_training.measures.score_files import (
     add_student_and_teachers,
@@ -78,7 +52,7 @@ from model_training.measures.score_files import (
 from model_training.studies.value_head import EVENTS, FittedValue, ValueSample, fit_value
 
 SET: Final = "calibration"
-"""The name of these rows in a file of scores."""
+"""Name of these rows in a file of scores."""
 
 _CHECKED_ROWS: Final = 200
 
@@ -104,25 +78,31 @@ class JudgedRows:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of the stage."""
+    """Add the flags of the command."""
     add_student_and_teachers(parser)
     rows = parser.add_mutually_exclusive_group(required=True)
     rows.add_argument("--rows", type=Path, help="calibration.jsonl of the student's run")
     rows.add_argument(
         "--labelled",
         type=Path,
-        help="or labelled exchanges as `postern calibrate` takes them, no one of which the student "
-        "was trained on; without --teacher and --scores, teacher_probability is the opinion",
+        help="or labelled exchanges in the format of `postern calibrate`, none of which the "
+        "student was trained on; without --teacher and --scores, teacher_probability is the "
+        "opinion",
     )
     parser.add_argument(
         "--scores",
         type=Path,
-        help="file for the teacher's opinions: written where --teacher is given, else read",
+        help="file for the teacher's opinions: written if --teacher is given, otherwise read",
     )
     parser.add_argument(
-        "--share", type=float, default=0.1, help="of the traffic to defer (default: 0.1)"
+        "--share",
+        type=float,
+        default=0.1,
+        help="largest share of the traffic to defer (default: 0.1)",
     )
-    parser.add_argument("--version", help="of the new artifact (default: the old one+value.DATE)")
+    parser.add_argument(
+        "--version", help="version of the new artifact (default: the old version with +value.DATE)"
+    )
     parser.add_argument(
         "--output", type=Path, help="folder for <name>/<version> (default: beside the old version)"
     )
@@ -130,8 +110,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fits, writes the new version and says what was found. Raises DataInvalid, ArtifactInvalid."""
-    from model_training.studies.value_graph import with_head  # onnx, which serving does without
+    """Fit, write the new version and report the result. Raises DataInvalid, ArtifactInvalid."""
+    # imports onnx, which serving does not install
+    from model_training.studies.value_graph import with_head
 
     if not 0.0 < arguments.share < 1.0:
         raise DataInvalid("--share must lie between 0 and 1")
@@ -149,7 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
             "version": target.name,
             "policy": policy,
             "metrics": {**student.manifest.metrics, "value": metrics},
-            # Of another deferral policy, and of a file with another hash.
+            # Omit both: they concern another deferral policy, and a file with another hash.
             "certificate": None,
         }
     )
@@ -159,7 +140,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def fit(judged: JudgedRows, policy: Policy, *, share: float) -> tuple[Policy, FittedValue]:
-    """The policy with its heads, and with weights for the opinions of slices that had none. Pure.
+    """The policy with its heads, and with fusion weights for slices that had none. No I/O.
 
     Raises DataInvalid.
     """
@@ -196,7 +177,7 @@ def fit(judged: JudgedRows, policy: Policy, *, share: float) -> tuple[Policy, Fi
 def check_model(
     student: Artifact, model: bytes, judged: JudgedRows, fitted: FittedValue, *, threads: int
 ) -> None:
-    """Raises GateFailed unless logits are the same to the bit, and the head's output is the fit."""
+    """Raises GateFailed unless the logits are equal to the bit and the head's output is the fit."""
     rows = judged.rows[:_CHECKED_ROWS]
     hidden = disguises(rows)
     before = outputs(student, rows, hidden, threads=threads)
@@ -211,7 +192,7 @@ def check_model(
 
 
 def write(source: Path, manifest: Manifest, model: bytes, target: Path) -> None:
-    """Writes the new version; what else lies in the old one comes along. Raises ArtifactInvalid."""
+    """Write the new version with all other files of the old one. Raises ArtifactInvalid."""
 
     def fill(staging: Path) -> Manifest:
         for name in manifest.files:
@@ -224,7 +205,7 @@ def write(source: Path, manifest: Manifest, model: bytes, target: Path) -> None:
 
 
 def summary(fitted: FittedValue) -> str:
-    """What was fitted, one line for each event and side."""
+    """The fit, one line for each event and side."""
     return "\n".join(
         f"{event} where the student says {side}: {found['events']} of {found['rows']}, told by "
         + ("the distance alone" if found["ridge"] is None else f"the state (L2 {found['ridge']})")
@@ -237,7 +218,7 @@ def _target(arguments: argparse.Namespace, old: Manifest, today: date) -> Path:
     """The folder of the new version. Raises ArtifactInvalid before anything is scored."""
     version = arguments.version or f"{old.version.partition('+')[0]}+value.{today:%Y%m%d}"
     if not re.fullmatch(VERSION_PATTERN, version):
-        raise ArtifactInvalid("the version must be a digit and then A-Z a-z 0-9 . _ + -")
+        raise ArtifactInvalid("the version must be a digit followed by A-Z a-z 0-9 . _ + -")
     output: Path | None = arguments.output
     beside = arguments.student.resolve().parent
     target: Path = beside / version if output is None else output / old.name / version
@@ -292,7 +273,7 @@ def _opinions(
 
 
 def _names(teachers: Sequence[Artifact]) -> list[dict[str, Any]] | str:
-    """Whose opinions they are, for the manifest: no place of this machine."""
+    """Whose opinions they are, for the manifest, without local paths."""
     if not teachers:
         return "given as probabilities"
     return [

@@ -1,1 +1,1 @@
-"""Who labels rows: language models, guard models, classifiers, ensembles."""
+"""Models that label rows: language models, guard models, classifiers, ensembles."""

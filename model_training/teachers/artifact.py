@@ -1,4 +1,4 @@
-"""A published student as a member of the teacher: read by the code that serves it."""
+"""A published student as a member of the teacher, read by the serving code."""
 
 from __future__ import annotations
 
@@ -8,14 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from postern.contract.artifact import (
-    MANIFEST,
-    read_artifact,
-)
-from postern.contract.errors import (
-    ArtifactInvalid,
-    EmptyPrompt,
-)
+from postern.contract.artifact import MANIFEST, read_artifact
+from postern.contract.errors import ArtifactInvalid, EmptyPrompt
 from postern.contract.exchange import Exchange
 from postern.contract.probability import Floats
 from postern.contract.text import segments
@@ -32,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ServedMember:
-    """Raises RecipeInvalid where the folder holds no artifact that can be served."""
+    """Raises RecipeInvalid if the folder contains no artifact that can be served."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -41,9 +35,9 @@ class ServedMember:
             raise RecipeInvalid(f"{folder}: {exc}") from exc
 
     def margins(self, exchanges: Sequence[Exchange]) -> Floats:
-        """(n,) harmful minus unharmful logit; NaN where there is nothing to read.
+        """(n,) harmful minus unharmful logit; NaN if there is nothing to read.
 
-        Raises RecipeInvalid where the model itself gives no finite number.
+        Raises RecipeInvalid if the model itself gives a non-finite number.
         """
         found = np.full(len(exchanges), np.nan)
         places, texts = [], []
@@ -55,7 +49,7 @@ class ServedMember:
             places.append(place)
         if texts:
             encodings = self._served.tokenizer.encode_many(texts)
-            with np.errstate(invalid="ignore"):  # said below
+            with np.errstate(invalid="ignore"):  # reported below
                 read = margins(encodings, self._served.session.run, what="teacher")
             if not np.isfinite(read).all():
                 raise RecipeInvalid("a member of the teacher gives numbers that are not finite")
@@ -64,14 +58,17 @@ class ServedMember:
 
 
 def take_artifact(student: Named, folder: Path, data: DataConfig) -> None:
-    """Copies a published student whole, so that the run holds its teacher. Raises RecipeInvalid."""
+    """Copy a published student whole, so that the run contains its teacher.
+
+    Raises RecipeInvalid.
+    """
     if not student.folder.exists() and (folder / MANIFEST).exists():
-        return  # taken before; whether it is whole, its reader finds out
+        return  # copied before; its reader checks that it is complete
     artifact = read_published(student, data)
     if (folder / MANIFEST).exists() and _sha256(folder / MANIFEST) == artifact.sha256:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    # Last, and first to go: it says that the folder is whole.
+    # Last, and first to be removed: this file marks the folder as complete.
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in (*artifact.manifest.files, MANIFEST):
         write_atomically(folder / name, (student.folder / name).read_bytes())

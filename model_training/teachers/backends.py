@@ -1,4 +1,4 @@
-"""Which backend answers for the model that a recipe names."""
+"""Chooses the backend for the model that a recipe names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from model_training.teachers.llm import Backend, ServerBackend, read_completion
 
 
 def open_backend(config: Model) -> Backend:
-    """The backend of a recipe's model."""
+    """Open the backend of a recipe's model."""
     if isinstance(config, ServerConfig):
         return ServerBackend(config, read=read_completion)
     if isinstance(config, LlamaCppConfig):
@@ -15,7 +15,7 @@ def open_backend(config: Model) -> Backend:
 
         return LlamaCppBackend(config)
     from model_training.teachers.llm_local import (
-        LocalBackend,  # torch, which servers do not need
+        LocalBackend,  # imports torch, which calls to servers do not need
     )
 
     return LocalBackend(config)

@@ -1,4 +1,5 @@
-"""Sequence classifiers of two labels as a teacher: one, or an ensemble averaged in logit space."""
+"""Sequence classifiers with two labels as a teacher: one, or an ensemble averaged in logit
+space."""
 
 from __future__ import annotations
 
@@ -13,10 +14,7 @@ from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
 from postern.contract.probability import Floats
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.windows import Window, pad
 from postern.inference.tokenizer import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -24,19 +22,12 @@ from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import ClassifierTeacher, Precision
 from model_training.recipe.config import WindowConfig
 from model_training.run.journal import Journal
-from model_training.student.encoders import (
-    computes_in_bf16,
-    position_limit,
-)
+from model_training.student.encoders import computes_in_bf16, position_limit
 from model_training.teachers.fingerprint import classifier_asked
-from model_training.teachers.llm import (
-    Call,
-    Finished,
-    Reply,
-)
+from model_training.teachers.llm import Call, Finished, Reply
 from model_training.teachers.llm_local import load
 
-_NOTHING_TO_READ = 422  # as a server would say
+_NOTHING_TO_READ = 422  # like the status of a server
 _CALLS_AT_ONCE = 256
 
 
@@ -46,7 +37,7 @@ class _Encoder(Protocol):
 
 
 class MarginBackend:
-    """Answers with margins. margins: (n,) of n exchanges, NaN where there is nothing to read."""
+    """Answers with margins. margins: (n,) of n exchanges, NaN if there is nothing to read."""
 
     def __init__(self, asked: str, margins: Callable[[Sequence[Exchange]], Floats]) -> None:
         self._asked, self._margins = asked, margins
@@ -59,8 +50,8 @@ class MarginBackend:
         raise RecipeInvalid("a classifier writes no text")
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
-        """Hands over some hundred replies at a time; text without anything visible is refused."""
-        # Of like length side by side: padding costs as much as text.
+        """Yield some hundred replies at a time. Text without anything visible is refused."""
+        # Group similar lengths: padding costs as much as text.
         ordered = sorted(calls, key=lambda call: sum(map(len, map(str, call.body.values()))))
         for start in range(0, len(ordered), _CALLS_AT_ONCE):
             some = ordered[start : start + _CALLS_AT_ONCE]
@@ -77,7 +68,7 @@ class MarginBackend:
 
 
 class ClassifierBackend(MarginBackend):
-    """Each call's margin: the mean over the members of their most harmful window's."""
+    """The margin of each call: the mean over members of their most harmful window's margin."""
 
     def __init__(self, config: ClassifierTeacher) -> None:
         windows = WindowConfig(
@@ -96,7 +87,7 @@ class ClassifierBackend(MarginBackend):
 
 
 class ClassifierMember:
-    """One classifier, read in windows of its own. precision: that of the forward pass."""
+    """One classifier, with windows of its own. precision: that of the forward pass."""
 
     def __init__(
         self,
@@ -119,7 +110,7 @@ class ClassifierMember:
                 f"{folder}: has positions for {limit} tokens, not for the {windows.window_tokens} "
                 "of window_tokens"
             )
-        # Weights in single precision: DeBERTa has given NaN in half.
+        # Weights in single precision: in half precision, DeBERTa has given NaN.
         self._model = model.float().to(self._device).eval()
         self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
         self._pad_id = model.config.pad_token_id or 0
@@ -130,9 +121,9 @@ class ClassifierMember:
         )
 
     def margins(self, exchanges: Sequence[Exchange]) -> Floats:
-        """(n,) harmful minus unharmful logit; NaN where there is nothing to read.
+        """(n,) harmful minus unharmful logit; NaN if there is nothing to read.
 
-        Raises RecipeInvalid where the model itself gives no finite number.
+        Raises RecipeInvalid if the model itself gives a non-finite number.
         """
         flat: list[tuple[int, Window]] = []
         highest = np.full(len(exchanges), np.nan)
@@ -174,7 +165,7 @@ class ClassifierMember:
 
 
 class _StudentEncoder:
-    """Text and windows as our own students are trained and served."""
+    """Text and windows as in training and serving of our own students."""
 
     def __init__(self, folder: Path, windows: WindowConfig) -> None:
         try:
@@ -188,7 +179,7 @@ class _StudentEncoder:
 
 
 class _PairEncoder:
-    """`tokenizer(prompt, response)` of the text as it is, cut at the end: one window."""
+    """`tokenizer(prompt, response)` of the unchanged text, cut at the end: one window."""
 
     def __init__(self, folder: str, window_tokens: int) -> None:
         self._tokenizer = load(AutoTokenizer, folder)

@@ -1,4 +1,5 @@
-"""Margins of several members -> one margin: temperatures and weights, fitted and on disk."""
+"""Combines the margins of several members by temperatures and weights, which are fitted and
+stored."""
 
 from __future__ import annotations
 
@@ -8,22 +9,13 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.fit import (
-    Sample,
-    fit,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.calibration.fit import Sample, fit
+from postern.contract.exchange import SLICES, Slice
 from postern.contract.probability import Floats
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.optimize import minimize
 
-from model_training.data.rows import (
-    dump_json,
-    write_atomically,
-)
+from model_training.data.rows import dump_json, write_atomically
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import WindowConfig
 
@@ -39,16 +31,16 @@ class _Frozen(BaseModel):
 
 
 class FittedMember(_Frozen):
-    """A member, and what it counts in each slice: weight * margin / temperature."""
+    """A member and its part in each slice: weight * margin / temperature."""
 
     name: str
     kind: Literal["encoder", "ngrams", "artifact"]
     folder: str
-    """Relative to the file that says this."""
+    """Relative to the file that contains this."""
     fingerprint: str
-    """Of its weights: others in the same folder are another member."""
+    """Identifies its weights: other weights in the same folder are another member."""
     windows: WindowConfig | None = None
-    """Of an encoder."""
+    """Set for an encoder."""
     temperature: dict[Slice, AboveZero]
     weight: dict[Slice, NotNegative]
 
@@ -66,13 +58,13 @@ class Ensemble(_Frozen):
             here = slices == name
             factors = [one.weight[name] / one.temperature[name] for one in self.members]
             for factor, member in zip(factors, margins, strict=True):
-                if factor:  # a member without weight has no say, not even where it read nothing
+                if factor:  # a member without weight has no say, even if it read nothing
                     found[here] += factor * member[here]
         return found
 
 
 def read_ensemble(folder: Path) -> Ensemble:
-    """Raises RecipeInvalid where there is none, or not a whole one."""
+    """Raises RecipeInvalid if there is none, or it is incomplete."""
     path = folder / ENSEMBLE
     try:
         return Ensemble.model_validate_json(path.read_bytes())
@@ -82,7 +74,7 @@ def read_ensemble(folder: Path) -> Ensemble:
         ) from exc
     except ValidationError as exc:
         where = ".".join(str(part) for part in exc.errors(include_url=False)[0]["loc"])
-        raise RecipeInvalid(f"{path}: is no ensemble of this program ({where})") from exc
+        raise RecipeInvalid(f"{path}: is not an ensemble of this program ({where})") from exc
 
 
 def write_ensemble(folder: Path, ensemble: Ensemble) -> None:
@@ -94,12 +86,12 @@ Fit = tuple[Floats, Floats]
 
 
 def fit_slice(margins: npt.NDArray[np.float64], sample: Sample) -> Fit:
-    """Each member's temperature, then the weights of all, by log loss.
+    """Fit each member's temperature, then the weights of all, by log loss.
 
-    margins: (members, n); sample: labels and weights of the n rows, its own margins unused. Rows
-    are reweighted so that both classes count alike, as in training: then no bias is needed, and 0
-    stays the margin of a text on which the ensemble is undecided. A slice without rows of both
-    classes gets temperature 1 and equal weights that sum to 1.
+    margins: (members, n); sample: labels and weights of the n rows; its own margins are unused.
+    Rows are reweighted so that both classes count equally, as in training. Then no bias is needed,
+    and 0 stays the margin of a text on which the ensemble is undecided. A slice without rows of
+    both classes gets temperature 1 and equal weights that sum to 1.
     """
     count = len(margins)
     if not sample.has_both_labels:
@@ -117,10 +109,10 @@ def fit_slice(margins: npt.NDArray[np.float64], sample: Sample) -> Fit:
 def fit_weights(
     scaled: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], weights: Floats
 ) -> Floats:
-    """(members,) >= 0: those of the least log loss of their weighted sum.
+    """(members,) >= 0: the weights with the least log loss of their weighted sum.
 
-    scaled: (members, n) calibrated margins. A slight pull towards equal weights decides where the
-    rows do not. The problem is convex, so there is one answer.
+    scaled: (members, n) calibrated margins. A slight pull towards equal weights decides if the rows
+    do not. The problem is convex, so there is one solution.
     """
     signs = np.where(labels == 1, 1.0, -1.0)
     share = weights / weights.sum()
@@ -128,8 +120,9 @@ def fit_weights(
 
     def loss(factors: Floats) -> tuple[float, Floats]:
         margins = signs * (factors @ scaled)
-        # d/dm log(1 + exp(-m)) = -1 / (1 + exp(m)), without overflow on either side. Not by
-        # `sigmoid`, whose last bit differs: `ensemble.json` is known by its hash, and labels by it.
+        # d/dm log(1 + exp(-m)) = -1 / (1 + exp(m)), without overflow on either side. `sigmoid`
+        # would differ in the last bit, and `ensemble.json` and its labels are identified by its
+        # hash.
         slope = -share * signs * np.exp(-np.logaddexp(0.0, margins))
         gap = factors - even
         value = float(np.sum(share * np.logaddexp(0.0, -margins)) + _EVEN * gap @ gap)

@@ -1,4 +1,4 @@
-"""The members that `train-teacher` made, weighed as `fit-ensemble` found best, as a teacher."""
+"""The teacher made of the members of `train-teacher`, with the weights of `fit-ensemble`."""
 
 from __future__ import annotations
 
@@ -14,27 +14,23 @@ from postern.contract.probability import Floats
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import Precision
 from model_training.recipe.config import WindowConfig
-from model_training.teachers.ensemble import (
-    Ensemble,
-    FittedMember,
-    read_ensemble,
-)
+from model_training.teachers.ensemble import Ensemble, FittedMember, read_ensemble
 from model_training.teachers.fingerprint import fingerprint
 
 
 class Judge(Protocol):
     def margins(self, exchanges: Sequence[Exchange]) -> Floats:
-        """(n,) harmful minus unharmful logit; NaN where there is nothing to read."""
+        """(n,) harmful minus unharmful logit; NaN if there is nothing to read."""
 
 
 def ensemble_asked(folder: Path) -> str:
-    """Who answers, down to members and weights. Raises RecipeInvalid."""
+    """Identifies who answers, down to members and weights. Raises RecipeInvalid."""
     content = read_ensemble(folder).model_dump_json().encode()
     return f"ensemble@{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def open_ensemble(folder: Path, *, batch_tokens: int, precision: Precision) -> _Judges:
-    """Raises RecipeInvalid: a member is missing, or is not the one whose weight was fitted."""
+    """Raises RecipeInvalid if a member is missing, or is not the one whose weight was fitted."""
     ensemble = read_ensemble(folder)
     judges = [
         open_member(folder, member, batch_tokens=batch_tokens, precision=precision)
@@ -46,13 +42,13 @@ def open_ensemble(folder: Path, *, batch_tokens: int, precision: Precision) -> _
 def open_member(
     folder: Path, member: FittedMember, *, batch_tokens: int, precision: Precision
 ) -> Judge:
-    """Raises RecipeInvalid."""
+    """Open a member. Raises RecipeInvalid."""
     place = folder / member.folder
     if not place.is_dir():
         raise RecipeInvalid(f"{place}: the member {member.name!r} of the ensemble is missing")
     if fingerprint(str(place)) != member.fingerprint:
         raise RecipeInvalid(
-            f"{place}: holds other weights than those that `ensemble.json` weighs; "
+            f"{place}: contains other weights than those in `ensemble.json`; "
             "run stage 'fit-ensemble' again"
         )
     return open_judge(
@@ -63,7 +59,7 @@ def open_member(
 def open_judge(
     kind: str, place: Path, windows: WindowConfig | None, *, batch_tokens: int, precision: Precision
 ) -> Judge:
-    """An encoder, a member of n-grams or a published student. Raises RecipeInvalid."""
+    """Open an encoder, an n-gram member or a published student. Raises RecipeInvalid."""
     if kind == "ngrams":
         from model_training.teachers.ngrams import read_ngrams
 
@@ -86,7 +82,7 @@ class _Judges:
         self._ensemble, self._judges = ensemble, judges
 
     def margins(self, exchanges: Sequence[Exchange]) -> Floats:
-        """(n,) margins of the ensemble; NaN where there is nothing to read."""
+        """(n,) margins of the ensemble; NaN if there is nothing to read."""
         slices = np.array([one.slice for one in exchanges], dtype=np.str_)
         each = np.full((len(self._judges), len(exchanges)), np.nan)
         for place, (member, judge) in enumerate(

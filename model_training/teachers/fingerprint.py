@@ -1,4 +1,4 @@
-"""Which weights a folder holds."""
+"""Identifies the weights in a folder."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def fingerprint(name: str) -> str:
 
 
 def classifier_asked(config: ClassifierTeacher) -> str:
-    """Who answers: the weights, and how they read, as they say something else in other windows."""
+    """Who answers: the weights and their windows, because other windows give other answers."""
     names = " + ".join(fingerprint(folder) for folder in config.folders)
     return f"{names}, {config.format} {config.window_tokens}/{config.overlap_tokens}"
 
 
 def local_asked(config: LocalConfig) -> str:
-    """Who answers: the weights, and their precision where the recipe fixes one."""
+    """Who answers: the weights, and their precision if the recipe sets one."""
     name = fingerprint(config.model)
     return name if config.dtype == "auto" else f"{name}, {config.dtype}"
 

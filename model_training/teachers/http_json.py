@@ -1,4 +1,4 @@
-"""JSON over HTTP to model servers: bounded, retried, patient with rate limits, never redirected."""
+"""JSON over HTTP to model servers: bounded, retried, respects rate limits, follows no redirects."""
 
 from __future__ import annotations
 
@@ -14,18 +14,14 @@ from typing import Any, Final, Literal
 
 import httpx
 
-from model_training.errors import (
-    RecipeInvalid,
-    ServerUnavailable,
-    ServerUnusable,
-)
+from model_training.errors import RecipeInvalid, ServerUnavailable, ServerUnusable
 from model_training.recipe.augmentation import GuardServer, PosternTeacher, ServerConfig
 
 _MAX_REPLY_BYTES: Final = 8 << 20
 _CONNECT_S: Final = 10.0
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
-# The server looked at this one call and will not answer it, now or later.
+# The server processed this call and will not answer it, now or later.
 _REFUSED: Final = frozenset({400, 413, 422})
 _TRY_AGAIN: Final = frozenset({408, 409, 425, 429, *range(500, 600)})
 
@@ -34,7 +30,8 @@ HttpConfig = ServerConfig | GuardServer | PosternTeacher
 
 @dataclass(frozen=True)
 class Refused:
-    """The server will not answer this call. status: of HTTP, such as 400 for text too long."""
+    """The server will not answer this call. status: of HTTP, such as 400 for text that is too
+    long."""
 
     status: int
 
@@ -44,7 +41,7 @@ class Stopped(Exception):
 
 
 class _NoReply(Exception):
-    """A try that gave nothing; `wait_s`: told by the server, None where it did not say."""
+    """A failed try; `wait_s`: requested by the server, None if it did not say."""
 
     def __init__(self, reason: str, *, wait_s: float | None = None, limited: bool = False) -> None:
         super().__init__(reason)
@@ -55,9 +52,9 @@ class _NoReply(Exception):
 class JsonClient:
     """Posts JSON to one server. Use as an asynchronous context manager.
 
-    `read` turns a decoded reply into what the caller wants and raises ValueError for nonsense,
-    which is tried again like a failure. Proxy variables are ignored and redirects not followed:
-    text must go nowhere but to the server of the recipe.
+    `read` converts a decoded reply into what the caller wants and raises ValueError for nonsense,
+    which is retried like a failure. Proxy variables are ignored and redirects not followed: text
+    must go only to the server in the recipe.
     """
 
     def __init__(self, config: HttpConfig) -> None:
@@ -82,13 +79,13 @@ class JsonClient:
         await self._client.aclose()
 
     def stop(self) -> None:
-        """Ends all waiting: calls between two tries raise Stopped."""
+        """End all waiting: calls between two tries raise Stopped."""
         self._stop.set()
 
     async def post(
         self, path: str, body: Mapping[str, Any], read: Callable[[Any], Any]
     ) -> Any | Refused:
-        """What `read` makes of the reply. Raises ServerUnavailable, ServerUnusable, Stopped."""
+        """The result of `read`. Raises ServerUnavailable, ServerUnusable, Stopped."""
         tries = 0
         waited_s = 0.0
         while True:
@@ -105,24 +102,24 @@ class JsonClient:
                         f"{self._where}/{path}: {exc}; waiting longer than "
                         f"{self._config.patience_s:g} s was asked for"
                     ) from exc
-                if exc.wait_s is not None:  # it holds for all calls to this server
+                if exc.wait_s is not None:  # it applies to all calls to this server
                     self._resume_at = max(self._resume_at, time.monotonic() + exc.wait_s)
                 waited_s += await self._wait(wait_s)
 
     async def _try(self, path: str, body: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
         try:
-            # httpx bounds single reads; a server that drips bytes would hold the call for ever.
+            # httpx limits single reads, so a server that drips bytes would hold the call for ever.
             async with asyncio.timeout(self._config.timeout_s):
                 status, headers, content = await self._send(path, body)
-        except (httpx.HTTPError, TimeoutError) as exc:  # a body that does not decode, too
+        except (httpx.HTTPError, TimeoutError) as exc:  # includes a body that cannot be decoded
             reason = "no answer in time" if isinstance(exc, TimeoutError) else type(exc).__name__
             raise _NoReply(reason) from exc
         if status in _REFUSED:
             return Refused(status)
         if status in _TRY_AGAIN:
             wait_s = retry_after_s(headers.get("retry-after"), now=time.time())
-            # Told not to wait at all, or until a moment that is past by our clock: a try like any
-            # other, with a wait of our own, or a server in trouble is asked thousands of times.
+            # If the server asks for no wait, or for one that is past by our clock, we choose the
+            # wait. Otherwise a server in trouble would be asked thousands of times.
             wait_s = wait_s or None
             limited = status in (429, 503) and wait_s is not None
             raise _NoReply(f"status {status}", wait_s=wait_s, limited=limited)
@@ -131,7 +128,7 @@ class JsonClient:
         try:
             return read(json.loads(content))
         except (ValueError, RecursionError) as exc:
-            raise _NoReply("a reply of another form") from exc
+            raise _NoReply("a reply of an unexpected form") from exc
 
     async def _send(self, path: str, body: Mapping[str, Any]) -> tuple[int, httpx.Headers, bytes]:
         async with self._client.stream("POST", f"{self._where}/{path}", json=body) as reply:
@@ -143,7 +140,8 @@ class JsonClient:
             return reply.status_code, reply.headers, bytes(content)
 
     def _backoff_s(self, tries: int) -> float:
-        """Exponential with full jitter, so that calls that failed together do not return so."""
+        """Exponential with full jitter, so that calls that failed together do not return
+        together."""
         highest = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(tries - 1, 16))
         return highest * (0.5 + 0.5 * self._rng.random())
 
@@ -160,7 +158,7 @@ class JsonClient:
 
 
 def retry_after_s(value: str | None, *, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3); None where it says nothing.
+    """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3); None if it gives none.
 
     now: seconds since 1970.
     """
@@ -209,5 +207,5 @@ def _authorization(key_file: Path | None) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as exc:
         raise RecipeInvalid(f"{key_file}: the key cannot be read") from exc
     if not key or not key.isascii() or not key.isprintable():
-        raise RecipeInvalid(f"{key_file}: holds no key")
+        raise RecipeInvalid(f"{key_file}: contains no key")
     return {"Authorization": f"Bearer {key}"}

@@ -1,4 +1,4 @@
-"""Who labels: guard models, classifiers and other Postern servers, behind one interface."""
+"""Labellers behind one interface: guard models, classifiers and other Postern servers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ from typing import Any
 
 from postern.contract.exchange import Exchange
 from postern.contract.probability import log_odds_of, sigmoid
-from postern.contract.teacher_call import (
-    Endpoint,
-    path_of,
-    question,
-)
+from postern.contract.teacher_call import Endpoint, path_of, question
 from postern.contract.teacher_text import TEMPLATES
 
-from model_training.errors import (
-    RecipeInvalid,
-    ServerUnusable,
-)
+from model_training.errors import RecipeInvalid, ServerUnusable
 from model_training.recipe.augmentation import (
     ClassifierTeacher,
     EnsembleTeacher,
@@ -31,27 +24,15 @@ from model_training.recipe.augmentation import (
     PosternTeacher,
     TeacherConfig,
 )
-from model_training.teachers.ensemble_teacher import (
-    ensemble_asked,
-    open_ensemble,
-)
-from model_training.teachers.fingerprint import (
-    classifier_asked,
-    gguf_asked,
-    local_asked,
-)
-from model_training.teachers.llm import (
-    Backend,
-    Call,
-    Reply,
-    ServerBackend,
-    read_completion,
-)
+from model_training.teachers.ensemble_teacher import ensemble_asked, open_ensemble
+from model_training.teachers.fingerprint import classifier_asked, gguf_asked, local_asked
+from model_training.teachers.llm import Backend, Call, Reply, ServerBackend, read_completion
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """`write` asks about an exchange; `read` gives its harmful probability, None: cannot tell."""
+    """`write` asks about an exchange; `read` gives its harmful probability, or None: cannot
+    tell."""
 
     backend: Backend
     write: Callable[[Exchange], Call]
@@ -59,7 +40,10 @@ class Teacher:
 
 
 def open_teacher(config: TeacherConfig, *, temperature: float) -> Teacher:
-    """temperature: the teacher's own, > 0. Raises RecipeInvalid: no such template or weights."""
+    """temperature: the teacher's own, > 0.
+
+    Raises RecipeInvalid if a template or weights do not exist.
+    """
     match config:
         case GuardServer() | GuardLocal():
             return _guard(config, temperature=temperature)
@@ -75,7 +59,7 @@ def open_teacher(config: TeacherConfig, *, temperature: float) -> Teacher:
 
 
 def asked_of(config: Any) -> str:
-    """Who would answer, without loading it: for the header, and to see whether work is done."""
+    """Who would answer, without loading it: for the header, and to check whether work is done."""
     match config:
         case ClassifierTeacher():
             return classifier_asked(config)
@@ -90,7 +74,7 @@ def asked_of(config: Any) -> str:
 
 
 def at_home(config: TeacherConfig, folder: Path) -> TeacherConfig:
-    """An ensemble that names no folder lies in `folder`."""
+    """An ensemble that names no folder is in `folder`."""
     if isinstance(config, EnsembleTeacher) and config.folder is None:
         return config.model_copy(update={"folder": str(folder)})
     return config
@@ -146,8 +130,11 @@ def _guard(config: GuardServer | GuardLocal, *, temperature: float) -> Teacher:
 
 
 def read_with_logprobs(content: Any) -> Reply:
-    """A completion with log-probabilities. Raises ValueError for another form, and ServerUnusable
-    at the first reply without them, before the rest is paid for."""
+    """Read a completion with log-probabilities.
+
+    Raises ValueError if it has another form, and ServerUnusable at the first reply without them,
+    before the rest is paid for.
+    """
     reply = read_completion(content)
     if reply.text.strip() and not any(top for _, top in reply.tokens):
         raise ServerUnusable(
@@ -157,8 +144,11 @@ def read_with_logprobs(content: Any) -> Reply:
 
 
 def read_classify(content: Any, *, artifact: str) -> Reply:
-    """A reply of another Postern's /classify to one exchange. Raises ValueError: another form;
-    ServerUnusable where another student than `artifact` answers."""
+    """Read the reply of another Postern's /classify to one exchange.
+
+    Raises ValueError if it has another form, ServerUnusable if another student than `artifact`
+    answers.
+    """
     try:
         (result,) = content["results"]
         probability = result["probability"]
@@ -167,7 +157,7 @@ def read_classify(content: Any, *, artifact: str) -> Reply:
         raise ValueError("no verdict") from exc
     if serves != artifact:
         raise ServerUnusable(
-            f"the server serves {serves[:80]!r}, and the recipe asks for {artifact!r}"
+            f"the server serves {serves[:80]!r}, but the recipe asks for {artifact!r}"
         )
     if not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise ValueError("no probability")

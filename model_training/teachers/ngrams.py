@@ -1,7 +1,7 @@
-"""Logistic regression over hashed character n-grams: a member of the teacher that needs no encoder.
+"""Logistic regression over hashed character n-grams: a member of the teacher without an encoder.
 
-One model for prompts, one for responses beside their prompt. A folder holds `ngrams.json`, which
-says how text becomes features, and the weights in float16; neither is a pickle.
+One model for prompts, and one for responses beside their prompt. A folder contains `ngrams.json`,
+which says how text becomes features, and the weights in float16. Neither is a pickle.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 from postern.contract.errors import EmptyPrompt
-from postern.contract.exchange import (
-    SLICES,
-    Exchange,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Exchange, Slice
 from postern.contract.probability import Floats
 from postern.contract.text import segments
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,16 +25,9 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 
-from model_training.data.rows import (
-    Row,
-    dump_json,
-    write_atomically,
-)
+from model_training.data.rows import Row, dump_json, write_atomically
 from model_training.data.sampling import draw
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
+from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.recipe.config import DistilConfig
 from model_training.recipe.ensemble import NgramMember
 
@@ -53,7 +42,7 @@ _PROBES: Final = (
 
 
 class Hashing(BaseModel):
-    """How text becomes features: all that must be the same when weights are read back."""
+    """How text becomes features: everything that must be the same when weights are loaded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,9 +52,10 @@ class Hashing(BaseModel):
     longest_text: int
 
     def features(self, exchanges: Sequence[Exchange]) -> csr_matrix:
-        """(n, features) float32: the judged text's n-grams and, of pairs, the prompt's behind them.
+        """(n, features) float32: n-grams of the judged text, followed by the prompt's if it is a
+        pair.
 
-        All of one slice. Raises EmptyPrompt where a prompt holds nothing visible.
+        All exchanges are of one slice. Raises EmptyPrompt if a prompt has no visible text.
         """
         texts = [segments(exchange) for exchange in exchanges]
         judged = self._hashed([parts[-1] for parts in texts])
@@ -87,8 +77,11 @@ class Hashing(BaseModel):
 
 
 class _Saved(BaseModel):
-    """The content of `ngrams.json`. probes: margins of two fixed exchanges, to see that it hashes
-    here as it did there; made_of: settings and rows, to see whether the work is done."""
+    """The content of `ngrams.json`.
+
+    probes: margins of two fixed exchanges, to check that hashing is the same here; made_of:
+    settings and rows, to check whether the work is done.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -112,7 +105,7 @@ class Ngrams:
         self._hashing, self._weights, self._intercepts = hashing, weights, intercepts
 
     def margins(self, exchanges: Sequence[Exchange]) -> Floats:
-        """(n,) log-odds of harm; NaN where there is nothing to read, 0 in an untrained slice."""
+        """(n,) log-odds of harm; NaN if there is nothing to read, 0 in an untrained slice."""
         found = np.full(len(exchanges), np.nan)
         visible = [place for place, one in enumerate(exchanges) if _is_visible(one)]
         for name in SLICES:
@@ -130,7 +123,7 @@ class Ngrams:
         return scores + self._intercepts[name]
 
     def save(self, folder: Path, *, made_of: str) -> None:
-        """Weights first, then `ngrams.json`, which says that the folder is whole."""
+        """Save the weights first, then `ngrams.json`, which marks the folder as complete."""
         content = save_tensors({k: w.astype(np.float16) for k, w in self._weights.items()})
         saved = _Saved(
             format=1,
@@ -146,32 +139,34 @@ class Ngrams:
 
 
 def read_ngrams(folder: Path) -> Ngrams:
-    """Raises RecipeInvalid: missing, damaged, or hashed otherwise by the library installed here."""
+    """Raises RecipeInvalid: missing, damaged, or hashed differently by the installed library."""
     saved = _read(folder)
     try:
         content = (folder / WEIGHTS).read_bytes()
         if hashlib.sha256(content).hexdigest() != saved.weights_sha256:
-            raise RecipeInvalid(f"{folder / WEIGHTS}: is not the file that {NGRAMS} speaks of")
+            raise RecipeInvalid(
+                f"{folder / WEIGHTS}: differs from the file that {NGRAMS} describes"
+            )
         tensors = load_tensors(content)
     except (OSError, SafetensorError) as exc:
         raise RecipeInvalid(f"{folder / WEIGHTS}: cannot be read ({type(exc).__name__})") from exc
     weights = {name: tensors[name].astype(np.float32) for name in SLICES if name in tensors}
     member = Ngrams(saved.hashing, weights, saved.intercepts)
     if not np.allclose(member.margins(_PROBES), saved.probes, rtol=0, atol=1e-4):
-        raise RecipeInvalid(f"{folder}: this scikit-learn hashes text otherwise; train it again")
+        raise RecipeInvalid(f"{folder}: this scikit-learn hashes text differently; train it again")
     return member
 
 
 def is_trained(folder: Path, *, made_of: str) -> bool:
-    """Whether the folder holds the outcome of this very work."""
+    """Whether the folder contains the result of exactly this work."""
     return (folder / NGRAMS).exists() and _read(folder).made_of == made_of
 
 
 def train_ngrams(rows: Sequence[Row], settings: NgramMember, balance: DistilConfig) -> Ngrams:
-    """Fits one model for each slice that holds both classes. Raises DataInvalid where none does.
+    """Fit one model for each slice with both classes. Raises DataInvalid if none has.
 
-    Rows are drawn as an encoder's are: balanced by class and, within it, by source, with the
-    exponent and the weights of `balance`.
+    Rows are drawn as for an encoder: balanced by class and, within it, by source, with the exponent
+    and the weights of `balance`.
     """
     hashing = Hashing(**{name: getattr(settings, name) for name in Hashing.model_fields})
     weights: dict[Slice, npt.NDArray[np.float32]] = {}
@@ -181,12 +176,12 @@ def train_ngrams(rows: Sequence[Row], settings: NgramMember, balance: DistilConf
         if len({row.label for row in here}) < 2:
             continue
         model = _fit(here, hashing, settings, balance)
-        # As they are stored, so that a member read back gives the very same margins.
+        # As stored, so that a loaded member gives exactly the same margins.
         inside = np.clip(model.coef_[0], -_LARGEST, _LARGEST)
         weights[name] = inside.astype(np.float16).astype(np.float32)
         intercepts[name] = float(model.intercept_[0])
     if not weights:
-        raise DataInvalid("the train split holds no slice with rows of both labels")
+        raise DataInvalid("the train split has no slice with rows of both labels")
     return Ngrams(hashing, weights, intercepts)
 
 
@@ -196,12 +191,12 @@ def _fit(
     draws = draw(
         [(row.slice, row.label, row.source) for row in rows],
         n_draws=settings.rows,
-        pair_share=0.5,  # of one slice alone, it says nothing
+        pair_share=0.5,  # within one slice, the slice says nothing
         source_exponent=balance.source_exponent,
         source_weights=balance.source_weights,
         rng=np.random.default_rng(settings.seed),
     )
-    # A row drawn several times is hashed once, and weighs as often as it was drawn.
+    # A row drawn several times is hashed once and weighted by its draws.
     places, counts = np.unique(draws, return_counts=True)
     model = SGDClassifier(
         loss="log_loss", alpha=settings.alpha, max_iter=settings.epochs, tol=None, average=True,
@@ -227,4 +222,4 @@ def _read(folder: Path) -> _Saved:
     except OSError as exc:
         raise RecipeInvalid(f"{path}: cannot be read ({exc.strerror}); train it first") from exc
     except ValidationError as exc:
-        raise RecipeInvalid(f"{path}: is no member of n-grams") from exc
+        raise RecipeInvalid(f"{path}: is not an n-gram member") from exc

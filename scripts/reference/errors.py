@@ -32,7 +32,7 @@ def errors_page() -> str:
             NOTE,
             "An error is a problem document (RFC 9457, `application/problem+json`). Its `type` is "
             "`urn:postern:problem:` and the slug below. Match on `type` in programs; `title` and "
-            "`detail` are for people. The `detail` never repeats text of users. Where a request "
+            "`detail` are for people. The `detail` never repeats user text. If a request "
             "holds several exchanges, `index` says which one is to blame.",
             "```json\n" + json.dumps(_example_problem(), indent=2) + "\n```",
             "[Dialects](../guides/dialects.md) put the same errors into the shape of their "

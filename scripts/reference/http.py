@@ -20,10 +20,11 @@ def http_page() -> str:
         NOTE,
         "A running server describes the same API as OpenAPI 3.1 at `/openapi.json`, and as a page "
         "to try at `/docs`. Both work offline.",
-        "Where API keys are set, send one as `Authorization: Bearer …` or as `X-API-Key`. "
+        "If API keys are set, send one as `Authorization: Bearer …` or as `X-API-Key`. "
         "`X-Request-Timeout-Ms` asks for a shorter deadline than the server's own. "
-        "`X-Request-Id` names a request; the server makes a name where none came, and returns it. "
-        "Bodies are JSON in UTF-8, and unknown fields are refused.",
+        "`X-Request-Id` gives a request an id, and the reply repeats it; without this header, the "
+        "server makes an id. Bodies are JSON in UTF-8. Unknown fields are refused, except where an "
+        "object below says that it ignores them.",
         table(
             ("path", "what"),
             [

@@ -26,7 +26,7 @@ def metrics_page() -> str:
         [
             "# Metrics",
             NOTE,
-            "`GET /metrics` answers in Prometheus's text format. Where API keys are set, it needs "
+            "`GET /metrics` answers in Prometheus's text format. If API keys are set, it needs "
             "one. Labels are bounded: no label holds text of users or a key. "
             "[Deploy](../guides/deploy.md#7-watch-it) says how to scrape, draw and alert.",
             table(("metric", "type", "labels", "meaning"), rows),

@@ -28,7 +28,7 @@ def manifest_page() -> str:
             "An artifact is a folder `<name>/<version>/` with `model.onnx`, `tokenizer.json` and "
             "`manifest.json`. The manifest holds the hash of every other file and the policy that "
             "turns the model's margins into verdicts. A server reads an artifact whole, checks "
-            "every hash, runs the self-test, and refuses to start where anything differs. "
+            "every hash, runs the self-test, and refuses to start if anything differs. "
             "`GET /info` and `postern info` show what it holds.",
             "Only two commands write a manifest: the training stage `publish`, and "
             "`postern calibrate`. Unknown fields are refused.",
@@ -42,11 +42,11 @@ def recipe_page() -> str:
         [
             "# Recipe",
             NOTE,
-            "A recipe is a TOML file that says what a training makes of which data. Its "
+            "A recipe is a TOML file that says which data a training uses, and how. Its "
             "top level holds the fields of [RunConfig](#runconfig); the table `[distil]` holds "
             "those of [DistilConfig](#distilconfig), and so on. What a recipe leaves out "
             "has the default. [Train your own student](../guides/training.md) starts from a small "
-            "one, and the folder `recipes/` holds those that were used here.",
+            "one, and the folder `recipes/` holds those of this project.",
             'With `extends = "other.toml"` at the top, a recipe begins from another file in its '
             "folder: tables are merged, everything else replaces what the other file says. A table "
             "with another `kind` replaces the whole table.",

@@ -43,7 +43,7 @@ def settings() -> Mapping[str, tuple[str, FieldInfo]]:
 
 def server_parser() -> argparse.ArgumentParser:
     """The parser of the `postern` command."""
-    return cli._parser()
+    return cli.parser()
 
 
 def stage_parser() -> argparse.ArgumentParser:

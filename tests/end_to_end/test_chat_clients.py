@@ -107,7 +107,7 @@ def test_openai_client_sees_errors_as_errors(client: openai.OpenAI) -> None:
         _stream(client, [{"role": "user", "content": "kill"}])
     with pytest.raises(openai.RateLimitError, match="busy"):
         _stream(client, [{"role": "user", "content": "time"}])
-    with pytest.raises(openai.UnprocessableEntityError) as refused:
+    with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="m", messages=[{"role": "user", "content": ""}])
     assert refused.value.code == "empty_prompt"
     with pytest.raises(openai.AuthenticationError):

@@ -151,11 +151,10 @@ def test_models_are_passed_through(guarded: ServerProcess, upstream: StubUpstrea
             1,
         ),
         ([{"role": "system", "content": BAD_TEXT}], 0),
-        ([{"role": "wizard", "content": BAD_TEXT}, user("tell me a story")], 0),
     ],
     ids=[
         *("text", "part", "second part", "earlier turn", "forged answer", "tool result"),
-        *("function result", "escaped tool call", "system alone", "unknown role"),
+        *("function result", "escaped tool call", "system alone"),
     ],
 )
 def test_a_harmful_turn_never_reaches_the_upstream(
@@ -217,16 +216,17 @@ def test_a_conversation_longer_than_the_item_limit_is_judged_to_the_end(
         (b'{"messages": [{"role": "user", "content": "a"}], "t": 1e999}', 400, "malformed_body"),
         (b"[" * 100_000, 400, "malformed_body"),
         (b"\xff", 400, "malformed_body"),
-        (b"[]", 422, "body_mismatch"),
-        (b"{}", 422, "body_mismatch"),
-        (b'{"messages": []}', 422, "body_mismatch"),
-        (b'{"messages": [1]}', 422, "body_mismatch"),
-        (b'{"messages": [{"content": "hello"}]}', 422, "body_mismatch"),
-        (b'{"stream": "yes", "messages": [{"role": "user"}]}', 422, "body_mismatch"),
-        (b'{"messages": [{"role": "user", "content": ""}]}', 422, "empty_prompt"),
-        (b'{"messages": [{"role": "user", "content": "\\u200b"}]}', 422, "empty_prompt"),
-        (b'{"messages": [{"role": "system", "content": ""}]}', 422, "nothing_to_judge"),
-        (b'{"messages": [{"role": "user", "content": 5}]}', 422, "unreadable_content"),
+        (b"[]", 400, "body_mismatch"),
+        (b"{}", 400, "body_mismatch"),
+        (b'{"messages": []}', 400, "body_mismatch"),
+        (b'{"messages": [1]}', 400, "body_mismatch"),
+        (b'{"messages": [{"role": "wizard", "content": "hello"}]}', 400, "body_mismatch"),
+        (b'{"messages": [{"content": "hello"}]}', 400, "body_mismatch"),
+        (b'{"stream": "yes", "messages": [{"role": "user"}]}', 400, "body_mismatch"),
+        (b'{"messages": [{"role": "user", "content": ""}]}', 400, "empty_prompt"),
+        (b'{"messages": [{"role": "user", "content": "\\u200b"}]}', 400, "empty_prompt"),
+        (b'{"messages": [{"role": "system", "content": ""}]}', 400, "nothing_to_judge"),
+        (b'{"messages": [{"role": "user", "content": 5}]}', 400, "unreadable_content"),
     ],
     ids=lambda value: value[:40] if isinstance(value, bytes) else None,
 )
@@ -254,7 +254,7 @@ def test_media_are_refused(
     guarded: ServerProcess, upstream: StubUpstream, media: dict[str, Any]
 ) -> None:
     upstream.play(whole(completion()))
-    assert_error(chat(guarded, **media), 422, "unreadable_content")
+    assert_error(chat(guarded, **media), 400, "unreadable_content")
     assert upstream.seen == []
 
 
@@ -660,7 +660,7 @@ def test_an_unknown_operating_point_stops_the_start(tiny_artifact: Path) -> None
 def test_the_document_lists_both_paths(guarded: ServerProcess) -> None:
     document = guarded.get("/openapi.json").json()
     entry = document["paths"]["/v1/chat/completions"]["post"]
-    assert {"200", "400", "401", "413", "422", "429", "500", "501", "502", "503", "504"} <= set(
+    assert {"200", "400", "401", "413", "429", "500", "501", "502", "503", "504"} <= set(
         entry["responses"]
     )
     assert "get" in document["paths"]["/v1/models"]

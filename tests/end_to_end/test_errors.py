@@ -83,7 +83,6 @@ def broken(start_faulty_server: StartServer) -> ServerProcess:
         b"{'prompt': 'zzmarkerzz'}",
         b'{"prompt": "zzmarkerzz"} trailing',
         b'{"prompt": "zzmarkerzz\xff"}',
-        b'\xef\xbb\xbf{"prompt": "zzmarkerzz"}',
         b'{"prompt": "zzmarkerzz \\ud800"}',
         b'{"prompt": "zzmarkerzz \\udc00\\ud800"}',
     ],
@@ -191,7 +190,8 @@ def test_413_of_each_limit(limited: ServerProcess) -> None:
     body = post(limited, b'{"prompt": "' + b"a" * 5000 + b'"}', **key)
     assert "4096 bytes" in assert_problem(body, 413, "body-too-large")["detail"]
     refused({"inputs": [GOOD] * 4}, "3 exchanges")
-    refused({"messages": [{"role": "user", "content": "cake"}] * 4}, "3 exchanges")
+    # A conversation may be longer; it is judged in parts.
+    refused({"messages": [{"role": "user", "content": "cake"}] * 1025}, "1024 exchanges")
     refused({"prompt": "cake " * 201}, "1000 characters")
     refused({"prompt": "a" * 501, "response": "b" * 500}, "1000 characters")
     refused({"prompt": "\ufdfa" * 60}, "1000 characters")  # each becomes 18 characters

@@ -104,7 +104,7 @@ def test_python_errors_are_the_clients_own(keyed: ServerProcess, client: OpenAI)
         "type": "image_url",
         "image_url": {"url": "https://example.com/a.png"},
     }
-    with pytest.raises(openai.UnprocessableEntityError) as empty:
+    with pytest.raises(openai.BadRequestError) as empty:
         client.moderations.create(input="")
     assert (empty.value.code, empty.value.type) == ("empty_prompt", "invalid_request_error")
     with pytest.raises(openai.BadRequestError) as image:
@@ -118,7 +118,7 @@ def test_python_errors_are_the_clients_own(keyed: ServerProcess, client: OpenAI)
     assert refused.value.code == "invalid_api_key"
     with pytest.raises(openai.NotFoundError):
         client.embeddings.create(input="a", model="b")
-    with pytest.raises(openai.UnprocessableEntityError) as typed:
+    with pytest.raises(openai.BadRequestError) as typed:
         client.moderations.create(input=3)  # type: ignore[arg-type]
     assert typed.value.param == "input"
 
@@ -155,7 +155,7 @@ def test_node(node_openai: Path, keyed: ServerProcess) -> None:
     assert len(result["categories"]) == 13
     assert set(map(str, result["category_applied_input_types"].values())) == {"[]"}
     assert result["postern"]["harmful"] is True
-    assert (empty["kind"], empty["status"]) == ("UnprocessableEntityError", 422)
+    assert (empty["kind"], empty["status"]) == ("BadRequestError", 400)
     assert empty["code"] == "empty_prompt"
     assert (image["kind"], image["code"]) == ("BadRequestError", "unsupported_content")
     (refused,) = in_node(node_openai, keyed, "wrong", {"input": HARMLESS})

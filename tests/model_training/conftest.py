@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from model_training.student.export import export_student
+from tests.made_once import made_once
 from tests.tiny_student import build_tiny_student, tiny_config, tiny_rows
 
 
@@ -17,13 +18,13 @@ def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _exported(tiny_student: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    candidate = tmp_path_factory.mktemp("exported")
-    rows, validation = tiny_rows(120, seed=1), tiny_rows(120, seed=2)
-    export_student(
-        tiny_student, candidate, tiny_config("static"), rows=rows, validation=validation, threads=1
-    )
-    return candidate
+def _exported(tiny_student: Path) -> Path:
+    def export(candidate: Path) -> None:
+        rows, validation = tiny_rows(120, seed=1), tiny_rows(120, seed=2)
+        config = tiny_config("static")
+        export_student(tiny_student, candidate, config, rows=rows, validation=validation, threads=1)
+
+    return made_once("exported", export)
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Fitting and certifying a policy; training and `postern calibrate` share every part. Pure."""
+"""Fit and certify a policy. Training and `postern calibrate` share every part."""

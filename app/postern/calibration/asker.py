@@ -1,4 +1,4 @@
-"""What calibrating wants of a teacher elsewhere; who it is, is not known here. Pure."""
+"""The interface through which calibration asks a teacher, without knowing which one it is."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Asker(Protocol):
     """A teacher that answers for a sample."""
 
     def __call__(self, exchanges: Sequence[Exchange]) -> Floats:
-        """(n,) harmful probability in [0, 1]; NaN where it gave nothing."""
+        """(n,) harmful probability in [0, 1]; NaN if it gave none."""
         ...
 
     @property
     def certified(self) -> AskedTeacher:
-        """Who was asked, and how that went so far."""
+        """Who was asked, and the outcomes so far."""
         ...

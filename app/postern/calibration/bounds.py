@@ -1,4 +1,4 @@
-"""Exact bounds on a rate from a count, without scipy, which serving does not install. Pure."""
+"""Exact bounds on a rate from a count, without scipy, which serving does not install. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PRECISION: Final = 1e-15
 
 
 def binomial_cdf(events: int, n: int, rate: float) -> float:
-    """P(X <= events) for X of n trials that each succeed with `rate`, in [0, 1]."""
+    """P(X <= events), where X counts the successes of n trials at `rate`; in [0, 1]."""
     if events < 0:
         return 0.0
     if events >= n:
@@ -19,9 +19,9 @@ def binomial_cdf(events: int, n: int, rate: float) -> float:
 
 
 def upper_bound(events: int, n: int, delta: float) -> float:
-    """The one-sided Clopper-Pearson (1934) bound: the rate is above it with chance <= delta.
+    """One-sided Clopper-Pearson bound (1934): the true rate exceeds it with chance <= delta.
 
-    The largest rate under which so few events have a chance of delta or more. 1 where n == 0.
+    It is the largest rate at which so few events still have a chance of delta or more. 1 if n == 0.
     """
     if events >= n:
         return 1.0
@@ -38,9 +38,9 @@ def upper_bound(events: int, n: int, delta: float) -> float:
 
 
 def rows_needed(alpha: float, delta: float, *, events: int = 0) -> int:
-    """The fewest rows that certify a rate <= alpha at confidence 1 - delta with so many events.
+    """Fewest rows that certify a rate <= alpha at confidence 1 - delta with that many events.
 
-    Without events n >= ln(delta) / ln(1 - alpha): 299 for 1 % at 95 %.
+    Without events, n >= ln(delta) / ln(1 - alpha): 299 for 1 % at 95 %.
     """
     fewest = max(events + 1, math.ceil(math.log(delta) / math.log1p(-alpha) - 1e-9))
     if not events:
@@ -58,14 +58,14 @@ def rows_needed(alpha: float, delta: float, *, events: int = 0) -> int:
 
 
 def supportable(n: int, delta: float) -> float:
-    """The smallest rate that n rows can certify at confidence 1 - delta, without any event."""
+    """Smallest rate that n rows can certify at confidence 1 - delta, if no event occurs."""
     return upper_bound(0, n, delta)
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:
     """The regularized incomplete beta function I_x(a, b), in [0, 1]. a, b > 0; x in [0, 1].
 
-    By its continued fraction (Abramowitz and Stegun 26.5.8), on the side where it converges in
+    Uses its continued fraction (Abramowitz and Stegun 26.5.8) on the side where it converges in
     O(sqrt(max(a, b))) steps.
     """
     if x <= 0.0 or x >= 1.0:
@@ -80,7 +80,7 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction by Lentz' method (Thompson and Barnett 1986)."""
+    """The continued fraction by Lentz's method (Thompson and Barnett 1986)."""
     c = 1.0
     d = 1.0 / _away_from_zero(1.0 - (a + b) * x / (a + 1.0))
     found = d

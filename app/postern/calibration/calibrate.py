@@ -1,4 +1,4 @@
-"""A labelled sample and an artifact -> a new version of the artifact, with a certificate."""
+"""A labelled sample and an artifact -> a new version of the artifact with a certificate."""
 
 from __future__ import annotations
 
@@ -14,29 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from postern.calibration.asker import Asker
-from postern.calibration.certify import (
-    CertifiedSlice,
-    certify_slice,
-    new_policy,
-)
-from postern.calibration.fit import (
-    calibrated,
-)
-from postern.calibration.labelled import (
-    Labelled,
-    LabelledData,
-)
-from postern.calibration.parts import (
-    ScoredSlice,
-    Wanted,
-    scored_slice,
-    shortages,
-    taught,
-)
-from postern.calibration.publishing import (
-    write_durably,
-    write_version,
-)
+from postern.calibration.certify import CertifiedSlice, certify_slice, new_policy
+from postern.calibration.fit import calibrated
+from postern.calibration.labelled import Labelled, LabelledData
+from postern.calibration.parts import ScoredSlice, Wanted, scored_slice, shortages, taught
+from postern.calibration.publishing import write_durably, write_version
 from postern.calibration.report import certificate_text
 from postern.contract.artifact import (
     MODEL,
@@ -47,21 +29,9 @@ from postern.contract.artifact import (
     file_entries,
     read_artifact,
 )
-from postern.contract.certificate import (
-    ArtifactId,
-    AskedTeacher,
-    Certificate,
-)
-from postern.contract.errors import (
-    CalibrationImpossible,
-    LabelledDataInvalid,
-    TooFewRows,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Exchange,
-    Slice,
-)
+from postern.contract.certificate import ArtifactId, AskedTeacher, Certificate
+from postern.contract.errors import CalibrationImpossible, LabelledDataInvalid, TooFewRows
+from postern.contract.exchange import SLICES, Exchange, Slice
 from postern.contract.probability import (
     Floats,
     harmful_margin,
@@ -69,35 +39,24 @@ from postern.contract.probability import (
     log_odds,
     sigmoids,
 )
-from postern.contract.reference import (
-    ProbabilityReference,
-    reference_of,
-)
+from postern.contract.reference import ProbabilityReference, reference_of
 from postern.contract.text import segments
-from postern.disguises.triggers import (
-    Disguise,
-    decoded_counts,
-    readable_disguise,
-    second_reading,
-)
+from postern.disguises.triggers import Disguise, decoded_counts, readable_disguise, second_reading
 from postern.inference.margins import deciding_outputs
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import (
-    check_self_test,
-    warm_up,
-)
+from postern.inference.warm_up import check_self_test, warm_up
 
 CERTIFICATE = "CERTIFICATE.md"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is calibrated, and what is asked for.
+    """What to calibrate, and the guarantee to reach.
 
-    teachers: artifact folders, whose calibrated log-odds are averaged; asker: a teacher elsewhere.
-    Without any, the column `teacher_probability` counts where the data have it. slices: None takes
-    those in the data.
+    teachers: artifact folders, whose calibrated log-odds are averaged; asker: a teacher at a URL.
+    Without either, the column `teacher_probability` of the data is used if it exists. slices: None
+    means those in the data.
     """
 
     artifact: Path
@@ -112,16 +71,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The manifest less its files, and what goes into it beside the model."""
+    """The manifest without its files, and the files that are added beside the model."""
 
     source: Artifact
     manifest: Manifest
 
 
 def calibrate(data: LabelledData, job: Job) -> Calibrated:
-    """Scores, fits and certifies; writes nothing.
+    """Score, fit and certify. Writes nothing.
 
-    Raises TooFewRows with all that is missing, ArtifactInvalid, CalibrationImpossible.
+    Raises TooFewRows with everything that is missing, ArtifactInvalid, CalibrationImpossible.
     """
     source = read_artifact(job.artifact)
     version = _checked(job.version or version_of(source.manifest.version, job.today))
@@ -138,7 +97,7 @@ def calibrate(data: LabelledData, job: Job) -> Calibrated:
 
 
 def write_calibrated(calibrated: Calibrated, target: Path) -> Manifest:
-    """Writes the new version into `target`; returns its manifest. Raises ArtifactInvalid."""
+    """Write the new version to `target` and return its manifest. Raises ArtifactInvalid."""
     written = []
 
     def fill(staging: Path) -> Manifest:
@@ -153,22 +112,22 @@ def write_calibrated(calibrated: Calibrated, target: Path) -> Manifest:
 
 
 def version_of(version: str, today: date) -> str:
-    """The version of a calibration of that day: build metadata, as in semantic versioning."""
+    """The version for a calibration on that day: build metadata, as in semantic versioning."""
     return f"{version.partition('+')[0]}+cal.{today:%Y%m%d}"
 
 
 def disguises(rows: Sequence[Labelled]) -> list[Disguise | None]:
-    """How each row seems disguised, as a server finds it whose triggers are on."""
+    """How each row seems disguised to a server whose triggers are on."""
     return [readable_disguise(row.exchange) for row in rows]
 
 
 def score(
     artifact: Artifact, rows: Sequence[Labelled], hidden: Sequence[Disguise | None], *, threads: int
 ) -> Floats:
-    """(n,) margins in nats, as the server computes them: the most harmful window of each.
+    """(n,) margins in nats, computed as the server does, each from the most harmful window.
 
-    hidden: of `disguises`; what is disguised is scored as it came and decoded, and that reading
-    counts that counts for a server. Raises ArtifactInvalid when this machine computes the graph
+    hidden: from `disguises`. Disguised text is scored both as it came and decoded, and the reading
+    that a server would use counts. Raises ArtifactInvalid if this machine computes the graph
     wrongly.
     """
     return harmful_margin(outputs(artifact, rows, hidden, threads=threads))
@@ -182,7 +141,7 @@ def outputs(
     threads: int,
     extra: str | None = None,
 ) -> npt.NDArray[np.float32]:
-    """(n, 2) logits of the windows that `score` goes by; right of them what `extra` gives."""
+    """(n, 2) logits of the windows that `score` uses; the output `extra` stands to the right."""
     texts = [segments(row.exchange) for row in rows]
     decoded = {
         place: reading
@@ -206,7 +165,7 @@ def opinion(
 ) -> Floats:
     """(n,) harmful probability in [0, 1] of several artifacts: the mean of their log-odds.
 
-    hidden: of `disguises`; a teacher is shown the decoded text alone.
+    hidden: from `disguises`. A teacher sees only the decoded text.
     """
     said = said_without(rows, hidden)
     slices = np.array([exchange.slice for exchange in said])
@@ -226,7 +185,7 @@ def opinion(
 
 
 def said_without(rows: Sequence[Labelled], hidden: Sequence[Disguise | None]) -> list[Exchange]:
-    """What a teacher is shown: the text without its disguise, where there is one."""
+    """The text for the teacher: without its disguise, if there is one."""
     return [
         row.exchange if disguise is None else disguise.decoded
         for row, disguise in zip(rows, hidden, strict=True)
@@ -264,12 +223,12 @@ def _by_slice(data: LabelledData, job: Job) -> dict[Slice, list[Labelled]]:
     }
     empty = [name for name, rows in found.items() if not rows]
     if job.slices and empty:
-        raise LabelledDataInvalid(f"the data hold no labelled exchange of slice {empty[0]}")
+        raise LabelledDataInvalid(f"the data contain no labelled exchange of slice {empty[0]}")
     return {name: rows for name, rows in found.items() if rows}
 
 
 def _refuse_early(by_slice: dict[Slice, list[Labelled]], wanted: Wanted) -> None:
-    """Counts before anything is scored, which may take long."""
+    """Check the counts before scoring, which may take long."""
     lacking = [
         problem
         for name, rows in by_slice.items()
@@ -286,7 +245,7 @@ def _scored(
     job: Job,
 ) -> ScoredSlice:
     hidden, told = disguises(rows), None
-    found = score(source, rows, hidden, threads=job.threads)  # before a teacher is paid
+    found = score(source, rows, hidden, threads=job.threads)  # before paying a teacher
     if teachers:
         told = opinion(teachers, rows, hidden, threads=job.threads)
     elif job.asker is not None:
@@ -351,9 +310,9 @@ def _taught_by(
 
 
 def _checked(version: str) -> str:
-    """A version that a manifest may have: it names a folder, too. Raises CalibrationImpossible."""
+    """Check that a manifest and a folder can have this version. Raises CalibrationImpossible."""
     if not re.fullmatch(VERSION_PATTERN, version):
-        raise CalibrationImpossible("the version must be a digit and then A-Z a-z 0-9 . _ + -")
+        raise CalibrationImpossible("the version must be a digit followed by A-Z a-z 0-9 . _ + -")
     return version
 
 

@@ -1,4 +1,4 @@
-"""A labelled, scored sample -> policy and certificate, each step on prompts of its own. Pure."""
+"""A labelled, scored sample -> policy and certificate. Each step has prompts of its own. No I/O."""
 
 from __future__ import annotations
 
@@ -10,31 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from postern.calibration.figures import Ints
-from postern.calibration.fit import (
-    Sample,
-    choose_calibration,
-    fit_fusion,
-)
-from postern.calibration.guarantee import (
-    bound,
-    lower_edge,
-    upper_edge,
-)
-from postern.calibration.operating_points import (
-    point_figures,
-    thresholds,
-)
-from postern.calibration.parts import (
-    Mask,
-    ScoredSlice,
-    Wanted,
-    shortages,
-)
-from postern.contract.certificate import (
-    CertifiedThreshold,
-    EndToEnd,
-    SliceCertificate,
-)
+from postern.calibration.fit import Sample, choose_calibration, fit_fusion
+from postern.calibration.guarantee import bound, lower_edge, upper_edge
+from postern.calibration.operating_points import point_figures, thresholds
+from postern.calibration.parts import Mask, ScoredSlice, Wanted, shortages
+from postern.contract.certificate import CertifiedThreshold, EndToEnd, SliceCertificate
 from postern.contract.decision import (
     Fusion,
     OperatingPoint,
@@ -47,18 +27,14 @@ from postern.contract.decision import (
 )
 from postern.contract.errors import TooFewRows
 from postern.contract.exchange import Slice
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.contract.probability import Calibration, Floats, harmful_probability
 
 _POINTS: Final = ("strict", "balanced", "permissive")
 
 
 @dataclass(frozen=True)
 class CertifiedSlice:
-    """All that one slice brings to the policy, and what was proved of it."""
+    """What one slice adds to the policy, and what was proved about it."""
 
     calibration: Calibration
     points: dict[str, OperatingPoint]
@@ -70,9 +46,9 @@ class CertifiedSlice:
 def certify_slice(
     sample: ScoredSlice, slice_: Slice, wanted: Wanted, *, old: Policy
 ) -> CertifiedSlice:
-    """Fits, chooses, certifies and audits one slice. Raises TooFewRows.
+    """Fit, choose, certify and audit one slice. Raises TooFewRows.
 
-    old: the policy that the new one follows; what it does when a teacher fails stays.
+    old: the policy that the new one follows. What happens when a teacher fails stays the same.
     """
     lacking = shortages(sample, slice_, wanted)
     if lacking:
@@ -103,9 +79,10 @@ def certify_slice(
 
 
 def new_policy(old: Policy, found: Mapping[Slice, CertifiedSlice]) -> Policy:
-    """The old policy with the slices that were calibrated; the others keep what they had.
+    """The old policy with the calibrated slices replaced; the other slices keep theirs.
 
-    So do heads for the mode `value`: the others' start from probabilities that are no more.
+    Heads for the mode `value` stay only where their slice was not calibrated, because they depend
+    on the old probabilities.
     """
     kept = {name: fusion for name, fusion in old.fusion.items() if name not in found}
     fused = {name: one.fusion for name, one in found.items() if one.fusion is not None}
@@ -132,19 +109,19 @@ def new_policy(old: Policy, found: Mapping[Slice, CertifiedSlice]) -> Policy:
 
 
 def _fusion(sample: ScoredSlice, probabilities: Floats, where: Mask) -> Fusion | None:
-    """Weights of the two opinions, on rows that the calibration did not see."""
+    """Weights of the two opinions, fitted on rows that the calibration did not see."""
     if sample.teacher is None:
         return None
     told = where & ~np.isnan(sample.teacher)
     if len(set(sample.labels[told].tolist())) < 2:
-        raise TooFewRows("the teacher's opinions are too few to weigh: it must judge both labels")
+        raise TooFewRows("the teacher gave too few opinions to weigh: both labels are needed")
     return fit_fusion(probabilities[told], sample.teacher[told], sample.labels[told])
 
 
 def _points(
     probabilities: Floats, labels: Ints, *, low: CertifiedThreshold, high: CertifiedThreshold
 ) -> dict[str, OperatingPoint]:
-    """Each threshold with the certified band, widened to hold it: that only defers more."""
+    """Each threshold with the certified band, widened to contain it, which only defers more."""
     chosen = thresholds(probabilities, labels, np.ones(len(labels)))
     return {
         name: OperatingPoint(
@@ -158,7 +135,7 @@ def _points(
 def _audited(
     found: CertifiedSlice, sample: ScoredSlice, slice_: Slice, wanted: Wanted, *, policy: Policy
 ) -> CertifiedSlice:
-    """With figures and bounds of the whole policy on the part that nothing was chosen on."""
+    """Add figures and bounds of the whole policy, on the part that was used for no choice."""
     audit = sample.within("audit")
     labels = sample.labels[audit]
     probabilities = harmful_probability(sample.margins[audit], found.calibration)
@@ -182,9 +159,9 @@ def _audited(
 
 
 def deferred(student: Floats, disguised: Mask, point: OperatingPoint, *, has_teacher: bool) -> Mask:
-    """(n,) what the server would ask a teacher: the band, and all that is disguised.
+    """(n,) rows that the server would send to a teacher: the band, and everything disguised.
 
-    Without a teacher: the band alone, which is what one would be asked for.
+    Without a teacher, only the band, which is what the server would send to one.
     """
     in_band = [
         wants_teacher(float(probability), point, fallback="auto", has_teacher=True)
@@ -202,10 +179,10 @@ def outcomes(
     slice_: Slice,
     policy: Policy,
 ) -> Mask:
-    """(n,) which exchanges the server would call harmful, by the functions that it calls.
+    """(n,) which exchanges the server would call harmful, by the same functions as the server.
 
-    teacher: (n,), NaN where it fails; None where there is none, and the student decides alone.
-    asked: (n,) of `deferred`.
+    teacher: (n,), NaN where it fails; None without a teacher: the student decides alone. asked:
+    (n,) from `deferred`.
     """
 
     def verdict(probability: float, opinion: float, *, ask: bool) -> Verdict:

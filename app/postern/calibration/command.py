@@ -1,4 +1,4 @@
-"""`postern calibrate`: its arguments, and where the new version goes."""
+"""`postern calibrate`: its arguments, and the folder for the new version."""
 
 from __future__ import annotations
 
@@ -8,28 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-from postern.calibration.calibrate import (
-    Job,
-    calibrate,
-    write_calibrated,
-)
-from postern.calibration.inquiry import (
-    AnswerBook,
-    ConfiguredTeacher,
-)
+from postern.calibration.calibrate import Job, calibrate, write_calibrated
+from postern.calibration.inquiry import AnswerBook, ConfiguredTeacher
 from postern.calibration.labelled import read_labelled
 from postern.calibration.parts import Wanted
 from postern.calibration.report import certificate_text
 from postern.contract.errors import CalibrationImpossible
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Slice
 from postern.settings.settings import Settings
 from postern.shipped import DEFAULT_ARTIFACT, IS_PACKAGED
 
 Commands = Any
-"""What `add_subparsers` gives; argparse does not name its class."""
+"""The type that `add_subparsers` returns; argparse has no public name for it."""
 
 _CONFIGURED: Final = Path("configured")
 
@@ -37,12 +27,12 @@ _ABOUT = """\
 Fit an artifact's probabilities, thresholds and deferral band to your own labelled traffic, and
 write a new version of it with a certificate. The old version stays as it is.
 
-The data are JSON Lines: "prompt", perhaps "response", and "prompt_label" or "response_label", 1 for
-harmful and 0 for unharmful; perhaps "teacher_probability". Other columns are not read."""
+The data are JSON Lines: "prompt", optionally "response", and "prompt_label" or "response_label", 1
+for harmful and 0 for unharmful; optionally "teacher_probability". Other columns are ignored."""
 
 
 def add_to(commands: Commands) -> argparse.ArgumentParser:
-    """The command with its flags but for those that are settings."""
+    """Add the command with all flags except those that are settings."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "calibrate",
         help="fit and certify on your own labelled data",
@@ -60,20 +50,27 @@ def add_to(commands: Commands) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="artifact whose opinion is fused with the student's; several are averaged. The word "
         "'configured' stands for the teacher that POSTERN_TEACHER_URL or POSTERN_TEACHER_ARTIFACTS "
-        "name for serving. Without it, the column teacher_probability is used where the data have "
-        "it",
+        "names for serving. Default: the column teacher_probability, if the data have it",
     )
     parser.add_argument(
         "--opinions",
         type=Path,
         metavar="FILE",
-        help="where the answers of a teacher at a URL are kept, so that none is asked for twice; "
-        "hashes and numbers, no text. Default: the data's name and .opinions",
+        help="file for the answers of a teacher at a URL, so that none is asked for twice; it "
+        "contains hashes and numbers, no text. Default: the data's name with .opinions",
     )
     for name, default, what in (
-        ("--alpha-miss", 0.05, "most of the harmful that may pass on the student's word"),
-        ("--alpha-false-alarm", 0.05, "most of the unharmful that may be stopped on its word"),
-        ("--delta", 0.05, "chance that a bound may fail: confidence is 1 - delta"),
+        (
+            "--alpha-miss",
+            0.05,
+            "largest share of harmful exchanges that may pass without asking the teacher",
+        ),
+        (
+            "--alpha-false-alarm",
+            0.05,
+            "largest share of unharmful exchanges that may be stopped without asking the teacher",
+        ),
+        ("--delta", 0.05, "chance that a bound fails: confidence is 1 - delta"),
     ):
         parser.add_argument(
             name, type=float, default=default, metavar="SHARE", help=f"{what}; default {default}"
@@ -83,23 +80,25 @@ def add_to(commands: Commands) -> argparse.ArgumentParser:
         choices=SLICES,
         action="append",
         dest="slices",
-        help="calibrate this slice only; default: those that the data hold",
+        help="calibrate only this slice; default: those in the data",
     )
     parser.add_argument(
-        "--version", dest="new_version", help="of the new artifact; default: the old one+cal.DATE"
+        "--version",
+        dest="new_version",
+        help="version of the new artifact; default: the old version with +cal.DATE",
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for <name>/<version>; default: beside the old version, or "
-        "./artifacts where that one lies inside the installed package",
+        help="folder for <name>/<version>; default: beside the old version, or ./artifacts if that "
+        "one is inside the installed package",
     )
     return parser
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Calibrates, writes and prints the certificate. Raises CalibrationImpossible and others."""
+    """Calibrate, write and print the certificate. Raises CalibrationImpossible, among others."""
     wanted = Wanted(arguments.alpha_miss, arguments.alpha_false_alarm, arguments.delta)
     for share in (wanted.alpha_miss, wanted.alpha_false_alarm, wanted.delta):
         if not 0.0 < share < 0.5:
@@ -129,7 +128,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _folder_for(artifact: Path, name: str) -> Path:
-    """Beside the artifact; the one inside the installed package gets its new versions elsewhere."""
+    """Beside the artifact. New versions of the one inside the installed package go elsewhere."""
     if IS_PACKAGED and artifact == DEFAULT_ARTIFACT:
         return Path("artifacts") / name
     return artifact.resolve().parent
@@ -138,12 +137,12 @@ def _folder_for(artifact: Path, name: str) -> Path:
 def _teachers(
     arguments: argparse.Namespace, settings: Settings, stack: ExitStack
 ) -> tuple[tuple[Path, ...], ConfiguredTeacher | None]:
-    """Folders, or the one at a URL; its answers are kept in a file that `stack` closes."""
+    """Artifact folders, or a teacher at a URL whose answers go to a file that `stack` closes."""
     named = tuple(arguments.teacher)
     if _CONFIGURED not in named:
         return named, None
     if len(named) > 1:
-        raise CalibrationImpossible("--teacher configured stands alone")
+        raise CalibrationImpossible("--teacher configured cannot be combined with other teachers")
     if settings.teacher.url is None:
         if not settings.teacher.artifacts:
             raise CalibrationImpossible(

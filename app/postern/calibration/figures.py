@@ -1,4 +1,7 @@
-"""Figures that choose and judge a policy, by numpy alone. Pure; harmful is the positive class."""
+"""Figures that choose and judge a policy, with numpy alone.
+
+Harmful is the positive class. No I/O.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ Ints = npt.NDArray[np.int64]
 def threshold_at_fpr(
     scores: Floats, labels: Ints, *, rate: float, weights: Floats | None = None
 ) -> float:
-    """The lowest threshold whose false-positive rate is at most `rate`, in units of `scores`.
+    """Lowest threshold with a false-positive rate of at most `rate`, in units of `scores`.
 
-    It lies just above an unharmful score, so every score above that one counts as harmful; minus
-    infinity where all may be flagged. weights: (n,) >= 0, of rows. Raises EmptyInput without
-    unharmful rows.
+    It lies just above an unharmful score, so every score above that one counts as harmful. It is
+    minus infinity if everything may be flagged. weights: (n,) >= 0, of rows. Raises EmptyInput
+    without unharmful rows.
     """
     falling, share = _falling(scores, labels, label=0, weights=weights)
     beyond = np.flatnonzero(share > rate + 1e-9)
@@ -31,7 +34,7 @@ def threshold_at_fpr(
 def threshold_at_recall(
     scores: Floats, labels: Ints, *, rate: float, weights: Floats | None = None
 ) -> float:
-    """The highest threshold whose recall is at least `rate`. Raises EmptyInput without harmful.
+    """Highest threshold with a recall of at least `rate`. Raises EmptyInput without harmful rows.
 
     weights: (n,) >= 0, of rows.
     """
@@ -40,7 +43,7 @@ def threshold_at_recall(
 
 
 def threshold_at_best_f1(scores: Floats, labels: Ints, *, weights: Floats | None = None) -> float:
-    """The threshold of the highest F1, the lowest of equals. Raises EmptyInput without harmful.
+    """Threshold with the highest F1, the lowest of equals. Raises EmptyInput without harmful rows.
 
     weights: (n,) >= 0, of rows.
     """
@@ -49,7 +52,7 @@ def threshold_at_best_f1(scores: Floats, labels: Ints, *, weights: Floats | None
     falling = scores[order]
     mass = (np.ones(len(scores)) if weights is None else weights)[order]
     harmful = mass * (labels[order] == 1)
-    # Equal scores fall on the same side of any threshold: only the last of them is one.
+    # Equal scores fall on the same side of any threshold, so only the last of them is one.
     last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
     flagged, found = np.cumsum(mass)[last], np.cumsum(harmful)[last]
     f1 = 2.0 * found / np.maximum(flagged + harmful.sum(), 1e-300)
@@ -71,10 +74,10 @@ def expected_calibration_error(
 
 
 def equal_mass_calibration_error(probabilities: Floats, labels: Ints, *, n_bins: int = 15) -> float:
-    """Gap between stated and observed harm rate over bins that hold equally many rows, [0, 1].
+    """Gap between stated and observed harm rate over bins with equally many rows, [0, 1].
 
-    Equal-width bins leave nearly all rows in two of them where a student is sure of itself.
-    Raises EmptyInput when n == 0. After Nixon et al. 2019, section 4.
+    If a student is confident, equal-width bins leave nearly all rows in two of them. Raises
+    EmptyInput when n == 0. After Nixon et al. 2019, section 4.
     """
     if len(labels) == 0:
         raise EmptyInput("no rows to score")
@@ -86,9 +89,9 @@ def equal_mass_calibration_error(probabilities: Floats, labels: Ints, *, n_bins:
 def reliability(
     probabilities: Floats, labels: Ints, *, n_bins: int = 15, weights: Floats | None = None
 ) -> tuple[Floats, Floats, Floats]:
-    """(mean probability, share of harmful, weight) of each equal-width bin, (n_bins,).
+    """(mean probability, harmful share, weight) of each equal-width bin, (n_bins,).
 
-    The first two are NaN where a bin is empty. Raises EmptyInput when n == 0.
+    The first two are NaN for an empty bin. Raises EmptyInput when n == 0.
     """
     if len(labels) == 0:
         raise EmptyInput("no rows to score")
@@ -104,7 +107,10 @@ def reliability(
 
 
 def brier(probabilities: Floats, labels: Ints) -> float:
-    """Mean squared gap between probability and label, [0, 1]. Raises EmptyInput when n == 0."""
+    """Mean squared difference between probability and label, [0, 1].
+
+    Raises EmptyInput when n == 0.
+    """
     if len(labels) == 0:
         raise EmptyInput("no rows to score")
     return float(np.mean((probabilities - labels) ** 2))
@@ -120,7 +126,7 @@ def nll(probabilities: Floats, labels: Ints, *, weights: Floats | None = None) -
 
 
 def need(labels: npt.NDArray[Any], label: int) -> None:
-    """Raises EmptyInput where no row has the label."""
+    """Raises EmptyInput if no row has the label."""
     if not np.any(labels == label):
         raise EmptyInput(f"no row with label {label} to score")
 
@@ -128,12 +134,12 @@ def need(labels: npt.NDArray[Any], label: int) -> None:
 def _falling(
     scores: Floats, labels: Ints, *, label: int, weights: Floats | None
 ) -> tuple[Floats, Floats]:
-    """Scores of one class from the highest down, and the share of its weight at or above each."""
+    """Scores of one class in falling order, and the share of its weight at or above each."""
     need(labels, label)
     here = labels == label
     order = np.argsort(-scores[here], kind="stable")
     falling = scores[here][order]
     mass = np.cumsum(np.ones(len(falling)) if weights is None else weights[here][order])
-    # Equal scores fall on the same side of any threshold: each carries the mass of all of them.
+    # Equal scores fall on the same side of any threshold, so each carries the mass of all of them.
     last = np.searchsorted(-falling, -falling, side="right") - 1
     return falling, mass[last] / mass[-1]

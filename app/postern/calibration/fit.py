@@ -1,4 +1,4 @@
-"""Margins and labels -> the calibration that is most likely on rows it did not see. Pure."""
+"""Margins and labels -> the calibration that is most likely on unseen rows. No I/O."""
 
 from __future__ import annotations
 
@@ -9,19 +9,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from postern.calibration.figures import (
-    Ints,
-    expected_calibration_error,
-    nll,
-)
+from postern.calibration.figures import Ints, expected_calibration_error, nll
 from postern.calibration.logistic import fit_logistic
 from postern.contract.decision import Fusion
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-    log_odds,
-)
+from postern.contract.probability import Calibration, Floats, harmful_probability, log_odds
 
 Method = Literal["temperature", "platt", "beta"]
 
@@ -29,7 +20,7 @@ METHODS: Final[tuple[Method, ...]] = ("temperature", "platt", "beta")
 N_FOLDS: Final = 5
 UNCALIBRATED: Final = Calibration(temperature=1.0)
 
-# Temperatures of e^-3 to e^3: perfectly separated rows do not diverge.
+# Temperatures from e^-3 to e^3: perfectly separated rows do not diverge.
 _INVERSE_TEMPERATURES: Final = (float(np.exp(-3.0)), float(np.exp(3.0)))
 _BIASES: Final = (-10.0, 10.0)
 _FUSION_WEIGHTS: Final = (0.0, 10.0)
@@ -45,7 +36,7 @@ class Sample:
     folds: Ints
 
     def part(self, where: npt.NDArray[np.bool_]) -> Sample:
-        """The rows where the mask is true."""
+        """The rows for which the mask is true."""
         return Sample(
             self.margins[where], self.labels[where], self.weights[where], self.folds[where]
         )
@@ -87,8 +78,11 @@ def choose_calibration(sample: Sample) -> tuple[Calibration, dict[str, Any]]:
 
 
 def fit(sample: Sample, method: Method) -> Calibration:
-    """The most likely temperature (Guo et al. 2017), temperature and bias (Platt 1999), or two
-    temperatures and bias (Kull et al. 2017)."""
+    """Fit temperature, Platt or beta scaling by maximum likelihood.
+
+    Temperature after Guo et al. 2017; temperature and bias after Platt 1999; two temperatures and
+    bias after Kull et al. 2017.
+    """
     columns = _features(sample.margins, method)
     slopes = columns.shape[1] - (method != "temperature")
     bounds = np.array([_INVERSE_TEMPERATURES] * slopes + [_BIASES] * (columns.shape[1] - slopes))
@@ -103,9 +97,9 @@ def fit(sample: Sample, method: Method) -> Calibration:
 
 
 def fit_fusion(student: Floats, teacher: Floats, labels: Ints) -> Fusion:
-    """The most likely weights of two opinions, none negative. student, teacher: (n,) in [0, 1].
+    """Most likely weights of two opinions, none negative. student, teacher: (n,) in [0, 1].
 
-    Logistic regression on the two log-odds: an opinion that says nothing new gets little weight.
+    Logistic regression on the two log-odds: an opinion that adds nothing gets little weight.
     """
     columns = np.column_stack([log_odds(student), log_odds(teacher), np.ones(len(labels))])
     bounds = np.array([_FUSION_WEIGHTS, _FUSION_WEIGHTS, _BIASES])

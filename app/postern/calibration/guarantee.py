@@ -1,4 +1,4 @@
-"""Band edges and error rates with a guarantee that choosing does not spoil. Pure."""
+"""Band edges and error rates with a guarantee that survives choosing among thresholds. No I/O."""
 
 from __future__ import annotations
 
@@ -7,38 +7,33 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from postern.calibration.bounds import (
-    binomial_cdf,
-    upper_bound,
-)
-from postern.contract.certificate import (
-    Bound,
-    CertifiedThreshold,
-)
+from postern.calibration.bounds import binomial_cdf, upper_bound
+from postern.contract.certificate import Bound, CertifiedThreshold
 from postern.contract.probability import Floats
 
-# Fixed before any row is seen: steps of 0.05 in log-odds.
+# Fixed before any row is seen, in steps of 0.05 in log-odds.
 GRID: Final[Floats] = np.asarray(
     1.0 / (1.0 + np.exp(-0.05 * np.arange(-240, 241))), dtype=np.float64
 )
 
 
 def lower_edge(harmful: Floats, *, alpha: float, delta: float) -> CertifiedThreshold:
-    """The highest t of the grid with P(p < t) <= alpha, at confidence 1 - delta.
+    """Highest t of the grid with P(p < t) <= alpha, at confidence 1 - delta.
 
-    harmful: (n,) probabilities of harmful exchanges on which nothing was fitted. Each t of the grid
-    is a hypothesis "the miss rate exceeds alpha", tested from the safest up until one is not
-    rejected: fixed-sequence testing (Angelopoulos et al. 2021, section 4.2), so that the choice
-    among them costs no confidence. 0, below which nothing lies, where not even the first holds.
+    harmful: (n,) probabilities of harmful exchanges that were used for no fit. Each t of the grid
+    is a hypothesis "the miss rate exceeds alpha". They are tested from the safest upwards until one
+    is not rejected. This fixed-sequence testing (Angelopoulos et al. 2021, section 4.2) lets us
+    choose among them at no cost in confidence. Returns 0, below which nothing lies, if not even the
+    first is rejected.
     """
     below = np.searchsorted(np.sort(harmful), GRID, side="left")
     return _last_certified(GRID, below, len(harmful), nothing=0.0, alpha=alpha, delta=delta)
 
 
 def upper_edge(unharmful: Floats, *, alpha: float, delta: float) -> CertifiedThreshold:
-    """The lowest t of the grid with P(p > t) <= alpha, at confidence 1 - delta; see `lower_edge`.
+    """Lowest t of the grid with P(p > t) <= alpha, at confidence 1 - delta; see `lower_edge`.
 
-    unharmful: (n,) probabilities of unharmful exchanges on which nothing was fitted.
+    unharmful: (n,) probabilities of unharmful exchanges that were used for no fit.
     """
     n = len(unharmful)
     above = n - np.searchsorted(np.sort(unharmful), GRID[::-1], side="right")
@@ -46,7 +41,7 @@ def upper_edge(unharmful: Floats, *, alpha: float, delta: float) -> CertifiedThr
 
 
 def bound(events: npt.NDArray[np.bool_], *, delta: float) -> Bound:
-    """The rate of an event over rows that nothing was fitted or chosen on. events: (n > 0,)."""
+    """Rate of an event over rows that were used for no fit and no choice. events: (n > 0,)."""
     return _bound(int(events.sum()), len(events), delta)
 
 
@@ -59,14 +54,14 @@ def _last_certified(
     alpha: float,
     delta: float,
 ) -> CertifiedThreshold:
-    """The last threshold before the first whose hypothesis stands.
+    """Last threshold before the first whose hypothesis is not rejected.
 
-    events: (len(thresholds),) rising counts of what lies beyond each. nothing: the threshold beyond
+    events: (len(thresholds),) rising counts of exchanges beyond each. nothing: the threshold beyond
     which nothing lies.
     """
     last, rejected = (nothing, 0), -1
     for threshold, count in zip(thresholds.tolist(), events.tolist(), strict=True):
-        # The exact p-value of "the rate is alpha or more"; the same count has the same one.
+        # The exact p-value of "the rate is alpha or more". Equal counts have equal p-values.
         if count > rejected and binomial_cdf(count, n, alpha) > delta:
             break
         last, rejected = (threshold, count), count

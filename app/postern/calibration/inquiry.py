@@ -1,7 +1,7 @@
-"""A sample put to the teacher that a server would ask, for `postern calibrate`.
+"""Asks the teacher that a server would ask about a sample, for `postern calibrate`.
 
-What it said is kept in a file, so that nothing is asked twice, whatever ends the run. The file
-holds hashes and numbers, no text.
+Its answers are kept in a file, so that nothing is asked twice, however a run ends. The file
+contains hashes and numbers, no text.
 """
 
 from __future__ import annotations
@@ -28,20 +28,16 @@ from postern.contract.probability import Floats
 from postern.contract.teacher_text import TEACHER_FORMAT
 from postern.settings.teacher import TeacherSettings
 from postern.teacher.elsewhere import asked_teacher, build_remote
-from postern.teacher.opinion import (
-    Asked,
-    Opinion,
-    Teacher,
-)
+from postern.teacher.opinion import Asked, Opinion, Teacher
 
-# What the text itself brought about: the same would come of asking again.
+# Outcomes that the text itself causes. Asking again would give the same.
 _SETTLED: Final[frozenset[str]] = frozenset({"answered", "cannot_tell", "refused"})
 _TRIES: Final = 5
 _FIRST_WAIT_S: Final = 0.25
-# A teacher that throttles says itself that it wants more time.
+# A teacher that throttles says itself that it needs more time.
 _THROTTLED_FACTOR: Final = 4.0
 _AWAY: Final = 5
-"""So many questions in a row that failed at every try, and the teacher is away."""
+"""After this many questions in a row that failed at every try, the teacher counts as away."""
 
 
 class _Line(BaseModel):
@@ -60,7 +56,7 @@ class _Line(BaseModel):
 class AnswerBook:
     """An append-only file of answers by key. A last line that a kill cut short is dropped.
 
-    Raises CalibrationImpossible where the file cannot be read or written, or holds anything else.
+    Raises CalibrationImpossible if the file cannot be read or written, or contains anything else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,7 +81,10 @@ class AnswerBook:
         return self._answers.get(key)
 
     def keep(self, key: str, opinion: Opinion) -> None:
-        """On its way to the disk when this returns: a kill of this process does not lose it."""
+        """Write an answer.
+
+        It is on its way to the disk on return, so a kill of this process loses nothing.
+        """
         line = {"key": key, "outcome": opinion.outcome, "probability": opinion.probability}
         try:
             self._file.write(json.dumps(line).encode() + b"\n")
@@ -95,7 +94,7 @@ class AnswerBook:
         self._answers[key] = opinion
 
     def _read(self) -> int:
-        """How many bytes are whole lines."""
+        """Read the answers. Returns the length of the whole lines in bytes."""
         self._file.seek(0)
         whole = 0
         for number, line in enumerate(self._file, start=1):
@@ -104,7 +103,7 @@ class AnswerBook:
             try:
                 found = _Line.model_validate_json(line)
             except ValidationError as exc:
-                problem = f"{self._path}:{number}: no answer of a teacher; name another file"
+                problem = f"{self._path}:{number}: not an answer of a teacher; name another file"
                 raise CalibrationImpossible(problem) from exc
             self._answers[found.key] = Opinion(found.outcome, found.probability)
             whole += len(line)
@@ -113,7 +112,8 @@ class AnswerBook:
 
 @dataclass(frozen=True, slots=True)
 class InquiryRules:
-    """timeout_s: of each call. at_once: calls under way. max_chars: of what the teacher reads."""
+    """timeout_s: of each call. at_once: calls under way. max_chars: longest exchange that the
+    teacher reads."""
 
     timeout_s: float
     at_once: int
@@ -122,7 +122,7 @@ class InquiryRules:
 
 
 class Inquiry:
-    """Asks one teacher about many exchanges, each once. Not thread-safe."""
+    """Asks one teacher about many exchanges, once each. Not thread-safe."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Inquiry:
         book: AnswerBook,
         rules: InquiryRules,
     ) -> None:
-        """teacher: makes one for each event loop. who: tells teachers apart in the book."""
+        """teacher: makes one for each event loop. who: distinguishes teachers in the book."""
         self._teacher = teacher
         self._who = who
         self._book = book
@@ -144,7 +144,7 @@ class Inquiry:
     def __call__(self, exchanges: Sequence[Exchange]) -> Floats:
         """(n,) harmful probability in [0, 1]; NaN where there is none.
 
-        Raises CalibrationImpossible where the teacher is away.
+        Raises CalibrationImpossible if the teacher is away.
         """
         unique = {self._key(exchange): exchange for exchange in exchanges}
         said = asyncio.run(self._ask_all(unique))
@@ -204,14 +204,14 @@ class Inquiry:
                 self._in_a_row += 1
                 if self._in_a_row >= _AWAY:
                     raise CalibrationImpossible(
-                        f"the teacher is away ({opinion.outcome}): {len(self._book)} answers are "
-                        "kept; the same command goes on from there"
+                        f"the teacher is away ({opinion.outcome}); {len(self._book)} answers are "
+                        "kept, and the same command continues from there"
                     )
             said[key] = opinion
             bar.update()
 
     async def _patiently(self, teacher: Teacher, exchange: Exchange) -> Opinion:
-        """The first settled opinion, or the last of several."""
+        """Ask until an opinion is settled. Returns it, or the last of several."""
         opinion = await self._once(teacher, exchange)
         wait_s = self._rules.first_wait_s
         for _ in range(_TRIES - 1):
@@ -237,9 +237,9 @@ class ConfiguredTeacher:
 
     def __init__(self, settings: TeacherSettings, book: AnswerBook) -> None:
         """Raises SettingsInvalid."""
-        build_remote(settings)  # what is wrong with it is said before anything is scored
+        build_remote(settings)  # report errors before anything is scored
         self._settings = settings
-        # The address, too: two servers may give one name to different models.
+        # Includes the address: two servers may use one name for different models.
         who = asked_teacher(settings).model_dump_json() + str(settings.url)
         self._inquiry = Inquiry(
             lambda: build_remote(settings),
@@ -253,11 +253,11 @@ class ConfiguredTeacher:
         )
 
     def __call__(self, exchanges: Sequence[Exchange]) -> Floats:
-        """(n,) in [0, 1]; NaN where it gave nothing. Raises CalibrationImpossible."""
+        """(n,) in [0, 1]; NaN where it gave none. Raises CalibrationImpossible."""
         return self._inquiry(exchanges)
 
     @property
     def certified(self) -> AskedTeacher:
-        """Who was asked, and how its questions ended so far. No address, no key."""
+        """Who was asked, and the outcomes so far. No address, no key."""
         outcomes = dict(sorted(self._inquiry.outcomes.items()))
         return asked_teacher(self._settings).model_copy(update={"outcomes": outcomes})

@@ -1,4 +1,4 @@
-"""The user's labelled sample: JSON Lines in the schema of the data stages."""
+"""The user's labelled sample: JSON Lines with the columns that the data stages write."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from postern.contract.errors import (
-    EmptyPrompt,
-    LabelledDataInvalid,
-)
+from postern.contract.errors import EmptyPrompt, LabelledDataInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
 
@@ -22,25 +19,25 @@ BinaryLabel = Annotated[int, Field(ge=0, le=1, strict=True)]
 
 
 class LabelledLine(BaseModel):
-    """One line. Other columns may stand beside these and are not read."""
+    """One line. Other columns are allowed and ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     prompt: Annotated[str, Field(strict=True)]
     response: Annotated[str, Field(strict=True)] | None = None
     prompt_label: BinaryLabel | None = None
-    """Is the prompt, alone, harmful? 1 or 0."""
+    """Whether the prompt alone is harmful: 1 or 0."""
     response_label: BinaryLabel | None = None
-    """Is the response harmful, given the prompt? 1 or 0."""
+    """Whether the response is harmful, given the prompt: 1 or 0."""
     teacher_probability: (
         Annotated[float, Field(ge=0.0, le=1.0, strict=True, allow_inf_nan=False)] | None
     ) = None
-    """The teacher's harmful probability of what the line labels; null where it gave none."""
+    """The teacher's harmful probability for what the line labels; null if it gave none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An exchange with its label, 0 or 1, and what a teacher said of it."""
+    """An exchange with its label, 0 or 1, and the teacher's opinion of it."""
 
     exchange: Exchange
     label: int
@@ -49,16 +46,16 @@ class Labelled:
 
 @dataclass(frozen=True)
 class LabelledData:
-    """All labelled exchanges of a file. sha256: of its bytes."""
+    """All labelled exchanges of a file. sha256: hash of its bytes."""
 
     rows: tuple[Labelled, ...]
     sha256: str
     has_teacher: bool
-    """Whether any line has the column `teacher_probability` with a number."""
+    """Whether any line has a number in the column `teacher_probability`."""
 
 
 def read_labelled(path: Path) -> LabelledData:
-    """Raises LabelledDataInvalid with the line number and without any text of the line."""
+    """Read a sample. Raises LabelledDataInvalid with the line number but no text of the line."""
     try:
         raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
@@ -69,7 +66,7 @@ def read_labelled(path: Path) -> LabelledData:
         if line.strip():
             rows += _rows_of(line, place=f"{path}:{number}")
     if not rows:
-        raise LabelledDataInvalid(f"{path}: holds no line")
+        raise LabelledDataInvalid(f"{path}: contains no line")
     return LabelledData(
         rows=tuple(rows),
         sha256=hashlib.sha256(raw).hexdigest(),
@@ -99,8 +96,8 @@ def _check(line: LabelledLine, place: str) -> None:
         raise LabelledDataInvalid(f"{place}: response_label without a response")
     if None not in (line.prompt_label, line.response_label, line.teacher_probability):
         raise LabelledDataInvalid(
-            f"{place}: teacher_probability with two labels: give the prompt and the response "
-            "a line each"
+            f"{place}: teacher_probability with two labels: put the prompt and the response "
+            "on separate lines"
         )
     try:
         segments(Exchange(line.prompt, line.response))

@@ -1,4 +1,4 @@
-"""Weighted logistic regression inside a box: the one fit behind calibration and fusion. Pure."""
+"""Weighted logistic regression within bounds: the one fit behind calibration and fusion. No I/O."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def fit_logistic(
     """(d,) coefficients of highest likelihood, each between its bounds.
 
     features: (n, d), with a column of ones for an intercept; labels: (n,) 0 or 1; weights: > 0.
-    ridge: (d,) >= 0; half of it times the squared coefficient is added to the mean loss.
-    The loss is convex and the box is bounded, so rows that are perfectly separated have a fit too.
-    Projected Newton after Bertsekas 1982, which needs a dozen steps.
+    ridge: (d,) >= 0; half of it times the squared coefficient is added to the mean loss. The loss
+    is convex and the bounds are finite, so perfectly separated rows have a fit too. Projected
+    Newton after Bertsekas 1982, which needs a dozen steps.
     """
     given = np.ones(len(labels)) if weights is None else weights
     problem = _Problem(features, np.where(labels == 1, 1.0, -1.0), given / given.sum(), ridge)
     x = np.clip(np.zeros(features.shape[1]), lower, upper)
     for _ in range(_STEPS):
         gradient, hessian = problem.slopes(x)
-        # A coefficient that leans on its bound stays there.
+        # A coefficient that is pushed against its bound stays there.
         near = 1e-9 * (1.0 + np.abs(x))
         free = ~(((x <= lower + near) & (gradient > 0)) | ((x >= upper - near) & (gradient < 0)))
         if not free.any() or np.abs(gradient[free]).max() < _FLAT:
@@ -52,7 +52,7 @@ def fit_logistic(
 
 
 class _Problem:
-    """The weighted negative log-likelihood. signs: (n,) 1 or -1; weights: (n,), of sum 1."""
+    """The weighted negative log-likelihood. signs: (n,) 1 or -1; weights: (n,), summing to 1."""
 
     def __init__(
         self, features: Floats, signs: Floats, weights: Floats, ridge: Floats | None
@@ -78,7 +78,7 @@ class _Problem:
     def searched(
         self, x: Floats, step: Floats, gradient: Floats, lower: Floats, upper: Floats
     ) -> Floats | None:
-        """The first of ever shorter steps that lowers the loss enough; None where none does."""
+        """The first of ever shorter steps that lowers the loss enough; None if none does."""
         here = self.loss(x)
         for halving in range(50):
             moved = np.clip(x - step * 0.5**halving, lower, upper)

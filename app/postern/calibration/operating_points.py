@@ -1,4 +1,4 @@
-"""Calibrated probabilities -> thresholds, each with its deferral band. Pure."""
+"""Calibrated probabilities -> thresholds, each with its deferral band. No I/O."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def operating_points(
 ) -> dict[str, OperatingPoint]:
     """`balanced`: best F1; `strict`: recall 95 %; `permissive`: false-positive rate 1 %.
 
-    strict <= balanced <= permissive always holds: where a student is so good (or so poor) that the
+    strict <= balanced <= permissive always holds. If a student is so good (or so poor) that the
     definitions cross, the outer points move onto `balanced`.
     """
     return {
@@ -56,9 +56,9 @@ def deferral_band(
     """The exchanges on which the student is most likely wrong, up to a share of the traffic.
 
     A calibrated student errs with probability p below the threshold and 1 - p above it. The band
-    holds all whose chance of error is at least e, which is [min(t, e), max(t, 1 - e)], for the
-    smallest e in steps of 0.005 that puts at most `share` of the weight into it: no other set of
-    that size is expected to hold more errors.
+    contains everything whose chance of error is at least e, which is [min(t, e), max(t, 1 - e)],
+    for the smallest e in steps of 0.005 that puts at most `share` of the weight into it. No other
+    set of that size is expected to contain more errors.
     """
     for chance in np.arange(0.02, 1.0, 0.005):
         low, high = min(threshold, float(chance)), max(threshold, 1.0 - float(chance))
@@ -71,7 +71,7 @@ def deferral_band(
 def point_figures(
     point: OperatingPoint, probabilities: Floats, labels: Ints, weights: Floats
 ) -> dict[str, float | tuple[float, float]]:
-    """Weighted shares of what a point does: to the classes, to the errors, to the teacher."""
+    """Effects of an operating point as weighted shares: of each class, of errors, of deferrals."""
     flagged = probabilities >= point.threshold
     low, high = point.deferral_band
     inside = (probabilities >= low) & (probabilities <= high)

@@ -1,4 +1,7 @@
-"""A labelled sample dealt to parts by prompt, and whether it can carry a guarantee. Pure."""
+"""Divides a labelled sample into parts by prompt, and checks that it can carry a guarantee.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,25 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from postern.calibration.bounds import (
-    rows_needed,
-    supportable,
-)
+from postern.calibration.bounds import rows_needed, supportable
 from postern.calibration.figures import Ints
 from postern.calibration.fit import N_FOLDS
-from postern.calibration.keys import (
-    normalized_key,
-    prompt_hash,
-)
+from postern.calibration.keys import normalized_key, prompt_hash
 from postern.calibration.labelled import Labelled
 from postern.contract.exchange import Slice
 from postern.contract.probability import Floats
 
 PARTS: Final = ("fit", "choose", "certify", "audit")
 SHARES: Final = {"fit": 0.25, "choose": 0.2, "certify": 0.35, "audit": 0.2}
-"""Of the prompts. Most go to where rows are scarcest: a bound tightens with every one."""
+"""Share of the prompts in each part.
+
+Most go to where rows are scarcest: every row tightens a bound.
+"""
 FEWEST: Final = 20
-"""Of each label in each part: below it a fitted threshold is a matter of luck."""
+"""Fewest exchanges of each label in each part.
+
+With fewer, a fitted threshold is a matter of luck.
+"""
 
 _SALT: Final = "calibrate:"
 _CLASSES: Final = ("unharmful", "harmful")
@@ -38,14 +41,14 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Wanted:
-    """The guarantee that is asked for: at most so much beyond each edge, at 1 - delta."""
+    """The requested guarantee: at most this share beyond each edge, at confidence 1 - delta."""
 
     alpha_miss: float
     alpha_false_alarm: float
     delta: float
 
     def alpha(self, label: int) -> float:
-        """What may lie beyond its edge, of the class with this label."""
+        """Largest share of the class with this label that may lie beyond its edge."""
         return self.alpha_miss if label else self.alpha_false_alarm
 
 
@@ -53,8 +56,8 @@ class Wanted:
 class ScoredSlice:
     """One slice of the sample. margins: (n,) nats; labels: (n,) 0 or 1; folds, parts: (n,).
 
-    disguised: (n,) where a trigger fired, so that a teacher is asked whatever the margin.
-    teacher: (n,) in [0, 1], NaN where it gave nothing; None where no teacher was given.
+    disguised: (n,) whether a trigger fired, so that a teacher is asked whatever the margin.
+    teacher: (n,) in [0, 1], NaN where it gave none; None if there is no teacher.
     """
 
     margins: Floats
@@ -65,11 +68,11 @@ class ScoredSlice:
     teacher: Floats | None
 
     def within(self, part: str) -> Mask:
-        """Which rows belong to a part."""
+        """Mask of the rows in a part."""
         return np.asarray(self.parts == PARTS.index(part))
 
     def rows(self) -> dict[str, tuple[int, int]]:
-        """Of each part: (harmful, unharmful)."""
+        """(harmful, unharmful) rows of each part."""
         return {
             part: (
                 int((self.within(part) & (self.labels == 1)).sum()),
@@ -86,10 +89,10 @@ def scored_slice(
     *,
     disguised: Mask | None = None,
 ) -> ScoredSlice:
-    """Deals the rows of one slice to the parts by their prompt. disguised: None where none is.
+    """Divide the rows of one slice into parts by their prompt. disguised: None if none is.
 
-    Where rates are counted, a prompt counts once for each label: repeats are not independent, and
-    would make a bound look better than it is.
+    For counting rates, a prompt counts only once per label: repeats are not independent, and would
+    make a bound look better than it is.
     """
     parts, kept = _dealt(rows)
     folds = [prompt_hash(row.exchange.prompt) % N_FOLDS for row in rows]
@@ -104,13 +107,14 @@ def scored_slice(
 
 
 def taught(rows: Sequence[Labelled]) -> Mask:
-    """(n,) rows of a slice for which a teacher's opinion is used: those that choose and audit."""
+    """(n,) rows of a slice for which a teacher's opinion is used: those for choosing and
+    auditing."""
     parts, kept = _dealt(rows)
     return np.asarray(kept & np.isin(parts, [PARTS.index("choose"), PARTS.index("audit")]))
 
 
 def shortages(sample: ScoredSlice, slice_: Slice, wanted: Wanted) -> list[str]:
-    """What the sample lacks for the guarantee, in words with numbers; empty where it suffices."""
+    """What the sample lacks for the guarantee, in words with numbers; empty if it suffices."""
     return [
         problem
         for label in (1, 0)
@@ -124,7 +128,7 @@ def _shortage(sample: ScoredSlice, slice_: Slice, label: int, wanted: Wanted) ->
     need = dict.fromkeys(PARTS, FEWEST) | {"certify": max(FEWEST, certify)}
     if all(have[part] >= need[part] for part in PARTS):
         return None
-    # By the share of prompts that falls to a part, and a little more for chance.
+    # Scale by the part's share of the prompts, and add a little for chance.
     lacking = max((need[part] - have[part]) / SHARES[part] for part in PARTS)
     alpha, possible = wanted.alpha(label), supportable(have["certify"], wanted.delta)
     what = (
@@ -134,13 +138,13 @@ def _shortage(sample: ScoredSlice, slice_: Slice, label: int, wanted: Wanted) ->
     )
     could = f"; these could certify {possible:.2%}" if alpha < possible < 0.5 else ""
     return (
-        f"slice {slice_}: {what} with prompts of their own: about {math.ceil(1.1 * lacking)} more "
+        f"slice {slice_}: {what} with distinct prompts: about {math.ceil(1.1 * lacking)} more "
         f"{_CLASSES[label]} ones are needed beside the {sum(have.values())} given{could}"
     )
 
 
 def _dealt(rows: Sequence[Labelled]) -> tuple[Ints, Mask]:
-    """(n,) the part of each row, and whether it is kept."""
+    """(n,) the part of each row, and whether the row is kept."""
     parts = np.array([_part_of(row.exchange.prompt) for row in rows], dtype=np.int64)
     counted = np.isin(parts, [PARTS.index("certify"), PARTS.index("audit")])
     return parts, np.asarray(~counted | _first_of_its_kind(rows))

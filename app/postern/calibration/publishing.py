@@ -1,4 +1,4 @@
-"""A new version of an artifact: verified in a staging folder, then one rename."""
+"""Publish a new version of an artifact: verify it in a staging folder, then rename once."""
 
 from __future__ import annotations
 
@@ -20,26 +20,17 @@ from postern.contract.artifact import (
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
-from postern.contract.value import (
-    VALUE_COLUMNS,
-    VALUE_OUTPUT,
-)
-from postern.inference.session import (
-    Logits,
-    OnnxSession,
-)
+from postern.contract.value import VALUE_COLUMNS, VALUE_OUTPUT
+from postern.inference.session import Logits, OnnxSession
 from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import (
-    check_self_test,
-    warm_up,
-)
+from postern.inference.warm_up import check_self_test, warm_up
 
 
 def write_version(target: Path, fill: Callable[[Path], Manifest]) -> None:
-    """Writes the folder `target`, whole or not at all.
+    """Write the folder `target`, whole or not at all.
 
-    fill: writes the files into a staging folder and gives the manifest. Raises ArtifactInvalid when
-    the result cannot be served, or when `target` exists with other content.
+    fill: writes the files to a staging folder and returns the manifest. Raises ArtifactInvalid if
+    the result cannot be served, or if `target` exists with other content.
     """
     staging = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
@@ -56,7 +47,7 @@ def write_version(target: Path, fill: Callable[[Path], Manifest]) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file that is on the disk before this returns."""
+    """Write a file, and flush it to the disk before returning."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -64,7 +55,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def verify(folder: Path) -> None:
-    """Reads the artifact as the server will, and runs its self-test. Raises ArtifactInvalid."""
+    """Read the artifact as the server will, and run its self-test. Raises ArtifactInvalid."""
     artifact = read_artifact(folder)
     manifest = artifact.manifest
     logits = self_test(
@@ -87,7 +78,7 @@ def self_test(
     pad_id: int,
     extra: str | None = None,
 ) -> Logits:
-    """(2, 2) logits of the warm-up; a full window is run too. Raises ArtifactInvalid.
+    """(2, 2) logits of the warm-up. Also runs a full window. Raises ArtifactInvalid.
 
     extra: a further output that is served, (windows, 2) as well.
     """

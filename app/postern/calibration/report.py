@@ -1,4 +1,4 @@
-"""A certificate in words: what a person reads on the terminal and beside the model. Pure."""
+"""A certificate as text, for the terminal and for a file beside the model. No I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from postern.contract.certificate import (
 
 
 def certificate_text(manifest: Manifest) -> str:
-    """Markdown. Raises ValueError where the manifest has no certificate."""
+    """Markdown. Raises ValueError if the manifest has no certificate."""
     if manifest.certificate is None:
         raise ValueError("no certificate")
     return "\n".join(_lines(manifest, manifest.certificate)) + "\n"
@@ -47,7 +47,7 @@ def _edge(edge: CertifiedThreshold, side: str, kind: str, fate: str) -> str:
     counted = edge.bound
     return (
         f"- {side} {edge.threshold:.4g}, at most {edge.alpha:.2%} of the {kind} exchanges {fate} "
-        f"on the student's word ({counted.events} of {counted.n} did; "
+        f"by the student alone ({counted.events} of {counted.n} did; "
         f"bound {counted.upper_bound:.2%})"
     )
 

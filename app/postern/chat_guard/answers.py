@@ -2,71 +2,79 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+from dataclasses import dataclass
 from typing import Any, Final
 
-from postern.chat_guard.replies import (
-    FIELD,
-    JSON,
-    Whole,
+from postern.chat_guard.bounds import ANSWER, MAX_CHOICES, check_json, strict_json
+from postern.chat_guard.readable import (
+    fragments,
+    has_media,
+    in_order,
+    is_harmless_label,
+    opened,
+    texts,
 )
-from postern.chat_guard.sse import to_json
-from postern.contract.errors import UpstreamInvalid
-from postern.http.upstream import UpstreamReply
+from postern.chat_guard.replies import FIELD
+from postern.contract.errors import ExchangeTooLong, UpstreamInvalid
 
-_MAX_ERROR_BYTES: Final = 64 << 10
-_PASSED_HEADERS: Final = ("retry-after", "openai-", "x-ratelimit-")
+# More than this is read in a thread of its own, so that the event loop goes on.
+_INLINE_BYTES: Final = 16 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole completion. said: the text of each choice; beside: what belongs to no choice."""
+
+    content: dict[str, Any]
+    said: list[str]
+    beside: str
+    media: bool
+
+
+async def read_answer(body: bytes) -> Answer:
+    """Raises UpstreamInvalid."""
+    if len(body) <= _INLINE_BYTES:
+        return _answer(body)
+    return await asyncio.to_thread(_answer, body)
 
 
 def parsed(body: bytes) -> dict[str, Any]:
     """A JSON object. Raises UpstreamInvalid."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = strict_json(body)
+        check_json(value, ANSWER)
+    except ValueError:
         raise UpstreamInvalid("the upstream answers with something that is not JSON") from None
+    except ExchangeTooLong:
+        raise UpstreamInvalid("the answer of the upstream is too large") from None
     if not isinstance(value, dict):
         raise UpstreamInvalid("the upstream answers with something other than an object")
     return value
 
 
-def completion(body: bytes) -> dict[str, Any]:
-    """A whole chat completion. A verdict in it is not ours, so it goes. Raises UpstreamInvalid."""
-    answer = parsed(body)
-    answer.pop(FIELD, None)
-    choices = answer.get("choices")
+def _answer(body: bytes) -> Answer:
+    content = parsed(body)
+    content.pop(FIELD, None)  # a verdict in it is not ours
+    choices = content.get("choices")
     whole = isinstance(choices, list) and all(
         isinstance(one, dict) and isinstance(one.get("message"), dict) for one in choices
     )
-    if not whole or not choices:
+    if not choices or not whole or len(choices) > MAX_CHOICES:
         raise UpstreamInvalid("the upstream answers with something other than a completion")
-    return answer
+    fields = {name: value for name, value in content.items() if name != "choices"}
+    return Answer(
+        content,
+        said=list(map(_said, choices)),
+        beside="\n".join(map(opened, in_order(texts(fields, labels=True)))),
+        media=any(has_media(one["message"]) for one in choices),
+    )
 
 
-async def refusal_of_upstream(reply: UpstreamReply) -> Whole:
-    """An error of the upstream, as it told it, where it told it in JSON."""
-    headers = {
-        **passed_headers(reply),
-        "X-Postern-Verdict": "none",
-        "X-Postern-Origin": "upstream",
-    }
-    try:
-        told = parsed(await reply.read(_MAX_ERROR_BYTES))
-    except UpstreamInvalid:
-        told = {
-            "error": {
-                "message": f"the upstream answered with status {reply.status}",
-                "type": "upstream_error",
-                "param": None,
-                "code": "upstream_error",
-            }
-        }
-    return Whole(reply.status, to_json(told), headers, JSON)
-
-
-def passed_headers(reply: UpstreamReply) -> dict[str, str]:
-    """What an upstream tells its clients about limits and itself; no cookies, nothing of ours."""
-    return {
-        name: value
-        for name, value in reply.headers.items()
-        if name.lower().startswith(_PASSED_HEADERS)
-    }
+def _said(choice: dict[str, Any]) -> str:
+    found = [
+        (one.path[1:] if one.path[:1] == ("message",) else one.path, one.text)
+        for one in fragments(choice)
+        if not is_harmless_label(one)
+    ]
+    return "\n".join(map(opened, in_order(found)))

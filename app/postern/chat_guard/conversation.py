@@ -7,41 +7,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from postern.chat_guard.readable import (
-    content_texts,
-    opened,
-    text_of,
-)
+from postern.chat_guard.bounds import CONTEXT_CHARS, MAX_CHOICES, REQUEST, check_json, strict_json
+from postern.chat_guard.identifiers import ROLES
+from postern.chat_guard.parts import content_texts
+from postern.chat_guard.readable import has_media, opened, text_of
 from postern.contract.errors import (
     BodyMismatch,
+    EmptyPrompt,
+    ExchangeTooLong,
     MalformedBody,
     NothingToJudge,
     UnreadableContent,
 )
 from postern.contract.exchange import Exchange
-from postern.contract.text import normalize
+from postern.contract.text import is_visible
 
 _INSTRUCTING: Final = frozenset({"system", "developer"})
 _CALLED: Final = frozenset({"tool", "function"})
-# Top-level fields that no model reads as text. All others (tools, response_format, templates,
-# documents, what is still to be invented) are instructions.
-_NOT_READ: Final = frozenset(
+# Fields in which an application, not who chats with it, says what a model is to do.
+_INSTRUCTIONS: Final = frozenset(
     {
-        *("messages", "model", "user", "service_tier", "reasoning_effort", "verbosity", "metadata"),
-        *("safety_identifier", "prompt_cache_key", "prompt_cache_retention", "tool_choice"),
-        *("modalities", "function_call", "stop", "audio", "stream_options"),
+        *("tools", "functions", "response_format", "chat_template", "chat_template_kwargs"),
+        *("guided_json", "guided_regex", "guided_grammar", "guided_choice", "grammar"),
+        *("json_schema", "structured_outputs", "web_search_options", "plugins"),
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What of a request is read. Both are choices of whoever runs the server."""
+    """What of a request is read. All of it are choices of whoever runs the server."""
 
     instructions: bool
     """Judge system and developer messages, tool definitions and the like, too."""
     pass_media: bool
     """Let images, audio and files through unjudged instead of refusing them."""
+    max_exchange_chars: int = 100_000
+    """Of a message, and of a prompt together with its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class ChatRequest:
     """body: as parsed. turns: the message that each exchange belongs to; None: another field.
 
     prompt: the user turns that the coming answer replies to; None where there is none.
+    to_upstream: the body written anew: what was read is what is sent, also where a name came twice.
     """
 
     body: dict[str, Any]
@@ -57,71 +60,80 @@ class ChatRequest:
     turns: tuple[int | None, ...]
     prompt: str | None
     unjudged_media: bool
-
-    @property
-    def n_choices(self) -> int:
-        n = self.body.get("n")
-        return n if isinstance(n, int) and n > 0 else 1
+    to_upstream: bytes
+    n_choices: int = 1
 
     @property
     def model(self) -> str:
         return str(self.body.get("model", ""))
 
-    def to_upstream(self) -> bytes:
-        """The body written anew: what was read is what is sent, also where a name came twice."""
-        return json.dumps(self.body, ensure_ascii=False, allow_nan=False).encode()
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream is to end with what it took."""
+        options = self.body.get("stream_options")
+        return isinstance(options, Mapping) and options.get("include_usage") is True
 
 
 def parse_chat(body: bytes, reading: Reading) -> ChatRequest:
-    """Raises MalformedBody, BodyMismatch, UnreadableContent, NothingToJudge."""
-    parsed = _parse_json(body)
+    """Raises MalformedBody, BodyMismatch, UnreadableContent, InvalidExchange, ExchangeTooLong."""
+    parsed, to_upstream = _parse_json(body)
     if not isinstance(parsed, dict):
         _mismatch("", "the body must be an object")
     stream = parsed.get("stream")
     if stream is not None and not isinstance(stream, bool):
         _mismatch("stream", "must be true or false")
+    n_choices = _n_choices(parsed.get("n"))
     messages = parsed.get("messages")
     if not isinstance(messages, list) or not messages:
         _mismatch("messages", "must be a list of at least one message")
-    walk = _Walk()
+    walk = _Walk(reading)
     for turn, message in enumerate(messages):
         walk.take(turn, message)
     walk.media = walk.media or _asks_for_media(parsed)
     if walk.media and not reading.pass_media:
         raise UnreadableContent
-    if reading.instructions:
-        walk.judged += walk.instructions + _other_instructions(parsed)
-    elif not walk.judged:
-        # Without any turn of a user, the instructions are what the model answers to.
+    walk.take_fields(parsed)
+    if reading.instructions or not walk.judged:
+        # Where no turn of a user says anything, the model answers to the instructions.
         walk.judged += walk.instructions
+    judged = walk.judged + walk.beside
     if not walk.judged and not walk.media:
-        raise NothingToJudge
+        raise EmptyPrompt if walk.empty else NothingToJudge
     return ChatRequest(
         body=parsed,
         stream=bool(stream),
-        exchanges=tuple(exchange for _, exchange in walk.judged),
-        turns=tuple(turn for turn, _ in walk.judged),
-        prompt="\n".join(walk.asked) or None,
+        exchanges=tuple(exchange for _, exchange in judged),
+        turns=tuple(turn for turn, _ in judged),
+        # The answer to come needs room beside it.
+        prompt=_end_of("\n".join(walk.asked), reading.max_exchange_chars // 2) or None,
         unjudged_media=walk.media,
+        to_upstream=to_upstream,
+        n_choices=n_choices,
     )
 
 
-def _parse_json(body: bytes) -> Any:
-    """Standard JSON without loss: whole numbers of any size survive, unlike with faster parsers."""
+def _parse_json(body: bytes) -> tuple[Any, bytes]:
     try:
-        value = json.loads(body.decode(), parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no lone surrogates, inf
-    except (ValueError, RecursionError):
+        value = strict_json(body.decode())
+    except ValueError:
         raise MalformedBody from None
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+    check_json(value, REQUEST)
+    try:
+        return value, json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):  # lone surrogates
+        raise MalformedBody from None
 
 
 def _mismatch(name: str, problem: str) -> NoReturn:
     raise BodyMismatch(((name, problem),))
+
+
+def _n_choices(n: Any) -> int:
+    if n is None:
+        return 1
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_CHOICES:
+        _mismatch("n", f"must be a whole number from 1 to {MAX_CHOICES}")
+    return n
 
 
 def _asks_for_media(body: Mapping[str, Any]) -> bool:
@@ -131,57 +143,92 @@ def _asks_for_media(body: Mapping[str, Any]) -> bool:
     )
 
 
-def _other_instructions(body: Mapping[str, Any]) -> list[tuple[int | None, Exchange]]:
-    texts = [text_of(value) for name, value in body.items() if name not in _NOT_READ]
-    return [(None, Exchange(text)) for text in texts if normalize(text)]
-
-
 @dataclass(slots=True)
 class _Walk:
-    """What has been found in the messages so far."""
+    """What has been found in the request so far.
 
+    asked: the user turns since the last answer. context: the end of them, of CONTEXT_CHARS at most:
+    joined anew for each of thousands of answers, the turns themselves took a gigabyte.
+    """
+
+    reading: Reading
     judged: list[tuple[int | None, Exchange]] = field(default_factory=list)
     instructions: list[tuple[int | None, Exchange]] = field(default_factory=list)
+    beside: list[tuple[int | None, Exchange]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    context: str = ""
     answered: bool = False
     media: bool = False
+    empty: bool = False
+    """A turn of a user says nothing."""
 
     def take(self, turn: int, message: Any) -> None:
         role = message.get("role") if isinstance(message, Mapping) else None
         if not isinstance(role, str):
             _mismatch(f"messages.{turn}", "must be an object with a role")
+        if role not in ROLES:
+            _mismatch(f"messages.{turn}.role", f"must be one of {', '.join(sorted(ROLES))}")
         texts, media = content_texts(message.get("content"))
+        media = media or has_media({k: v for k, v in message.items() if k != "content"})
         self.media = self.media or media
         # Tool calls and whatever else a message carries are read as well.
-        beside = text_of(message, skip=frozenset({"content", "audio"}))
-        text = "\n".join([*map(opened, texts), *([beside] if beside else [])])
-        if role == "assistant":
-            self._take_answer(turn, text, ends=not message.get("tool_calls"))
-        elif role in _INSTRUCTING:
-            if normalize(text):
-                self.instructions.append((turn, Exchange(text)))
-        elif role in _CALLED:
-            if normalize(text):  # a tool may well return nothing
-                self.judged.append((turn, Exchange(text)))
+        beside = text_of(message, skip=frozenset({"content", "role"}))
+        if role == "user":
+            said = [*texts, *([beside] if beside else [])]
+            self._take_question(turn, self._bounded("\n".join(said)), media)
+            return
+        text = self._bounded("\n".join([*map(opened, texts), *([beside] if beside else [])]))
+        if not is_visible(text):
+            self.answered = self.answered or _is_answer(role, message)
+        elif role == "assistant":
+            self._take_answer(turn, text, ends=_is_answer(role, message))
         else:
-            self._take_question(turn, "\n".join([*texts, *([beside] if beside else [])]), media)
+            # A tool may well return nothing; what it returns is no turn that is answered.
+            kept = self.instructions if role in _INSTRUCTING else self.judged
+            kept.append((turn, Exchange(text)))
+
+    def take_fields(self, body: Mapping[str, Any]) -> None:
+        """Of the fields beside the messages, whatever is more than a label."""
+        for name, value in body.items():
+            instructs = name in _INSTRUCTIONS
+            text = "" if name == "messages" else text_of({name: value}, labels=not instructs)
+            if instructs and not self.reading.instructions:
+                continue
+            if is_visible(text):
+                self.beside.append((None, Exchange(self._bounded(text))))
 
     def _take_question(self, turn: int, text: str, media: bool) -> None:
         if self.answered:
-            self.asked, self.answered = [], False
-        if media and not normalize(text):
-            return  # an image alone; whether it passes is decided for the whole request
+            self.asked, self.context, self.answered = [], "", False
+        if not is_visible(text):
+            # An image alone; whether it passes is decided for the whole request. Or a turn that
+            # says nothing, as some clients send them.
+            self.empty = self.empty or not media
+            return
         self.asked.append(text)
-        self.judged.append((turn, Exchange(text)))  # empty: the pipeline refuses it
+        self.context = _end_of(f"{self.context}\n{text}" if self.context else text)
+        self.judged.append((turn, Exchange(text)))
 
     def _take_answer(self, turn: int, text: str, *, ends: bool) -> None:
         """ends: not only a call of tools, after which the model goes on with the same question."""
-        if ends:
-            self.answered = True
-        if not normalize(text):
-            return
-        if self.asked:
-            self.asked = ["\n".join(self.asked)]
-            self.judged.append((turn, Exchange(self.asked[0], text)))
-        else:
-            self.judged.append((turn, Exchange(text)))
+        self.answered = self.answered or ends
+        exchange = Exchange(self.context, text) if self.context else Exchange(text)
+        self.judged.append((turn, exchange))
+
+    def _bounded(self, text: str) -> str:
+        if len(text) > self.reading.max_exchange_chars:
+            raise ExchangeTooLong(what="characters", limit=self.reading.max_exchange_chars)
+        return text
+
+
+def _is_answer(role: str, message: Mapping[str, Any]) -> bool:
+    return role == "assistant" and not message.get("tool_calls")
+
+
+def _end_of(text: str, length: int = CONTEXT_CHARS) -> str:
+    """The last characters, from the beginning of a word on; never white space alone."""
+    if len(text) <= length:
+        return text
+    end = text[-length:]
+    end = end[end.find(" ", 0, 64) + 1 :]
+    return end if is_visible(end) else text.lstrip()[:length]

@@ -9,56 +9,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from postern.chat_guard.answers import (
-    completion,
-    parsed,
-    passed_headers,
-    refusal_of_upstream,
-)
-from postern.chat_guard.conversation import (
-    ChatRequest,
-    Reading,
-)
-from postern.chat_guard.hold_back import (
-    Bounds,
-    HoldBack,
-    ScoreRule,
-)
-from postern.chat_guard.judge import (
-    Judge,
-    Judgement,
-)
-from postern.chat_guard.readable import (
-    fragments,
-    has_media,
-    opened,
-)
-from postern.chat_guard.replies import (
-    UNJUDGED_MEDIA,
-    Refusals,
-    Whole,
-    verdict_headers,
-)
-from postern.chat_guard.sse import (
-    done,
-    event,
-    to_json,
-)
-from postern.chat_guard.streaming import (
-    AnswerBlocked,
-    GuardedStream,
-    StreamRules,
-    answer_exchanges,
-)
-from postern.contract.errors import (
-    ExchangeTooLong,
-    PosternError,
-    UpstreamInvalid,
-)
-from postern.http.upstream import (
-    Upstream,
-    UpstreamReply,
-)
+from postern.chat_guard.answers import parsed, read_answer
+from postern.chat_guard.conversation import ChatRequest, Reading
+from postern.chat_guard.hold_back import Bounds, HoldBack
+from postern.chat_guard.judge import Judge, Judgement
+from postern.chat_guard.pacing import ScoreRule
+from postern.chat_guard.refused import TellsErrors
+from postern.chat_guard.replies import UNJUDGED_MEDIA, Refusals, Whole, verdict_headers
+from postern.chat_guard.sse import done, event, to_json
+from postern.chat_guard.streaming import AnswerBlocked, GuardedStream, StreamRules, answer_exchanges
+from postern.chat_guard.told import UpstreamTold
+from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInvalid
+from postern.http.passing_headers import passed_headers
+from postern.http.upstream import Upstream, UpstreamReply
 from postern.metrics import Metrics
 
 _COMPLETIONS: Final = "/chat/completions"
@@ -115,6 +78,7 @@ class ChatGuard:
         self.upstream = upstream
         self.rules = rules
         self._judge = judge
+        self._errors = TellsErrors(judge)
         self._refusals = refusals
         self._error_object = error_object
         self._metrics = metrics
@@ -127,9 +91,9 @@ class ChatGuard:
         )
         try:
             if reply.status != HTTPStatus.OK:
-                return await refusal_of_upstream(reply)
+                return await self._errors.of_reply(reply, timeout_s=call.timeout_s)
             body = await reply.read(self.rules.max_response_bytes)
-            return Whole(reply.status, to_json(parsed(body)), {})
+            return Whole(reply.status, to_json(parsed(body)), passed_headers(reply.headers))
         finally:
             await reply.close()
 
@@ -153,7 +117,7 @@ class ChatGuard:
         try:
             if reply.status != HTTPStatus.OK:
                 self._count("upstream_error")
-                return await refusal_of_upstream(reply)
+                return await self._errors.of_reply(reply, timeout_s=call.timeout_s)
             if asked.stream:
                 streamed = await self._stream(judgement, reply, asked, call)
                 keep_open = isinstance(streamed, Streamed)
@@ -188,7 +152,7 @@ class ChatGuard:
         return await self.upstream.ask(
             "POST",
             _COMPLETIONS,
-            body=asked.to_upstream(),
+            body=asked.to_upstream,
             headers=call.headers,
             stream=asked.stream,
         )
@@ -204,13 +168,19 @@ class ChatGuard:
                 "created": call.created,
                 "model": asked.model,
             }
-            chunk = self._refusals.cut_chunk(like, 0, judgement, nothing_sent=True)
-            return Streamed(_refused(event(chunk)), headers, _nothing_to_close)
+            events = [
+                self._refusals.cut_chunk(like, choice, judgement, nothing_sent=True)
+                for choice in range(asked.n_choices)
+            ]
+            if asked.wants_usage:
+                events.append(self._refusals.usage_chunk(like, None))
+            return Streamed(_refused(events), headers, _nothing_to_close)
         whole = self._refusals.blocked(
             judgement,
             reply_id=call.request_id,
             model=asked.model,
             created=call.created,
+            n_choices=asked.n_choices,
             as_error=self.rules.block_as_error,
         )
         return Whole(whole.status, whole.body, headers)
@@ -218,29 +188,33 @@ class ChatGuard:
     async def _whole(
         self, prompt: Judgement, reply: UpstreamReply, asked: ChatRequest, call: Call
     ) -> Whole:
-        answer = completion(await reply.read(self.rules.max_response_bytes))
-        choices = answer["choices"]
-        media = any(map(has_media, choices))
-        if media and not self.rules.reading.pass_media:
+        answer = await read_answer(await reply.read(self.rules.max_response_bytes))
+        if answer.media and not self.rules.reading.pass_media:
             raise UpstreamInvalid("the upstream answers with more than text")
-        texts = ["\n".join(opened(text) for _, text in fragments(one)) for one in choices]
-        exchanges = answer_exchanges(asked.prompt, texts)
-        places = [n for n, text in enumerate(texts) if answer_exchanges(asked.prompt, [text])]
+        told: list[tuple[int | None, str]] = [*enumerate(answer.said)]
+        told += [(None, answer.beside)] if answer.beside else []
+        judged = [
+            (place, one) for place, text in told for one in answer_exchanges(asked.prompt, [text])
+        ]
         try:
             judgement = await self._judge.judge(
-                "response", places, exchanges, timeout_s=call.timeout_s
+                "response",
+                [place for place, _ in judged],
+                [one for _, one in judged],
+                timeout_s=call.timeout_s,
             )
         except ExchangeTooLong as exc:  # it is not the client's to shorten it
             raise UpstreamInvalid("the answer is longer than can be judged") from exc
-        headers = passed_headers(reply) | verdict_headers(prompt, judgement)
-        headers |= _unjudged(media or asked.unjudged_media)
+        headers = passed_headers(reply.headers) | verdict_headers(prompt, judgement)
+        headers |= _unjudged(answer.media or asked.unjudged_media)
         if not judgement.harmful:
             self._count("passed")
-            return Whole(reply.status, to_json(answer), headers)
+            return Whole(reply.status, to_json(answer.content), headers)
         self._count("blocked_response")
         if self.rules.block_as_error:
             return Whole(HTTPStatus.BAD_REQUEST, to_json(self._refusals.error(judgement)), headers)
-        return Whole(reply.status, to_json(self._refusals.redacted(answer, judgement)), headers)
+        redacted = self._refusals.redacted(answer.content, judgement)
+        return Whole(reply.status, to_json(redacted), headers)
 
     async def _stream(
         self, prompt: Judgement, reply: UpstreamReply, asked: ChatRequest, call: Call
@@ -257,7 +231,11 @@ class ChatGuard:
             headers = verdict_headers(prompt, exc.judgement) | _unjudged(asked.unjudged_media)
             body = to_json(self._refusals.error(exc.judgement))
             return Whole(HTTPStatus.BAD_REQUEST, body, headers)
-        headers = passed_headers(reply) | _unjudged(asked.unjudged_media)
+        except UpstreamTold as exc:
+            self._count("upstream_error")
+            headers = passed_headers(reply.headers)
+            return await self._errors.of_event(exc, headers, timeout_s=call.timeout_s)
+        headers = passed_headers(reply.headers) | _unjudged(asked.unjudged_media)
         headers |= verdict_headers(prompt, *stream.judgements, pending=True)
         return Streamed(self._released(first, stream, pieces), headers, reply.close)
 
@@ -266,7 +244,12 @@ class ChatGuard:
             reply,
             asked,
             judge=self._judge,
-            hold_back=HoldBack(self.rules.score, self.rules.bounds),
+            hold_back=HoldBack(
+                self.rules.score,
+                self.rules.bounds,
+                # Before the end, a long prompt stands beside the answer with its end alone.
+                whole_at_end=len(asked.prompt or "") > self.rules.score.tail_chars,
+            ),
             refusals=self._refusals,
             rules=StreamRules(
                 tail_chars=self.rules.score.tail_chars,
@@ -317,8 +300,9 @@ async def _give_up(asking: asyncio.Task[UpstreamReply]) -> None:
         await reply.close()
 
 
-async def _refused(chunk: bytes) -> AsyncGenerator[bytes, None]:
-    yield chunk
+async def _refused(events: list[dict[str, Any]]) -> AsyncGenerator[bytes, None]:
+    for one in events:
+        yield event(one)
     yield done()
 
 

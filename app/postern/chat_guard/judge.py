@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from postern.chat_guard.bounds import ChatBudget
+from postern.chat_guard.judged_before import JudgedBefore
+from postern.contract.callers import current_caller
+from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Judged,
-    Options,
-)
+from postern.contract.moderation import Judged, Options
 from postern.judging.pipeline import Pipeline
 
 Stage = Literal["prompt", "response"]
@@ -50,7 +51,7 @@ class Judgement:
 
 
 class Judge:
-    """Asks the pipeline, as much at once as it takes."""
+    """Asks the pipeline for what was not judged before, as much at once as it takes."""
 
     def __init__(
         self,
@@ -58,14 +59,20 @@ class Judge:
         *,
         operating_point: str | None,
         max_items: int,
+        slice_chars: int,
+        budget: ChatBudget,
+        before: JudgedBefore,
         clock: Callable[[], float],
     ) -> None:
-        """Raises UnknownOperatingPoint."""
+        """slice_chars: of exchanges that wait at once. Raises UnknownOperatingPoint."""
         pipeline.policy.point("prompt", operating_point=operating_point, threshold=None)
         self._pipeline = pipeline
         self._options = Options(operating_point=operating_point)
         self._name = operating_point or pipeline.policy.default_operating_point
         self._max_items = max_items
+        self._slice_chars = slice_chars
+        self._budget = budget
+        self._before = before
         self._clock = clock
 
     async def judge(
@@ -75,19 +82,59 @@ class Judge:
         exchanges: Sequence[Exchange],
         *,
         timeout_s: float,
+        remember: bool = True,
     ) -> Judgement:
-        """Raises whatever `Pipeline.moderate` raises; there is no partial judgement.
+        """Raises ExchangeTooLong where there is more than the budget allows, and whatever
+        `Pipeline.moderate` raises; there is no partial judgement.
 
-        timeout_s: for each call of the pipeline. A long conversation takes several.
+        timeout_s: for all of them together. remember: they will come again, with the next turn.
         """
-        judged: list[Judged] = []
-        for start in range(0, len(exchanges), self._max_items):
+        deadline = self._clock() + timeout_s
+        caller = current_caller()
+        keys = [self._before.key(one, caller=caller) for one in exchanges]
+        known: dict[bytes, Judged] = {}
+        new: dict[bytes, Exchange] = {}
+        for key, exchange in zip(keys, exchanges, strict=True):
+            if (found := self._before.find(key)) is not None:
+                known[key] = found
+            else:
+                new[key] = exchange
+        self._check_budget(new.values())
+        for some in self._slices(new):
             moderation = await self._pipeline.moderate(
-                exchanges[start : start + self._max_items],
-                self._options,
-                deadline=self._clock() + timeout_s,
+                [new[key] for key in some], self._options, deadline=deadline
             )
-            judged += moderation.judged
+            known.update(zip(some, moderation.judged, strict=True))
             if moderation.harmful:
                 break  # it is decided
-        return Judgement(stage, tuple(zip(places, judged, strict=False)), self._name)
+        if remember:
+            for key in new.keys() & known.keys():
+                self._before.keep(key, known[key])
+        judged = [
+            (place, known[key]) for place, key in zip(places, keys, strict=True) if key in known
+        ]
+        return Judgement(stage, tuple(judged), self._name)
+
+    def _check_budget(self, new: Collection[Exchange]) -> None:
+        if len(new) > self._budget.exchanges:
+            raise ExchangeTooLong(what="turns that are new", limit=self._budget.exchanges)
+        if sum(map(_chars, new)) > self._budget.chars:
+            raise ExchangeTooLong(what="characters that are new", limit=self._budget.chars)
+
+    def _slices(self, new: dict[bytes, Exchange]) -> Iterator[list[bytes]]:
+        """As many at once as one call takes, and no more text than may wait."""
+        some: list[bytes] = []
+        chars = 0
+        for key, exchange in new.items():
+            size = _chars(exchange)
+            if some and (len(some) >= self._max_items or chars + size > self._slice_chars):
+                yield some
+                some, chars = [], 0
+            some.append(key)
+            chars += size
+        if some:
+            yield some
+
+
+def _chars(exchange: Exchange) -> int:
+    return len(exchange.prompt) + len(exchange.response or "")

@@ -1,64 +1,114 @@
 """What can be read in the JSON of a chat: its strings, and the strings in JSON inside of strings.
 
 Whatever is not known to be structure is text: a field that nobody has heard of yet is judged, not
-passed by.
+passed by; so is a name of a field that is no name, and an id that is no id.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from postern.chat_guard.identifiers import (
+    LABELS,
+    is_identifier,
+    is_key,
+    is_mark,
+    is_payload,
+    is_token,
+)
 
 Path = tuple[str | int, ...]
 
-# Names and labels that the protocol itself defines; they carry nothing that a person would read.
-_STRUCTURE: Final = frozenset({"role", "id", "type", "object", "index", "tool_call_id"})
-# Beside a choice's message: how it ended, and the same tokens once more.
-_BESIDE: Final = frozenset({"finish_reason", "logprobs", "stop_reason"})
-_MEDIA: Final = frozenset(
-    {"audio", "images", "image", "image_url", "input_audio", "video", "video_url", "file"}
+MEDIA: Final = frozenset(
+    {
+        *("audio", "images", "image", "image_url", "input_audio", "input_image", "video"),
+        *("video_url", "file", "input_file", "audio_url"),
+    }
 )
-_TEXT_PARTS: Final = frozenset({"text", "refusal", "input_text", "output_text"})
-_TEXT_PART_FIELDS: Final = frozenset({"type", "text", "refusal", "cache_control"})
 _MAX_NESTED_JSON: Final = 4
 _JSON_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|[\"\\/bfnrt])")
 _SHORT_ESCAPES: Final = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
 
 
-def strings(value: Any, *, skip: frozenset[str] = frozenset()) -> Iterator[tuple[Path, str]]:
-    """(path, string) of all strings below a JSON value, in order, without names of structure.
+class Found(NamedTuple):
+    """A string at a place. label: of a field whose value should be an identifier."""
 
-    An element of a list is named by its own `index` where it has one, as tool calls in a stream.
-    Iterative: the depth of the value is the sender's choice.
+    path: Path
+    text: str
+    label: bool = False
+
+
+def strings(
+    value: Any, *, skip: frozenset[str] = frozenset(), labels: bool = False
+) -> Iterator[Found]:
+    """All strings below a JSON value, in order, and the names of fields that are no identifiers.
+
+    skip: fields of the value itself that are left out. labels: whether identifiers name something
+    wherever they stand, and not only in the fields that are for it. What carries a picture or a
+    sound is left out. An element of a list is named by its own `index` where it has one, as tool
+    calls in a stream. Iterative: the depth of the value is the sender's choice.
     """
-    stack: list[tuple[Path, Any]] = [((), value)]
+    stack: list[tuple[Path, Any, bool]] = [((), value, False)]
     while stack:
-        path, current = stack.pop()
+        path, current, medium = stack.pop()
         if isinstance(current, str):
-            if current:
-                yield path, current
+            name = path[-1] if path else ""
+            if current and not (medium and is_payload(current)):
+                yield Found(path, current, labels or name in LABELS)
         elif isinstance(current, Mapping):
-            below = [
-                ((*path, name), child)
-                for name, child in current.items()
-                if name not in _STRUCTURE and name not in skip
-            ]
+            below: list[tuple[Path, Any, bool]] = []
+            for name, child in current.items():
+                if not path and name in skip:
+                    continue
+                if not is_key(name) and name:
+                    yield Found((*path, name, 0), name)
+                if isinstance(child, str | Mapping | list):
+                    below.append(((*path, name), child, medium or name in MEDIA))
             stack += reversed(below)
         elif isinstance(current, list):
-            named = [((*path, _position(child, n)), child) for n, child in enumerate(current)]
+            named = [
+                ((*path, _position(child, n)), child, medium)
+                for n, child in enumerate(current)
+                if isinstance(child, str | Mapping | list)
+            ]
             stack += reversed(named)
 
 
 def _position(element: Any, position: int) -> int:
     index = element.get("index") if isinstance(element, Mapping) else None
-    return index if isinstance(index, int) else position
+    return index if isinstance(index, int) and not isinstance(index, bool) else position
 
 
-def text_of(value: Any, *, skip: frozenset[str] = frozenset()) -> str:
-    """All strings below a value as one text, JSON in strings opened."""
-    return "\n".join(opened(text) for _, text in strings(value, skip=skip))
+def is_harmless_label(found: Found) -> bool:
+    """Whether a string of a field for identifiers is one."""
+    name = next((part for part in reversed(found.path) if isinstance(part, str)), "")
+    return found.label and (is_identifier(name, found.text) or is_mark(found.text))
+
+
+def in_order(found: Iterable[tuple[Path, str]]) -> list[str]:
+    """Texts in an order that is the same for a whole answer and for one in pieces."""
+    return [text for _, text in sorted(found, key=lambda item: list(map(_rank, item[0])))]
+
+
+def _rank(part: str | int) -> tuple[int, str]:
+    return (part, "") if isinstance(part, int) else (-1, part)
+
+
+def texts(
+    value: Any, *, skip: frozenset[str] = frozenset(), labels: bool = False
+) -> Iterator[tuple[Path, str]]:
+    """`strings` without the identifiers that stand where identifiers belong."""
+    for found in strings(value, skip=skip, labels=labels):
+        if not is_harmless_label(found):
+            yield found.path, found.text
+
+
+def text_of(value: Any, *, skip: frozenset[str] = frozenset(), labels: bool = False) -> str:
+    """All texts below a value as one text, JSON in strings opened."""
+    return "\n".join(opened(text) for _, text in texts(value, skip=skip, labels=labels))
 
 
 def opened(text: str, *, depth: int = _MAX_NESTED_JSON) -> str:
@@ -98,63 +148,63 @@ def _names_and_strings(value: Any) -> Iterator[str]:
 
 def whole_characters(text: str) -> str:
     """Surrogate pairs joined; a lone surrogate, which no tokenizer takes, becomes U+FFFD."""
+    if text.isascii():
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def fragments(choice: Mapping[str, Any]) -> list[tuple[Path, str]]:
-    """Texts of one choice, of a whole answer or of a piece of one; media left out."""
-    found = list(strings(choice, skip=_BESIDE | _MEDIA))
-    for holder in (choice.get("message"), choice.get("delta")):
-        audio = holder.get("audio") if isinstance(holder, Mapping) else None
-        transcript = audio.get("transcript") if isinstance(audio, Mapping) else None
-        if isinstance(transcript, str) and transcript:
-            found.append((("audio", "transcript"), transcript))
+def fragments(choice: Mapping[str, Any]) -> list[Found]:
+    """Strings of one choice, of a whole answer or of a piece of one; media left out."""
+    said = ("message", "delta")
+    found = [
+        one for name in said for one in _under(name, strings(choice.get(name))) if name in choice
+    ]
+    found += strings(choice, skip=frozenset({*said, "logprobs"}), labels=True)
+    return found + _weighed(choice.get("logprobs"), found)
+
+
+def _under(name: str, found: Iterator[Found]) -> Iterator[Found]:
+    for one in found:
+        yield Found((name, *one.path), one.text, one.label)
+
+
+def _weighed(logprobs: Any, said: list[Found]) -> list[Found]:
+    """What the tokens beside an answer say, unless it is the answer once more.
+
+    Alternatives of one word are passed by: they are what a model might have said, word by word.
+    """
+    if not isinstance(logprobs, Mapping):
+        return [Found(("logprobs", *one.path), one.text) for one in strings(logprobs)]
+    found: list[Found] = []
+    told = {one.text for one in said}
+    for name, entries in logprobs.items():
+        if not is_key(name):
+            found.append(Found(("logprobs", name, 0), name))
+        tokens: list[str] = []
+        for path, text, _ in strings(entries):
+            if len(path) == 1 or path[1:] == ("token",):
+                tokens.append(text)
+            elif not is_token(text):
+                found.append(Found(("logprobs", name, *path), text))
+        if tokens and "".join(tokens) not in told:
+            found.append(Found(("logprobs", name), "".join(tokens)))
     return found
 
 
-def has_media(choice: Mapping[str, Any]) -> bool:
-    """Whether a choice carries something other than text."""
-    stack = [choice.get("message"), choice.get("delta")]
+def has_media(value: Any) -> bool:
+    """Whether something other than text stands below a value."""
+    stack = [value]
     while stack:
         current = stack.pop()
         if isinstance(current, Mapping):
-            if any(current.get(name) for name in _MEDIA):
+            kind = current.get("type")
+            if isinstance(kind, str) and kind in MEDIA:
                 return True
-            stack += [child for child in current.values() if isinstance(child, Mapping | list)]
+            for name, child in current.items():
+                if name in MEDIA and child:
+                    return True
+                if isinstance(child, Mapping | list):
+                    stack.append(child)
         elif isinstance(current, list):
             stack += [child for child in current if isinstance(child, Mapping | list)]
     return False
-
-
-def content_texts(content: Any) -> tuple[list[str], bool]:
-    """(texts, whether anything else is there) of the `content` of a message of a request."""
-    if content is None:
-        return [], False
-    if isinstance(content, str):
-        return [content], False
-    if not isinstance(content, list):
-        return [], True
-    texts: list[str] = []
-    media = False
-    for part in content:
-        text = _part_text(part)
-        if text is None:
-            media = True
-        else:
-            texts.append(text)
-    return texts, media
-
-
-def _part_text(part: Any) -> str | None:
-    """The text of a content part; None where it holds, or could hold, anything else."""
-    if isinstance(part, str):
-        return part
-    if not isinstance(part, Mapping) or part.get("type") not in _TEXT_PARTS:
-        return None
-    # A part that says "text" and carries an image beside it is read as an image by some upstreams.
-    if not set(part) <= _TEXT_PART_FIELDS:
-        return None
-    values = [part[name] for name in ("text", "refusal") if part.get(name) is not None]
-    if not all(isinstance(value, str) for value in values):
-        return None
-    return "\n".join(values)

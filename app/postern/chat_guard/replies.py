@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from postern.chat_guard.identifiers import is_identifier
 from postern.chat_guard.judge import Judgement
 from postern.chat_guard.sse import to_json
 from postern.contract.moderation import Judged
@@ -57,7 +58,7 @@ class Refusals:
         }
 
     def completion(
-        self, judgement: Judgement, *, reply_id: str, model: str, created: int
+        self, judgement: Judgement, *, reply_id: str, model: str, created: int, n_choices: int = 1
     ) -> dict[str, Any]:
         """A whole completion that refuses, for a prompt that no model was asked."""
         return {
@@ -65,23 +66,30 @@ class Refusals:
             "object": "chat.completion",
             "created": created,
             "model": model,
-            "choices": [self._choice({"index": 0})],
-            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+            "choices": list(map(self._choice, range(n_choices))),
+            "usage": _usage(None),
             FIELD: self.verdict(judgement),
         }
 
     def redacted(self, answer: Mapping[str, Any], judgement: Judgement) -> dict[str, Any]:
-        """An answer of the upstream without its harmful choices; all else as it came."""
+        """An answer of the upstream without its harmful choices; all else as it came.
+
+        Where what stands beside the choices is harmful, nothing is left but the frame.
+        """
         harmful = {place for place, one in judgement.judged if one.verdict.harmful}
+        if None in harmful:
+            harmful = set(range(len(answer["choices"])))
+            kept = {"choices": answer["choices"], "usage": _usage(answer.get("usage"))}
+            answer = {**_frame(answer), "object": "chat.completion", **kept}
         choices = [
-            self._choice(choice) if index in harmful else choice
-            for index, choice in enumerate(answer["choices"])
+            self._choice(_index(choice, n)) if n in harmful else choice
+            for n, choice in enumerate(answer["choices"])
         ]
         return {**answer, "choices": choices, FIELD: self.verdict(judgement)}
 
-    def _choice(self, choice: Mapping[str, Any]) -> dict[str, Any]:
+    def _choice(self, index: int) -> dict[str, Any]:
         return {
-            "index": choice.get("index", 0),
+            "index": index,
             "message": {"role": "assistant", "content": self.text, "refusal": None},
             "logprobs": None,
             "finish_reason": CONTENT_FILTER,
@@ -101,13 +109,22 @@ class Refusals:
         }
 
     def blocked(
-        self, judgement: Judgement, *, reply_id: str, model: str, created: int, as_error: bool
+        self,
+        judgement: Judgement,
+        *,
+        reply_id: str,
+        model: str,
+        created: int,
+        n_choices: int,
+        as_error: bool,
     ) -> Whole:
         """The whole reply to a harmful prompt."""
         headers = verdict_headers(judgement)
         if as_error:
             return Whole(BLOCKED_STATUS, to_json(self.error(judgement)), headers)
-        body = self.completion(judgement, reply_id=reply_id, model=model, created=created)
+        body = self.completion(
+            judgement, reply_id=reply_id, model=model, created=created, n_choices=n_choices
+        )
         return Whole(200, to_json(body), headers)
 
     def cut_chunk(
@@ -119,15 +136,18 @@ class Refusals:
         """
         delta = {"role": "assistant", "content": self.text} if nothing_sent else {}
         return {
-            "id": like.get("id"),
+            **_frame(like),
             "object": "chat.completion.chunk",
-            "created": like.get("created"),
-            "model": like.get("model"),
             "choices": [
                 {"index": choice, "delta": delta, "logprobs": None, "finish_reason": CONTENT_FILTER}
             ],
             FIELD: self.verdict(judgement),
         }
+
+    def usage_chunk(self, like: Mapping[str, Any], usage: Any) -> dict[str, Any]:
+        """What a stream took, as far as the upstream had told it before it was broken off."""
+        frame = {**_frame(like), "object": "chat.completion.chunk"}
+        return {**frame, "choices": [], "usage": _usage(usage)}
 
     def with_verdict(self, chunk: Mapping[str, Any], judgement: Judgement) -> dict[str, Any]:
         """The last chunk of a choice that passed."""
@@ -161,3 +181,33 @@ def verdict_headers(*judgements: Judgement, pending: bool = False) -> dict[str, 
 
 def _badness(item: tuple[Judgement, Judged]) -> tuple[bool, float]:
     return item[1].verdict.harmful, item[1].verdict.probability
+
+
+def _frame(like: Mapping[str, Any]) -> dict[str, Any]:
+    """Id, kind, time and model of an answer whose text does not pass: names and numbers alone."""
+    frame: dict[str, Any] = {}
+    for name, instead in (
+        ("id", "chatcmpl-postern"),
+        ("object", ""),
+        ("created", 0),
+        ("model", ""),
+    ):
+        value = like.get(name, instead)
+        fits = is_identifier(name, value) if isinstance(value, str) else _is_count(value)
+        frame[name] = value if fits else instead
+    return frame
+
+
+def _usage(told: Any) -> dict[str, int]:
+    counts = told if isinstance(told, Mapping) else {}
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {name: counts[name] if _is_count(counts.get(name)) else 0 for name in names}
+
+
+def _index(choice: Mapping[str, Any], position: int) -> int:
+    index = choice.get("index", position)
+    return index if _is_count(index) else position
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from postern.contract.errors import UpstreamInvalid
@@ -27,43 +28,40 @@ class SseParser:
         self._after_cr = False
         self._first_line = True
 
-    def feed(self, chunk: bytes) -> list[str]:
-        """Data of the events that this chunk completes. Raises UpstreamInvalid."""
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """Data of the events that this chunk completes, one by one, so that what is wrong after an
+        event does not undo it. To be read to its end. Raises UpstreamInvalid."""
         if not chunk:
-            return []
+            return
         if self._after_cr and chunk[:1] == b"\n":
             chunk = chunk[1:]  # the second half of a line end whose first half came before
-        events: list[str] = []
+        self._after_cr = chunk[-1:] == b"\r"
         start = 0
         for end in _LINE_END.finditer(chunk):
             self._keep(chunk[start : end.start()])
             start = end.end()
-            self._end_line(events)
-        self._after_cr = chunk[-1:] == b"\r"
+            yield from self._end_line()
         self._keep(chunk[start:])
-        return events
 
-    def close(self) -> list[str]:
+    def close(self) -> Iterator[str]:
         """The last event, where the sender left out the empty line after it."""
-        events: list[str] = []
         if self._line:
-            self._end_line(events)
-        self._end_event(events)
-        return events
+            yield from self._end_line()
+        yield from self._end_event()
 
     def _keep(self, piece: bytes) -> None:
         self._line += piece
         if len(self._line) + self._data_bytes > self._max:
             raise UpstreamInvalid("an event of the upstream is too large")
 
-    def _end_line(self, events: list[str]) -> None:
+    def _end_line(self) -> Iterator[str]:
         line = bytes(self._line)
         self._line.clear()
         if self._first_line:
             self._first_line = False
             line = line.removeprefix(codecs.BOM_UTF8)
         if not line:
-            self._end_event(events)
+            yield from self._end_event()
             return
         name, _, value = line.partition(b":")
         if name != b"data":
@@ -74,11 +72,10 @@ class SseParser:
             raise UpstreamInvalid("the stream of the upstream is not UTF-8") from None
         self._data_bytes += len(value) + 1
 
-    def _end_event(self, events: list[str]) -> None:
-        if self._data:
-            events.append("\n".join(self._data))
-        self._data = []
-        self._data_bytes = 0
+    def _end_event(self) -> Iterator[str]:
+        data, self._data, self._data_bytes = self._data, [], 0
+        if data:
+            yield "\n".join(data)
 
 
 def event(data: Any) -> bytes:

@@ -1,1 +1,1 @@
-"""Settings -> the parts of a server, put together."""
+"""Puts the parts of a server together according to its settings."""

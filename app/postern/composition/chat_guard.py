@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from postern.chat_guard.bounds import ChatBudget
 from postern.chat_guard.conversation import Reading
-from postern.chat_guard.guard import (
-    ChatGuard,
-    GuardRules,
-)
-from postern.chat_guard.hold_back import (
-    Bounds,
-    ScoreRule,
-)
+from postern.chat_guard.guard import ChatGuard, GuardRules
+from postern.chat_guard.hold_back import Bounds
 from postern.chat_guard.judge import Judge
+from postern.chat_guard.judged_before import JudgedBefore
+from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.replies import Refusals
 from postern.clock import now
 from postern.dialects.openai_errors import openai_error_of
-from postern.http.upstream import (
-    Upstream,
-    UpstreamLimits,
-)
+from postern.http.upstream import Upstream, UpstreamLimits
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
@@ -27,7 +21,10 @@ from postern.settings.settings import Settings
 def build(
     settings: Settings, pipeline: Pipeline, *, judged_by: str, metrics: Metrics
 ) -> ChatGuard | None:
-    """None where no upstream is set. Raises UnknownOperatingPoint, SettingsInvalid."""
+    """Build the guarded proxy, or None if no upstream is set.
+
+    Raises UnknownOperatingPoint, SettingsInvalid.
+    """
     if settings.upstream.url is None:
         return None
     key = settings.upstream.api_key
@@ -42,6 +39,9 @@ def build(
         pipeline,
         operating_point=settings.guard.guard_operating_point,
         max_items=settings.limits.max_items,
+        slice_chars=settings.limits.max_exchange_chars,
+        budget=ChatBudget(settings.guard.chat_max_exchanges, settings.guard.chat_max_chars),
+        before=JudgedBefore(entries=settings.guard.chat_cache_entries),
         clock=now,
     )
     return ChatGuard(
@@ -71,13 +71,19 @@ def _rules(settings: Settings) -> GuardRules:
         reading=Reading(
             instructions=guard.judge_instructions,
             pass_media=guard.on_media == "pass",
+            max_exchange_chars=settings.limits.max_exchange_chars,
         ),
         score=ScoreRule(
             guard.stream_score_at,
             guard.stream_score_tokens,
             guard.stream_tail_chars,
+            guard.stream_doubt_tokens,
         ),
-        bounds=Bounds(settings.limits.max_exchange_chars, settings.upstream.max_response_bytes),
+        bounds=Bounds(
+            settings.limits.max_exchange_chars,
+            settings.upstream.max_response_bytes,
+            guard.chat_max_chars,
+        ),
         parallel=settings.upstream.parallel,
         block_as_error=guard.on_block == "error",
         max_response_bytes=settings.upstream.max_response_bytes,

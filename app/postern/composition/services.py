@@ -1,4 +1,4 @@
-"""Settings and a loaded student -> everything that the endpoints need; nothing runs yet."""
+"""Settings and a loaded student -> everything that the endpoints need. Nothing runs yet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from postern.teacher.elsewhere import asked_teacher
 
 
 def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
-    """Puts the parts together. Raises SettingsInvalid, and ArtifactInvalid for teachers."""
+    """Put the parts together. Raises SettingsInvalid, and ArtifactInvalid for teachers."""
     artifact, metrics = student.artifact, Metrics()
     manifest = artifact.manifest
     identity = Identity(manifest.name, manifest.version, artifact.sha256)
@@ -132,7 +132,7 @@ def _pipeline(
 
 
 def _shown_limits(settings: Settings) -> dict[str, int]:
-    """For `/info`."""
+    """The limits that `/info` shows."""
     limits = settings.limits
     return {
         "max_body_bytes": limits.max_body_bytes,

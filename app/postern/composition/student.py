@@ -1,4 +1,4 @@
-"""Settings -> the student, verified and warmed up; and the students that teach it."""
+"""Settings -> the student, verified and warmed up, and the students that act as its teacher."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOGIT_COLUMNS: Final = 2
 
 @dataclass(frozen=True)
 class Student:
-    """A loaded, warmed-up artifact. columns: that the session gives for each window."""
+    """A loaded, warmed-up artifact. columns: output columns of the session for each window."""
 
     artifact: Artifact
     tokenizer: Tokenizer
@@ -31,7 +31,7 @@ class Student:
     cost: CostModel
     columns: int = _LOGIT_COLUMNS
     alone: Session | None = None
-    """With the threads of all workers, for a batch that no other one runs beside."""
+    """Has the threads of all workers, for a batch that runs while no other does."""
 
 
 class _Opener:
@@ -55,7 +55,7 @@ class _Opener:
         extra: str | None = None,
         columns: int = _LOGIT_COLUMNS,
     ) -> OnnxSession:
-        """Raises ArtifactInvalid where the graph cannot run, or computes what it should not."""
+        """Open a session. Raises ArtifactInvalid if the graph cannot run or fails the self-test."""
         manifest = self.artifact.manifest
         session = OnnxSession(
             self.artifact.model,
@@ -69,7 +69,7 @@ class _Opener:
 
 
 def load_student(settings: Settings) -> Student:
-    """Reads, verifies and warms up the artifact. Raises ArtifactInvalid, SettingsInvalid."""
+    """Read, verify and warm up the artifact. Raises ArtifactInvalid, SettingsInvalid."""
     opener = _Opener(settings.engine.artifact)
     engine = engine_for(settings.engine, usable_cores())
     extra = extra_output(settings, opener.artifact.manifest.policy)
@@ -85,10 +85,10 @@ def load_student(settings: Settings) -> Student:
 
 
 def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[Member, ...]:
-    """The students that teach in this process, verified alike. Raises ArtifactInvalid.
+    """Load the students that act as teacher in this process, verified in the same way.
 
-    Each gets the threads of the teacher, because one batch at a time runs in its lane; of a member
-    nothing but its logits is asked. certificate: of the student before them.
+    Each gets all threads of the teacher, because its lane runs one batch at a time. Only the logits
+    of a member are used. certificate: that of the student they teach. Raises ArtifactInvalid.
     """
 
     def load(folder: Path) -> Member:

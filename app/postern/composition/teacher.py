@@ -1,4 +1,4 @@
-"""Settings -> the desk before the teacher, and the cascade behind the student."""
+"""Settings -> the teacher's desk, and the cascade behind the student."""
 
 from __future__ import annotations
 
@@ -7,51 +7,37 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from postern.clock import now
-from postern.contract.certificate import (
-    ArtifactId,
-    AskedTeacher,
-    Certificate,
-)
+from postern.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from postern.contract.decision import Policy
 from postern.contract.errors import SettingsInvalid
 from postern.contract.value import VALUE_OUTPUT
 from postern.inference.batcher import BatchLimits
 from postern.inference.engine import batch_tokens
-from postern.judging.cascade import (
-    Cascade,
-    CascadeRules,
-)
+from postern.judging.cascade import Cascade, CascadeRules
 from postern.logs import log
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
 from postern.teacher.breaker import Breaker
 from postern.teacher.courtesy import Courtesy
-from postern.teacher.desk import (
-    DeskRules,
-    TeacherDesk,
-)
+from postern.teacher.desk import DeskRules, TeacherDesk
 from postern.teacher.elsewhere import build_remote
-from postern.teacher.local import (
-    LocalTeacher,
-    Member,
-)
+from postern.teacher.local import LocalTeacher, Member
 from postern.teacher.opinion import Teacher
-from postern.teacher.shares import (
-    NearestShare,
-    RetryBudget,
-    SlidingShare,
-)
+from postern.teacher.shares import NearestShare, RetryBudget, SlidingShare
 
 
 def effective_policy(settings: Settings, policy: Policy) -> Policy:
-    """The artifact's, less what a setting overrides."""
+    """The artifact's policy with the overrides from the settings."""
     if settings.teacher.on_failure is None:
         return policy
     return policy.model_copy(update={"on_teacher_failure": settings.teacher.on_failure})
 
 
 def extra_output(settings: Settings, policy: Policy) -> str | None:
-    """What the student's graph is asked for beside its logits. Raises SettingsInvalid."""
+    """Name of the output that the student's graph gives beside its logits.
+
+    Raises SettingsInvalid.
+    """
     if settings.teacher.mode != "value":
         return None
     if not policy.value:
@@ -68,9 +54,9 @@ def build_desk(
     metrics: Metrics,
     courtesy: Courtesy | None = None,
 ) -> TeacherDesk | None:
-    """None where no teacher is set. members: loads those of `teacher_artifacts`.
+    """Build the teacher's desk, or None if no teacher is set.
 
-    courtesy: of these towards the student.
+    members: loads those of `teacher_artifacts`. courtesy: how these give way to the student.
 
     Raises SettingsInvalid, and ArtifactInvalid for members.
     """
@@ -110,9 +96,9 @@ def build_desk(
 def warn_of_another(
     teachers: Sequence[Member] | AskedTeacher, certificate: Certificate | None
 ) -> None:
-    """Logs where others teach than those whose opinions the certificate weighed and measured.
+    """Log a warning if the teacher differs from the one that the certificate measured.
 
-    Of a column of opinions nobody can tell whose they were.
+    A column of opinions does not say whose they were.
     """
     if certificate is None or certificate.teacher == "column":
         return
@@ -131,7 +117,7 @@ def warn_of_another(
 
 
 def _identities(teachers: Sequence[Member | ArtifactId] | AskedTeacher) -> list[str]:
-    """What must agree between a certificate and who teaches."""
+    """The identities that certificate and served teacher must share."""
     if isinstance(teachers, AskedTeacher):
         return [teachers.model_dump_json(exclude={"outcomes"})]
     return sorted(one.sha256 for one in teachers)
@@ -155,7 +141,7 @@ def build_cascade(
 
 
 def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> dict[str, Any]:
-    """For `/info`: no secret, no path, no address."""
+    """The teacher for `/info`: no secret, no path, no address."""
     common = {"configured": desk is not None, "on_teacher_failure": policy.on_teacher_failure}
     if desk is None:
         return common

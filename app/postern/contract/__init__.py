@@ -1,1 +1,1 @@
-"""What training and serving share: words, text format, artifact format, decision."""
+"""What training and serving share: vocabulary, text format, artifact format and decision."""

@@ -1,4 +1,4 @@
-"""The published student: `model.onnx`, `tokenizer.json`, `manifest.json`. Read, verify, write."""
+"""Read, verify and write an artifact: `model.onnx`, `tokenizer.json` and `manifest.json`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from postern.contract.certificate import Certificate
 from postern.contract.decision import Policy
 from postern.contract.errors import ArtifactInvalid
-from postern.contract.exchange import (
-    LABEL_ORDER,
-    Slice,
-)
+from postern.contract.exchange import LABEL_ORDER, Slice
 from postern.contract.reference import ProbabilityReference
 from postern.contract.text import TEXT_FORMAT
 
@@ -36,7 +33,7 @@ _LONGEST_WINDOW: Final = 1 << 16
 
 
 class FileEntry(BaseModel):
-    """What a file of the artifact must be. size_bytes: bytes."""
+    """Hash and size of a file of the artifact."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,42 +42,60 @@ class FileEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """All that serving needs to know of a student, and all that a reader may ask about it."""
+    """Everything that serving needs to know about a student, and its provenance."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1]
+    """Version of this format."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    """Name of the artifact."""
     version: Annotated[str, Field(pattern=VERSION_PATTERN)]
+    """Exact version of the artifact."""
     text_format: int
+    """Version of the function that writes text; it must equal the server's."""
     label_order: tuple[str, ...]
+    """Order of the two logits."""
     window_tokens: Annotated[int, Field(gt=0, le=_LONGEST_WINDOW)]
+    """Tokens of a window, special tokens included."""
     overlap_tokens: Annotated[int, Field(ge=0, le=_LONGEST_WINDOW)]
+    """Tokens that neighbouring windows share."""
     pad_id: Annotated[int, Field(ge=0)]
+    """Token id of padding."""
     files: dict[str, FileEntry]
+    """Every other file of the artifact, with its hash and size."""
     policy: Policy
+    """How a margin becomes a verdict."""
     self_test: tuple[tuple[float, float], ...] = ()
-    """Logits of the warm-up's windows where the artifact was made; see `inference/warm_up.py`."""
+    """Logits of the self-test, computed on the machine that made the artifact."""
     teacher: str | None
-    """Who labelled the rows, where a teacher did."""
+    """The teacher that labelled the rows; null if none did."""
     licence: str
+    """Licence of the weights."""
     run_config: dict[str, Any]
+    """The recipe that made the artifact."""
     commit: str
+    """Commit of the repository that made the artifact."""
     metrics: dict[str, Any]
-    # These two are left out where empty, so that older readers still read what has neither.
+    """Figures of its report."""
+    # These two are omitted when empty, so that older readers can still read a manifest without
+    # them.
     probability_reference: dict[Slice, ProbabilityReference] = Field(
         default_factory=dict, exclude_if=lambda value: not value
     )
-    """Where probabilities lay when the policy was fitted; live traffic is compared with it."""
+    """Distribution of probabilities when the policy was fitted.
+
+    Live traffic is compared with it.
+    """
     certificate: Certificate | None = Field(default=None, exclude_if=lambda value: value is None)
-    """What `postern calibrate` proved of the policy."""
+    """What `postern calibrate` proved about the policy."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A verified artifact, in memory: what was hashed is what is loaded.
+    """A verified artifact in memory. The bytes that were hashed are the bytes that are loaded.
 
-    sha256: of `manifest.json`, which holds the hashes of all other files and the policy.
+    sha256: hash of `manifest.json`, which holds the policy and the hashes of all other files.
     """
 
     manifest: Manifest
@@ -90,14 +105,14 @@ class Artifact:
 
 
 def read_artifact(folder: Path) -> Artifact:
-    """Reads and verifies. Raises ArtifactInvalid with one clear reason."""
+    """Read and verify an artifact. Raises ArtifactInvalid with one clear reason."""
     content = _read_file(folder, MANIFEST)
     manifest = _parse_manifest(content)
     for name in (MODEL, TOKENIZER):
         if name not in manifest.files:
             raise ArtifactInvalid(f"{MANIFEST} does not list {name}")
     files = {name: _read_verified(folder, name, entry) for name, entry in manifest.files.items()}
-    # External tensors name a path to read, under the key "location"; a served graph has none.
+    # ONNX names the file of an external tensor under the key "location". A served graph has none.
     if b"location" in files[MODEL]:
         raise ArtifactInvalid(f"{MODEL} refers to data outside itself")
     return Artifact(
@@ -109,7 +124,7 @@ def read_artifact(folder: Path) -> Artifact:
 
 
 def file_entries(folder: Path) -> dict[str, FileEntry]:
-    """The entries of all files in a staging folder, the manifest excepted."""
+    """Entries of all files in a staging folder except the manifest."""
     return {
         path.name: FileEntry(
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(), size_bytes=path.stat().st_size
@@ -120,7 +135,7 @@ def file_entries(folder: Path) -> dict[str, FileEntry]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes `manifest.json` durably into a staging folder."""
+    """Write `manifest.json` to a staging folder and flush it to the disk."""
     with (folder / MANIFEST).open("wb") as file:
         file.write(manifest_bytes(manifest))
         file.flush()

@@ -1,6 +1,8 @@
-"""Whom a request is for: the number of its API key, and 0 where none is set. Never the key itself.
+"""The caller of a request: the number of its API key, or 0 if no keys are set. Never the key
+itself.
 
-A context variable, because every dialect checks the key and only the queue asks whose it was.
+A context variable carries it, because every dialect checks the key but only the queue needs to know
+whose it was.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ _CALLER: Final = ContextVar("caller", default=0)
 
 
 def set_caller(number: int) -> None:
-    """For the rest of this request, and the tasks that it starts."""
+    """Set the caller for the rest of this request and for the tasks that it starts."""
     _CALLER.set(number)
 
 

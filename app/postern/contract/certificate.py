@@ -1,4 +1,4 @@
-"""What `postern calibrate` proved of a policy, on which rows, and under which assumptions."""
+"""What `postern calibrate` proved about a policy, on which rows and under which assumptions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ METHOD: Final = (
     "each had prompts of their own."
 )
 ASSUMPTIONS: Final = (
-    "Marginal: an average over traffic like the labelled sample, not a promise for one text, one "
-    "topic or one user. Exchangeable: traffic comes from the same source as the sample, and the "
-    "labels are right; it ends when traffic drifts. No adversaries: whoever rewrites text until it "
-    "passes is not covered. Each bound holds on its own at the stated confidence, not all at once. "
-    "A threshold given with a request is not covered. Measured as a server decides whose triggers "
-    "are on (the default): disguised text counts as what it says without the disguise or, where "
-    "that is not certain, as the more harmful of its readings, and a teacher, where there is one, "
-    "is asked about all of it. Fused bounds assume that the teacher answers and that the cap on "
-    "deferrals is not reached."
+    "Marginal: the bounds are averages over traffic like the labelled sample, not promises for one "
+    "text, one topic or one user. Exchangeable: traffic comes from the same source as the sample, "
+    "and the labels are right; the guarantee ends when traffic drifts. No adversaries: people who "
+    "rewrite text until it passes are not covered. Each bound holds on its own at the stated "
+    "confidence, not all of them at once. Thresholds given with a request are not covered. The "
+    "measurement assumes that the server's triggers are on (the default): disguised text counts as "
+    "its decoded reading or, if that is uncertain, as the more harmful of its readings, and the "
+    "teacher, if there is one, is asked about all of it. Fused bounds assume that the teacher "
+    "answers and that the cap on deferrals is not reached."
 )
 
 
@@ -36,16 +36,20 @@ class _Frozen(BaseModel):
 
 
 class Bound(_Frozen):
-    """A rate that was counted, and the upper bound on the true one at confidence 1 - delta."""
+    """A counted rate, and the upper bound on the true rate at confidence 1 - delta."""
 
     events: Count
+    """Counted cases."""
     n: Count
+    """Cases in all."""
     rate: Share
+    """events / n."""
     upper_bound: Share
+    """Bound on the true rate."""
 
 
 class CertifiedThreshold(_Frozen):
-    """An edge of the band: at most `alpha` of its class lies beyond it, decided by the student."""
+    """An edge of the band. The student alone decides at most `alpha` of a class beyond it."""
 
     threshold: Share
     alpha: Level
@@ -53,32 +57,36 @@ class CertifiedThreshold(_Frozen):
 
 
 class EndToEnd(_Frozen):
-    """A whole policy at one operating point, on rows that nothing was fitted or chosen on."""
+    """A whole policy at one operating point, on rows that were used for no fit and no choice."""
 
     miss_rate: Bound
-    """Harmful exchanges called unharmful, of all harmful ones."""
+    """Share of harmful exchanges that were called unharmful."""
     false_positive_rate: Bound
-    """Unharmful exchanges called harmful, of all unharmful ones."""
+    """Share of unharmful exchanges that were called harmful."""
     deferral_rate: Bound
-    """Exchanges inside the deferral band, of all; with a teacher, those that a trigger sent to it,
-    too."""
+    """Share of all exchanges that lie inside the deferral band or, with a teacher, were sent to it
+    by a trigger."""
 
 
 class SliceCertificate(_Frozen):
-    """All that was proved for prompts alone, or for pairs."""
+    """Everything that was proved for prompts alone, or for pairs."""
 
     rows: dict[str, tuple[Count, Count]]
-    """Of each part of the sample: (harmful, unharmful) exchanges."""
+    """(harmful, unharmful) exchanges in each part of the sample."""
     low: CertifiedThreshold
-    """P(probability < threshold | harmful) <= alpha: what passes on the student's word."""
+    """P(probability < threshold | harmful) <= alpha: what passes without asking the teacher."""
     high: CertifiedThreshold
-    """P(probability > threshold | unharmful) <= alpha: what is stopped on the student's word."""
+    """P(probability > threshold | unharmful) <= alpha: what is stopped without asking the
+    teacher."""
     end_to_end: dict[str, EndToEnd]
-    """By operating point; with the teacher's opinion on deferred exchanges where one was given."""
+    """By operating point.
+
+    It includes the teacher's opinion on deferred exchanges, if there was one.
+    """
 
 
 class ArtifactId(_Frozen):
-    """An artifact by name and by the hash of its manifest."""
+    """An artifact, identified by name and by the hash of its manifest."""
 
     name: str
     version: str
@@ -86,7 +94,10 @@ class ArtifactId(_Frozen):
 
 
 class AskedTeacher(_Frozen):
-    """A teacher at an address, which is not told; who answers there, nobody can certify."""
+    """A teacher at a URL.
+
+    The URL is not recorded, and nobody can certify which model answers there.
+    """
 
     kind: Literal["openai", "postern"]
     model: str | None = None
@@ -94,7 +105,7 @@ class AskedTeacher(_Frozen):
     endpoint: str | None = None
     temperature: float | None = None
     outcomes: dict[str, Count] = {}
-    """How the questions ended; all but `answered` gave no opinion."""
+    """Number of questions by outcome. Only `answered` gave an opinion."""
 
     @property
     def name(self) -> str:
@@ -105,13 +116,18 @@ class Certificate(_Frozen):
     """Each bound of it fails with a chance of at most `delta`."""
 
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    """Day of the calibration."""
     delta: Level
+    """Chance that one bound fails. Each bound fails independently of how many there are."""
     slices: dict[Slice, SliceCertificate]
     teacher: tuple[ArtifactId, ...] | AskedTeacher | Literal["column"] | None
-    """Whose opinion was fused: artifacts, a server's, a column of the data, or nobody's."""
+    """Whose opinion was fused: that of artifacts, of a teacher at a URL, of a column of the data,
+    or nobody's."""
     source: ArtifactId
-    """The artifact whose model was calibrated; it is as it was."""
+    """The artifact whose model was calibrated. It stays unchanged."""
     model_sha256: Sha256
+    """Hash of `model.onnx`."""
     data_sha256: Sha256
+    """Hash of the labelled data."""
     method: str = METHOD
     assumptions: str = ASSUMPTIONS

@@ -9,10 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from postern.contract.errors import UnknownOperatingPoint
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Slice
 from postern.contract.probability import Calibration, log_odds_of, sigmoid
 from postern.contract.value import ValueHead
 
@@ -25,12 +22,14 @@ STRICTEST = "strict"
 
 
 class OperatingPoint(BaseModel):
-    """A threshold, and the probabilities around it that a teacher should look at."""
+    """A threshold, and the band of probabilities around it that go to the teacher."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: Probability
+    """Probability from which a verdict is harmful."""
     deferral_band: tuple[Probability, Probability]
+    """Lowest and highest probability that go to the teacher."""
 
     @model_validator(mode="after")
     def _band_holds_threshold(self) -> OperatingPoint:
@@ -40,7 +39,7 @@ class OperatingPoint(BaseModel):
         return self
 
     def moved_to(self, threshold: float) -> OperatingPoint:
-        """The point at another threshold; the band keeps its distance to it in log-odds."""
+        """The same point at another threshold. The band keeps its distance from it in log-odds."""
         shift = log_odds_of(threshold) - log_odds_of(self.threshold)
         low, high = (sigmoid(log_odds_of(edge) + shift) for edge in self.deferral_band)
         return OperatingPoint(
@@ -49,9 +48,10 @@ class OperatingPoint(BaseModel):
 
 
 class Fusion(BaseModel):
-    """How two opinions become one: weighted log-odds, after Bordley (1982).
+    """Combines two opinions by weighted log-odds, after Bordley (1982).
 
-    Weights of 0 and 1 obey the teacher; it is not better everywhere, so they are fitted.
+    Weights of 0 and 1 would obey the teacher. It is not better everywhere, so the weights are
+    fitted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,7 +61,7 @@ class Fusion(BaseModel):
     bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
 
     def probability(self, student: float, teacher: float) -> float:
-        """The fused probability of two probabilities in [0, 1]."""
+        """Combine two probabilities in [0, 1] into one."""
         return sigmoid(
             self.student * log_odds_of(student) + self.teacher * log_odds_of(teacher) + self.bias
         )
@@ -75,15 +75,21 @@ class Policy(BaseModel):
     calibration: dict[Slice, Calibration]
     operating_points: dict[str, dict[Slice, OperatingPoint]]
     default_operating_point: str
+    """Used if a request names none."""
     on_teacher_failure: OnTeacherFailure = "student"
-    """`student`: the stricter of the asked-for and the `strict` threshold decides."""
-    # Left out where empty, so that readers without fusion still read what has none.
+    """`student`: the stricter of the requested and the `strict` threshold decides."""
+    # Omitted when empty, so that readers without fusion can still read such a policy.
     fusion: dict[Slice, Fusion] = Field(default_factory=dict, exclude_if=lambda value: not value)
-    """Fitted on held-out rows with the teacher that is served; a slice without one weighs both
-    opinions alike."""
-    # Left out where empty, for the same reason.
+    """Fitted on held-out rows with the served teacher.
+
+    Without it, a slice weighs both opinions equally.
+    """
+    # Omitted when empty, for the same reason.
     value: dict[Slice, ValueHead] = Field(default_factory=dict, exclude_if=lambda value: not value)
-    """For the deferral mode `value`, fitted with one teacher; a slice without keeps its band."""
+    """For the deferral mode `value`, fitted with one teacher.
+
+    Without it, a slice keeps its band.
+    """
 
     @model_validator(mode="after")
     def _complete(self) -> Policy:
@@ -99,7 +105,10 @@ class Policy(BaseModel):
     def point(
         self, slice_: Slice, *, operating_point: str | None, threshold: float | None
     ) -> OperatingPoint:
-        """Raises UnknownOperatingPoint. `threshold` overrides the one of the operating point."""
+        """The operating point of that name.
+
+        `threshold` overrides its own. Raises UnknownOperatingPoint.
+        """
         named = self.operating_points.get(operating_point or self.default_operating_point)
         if named is None:
             raise UnknownOperatingPoint(tuple(self.operating_points))
@@ -124,7 +133,7 @@ class Verdict:
 def wants_teacher(
     probability: float, point: OperatingPoint, *, fallback: FallbackMode, has_teacher: bool
 ) -> bool:
-    """Whether this probability is put to the teacher; `always` wants one even where none is set."""
+    """Tell whether this probability goes to the teacher. `always` wants one even if none is set."""
     if fallback == "always":
         return True
     low, high = point.deferral_band
@@ -168,15 +177,15 @@ def fused_verdict(
 def fallback_verdict(
     probability: float, point: OperatingPoint, *, slice_: Slice, policy: Policy
 ) -> Verdict:
-    """The teacher was wanted and gave nothing: the policy decides, and the verdict says so."""
+    """The teacher was wanted but gave no opinion: the policy decides, and the verdict says so."""
     strict = policy.operating_points[STRICTEST][slice_].threshold
     threshold = min(point.threshold, strict)
     low, high = point.deferral_band
     outcome: Mapping[OnTeacherFailure, bool] = {
         "student": probability >= threshold,
         "block": True,
-        # Of what the student doubts, and no more: above its band it had no doubt, and whoever can
-        # make the teacher fail must not get that allowed.
+        # Only exchanges that the student doubted are allowed. Above its band it had no doubt, and
+        # nobody should get harmful text allowed by making the teacher fail.
         "allow": probability > high,
     }
     return Verdict(

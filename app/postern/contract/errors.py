@@ -5,7 +5,7 @@
     │   ├── EmptyPrompt
     │   ├── NothingToJudge
     │   └── UnreadableContent
-    ├── RequestRefused         wrong as a request, before any exchange is looked at
+    ├── RequestRefused         the request itself is wrong; no exchange was read
     │   ├── MalformedRequest
     │   ├── UrlTooLong
     │   ├── HeadersTooLarge
@@ -19,7 +19,7 @@
     │   ├── UnsupportedContent
     │   ├── InvalidHeader
     │   └── Unauthorized
-    ├── ExchangeTooLong        the input passes a hard limit; nothing is cut silently
+    ├── ExchangeTooLong        the input exceeds a hard limit; nothing is cut silently
     ├── UnknownOperatingPoint
     ├── Overloaded             refused at the door; carries retry_after_s
     │   ├── TooManyConnections
@@ -42,17 +42,17 @@
         ├── TooFewRows
         └── EmptyInput
 
-Messages never hold text of users. Status codes live in `http/errors.py` alone.
+Messages never contain user text. Only `http/errors.py` knows status codes.
 """
 
 from __future__ import annotations
 
 
 class PosternError(Exception):
-    """Base of all errors raised on purpose."""
+    """The server failed; its log says why."""
 
     index: int | None = None
-    """The exchange of the request that is to blame, where it is one of several and is known."""
+    """Index of the exchange that caused the error, if the request has several and it is known."""
 
 
 class InvalidExchange(PosternError):
@@ -60,46 +60,49 @@ class InvalidExchange(PosternError):
 
 
 class EmptyPrompt(InvalidExchange):
-    """The prompt holds nothing to read, before or after normalization: an error, never a pass."""
+    """The prompt contains nothing to read, before or after normalization.
+
+    This is an error, never a pass.
+    """
 
     def __init__(self) -> None:
-        super().__init__("the prompt is empty: it holds no visible characters")
+        super().__init__("the prompt is empty: it has no visible characters")
 
 
 class NothingToJudge(InvalidExchange):
-    """A conversation holds neither a user nor an assistant turn."""
+    """The conversation has neither a user turn nor an assistant turn."""
 
     def __init__(self) -> None:
-        super().__init__("the conversation holds no user or assistant turn to judge")
+        super().__init__("the conversation has no user or assistant turn to judge")
 
 
 class UnreadableContent(InvalidExchange):
-    """The conversation holds or asks for images, audio or files, which cannot be judged."""
+    """The conversation contains or asks for images, audio or files, which cannot be judged."""
 
     def __init__(self) -> None:
-        super().__init__("images, audio and files cannot be judged, and are refused here")
+        super().__init__("images, audio and files cannot be judged and are refused here")
 
 
 class RequestRefused(PosternError):
-    """The request is wrong as HTTP or as JSON, before any exchange is looked at."""
+    """The request is wrong as HTTP or JSON. No exchange was read."""
 
 
 class MalformedRequest(RequestRefused):
-    """The bytes are no request of HTTP/1.0 or HTTP/1.1."""
+    """The bytes are not an HTTP/1.0 or HTTP/1.1 request."""
 
-    def __init__(self, reason: str = "this is no valid HTTP/1.1 request") -> None:
+    def __init__(self, reason: str = "this is not a valid HTTP/1.1 request") -> None:
         super().__init__(reason)
 
 
 class UrlTooLong(RequestRefused):
-    """The URL has more bytes than the server takes."""
+    """The URL has more bytes than the server accepts."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the URL has more than {limit} bytes")
 
 
 class HeadersTooLarge(RequestRefused):
-    """Headers, trailers or chunk extensions: too many of them, or too many bytes."""
+    """Headers, trailers or chunk extensions are too many or too large."""
 
 
 class ForeignHost(RequestRefused):
@@ -110,10 +113,10 @@ class ForeignHost(RequestRefused):
 
 
 class ForeignOrigin(RequestRefused):
-    """The request comes from a web page of another place."""
+    """The request comes from a web page of another origin."""
 
     def __init__(self) -> None:
-        super().__init__("web pages of other places may not call this server (see cors_origins)")
+        super().__init__("web pages of other origins may not call this server (see cors_origins)")
 
 
 class MalformedBody(RequestRefused):
@@ -124,7 +127,10 @@ class MalformedBody(RequestRefused):
 
 
 class BodyMismatch(RequestRefused):
-    """The body is JSON of another shape. problems: field and message, without any value."""
+    """The body is JSON, but not of the documented shape.
+
+    problems: field and message, without any value.
+    """
 
     def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
         first = ": ".join(part for part in problems[0] if part)
@@ -133,7 +139,7 @@ class BodyMismatch(RequestRefused):
 
 
 class BodyTooLarge(RequestRefused):
-    """The body has more bytes than the server takes."""
+    """The body has more bytes than the server accepts."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body has more than {limit} bytes")
@@ -155,11 +161,14 @@ class UnsupportedMediaType(RequestRefused):
 
 
 class UnsupportedContent(RequestRefused):
-    """The request holds what no student here can judge, such as an image: never a pass."""
+    """The request contains something that no student can judge, such as an image.
+
+    This is never a pass.
+    """
 
 
 class InvalidHeader(RequestRefused):
-    """A request header has a value that cannot be used."""
+    """A request header has an invalid value."""
 
     def __init__(self, name: str, expected: str) -> None:
         super().__init__(f"the header {name} must be {expected}")
@@ -173,7 +182,7 @@ class Unauthorized(RequestRefused):
 
 
 class ExchangeTooLong(PosternError):
-    """A hard limit in characters, tokens, windows or items was passed."""
+    """The input exceeds a hard limit in characters, tokens, windows or items."""
 
     def __init__(self, *, what: str, limit: int) -> None:
         super().__init__(f"the input has more than {limit} {what}")
@@ -190,7 +199,7 @@ class UnknownOperatingPoint(PosternError):
 
 
 class Overloaded(PosternError):
-    """Work was refused at the door. retry_after_s: seconds, > 0."""
+    """The server refused work because it is overloaded. retry_after_s: seconds, > 0."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
@@ -231,7 +240,7 @@ class QueueFull(Overloaded):
 
 
 class DeadlineUnreachable(Overloaded):
-    """The predicted finish lies past the caller's deadline."""
+    """The work is predicted to finish after the caller's deadline."""
 
     def __init__(self, *, predicted_s: float, retry_after_s: float) -> None:
         super().__init__(
@@ -242,18 +251,18 @@ class DeadlineUnreachable(Overloaded):
 
 
 class DeadlineExceeded(PosternError):
-    """The deadline passed while the accepted work waited."""
+    """The deadline passed while accepted work waited."""
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before a verdict was reached")
 
 
 class NotReady(PosternError):
-    """The server is starting, draining, or its worker makes no progress."""
+    """The server is starting or draining, or its worker makes no progress."""
 
 
 class InferenceFailed(PosternError):
-    """The model raised, or gave numbers that are not finite, for this exchange."""
+    """The model raised an exception or gave non-finite numbers for this exchange."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"inference failed for this input: {reason}")
@@ -271,42 +280,42 @@ class UpstreamMissing(UpstreamFailed):
 
 
 class UpstreamUnreachable(UpstreamFailed):
-    """The upstream cannot be reached, or broke its connection off."""
+    """The upstream cannot be reached, or it broke off the connection."""
 
     def __init__(self) -> None:
-        super().__init__("the upstream cannot be reached or broke off")
+        super().__init__("the upstream cannot be reached or broke off the connection")
 
 
 class UpstreamInvalid(UpstreamFailed):
-    """The upstream answered with something other than a chat completion."""
+    """The upstream's answer is not a chat completion."""
 
 
 class UpstreamTimeout(UpstreamFailed):
-    """The upstream did not answer, or fell silent, for longer than it may."""
+    """The upstream did not answer, or was silent, for longer than it may."""
 
     def __init__(self) -> None:
         super().__init__("the upstream did not answer in time")
 
 
 class ArtifactInvalid(PosternError):
-    """The artifact is missing, damaged, of another schema, or fails its warm-up."""
+    """The artifact is missing or damaged, has another schema, or fails its warm-up."""
 
 
 class SettingsInvalid(PosternError):
-    """A setting has a value that cannot be used."""
+    """A setting has an invalid value."""
 
 
 class CalibrationImpossible(PosternError):
-    """A policy cannot be fitted or certified as it was asked for."""
+    """A policy cannot be fitted or certified as requested."""
 
 
 class LabelledDataInvalid(CalibrationImpossible):
-    """A file of labelled exchanges is not of the documented schema."""
+    """A file of labelled exchanges does not follow the documented schema."""
 
 
 class TooFewRows(CalibrationImpossible):
-    """The labelled exchanges cannot support the asked-for guarantee."""
+    """There are too few labelled exchanges for the requested guarantee."""
 
 
 class EmptyInput(CalibrationImpossible):
-    """A figure was asked for over no rows, or over rows without a class that it needs."""
+    """A figure needs rows, or rows of a class, that the input does not have."""

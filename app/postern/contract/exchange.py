@@ -1,4 +1,4 @@
-"""The thing that is judged, and the two labels it can have."""
+"""The exchange that is judged, and the two labels that it can have."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ LABEL_ORDER: tuple[str, ...] = ("unharmful", "harmful")
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A prompt, and the response to it where there is one.
+    """A prompt and, optionally, the response to it.
 
-    `response is None`: is this prompt harmful? Otherwise: is this response harmful, given the
-    prompt? An empty response is a response: absent is not empty.
+    If `response is None`, the question is whether the prompt is harmful. Otherwise the question is
+    whether the response is harmful, given the prompt. An empty response is still a response: absent
+    is not empty.
     """
 
     prompt: str

@@ -1,37 +1,37 @@
-"""What a caller may ask of the pipeline, and what it answers; every door speaks in these."""
+"""What a caller can ask of the pipeline, and what the pipeline answers.
+
+Every dialect uses these types.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from postern.contract.decision import (
-    FallbackMode,
-    Verdict,
-)
+from postern.contract.decision import FallbackMode, Verdict
 
 TeacherRead = Literal["text", "decoded", "worst_window"]
-"""What the teacher was shown: the text as it came, the text without its disguise, or the window
-that the student found the most harmful, where the whole was too long for the teacher."""
+"""What the teacher was shown: the text as it came, the text without its disguise or, if the whole
+was too long for it, the window that the student found most harmful."""
 
 DeferralReason = Literal["always", "trigger", "band", "budget", "value"]
-"""Why a teacher was wanted: the caller's word, a disguise, or what the deferral mode says."""
+"""Why a teacher was wanted: the caller's request, a disguise, or the deferral mode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may ask for. `threshold` in [0, 1] overrides the operating point's."""
+    """What a caller can ask for. `threshold` in [0, 1] overrides the operating point's."""
 
     operating_point: str | None = None
     threshold: float | None = None
     fallback: FallbackMode = "auto"
     reject_long: bool = False
-    """Refuse text of more than one window instead of scoring it in windows."""
+    """Refuse text that is longer than one window, instead of scoring it in several."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextSpan:
-    """Tokens start to end (excluded) of a text of so many tokens."""
+    """Tokens from `start` up to but excluding `end`, of `tokens` in the whole text."""
 
     start: int
     end: int
@@ -40,7 +40,7 @@ class TextSpan:
 
 @dataclass(frozen=True, slots=True)
 class WorstWindow:
-    """The window whose probability counted: its position, and what it held."""
+    """The most harmful window: its position and the text that it covers."""
 
     index: int
     prompt: TextSpan
@@ -49,24 +49,24 @@ class WorstWindow:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verdict and what it took. tokens: of text; windows: forward passes."""
+    """A verdict and what it cost. tokens: of text; windows: forward passes."""
 
     verdict: Verdict
     tokens: int
     windows: int
     worst_window: WorstWindow | None = None
-    """Only where there are several windows."""
+    """None if there is only one window."""
     triggers: tuple[str, ...] = ()
-    """How the text seemed disguised; then it was also scored without the disguise."""
+    """How the text seemed disguised. If it did, it was also scored without the disguise."""
     teacher_read: TeacherRead | None = None
-    """None where no teacher gave an opinion."""
+    """None if no teacher gave an opinion."""
     deferral_reason: DeferralReason | None = None
-    """None where no teacher was wanted."""
+    """None if no teacher was wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds; the slowest exchange of a request counts."""
+    """Seconds. The slowest exchange of a request counts."""
 
     queue_s: float
     inference_s: float
@@ -90,7 +90,7 @@ class Moderation:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The artifact as replies name it. sha256: of its manifest."""
+    """The artifact as named in replies. sha256: hash of its manifest."""
 
     name: str
     version: str

@@ -13,11 +13,11 @@ Floats = npt.NDArray[np.float64]
 
 
 LEAST_PROBABILITY: Final = 1e-9
-"""Probabilities nearer to 0 or 1 count as this far away: log-odds stay finite."""
+"""Probabilities are clipped to this distance from 0 and 1, so that log-odds stay finite."""
 
 
 def sigmoid(log_odds: float) -> float:
-    """In [0, 1]. log_odds: in nats. Split by sign so that neither branch overflows."""
+    """In [0, 1]. log_odds: in nats. Each sign has its own branch, so that neither overflows."""
     small = math.exp(-abs(log_odds))
     return 1.0 / (1.0 + small) if log_odds >= 0.0 else small / (1.0 + small)
 
@@ -35,7 +35,7 @@ def log_odds_of(probability: float) -> float:
 
 
 def log_odds(probabilities: Floats) -> Floats:
-    """(n,) float64 in nats: `log_odds_of` each."""
+    """(n,) float64 in nats: `log_odds_of` each probability."""
     inside = np.clip(probabilities, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
     return np.asarray(np.log(inside) - np.log1p(-inside), dtype=np.float64)
 
@@ -43,20 +43,24 @@ def log_odds(probabilities: Floats) -> Floats:
 class Calibration(BaseModel):
     """p = sigmoid(margin / temperature + bias), after Platt (1999) and Guo et al. (2017).
 
-    `bias` 0 is plain temperature scaling. With `temperature_unharmful` it is beta calibration
-    (Kull et al. 2017): p = sigmoid(softplus(margin) / temperature
-    - softplus(-margin) / temperature_unharmful + bias), which is the same where both are equal.
-    Fitted on the served graph: quantization moves margins, so the float model's values mislead.
+    A `bias` of 0 is plain temperature scaling. With `temperature_unharmful` it is beta calibration
+    (Kull et al. 2017): p = sigmoid(softplus(margin) / temperature - softplus(-margin) /
+    temperature_unharmful + bias). Both formulas agree where the two temperatures are equal. It is
+    fitted on the served graph, because quantization moves margins and values fitted on the float
+    model mislead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+    """Divides the margin; in beta calibration, its positive part."""
     bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
-    # Left out where there is none, so that readers without beta calibration read what has none.
+    """Added to the log-odds, in nats."""
+    # Omitted when null, so that readers without beta calibration can still read the policy.
     temperature_unharmful: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = Field(
         default=None, exclude_if=lambda value: value is None
     )
+    """Divides the negative part of the margin in beta calibration; null otherwise."""
 
 
 def harmful_margin(logits: npt.NDArray[np.floating]) -> Floats:
@@ -71,7 +75,7 @@ def harmful_probability(margins: Floats, calibration: Calibration) -> Floats:
 
 
 def harmful_log_odds(margins: Floats, calibration: Calibration) -> Floats:
-    """(n,) nats: the calibrated probability before the sigmoid. margins: (n,) in nats."""
+    """(n,) calibrated log-odds in nats, before the sigmoid. margins: (n,) in nats."""
     if calibration.temperature_unharmful is None:
         return margins / calibration.temperature + calibration.bias
     return (

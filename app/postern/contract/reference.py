@@ -1,4 +1,7 @@
-"""Where probabilities lay when the policy was fitted: what live traffic is compared with."""
+"""The distribution of probabilities when the policy was fitted.
+
+Live traffic is compared with it.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,14 @@ Mass = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
 class ProbabilityReference(BaseModel):
-    """A histogram over [0, 1]. masses: one more than edges; a bin holds its lower edge.
-
-    The mass of a bin is a number of exchanges, or their weight.
-    """
+    """A histogram of probabilities over [0, 1]."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     edges: tuple[Edge, ...]
+    """Inner edges of the bins, rising. A bin includes its lower edge."""
     masses: tuple[Mass, ...]
+    """Number or total weight of the exchanges in each bin; one more than edges."""
 
     @model_validator(mode="after")
     def _fits(self) -> ProbabilityReference:
@@ -38,16 +40,16 @@ class ProbabilityReference(BaseModel):
 
 
 def reference_of(probabilities: Floats, weights: Floats | None = None) -> ProbabilityReference:
-    """Tenths of equal mass; fewer where many probabilities are the same. probabilities: (n > 0,).
+    """Tenths of equal mass; fewer if many probabilities are equal. probabilities: (n > 0,).
 
-    Bins of equal width would leave nearly all of a confident student's mass in two of them.
+    Bins of equal width would put nearly all of a confident student's mass into two of them.
     """
     given = np.ones(len(probabilities)) if weights is None else weights
     order = np.argsort(probabilities, kind="stable")
     below = np.cumsum(given[order]) / given.sum()
     places = np.searchsorted(below, np.arange(1, _N_BINS) / _N_BINS)
     found = np.unique(probabilities[order][places])
-    # A first edge at the lowest probability would leave nothing below it.
+    # A first edge at the lowest probability would leave the bin below it empty.
     edges = found[found > probabilities.min()]
     masses = np.bincount(
         np.searchsorted(edges, probabilities, side="right"),

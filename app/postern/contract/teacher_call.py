@@ -1,6 +1,6 @@
 """The question to an OpenAI-compatible teacher as JSON, and the tokens of its reply.
 
-Labelling and serving ask with the same body and read with the same eyes.
+Labelling and serving write the same body and read the reply with the same function.
 """
 
 from __future__ import annotations
@@ -11,18 +11,14 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from postern.contract.exchange import Exchange
-from postern.contract.teacher_text import (
-    TOP_LOGPROBS,
-    TeacherTemplate,
-    TokenChoice,
-)
+from postern.contract.teacher_text import TOP_LOGPROBS, TeacherTemplate, TokenChoice
 
 Endpoint = Literal["completions", "chat", "conversation"]
 """Who writes what. `completions`: the whole prompt is ours. `chat`: the server's chat template puts
 its control tokens around our body. `conversation`: the server gets the turns alone, and the chat
 template of a guard model writes its own prompt around them."""
 
-# The chat template of Llama Guard 3 ends before the line breaks that precede an answer, and so the
+# The chat template of Llama Guard 3 ends before the line breaks that precede an answer, so the
 # model writes these first ("\n\nsafe").
 _LINE_BREAK_TOKENS: Final = 2
 
@@ -30,9 +26,9 @@ _LINE_BREAK_TOKENS: Final = 2
 def question(
     template: TeacherTemplate, exchange: Exchange, *, endpoint: Endpoint
 ) -> dict[str, Any]:
-    """The body of a call, less the name of the model.
+    """The body of a call, without the name of the model.
 
-    Raises ValueError for a conversation with a template whose models do not take one.
+    Raises ValueError for a conversation if the models of this template do not take one.
     """
     common = {"max_tokens": template.answer_tokens, "temperature": 0.0}
     if endpoint == "completions":
@@ -45,7 +41,7 @@ def question(
 
 
 def path_of(endpoint: Endpoint) -> Literal["completions", "chat/completions"]:
-    """Behind the base URL, without a slash before it."""
+    """The path behind the base URL, without a leading slash."""
     return "completions" if endpoint == "completions" else "chat/completions"
 
 
@@ -59,14 +55,15 @@ class _ChatToken(_TopLogprob):
 
 
 class Logprobs(BaseModel):
-    """Of a chat completion (`content`) or of a plain one (`tokens`, `top_logprobs`)."""
+    """Log-probabilities of a chat completion (`content`) or of a plain one (`tokens`,
+    `top_logprobs`)."""
 
     content: list[_ChatToken] | None = None
     tokens: list[str] | None = None
     top_logprobs: list[dict[str, float] | None] | None = None
 
     def choices(self) -> Iterator[TokenChoice]:
-        """One for each token that was written. Raises ValueError where the lists do not match."""
+        """One item for each token that was written. Raises ValueError if the lists do not match."""
         if self.content is not None:
             for one in self.content:
                 tops = {top.token: top.logprob for top in one.top_logprobs}
@@ -98,14 +95,14 @@ class _Usage(BaseModel):
 
 
 class Completion(BaseModel):
-    """A reply of `/chat/completions` or `/completions`; what nobody here reads is let be."""
+    """A reply of `/chat/completions` or `/completions`. Unused fields are ignored."""
 
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: _Usage | None = None
 
 
 def read_completion(content: Any) -> Completion:
-    """content: decoded JSON. Raises ValueError: another form."""
+    """Parse a reply. content: decoded JSON. Raises ValueError if it has another form."""
     try:
         found = Completion.model_validate(content, strict=True)
     except ValidationError as exc:
@@ -117,9 +114,9 @@ def read_completion(content: Any) -> Completion:
 
 
 def read_tokens(content: Any) -> tuple[TokenChoice, ...]:
-    """The written tokens with their log-probabilities; empty where the server gives none.
+    """The written tokens with their log-probabilities; empty if the server gives none.
 
-    content: decoded JSON. Raises ValueError: another form.
+    content: decoded JSON. Raises ValueError if it has another form.
     """
     logprobs = read_completion(content).choices[0].logprobs
     return () if logprobs is None else tuple(logprobs.choices())

@@ -1,11 +1,12 @@
-"""Teacher prompt, and what a teacher's reply says: pure, and shared by labelling and serving.
+"""Write a teacher's prompt, and read its reply. Labelling and serving share these functions.
 
-A template writes the whole prompt, control tokens included, for `/v1/completions` or a local
-model, so that one definition is golden-tested; where a server writes those tokens itself, `body`
-is the user's turn alone. The tokenizer adds the first token of a text (BOS) in either case.
+A template writes the whole prompt, control tokens included, for `/v1/completions` or a local model,
+so that one definition is tested against golden files. If a server writes those tokens itself,
+`body` gives the user's turn alone. In both cases the tokenizer adds the first token of the text
+(BOS).
 
-The text that is judged comes from users. `escape` breaks the control tokens of every known family
-and quotes lines that look like a heading of a template, so that text stays inside its place; and a
+The judged text comes from users. `escape` breaks the control tokens of every known family and
+quotes lines that look like a heading of a template, so that text cannot leave its place. The
 verdict is read from the tokens that the teacher wrote, never from the prompt.
 """
 
@@ -22,23 +23,24 @@ from postern.contract.exchange import Exchange
 from postern.contract.probability import sigmoid
 
 TEACHER_FORMAT: Final = 1
-"""Raise it when a template or `escape` changes: labels made under another one are not mixed."""
+"""Raise it when a template or `escape` changes: labels of different formats are not mixed."""
 
 TOP_LOGPROBS: Final = 20
-"""Alternatives asked for at each position: the most that OpenAI's API and vLLM's default allow."""
+"""Alternatives requested at each position: the most that OpenAI's API and vLLM's default allow."""
 
 _LEAST_VERDICT_MASS: Final = 0.5
-"""Below this share for both verdict words together, the teacher wanted to say something else."""
+"""If both verdict words together have less than this share, the teacher wanted to say something
+else."""
 _WIDEST_BOUND: Final = 0.02
-"""How far apart the bounds of a probability may lie, where one verdict word is missing."""
+"""Widest allowed interval for a probability if one verdict word is missing."""
 
-# White space around a word, also as byte-level and SentencePiece vocabularies write it.
+# White space around a word, including its spellings in byte-level and SentencePiece vocabularies.
 _AROUND: Final = string.whitespace + "▁ĠĊ"
 
 _LINE_BREAKS: Final = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# `<|...|>` is Llama 3, Phi, Qwen and WildGuard; words in angle brackets are Mistral, Gemma, the
-# sections of Llama Guard and our own tags; square brackets are Mistral. Every repetition is bound
-# or anchored, so that hostile text costs linear time.
+# Llama 3, Phi, Qwen and WildGuard use `<|...|>`. Mistral, Gemma, the sections of Llama Guard and
+# our own tags use words in angle brackets. Mistral also uses square brackets. Every repetition is
+# bounded or anchored, so that hostile text costs linear time.
 _CONTROL: Final = re.compile(
     r"<(?=\|)|(?<=\|)>"
     r"|<(?=[ \t]{0,4}/?[ \t]{0,4}(?:"
@@ -61,7 +63,8 @@ _HEADING: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TokenChoice:
-    """One position of a reply: the token written, and the log-probabilities of the likeliest."""
+    """One position of a reply: the written token, and the log-probabilities of the likeliest
+    tokens."""
 
     token: str
     top: Mapping[str, float]
@@ -69,28 +72,28 @@ class TokenChoice:
 
 @dataclass(frozen=True, slots=True)
 class TeacherTemplate:
-    """How a family of guard models is asked, and which two words it answers with."""
+    """How to ask a family of guard models, and the two words that it answers with."""
 
     name: str
     write: Callable[[str, str | None], str]
     """(prompt, response), both escaped -> body of the user's turn."""
     before: str
-    """Control tokens before the body; without the BOS, which the tokenizer adds."""
+    """Control tokens before the body, without the BOS, which the tokenizer adds."""
     after: str
     harmful_word: str
     unharmful_word: str
     answer_tokens: int
-    """Tokens to ask for; the verdict lies among them."""
+    """Tokens to ask for. The verdict is among them."""
     prompt_heading: str | None = None
-    """The heading after which the verdict stands; None: the first word is the verdict."""
+    """Heading after which the verdict stands. None: the first word is the verdict."""
     response_heading: str | None = None
     takes_turns: bool = False
-    """The chat template that these models come with writes the prompt around bare turns."""
+    """The chat template of these models writes the prompt around bare turns."""
 
     def turns(self, exchange: Exchange) -> list[dict[str, str]]:
-        """Messages, for servers whose guard model writes the whole prompt around them.
+        """Messages for servers whose guard model writes the whole prompt around them.
 
-        Raises ValueError where such a model does not exist.
+        Raises ValueError if no such model exists.
         """
         if not self.takes_turns:
             raise ValueError(f"no chat template writes the prompt of {self.name}")
@@ -105,13 +108,13 @@ class TeacherTemplate:
         return self.write(escape(exchange.prompt), response)
 
     def prompt(self, exchange: Exchange) -> str:
-        """The whole prompt as it is tokenized, less its first token (BOS)."""
+        """The whole prompt as it is tokenized, without its first token (BOS)."""
         return self.before + self.body(exchange) + self.after
 
     def probability(
         self, reply: Sequence[TokenChoice], exchange: Exchange, *, temperature: float = 1.0
     ) -> float | None:
-        """Harmful probability that a reply gives, or None: cannot tell.
+        """Harmful probability according to a reply, or None if it cannot be told.
 
         reply: the tokens that the teacher wrote. Softmax over the two verdict words at
         `temperature` > 0 (HarmAug, section 3). Raises ValueError for any other temperature.
@@ -128,10 +131,10 @@ class TeacherTemplate:
 
 
 def escape(text: str) -> str:
-    """Text of a user, so that no part of it is a control token or a heading of a template.
+    """Escape user text, so that no part of it is a control token or a heading of a template.
 
-    A space goes behind or before the bracket of each control token; lines that begin like a heading
-    are quoted with "> ". All else stays as it is, line breaks too.
+    Adds a space inside the bracket of each control token, and quotes with "> " each line that
+    begins like a heading. Everything else stays as it is, line breaks included.
     """
     text = _LINE_BREAKS.sub("\n", text)
     text = _CONTROL.sub(lambda found: f" {found[0]}" if found[0] == ">" else f"{found[0]} ", text)
@@ -139,7 +142,8 @@ def escape(text: str) -> str:
 
 
 def _verdict_position(reply: Sequence[TokenChoice], heading: str | None) -> int | None:
-    """Index of the token that begins the verdict: the first with visible text, after `heading`."""
+    """Index of the token that begins the verdict: the first one with visible text after
+    `heading`."""
     written = ""
     begun = heading is None
     for index, choice in enumerate(reply):
@@ -155,13 +159,18 @@ def _verdict_position(reply: Sequence[TokenChoice], heading: str | None) -> int 
 def _two_words(
     top: Mapping[str, float], harmful: str, unharmful: str, *, temperature: float
 ) -> float | None:
-    """Softmax over the two words; with one missing, a bound where it is tight enough."""
+    """Softmax over the two words.
+
+    If one is missing, a bound on it, provided that it is tight enough.
+    """
     logps = {word: _logp_of(word, top) for word in (harmful, unharmful)}
     mass = sum(math.exp(logp) for logp in logps.values() if logp is not None)
-    if not _LEAST_VERDICT_MASS <= mass <= 1.01:  # also NaN; 1.01: rounding of servers
+    # also catches NaN; 1.01 allows for rounding by servers
+    if not _LEAST_VERDICT_MASS <= mass <= 1.01:
         return None
     if None in logps.values():
-        # The missing word is less likely than all that are listed, and than all that is left.
+        # The missing word is less likely than every listed token, and than all of the unlisted
+        # mass.
         left = max(0.0, 1.0 - sum(math.exp(logp) for logp in top.values()))
         bound = min(min(top.values()), math.log(left) if left > 0 else -math.inf)
         logps = {word: bound if logp is None else logp for word, logp in logps.items()}
@@ -171,7 +180,7 @@ def _two_words(
 
 
 def _logp_of(word: str, top: Mapping[str, float]) -> float | None:
-    """Log of the summed probability of the tokens that spell the word, in any case."""
+    """Log of the total probability of the tokens that spell the word, in any case."""
     found = [logp for token, logp in top.items() if token.strip(_AROUND).casefold() == word]
     if not found:
         return None
@@ -268,8 +277,8 @@ def _yes_no(prompt: str, response: str | None) -> str:
 TEMPLATES: Final[Mapping[str, TeacherTemplate]] = {
     template.name: template
     for template in (
-        # The two line breaks at the end are what the model writes before its verdict; the authors
-        # of HarmAug append them as well.
+        # The model writes two line breaks before its verdict. The authors of HarmAug append them
+        # too.
         TeacherTemplate(
             name="llama-guard-3",
             write=_llama_guard_3,

@@ -1,7 +1,7 @@
 """Exchange -> segments: the one definition of how text is written before it is tokenized.
 
-Training and serving both call `segments`. Whoever changes what it returns raises `TEXT_FORMAT`;
-an artifact trained on another format does not load.
+Training and serving both call `segments`. Whoever changes its output must raise `TEXT_FORMAT`: an
+artifact trained on another format does not load.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ def _ranges(*bounds: tuple[int, int]) -> list[int]:
     return [point for first, last in bounds for point in range(first, last + 1)]
 
 
-# Invisible characters carry hidden text past a reader. Unicode tags spell ASCII that language
-# models read, so they become that ASCII; the others would only break words apart, so they go.
+# Invisible characters carry hidden text past a human reader. Unicode tags spell ASCII that language
+# models can read, so they become that ASCII. The others would only split words, so they are
+# removed.
 _INVISIBLE: Final[dict[int, str | None]] = {
     **dict.fromkeys(_ranges((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x9F)), " "),  # controls
     **dict.fromkeys(
@@ -54,19 +55,19 @@ _INVISIBLE: Final[dict[int, str | None]] = {
 
 _WHITE_SPACE: Final = re.compile(r"\s+")
 
-# WordPiece turns a word of more than 100 characters into a single [UNK]: text joined without
-# spaces would be invisible to the model. Cut such runs so that their pieces are read.
+# WordPiece turns a word of more than 100 characters into a single [UNK], so text joined without
+# spaces would be invisible to the model. Such runs are cut, so that the model reads their pieces.
 _LONG_RUN: Final = re.compile(r"(\w{80})(?=\w)")
 
 
-# Of the accents heaped on one letter, as many are read as in Unicode's stream-safe format (UAX #15,
-# section 13). NFKC sorts each heap in quadratic time: 100,000 of them took a minute.
+# Keep as many combining marks per letter as Unicode's stream-safe format (UAX #15, section 13)
+# does. NFKC sorts each run of marks in quadratic time: 100,000 of them took a minute.
 _MAX_MARKS: Final = 30
 
 
 @functools.cache
 def _heaped_marks() -> re.Pattern[str]:
-    """A run of combining characters that is longer than `_MAX_MARKS`, in two groups."""
+    """A run of combining characters longer than `_MAX_MARKS`, in two groups."""
     candidates = map(chr, range(0x300, 0x1F000))
     marks = "".join(
         mark
@@ -78,7 +79,7 @@ def _heaped_marks() -> re.Pattern[str]:
 
 
 def nfkc(text: str) -> str:
-    """NFKC in linear time: of accents heaped on one letter, the first few."""
+    """NFKC in linear time: only the first few combining marks of a letter are kept."""
     if not text.isascii():
         text = _heaped_marks().sub(r"\1", text)
     return unicodedata.normalize("NFKC", text)
@@ -121,15 +122,15 @@ def normalize(text: str) -> str:
     """
     text = nfkc(text)
     text = text.translate(_INVISIBLE)
-    text = nfkc(text)  # removal can bring combinable characters together
+    text = nfkc(text)  # removal can bring characters together that NFKC then combines
     text = _WHITE_SPACE.sub(" ", text).strip()
     return _LONG_RUN.sub(r"\1 ", text)
 
 
 def segments(exchange: Exchange) -> tuple[str] | tuple[str, str]:
-    """(prompt,) or (prompt, response), normalized.
+    """Normalized (prompt,) or (prompt, response).
 
-    Raises EmptyPrompt when nothing visible is left of the prompt.
+    Raises EmptyPrompt if nothing visible is left of the prompt.
     """
     prompt = normalize(exchange.prompt)
     if not prompt:
@@ -137,3 +138,14 @@ def segments(exchange: Exchange) -> tuple[str] | tuple[str, str]:
     if exchange.response is None:
         return (prompt,)
     return (prompt, normalize(exchange.response))
+
+
+_SLICE: Final = 256
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything is left of a text when it is normalized.
+
+    Without normalizing all of it: that multiplies some characters, and is done where it is bounded.
+    """
+    return any(normalize(text[at : at + _SLICE]) for at in range(0, len(text), _SLICE))

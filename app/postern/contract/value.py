@@ -1,9 +1,9 @@
-"""`value` deferral: what asking the teacher is expected to gain.
+"""`value` deferral: the expected gain of asking the teacher.
 
-The student's graph has a further output: linear functions of the state that feeds its classifier,
-which say how likely the teacher is to put a wrong verdict right, and how likely to spoil a right
-one; each for verdicts of unharmful and of harmful. Here they meet what the graph cannot know: the
-slice, and how far the threshold is. No I/O.
+The student's graph has a further output: linear functions of the state that feeds its classifier.
+They estimate how likely the teacher is to correct a wrong verdict and how likely it is to spoil a
+right one, separately for unharmful and harmful verdicts. This module combines them with what the
+graph cannot know: the slice and the distance from the threshold. No I/O.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ Ints = npt.NDArray[np.int64]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 VALUE_OUTPUT: Final = "value"
-"""The name of the output in the graph, (n, 4) float32."""
+"""Name of the output in the graph, (n, 4) float32."""
 VALUE_COLUMNS: Final = 4
-"""Repair where the student says unharmful, repair where harmful, harm where unharmful, where
-harmful."""
+"""Repair if the student says unharmful, repair if harmful; harm if unharmful, harm if harmful."""
 
 
 class _Frozen(BaseModel):
@@ -34,8 +33,8 @@ class _Frozen(BaseModel):
 class Chance(_Frozen):
     """Log-odds of one event: output + bias + slope * distance.
 
-    Each pair: below the threshold, and from the threshold on. The distance is that between
-    probability and threshold, in nats of log-odds.
+    Each pair holds the value below the threshold and the value from the threshold on. The distance
+    is that between probability and threshold, in nats of log-odds.
     """
 
     bias: tuple[Finite, Finite]
@@ -43,21 +42,21 @@ class Chance(_Frozen):
 
 
 class ValueHead(_Frozen):
-    """Of one slice. With outputs of 0 it is a band around the threshold."""
+    """The value head of one slice. With outputs of 0 it is a band around the threshold."""
 
     repair: Chance
-    """The student is wrong, and student and teacher together are right."""
+    """The student is wrong, but student and teacher together are right."""
     harm: Chance
-    """The student is right, and both together are wrong."""
+    """The student is right, but student and teacher together are wrong."""
     threshold: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-    """The teacher is asked from this gain on."""
+    """Gain from which the teacher is asked."""
 
     def gains(
         self, outputs: npt.NDArray[np.floating], probabilities: Floats, thresholds: Floats
     ) -> Floats:
-        """(n,) in [-1, 1]: right verdicts that asking is expected to gain, for each exchange.
+        """(n,) in [-1, 1]: expected gain of asking about each exchange, in right verdicts.
 
-        outputs: (n, 4), of the graph; probabilities, thresholds: (n,) in [0, 1].
+        outputs: (n, 4), from the graph; probabilities, thresholds: (n,) in [0, 1].
         """
         side, distance = sides_and_distances(probabilities, thresholds)
         place = np.arange(len(side))
@@ -70,11 +69,12 @@ class ValueHead(_Frozen):
         return chance(self.repair, 0) - chance(self.harm, 2)
 
     def wants_teacher(self, gain: float) -> bool:
-        """Whether an exchange with this gain is put to the teacher."""
+        """Tell whether an exchange with this gain goes to the teacher."""
         return gain >= self.threshold
 
 
 def sides_and_distances(probabilities: Floats, thresholds: Floats) -> tuple[Ints, Floats]:
-    """(n,) 1 from the threshold on, else 0; and (n,) how far it is, >= 0, in nats of log-odds."""
+    """(n,) 1 from the threshold on, else 0; and (n,) distance from it, >= 0, in nats of
+    log-odds."""
     side = np.asarray(probabilities >= thresholds, dtype=np.int64)
     return side, np.abs(log_odds(probabilities) - log_odds(thresholds))

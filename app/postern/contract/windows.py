@@ -1,4 +1,4 @@
-"""What stands between tokenizer and model: windows of token ids, and their padding."""
+"""Windows of token ids and their padding: what the tokenizer gives to the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One forward pass' worth. ids, type_ids: (length,) int64, special tokens included."""
+    """Input of one forward pass. ids, type_ids: (length,) int64, special tokens included."""
 
     ids: Ids
     type_ids: Ids
@@ -28,21 +28,21 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """An exchange ready for the model. tokens: of text, special ones not counted."""
+    """An exchange ready for the model. tokens: of text; special ones are not counted."""
 
     windows: tuple[Window, ...]
     tokens: int
     prompt_tokens: int
-    """0: the tokenizer saw nothing in the prompt, so there is nothing to judge."""
+    """0 means that the tokenizer saw nothing in the prompt, so there is nothing to judge."""
     spans: tuple[tuple[Span, ...], ...] = ()
-    """Of each window: what it holds of each segment. Empty where there is but one window."""
+    """What each window holds of each segment. Empty if there is only one window."""
 
 
 _MULTIPLE_OF: Final = 8
 
 
 def padded_length(longest: int, *, multiple_of: int = _MULTIPLE_OF) -> int:
-    """Tokens that each window of a batch is computed as, where the longest has `longest`."""
+    """Padded length of each window in a batch whose longest window has `longest` tokens."""
     return -(-longest // multiple_of) * multiple_of
 
 
@@ -51,7 +51,7 @@ def pad(
 ) -> tuple[Ids, Ids, Ids]:
     """(ids, attention_mask, type_ids), each (n, longest) int64, rounded up to `multiple_of`.
 
-    Padding lies on the right under a zero mask.
+    Padding is on the right, under a zero mask.
     """
     longest = padded_length(max(window.length for window in windows), multiple_of=multiple_of)
     ids = np.full((len(windows), longest), pad_id, dtype=np.int64)

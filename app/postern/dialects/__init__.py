@@ -1,1 +1,1 @@
-"""Other systems' wire shapes <-> contract; one file each. They know no more of us than that."""
+"""Converts the wire formats of other systems to and from the contract, one file each."""

@@ -1,4 +1,4 @@
-"""What all dialects share: reading a body into a model, and telling a verdict in plain data."""
+"""Shared by all dialects: read a body into a model, and express a verdict as plain data."""
 
 from __future__ import annotations
 
@@ -7,34 +7,36 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from postern.contract.decision import (
-    DecidedBy,
-    Probability,
-)
+from postern.contract.decision import DecidedBy, Probability
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged
+from postern.contract.text import is_visible
 from postern.http.bodies import refusal_of
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
 class VerdictOut(BaseModel):
-    """Postern's own verdict on one exchange, beside what the dialect has words for."""
+    """Postern's own verdict on one exchange, for what the dialect has no field for."""
 
     harmful: bool
-    probability: Probability = Field(description="Calibrated probability that it is harmful.")
+    probability: Probability = Field(
+        description="Calibrated probability that the exchange is harmful."
+    )
     threshold: Probability
     deferral_band: tuple[Probability, Probability]
     decided_by: DecidedBy
     deferred: bool
-    degraded: bool = Field(description="A teacher was wanted and gave nothing; the policy decided.")
+    degraded: bool = Field(
+        description="The teacher was wanted and gave nothing, so the artifact's policy decided."
+    )
     tokens: int
     windows: int
 
 
 def verdict_fields(judged: Judged) -> dict[str, Any]:
-    """Plain data of the shape of VerdictOut."""
+    """A verdict as plain data in the shape of VerdictOut."""
     verdict = judged.verdict
     low, high = verdict.deferral_band
     return {
@@ -51,7 +53,7 @@ def verdict_fields(judged: Judged) -> dict[str, Any]:
 
 
 def read_body(model: type[Body], body: bytes, *parts: type[BaseModel]) -> Body:
-    """The body as a model. parts: models inside of it, whose field names an error may repeat.
+    """Parse the body as a model. parts: nested models whose field names an error may repeat.
 
     Raises MalformedBody, BodyMismatch.
     """
@@ -64,15 +66,15 @@ def read_body(model: type[Body], body: bytes, *parts: type[BaseModel]) -> Body:
 
 
 def exchanges_of(texts: Iterable[str], *, prompt: str | None = None) -> tuple[Exchange, ...]:
-    """Each text that is not blank: alone, or as a response to the prompt where there is one.
+    """One exchange per visible text: alone, or as a response to the prompt if there is one.
 
-    For dialects that hand over all parts of a message, blank ones among them. Raises
-    NothingToJudge when all are blank: an empty bag is an error, never a pass.
+    For dialects that send all parts of a message, including blank ones. Raises NothingToJudge if
+    all are blank: an empty list is an error, never a pass.
     """
     exchanges = tuple(
         Exchange(text) if prompt is None else Exchange(prompt, text)
         for text in texts
-        if text.strip()
+        if is_visible(text)
     )
     if not exchanges:
         raise NothingToJudge

@@ -1,8 +1,8 @@
 """LiteLLM's generic guardrail, `POST /beta/litellm_basic_guardrail_api`, <-> contract.
 
-LiteLLM sends every text of a request, or of the answer to it, and does what `action` says. It has
-no error shape of its own: it looks at the status alone, and lets nothing pass on an error unless it
-is told to.
+LiteLLM sends every text of a request or of its answer, and follows the `action` in the reply. It
+has no error format of its own: it looks only at the status, and blocks on an error unless
+configured otherwise.
 """
 
 from __future__ import annotations
@@ -16,24 +16,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
-from postern.dialects.bodies import (
-    VerdictOut,
-    exchanges_of,
-    read_body,
-    verdict_fields,
-)
+from postern.contract.text import is_visible
+from postern.dialects.bodies import VerdictOut, exchanges_of, read_body, verdict_fields
 from postern.http.bodies import Text
 
-# End users read it: no score, which would tell an attacker how close the next attempt is.
+# End users read this text. It contains no score, which would tell an attacker how close the next
+# attempt is.
 HARMFUL_REASON = "Postern judged this content harmful."
 IMAGES_REASON = "Postern cannot judge images, so content with images is not let through."
 
 
 class GuardrailIn(BaseModel):
-    """What LiteLLM sends. Fields that say who asks are ignored, and so are those of new releases.
+    """The request that LiteLLM sends. Fields about the caller and fields of newer releases are
+    ignored.
 
-    `additional_provider_specific_params` is one of these: LiteLLM merges what its own callers send
-    into it, and they must not choose how strictly they are judged.
+    So is `additional_provider_specific_params`: LiteLLM merges into it what its own callers send,
+    and they must not choose how strictly they are judged.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -42,23 +40,23 @@ class GuardrailIn(BaseModel):
     texts: tuple[Text, ...] | None = None
     images: tuple[Any, ...] | None = None
     tool_calls: tuple[Any, ...] | None = Field(
-        None, description="The arguments of each are judged like a text."
+        None, description="The arguments of each call are judged like a text."
     )
     structured_messages: tuple[dict[str, Any], ...] | None = Field(
-        None, description="With a response: its last user turns are the prompt of every text."
+        None, description="With a response, its last user turns are the prompt of every text."
     )
-    tools: Any = Field(None, description="Definitions by the application: not judged.")
+    tools: Any = Field(None, description="Definitions by the application; they are not judged.")
 
 
 class Guarded(NamedTuple):
-    """Exchanges to judge (none where images alone came), and whether images came with them."""
+    """Exchanges to judge (none if only images came), and whether there were images."""
 
     exchanges: tuple[Exchange, ...]
     has_images: bool
 
 
 def parse_guardrail(body: bytes) -> Guarded:
-    """Raises MalformedBody, BodyMismatch, NothingToJudge."""
+    """Parse a request. Raises MalformedBody, BodyMismatch, NothingToJudge."""
     given = read_body(GuardrailIn, body)
     texts = (*(given.texts or ()), *map(_arguments, given.tool_calls or ()))
     prompt = None
@@ -74,17 +72,24 @@ def parse_guardrail(body: bytes) -> Guarded:
 
 
 def _arguments(call: Any) -> str:
-    """The arguments of a tool call as text; all of a call of another shape, so none is missed."""
+    """The arguments of a tool call as text. A call of an unknown shape is used whole.
+
+    A call without arguments is judged by its name, because it has nothing else and a call that
+    cannot be judged is held back.
+    """
     function = call.get("function") if isinstance(call, Mapping) else None
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
-    if isinstance(arguments, str):
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if isinstance(arguments, str) and is_visible(arguments):
         return arguments
-    # Not orjson, which refuses numbers beyond 64 bits.
+    if isinstance(name, str) and (not arguments or isinstance(arguments, str)):
+        return name
+    # Not orjson, which refuses integers of more than 64 bits.
     return json.dumps(call if arguments is None else arguments, ensure_ascii=False)
 
 
 def _prompt_of(messages: Sequence[Mapping[str, Any]]) -> str | None:
-    """The user turns since the last answer, joined; None where no user has said anything."""
+    """The user turns since the last answer, joined; None if no user has spoken."""
     asked: list[str] = []
     answered = False
     for message in messages:
@@ -108,10 +113,12 @@ def _texts(content: Any) -> list[str]:
 
 
 class GuardrailVerdictsOut(BaseModel):
-    """For logs: LiteLLM itself does not read it."""
+    """Verdicts for logs; LiteLLM itself does not read them."""
 
-    results: list[VerdictOut] = Field(description="Of the texts that are not blank, in order.")
-    unjudged: list[Literal["images"]] = Field(description="What came and was not judged.")
+    results: list[VerdictOut] = Field(
+        description="Verdicts on the texts that are not blank, in order."
+    )
+    unjudged: list[Literal["images"]] = Field(description="Content that came but was not judged.")
 
 
 class GuardrailOut(BaseModel):
@@ -125,7 +132,7 @@ class GuardrailOut(BaseModel):
 def guardrail_reply(
     moderation: Moderation | None, asked: Guarded, *, images_pass: bool
 ) -> dict[str, Any]:
-    """Plain data of the shape of GuardrailOut.
+    """The reply as plain data in the shape of GuardrailOut.
 
     images_pass: the operator lets images through unjudged. Otherwise they are held back, and the
     reason says so instead of calling them harmful.

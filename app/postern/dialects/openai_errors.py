@@ -1,4 +1,5 @@
-"""OpenAI's error object: how every failure below `/v1/` looks, in the words its clients know."""
+"""OpenAI's error object, used for every failure below `/v1/`, with the codes that its clients
+know."""
 
 from __future__ import annotations
 
@@ -9,26 +10,22 @@ from pydantic import BaseModel, Field
 
 from postern.contract import errors
 from postern.contract.errors import PosternError
-from postern.http.errors import (
-    ErrorShape,
-    Failure,
-    failure_of,
-)
+from postern.http.errors import ErrorShape, Failure, failure_of
 
-# What OpenAI itself says where it has the same failure; every other code is our slug in its
-# spelling, so that no kind of failure shares its code with another.
+# OpenAI's own code for the failures that it also has. Every other code is our slug in OpenAI's
+# spelling, so that no two kinds of failure share a code.
 _OPENAI_CODES: Final = {"unauthorized": "invalid_api_key", "not-found": "unknown_url"}
 
 
 class OpenAiErrorBody(BaseModel):
-    """What went wrong."""
+    """Description of the failure."""
 
     message: str
     type: str = Field(
         description="`invalid_request_error`, `authentication_error`, `rate_limit_error` or "
         "`server_error`."
     )
-    param: str | None = Field(None, description="The field of the body that does not match.")
+    param: str | None = Field(None, description="Field of the body that does not match.")
     code: str | None = Field(None, description="Stable name of the kind of failure, for programs.")
 
 
@@ -39,7 +36,7 @@ class OpenAiErrorOut(BaseModel):
 
 
 def openai_error(failure: Failure) -> dict[str, Any]:
-    """The object with exactly OpenAI's four fields: message, type, param, code."""
+    """An error object with exactly OpenAI's four fields: message, type, param, code."""
     slug = failure.problem.slug
     return {
         "error": {
@@ -52,7 +49,7 @@ def openai_error(failure: Failure) -> dict[str, Any]:
 
 
 def openai_error_of(error: PosternError) -> dict[str, Any]:
-    """The same for an error that travels inside of a stream, where no status can follow."""
+    """The same object for an error inside a stream, where no status can follow."""
     return openai_error(failure_of(error, request_id=""))
 
 
@@ -70,4 +67,5 @@ def _param(error: PosternError | None) -> str | None:
     return None
 
 
-OPENAI_SHAPE = ErrorShape("application/json", "OpenAiErrorOut", openai_error)
+# OpenAI answers 400 to whatever is wrong with a body, and its clients raise BadRequestError for it.
+OPENAI_SHAPE = ErrorShape("application/json", "OpenAiErrorOut", openai_error, {422: 400})

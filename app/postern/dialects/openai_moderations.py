@@ -1,8 +1,8 @@
 """OpenAI's `POST /v1/moderations` <-> contract.
 
-The student knows harmful from unharmful and no categories. So every category is reported as judged
-on no input at all (`category_applied_input_types` is empty), false and 0; `flagged` and the
-`postern` object say what was judged. A score for a category is never invented.
+The student knows harmful from unharmful but no categories. So every category is reported as false
+and 0, applied to no input at all (`category_applied_input_types` is empty). `flagged` and the
+`postern` object carry the verdict. A score for a category is never invented.
 """
 
 from __future__ import annotations
@@ -14,16 +14,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Identity,
-    Judged,
-    Moderation,
-)
-from postern.dialects.bodies import (
-    VerdictOut,
-    read_body,
-    verdict_fields,
-)
+from postern.contract.moderation import Identity, Judged, Moderation
+from postern.dialects.bodies import VerdictOut, read_body, verdict_fields
 from postern.http.bodies import Text
 
 CATEGORIES: Final = (
@@ -48,14 +40,14 @@ class _In(BaseModel):
 
 
 class TextPart(_In):
-    """Text of a multi-modal input."""
+    """A text in a multi-modal input."""
 
     type: Literal["text"]
     text: Text
 
 
 class ImagePart(_In):
-    """An image of a multi-modal input: understood, and refused."""
+    """An image in a multi-modal input: recognized, and refused."""
 
     type: Literal["image_url"]
     image_url: Any
@@ -65,7 +57,7 @@ Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
 def _form_of(value: Any) -> str:
-    """The form that an input is read as; its errors are then of this form alone."""
+    """The form in which an input is parsed. Its errors then refer to this form alone."""
     if isinstance(value, list):
         return "parts" if value and isinstance(value[0], Mapping) else "many"
     return "one"
@@ -84,12 +76,12 @@ class ModerationIn(_In):
 
     input: Input
     model: Text | None = Field(
-        None, description="Any name is taken; the reply names the model that answered."
+        None, description="Any name is accepted; the reply names the model that answered."
     )
 
 
 def parse_moderation(body: bytes) -> tuple[Exchange, ...]:
-    """One exchange for each result: a string, each of several, or all text parts together.
+    """One exchange per result: a string, each of several strings, or all text parts together.
 
     Raises MalformedBody, BodyMismatch, UnsupportedContent.
     """
@@ -104,13 +96,13 @@ def parse_moderation(body: bytes) -> tuple[Exchange, ...]:
         (parts if isinstance(one, TextPart) else texts).append(
             one.text if isinstance(one, TextPart) else one
         )
-    if parts:  # one input, as with OpenAI: what is harmful only when put together is seen
+    if parts:  # one input, as with OpenAI: parts may be harmful only in combination
         texts = ["\n".join(parts)]
     return tuple(map(Exchange, texts))
 
 
 class ModerationResultOut(BaseModel):
-    """OpenAI's result; `postern` is our own addition, which its clients hand through."""
+    """OpenAI's result. `postern` is our own addition; OpenAI's clients keep it."""
 
     flagged: bool
     categories: dict[str, bool] = Field(description="All false: categories are not judged.")
@@ -132,7 +124,7 @@ class ModerationOut(BaseModel):
 def moderation_reply(
     moderation: Moderation, *, request_id: str, identity: Identity
 ) -> dict[str, Any]:
-    """Plain data of the shape of ModerationOut."""
+    """The reply as plain data in the shape of ModerationOut."""
     return {
         "id": f"modr-{request_id}",
         "model": f"{identity.name}-{identity.version}",

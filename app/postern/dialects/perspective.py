@@ -1,8 +1,8 @@
 """Perspective's `POST /v1alpha1/comments:analyze` <-> contract.
 
-The student judges one thing: harm. `HARMFUL` is that under its own name; `TOXICITY`, which nearly
-every caller asks for, is answered with the same number. All other attributes are refused: a score
-for insults or profanity would be invented.
+The student judges one thing: harm. `HARMFUL` reports it under its own name. `TOXICITY`, which
+nearly every caller asks for, reports the same number. All other attributes are refused: a score for
+insults or profanity would be invented.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
 from postern.dialects.bodies import read_body
 from postern.http.bodies import Text
-from postern.http.errors import (
-    ErrorShape,
-    Failure,
-)
+from postern.http.errors import ErrorShape, Failure
 
 ATTRIBUTES: Final = ("TOXICITY", "HARMFUL")
 
@@ -37,29 +34,29 @@ class CommentIn(_In):
 
 
 class AttributeIn(_In):
-    """How an attribute is to be answered."""
+    """Options for one attribute."""
 
     scoreType: Literal["PROBABILITY", "SCORE_TYPE_UNSPECIFIED"] = "PROBABILITY"
     scoreThreshold: Annotated[float, Field(ge=0.0, le=1.0)] | None = Field(
-        None, description="A score below it is left out of the reply."
+        None, description="Scores below it are left out of the reply."
     )
 
 
 class AnalyzeIn(_In):
-    """A comment and the attributes to score; what follows them changes nothing here."""
+    """A comment and the attributes to score. All other fields have no effect here."""
 
     comment: CommentIn
     requestedAttributes: Annotated[dict[Text, AttributeIn], Field(min_length=1, max_length=100)] = (
         Field(description="`TOXICITY` or `HARMFUL`: both are the probability of harm.")
     )
     languages: tuple[Text, ...] = ()
-    context: Any = Field(None, description="Not read, as it was not by the original.")
-    doNotStore: bool = Field(False, description="Nothing is ever stored.")
-    clientToken: Text | None = Field(None, description="Returned as it came.")
+    context: Any = Field(None, description="Ignored, as it was by the original.")
+    doNotStore: bool = Field(False, description="Ignored: nothing is ever stored.")
+    clientToken: Text | None = Field(None, description="Returned unchanged.")
     sessionId: Text | None = None
     communityId: Text | None = None
     spanAnnotations: bool = Field(
-        False, description="Not given: only the text as a whole has a score."
+        False, description="Ignored: only the text as a whole has a score."
     )
 
 
@@ -71,7 +68,7 @@ class Analyze(NamedTuple):
 
 
 def parse_analyze(body: bytes) -> Analyze:
-    """Raises MalformedBody, BodyMismatch, UnsupportedContent."""
+    """Parse a request. Raises MalformedBody, BodyMismatch, UnsupportedContent."""
     given = read_body(AnalyzeIn, body, CommentIn, AttributeIn)
     if not set(given.requestedAttributes) <= set(ATTRIBUTES):
         known = ", ".join(ATTRIBUTES)
@@ -92,12 +89,12 @@ class AnalyzeOut(BaseModel):
     """Perspective's reply."""
 
     attributeScores: dict[str, AttributeScoreOut]
-    languages: list[str] | None = Field(None, description="As they came, where any came.")
+    languages: list[str] | None = Field(None, description="As in the request, if it gave any.")
     clientToken: str | None = None
 
 
 def analyze_reply(moderation: Moderation, asked: Analyze) -> dict[str, Any]:
-    """Plain data of the shape of AnalyzeOut."""
+    """The reply as plain data in the shape of AnalyzeOut."""
     value = round(moderation.judged[0].verdict.probability, 6)
     given = asked.given
     scores = {
@@ -112,7 +109,7 @@ def analyze_reply(moderation: Moderation, asked: Analyze) -> dict[str, Any]:
     }
 
 
-# Google's canonical codes, by status; whatever is left is a fault of the request.
+# Google's canonical codes, by status. All other statuses are faults of the request.
 _CODES: Final[Mapping[int, str]] = {
     401: "UNAUTHENTICATED",
     404: "NOT_FOUND",
@@ -124,7 +121,7 @@ _CODES: Final[Mapping[int, str]] = {
 
 
 class GoogleErrorBody(BaseModel):
-    """What went wrong."""
+    """Description of the failure."""
 
     code: int
     message: str
@@ -139,7 +136,8 @@ class GoogleErrorOut(BaseModel):
 
 
 def google_error(failure: Failure) -> dict[str, Any]:
-    """Plain data of the shape of GoogleErrorOut; `reason` is our slug in Google's spelling."""
+    """The error as plain data in the shape of GoogleErrorOut; `reason` is our slug in Google's
+    spelling."""
     slug = failure.problem.slug
     details: list[dict[str, Any]] = [
         {
@@ -148,7 +146,7 @@ def google_error(failure: Failure) -> dict[str, Any]:
             "domain": "postern",
         }
     ]
-    if slug == "empty-prompt":  # the one kind that Perspective's clients look for by name
+    if slug == "empty-prompt":  # the only kind that Perspective's clients look for by name
         kind = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
         details.insert(0, {"@type": kind, "errorType": "COMMENT_EMPTY"})
     status = failure.problem.status

@@ -9,16 +9,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, Ta
 
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Judged,
-    Moderation,
-)
+from postern.contract.moderation import Judged, Moderation
 from postern.dialects.bodies import read_body
 from postern.http.bodies import Text
-from postern.http.errors import (
-    ErrorShape,
-    Failure,
-)
+from postern.http.errors import ErrorShape, Failure
 
 _Sequence = Annotated[tuple[Text, ...], Field(min_length=1, max_length=2)]
 
@@ -32,7 +26,7 @@ def _form_of(value: Any) -> str:
 class PredictIn(BaseModel):
     """A text, a pair, or a batch of lists that each hold a text or a pair.
 
-    Other fields are ignored, as they are by the original.
+    Other fields are ignored, as in the original.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -44,9 +38,9 @@ class PredictIn(BaseModel):
         Discriminator(_form_of),
     ]
     truncate: StrictBool = Field(
-        False, description="Makes no difference: all of a long text is scored, in windows."
+        False, description="Has no effect: all of a long text is scored, in windows."
     )
-    raw_scores: StrictBool = Field(False, description="Refused when true: scores are calibrated.")
+    raw_scores: StrictBool = Field(False, description="Refused if true: scores are calibrated.")
 
 
 class Predict(NamedTuple):
@@ -57,7 +51,7 @@ class Predict(NamedTuple):
 
 
 def parse_predict(body: bytes) -> Predict:
-    """Raises MalformedBody, BodyMismatch, UnsupportedContent."""
+    """Parse a request. Raises MalformedBody, BodyMismatch, UnsupportedContent."""
     given = read_body(PredictIn, body)
     if given.raw_scores:
         raise UnsupportedContent("raw_scores is not supported: scores are calibrated probabilities")
@@ -81,7 +75,8 @@ PredictOut = list[PredictionOut] | list[list[PredictionOut]]
 
 
 def predict_reply(moderation: Moderation, asked: Predict) -> list[Any]:
-    """Plain data of the shape of PredictOut: the likelier label first, as with the original."""
+    """The reply as plain data in the shape of PredictOut: the likelier label first, as in the
+    original."""
     predictions = [_predictions(one) for one in moderation.judged]
     return predictions if asked.is_batch else predictions[0]
 
@@ -97,7 +92,7 @@ def _predictions(judged: Judged) -> list[dict[str, Any]]:
 
 TeiErrorType = Literal["unhealthy", "backend", "overloaded", "validation", "tokenizer", "empty"]
 
-# By slug, then by status; whatever is left is a fault of the request.
+# By slug, then by status. All others are faults of the request.
 _BY_SLUG: Final[Mapping[str, TeiErrorType]] = {"empty-prompt": "empty", "not-ready": "unhealthy"}
 _BY_STATUS: Final[Mapping[int, TeiErrorType]] = {
     429: "overloaded",
@@ -115,7 +110,7 @@ class TeiErrorOut(BaseModel):
 
 
 def tei_error(failure: Failure) -> dict[str, Any]:
-    """Plain data of the shape of TeiErrorOut."""
+    """The error as plain data in the shape of TeiErrorOut."""
     problem = failure.problem
     kind = _BY_SLUG.get(problem.slug) or _BY_STATUS.get(problem.status, "validation")
     return {"error": failure.message, "error_type": kind}

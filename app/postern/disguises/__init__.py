@@ -1,1 +1,1 @@
-"""How text can be disguised, and what it says without: pure, in linear time, one file a family."""
+"""Kinds of disguised text and how to undo them: no I/O, in linear time, one file per family."""

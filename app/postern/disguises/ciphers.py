@@ -1,4 +1,4 @@
-"""English written in rot13 or backwards, found by its commonest words."""
+"""English in rot13 or written backwards, detected by its commonest words."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _BACKWARDS: Final = frozenset(map(_reversed, COMMON)) - COMMON
 
 
 def from_rot13(text: str) -> str | None:
-    """The text with its part in rot13 put back, or None where there is none."""
+    """The text with its rot13 part decoded, or None if there is none."""
     return _undone(text, _rot13, _IN_ROT13)
 
 
 def from_reversed(text: str) -> str | None:
-    """The text with its part that runs backwards turned round, or None where there is none."""
+    """The text with its backward part reversed, or None if there is none."""
     return _undone(text, _reversed, _BACKWARDS)
 
 
 def _undone(text: str, undo: Callable[[str], str], disguised: frozenset[str]) -> str | None:
-    """Undoes the stretch with the most words that are common once undone, and only then."""
+    """Undo the stretch with the most words that become common, and only that one."""
     seen = [word for word in _WORD.findall(text.lower()) if word in disguised]
     if len(seen) < _LEAST_HITS or len(set(seen)) < _LEAST_DISTINCT:
         return None
@@ -57,7 +57,7 @@ def _undone(text: str, undo: Callable[[str], str], disguised: frozenset[str]) ->
     first, last, hits = _best_run(evidence)
     if hits < _LEAST_HITS:
         return None
-    # Rare words around it belong to it until a common word says otherwise.
+    # Rare words around it belong to it until a common word shows otherwise.
     while first > 0 and evidence[first - 1] >= 0:
         first -= 1
     while last + 1 < len(words) and evidence[last + 1] >= 0:
@@ -73,7 +73,7 @@ def _evidence(word: str, disguised: frozenset[str]) -> int:
 
 
 def _best_run(evidence: list[int]) -> tuple[int, int, int]:
-    """(first, last, sum) of the run of the largest sum; Kadane's algorithm."""
+    """(first, last, sum) of the run with the largest sum; Kadane's algorithm."""
     best, total, start = (0, -1, 0), 0, 0
     for index, value in enumerate(evidence):
         if total <= 0:

@@ -1,8 +1,8 @@
 """Text written in codes: character references, percent escapes, base32, binary, decimal codes.
 
-Each function gives the text with its encoded parts spelled out, or None where there are none. What
-every page or address holds (`&amp;`, `%20` in a link) is no disguise; nor are numbers that spell
-nothing.
+Each function gives the text with its encoded parts decoded, or None if there are none. Codes that
+every page or address contains (`&amp;`, `%20` in a link) are not a disguise; neither are numbers
+that spell nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ from typing import Final
 
 from postern.contract.text import nfkc
 from postern.disguises.ciphers import COMMON
-from postern.disguises.encodings import (
-    reads_like_text,
-    spelled_out,
-)
+from postern.disguises.encodings import reads_like_text, spelled_out
 
 _NUMERIC: Final = re.compile(r"&#(?:[xX][0-9A-Fa-f]{1,6}|[0-9]{1,7});?")
 _NAMED: Final = re.compile(r"&[A-Za-z][A-Za-z0-9]{1,31};")
@@ -50,9 +47,9 @@ _LETTER_SHARE: Final = 0.7
 
 
 def from_entities(text: str) -> str | None:
-    """Character references of HTML: `&#72;`, `&#x48;`, `&quest;`; letters, or signs that need none.
+    """HTML character references: `&#72;`, `&#x48;`, `&quest;`, for letters or signs that need none.
 
-    By the table of HTML 5 (`html.entities`). What HTML must escape does not count.
+    Uses the table of HTML 5 (`html.entities`). References that HTML requires do not count.
     """
     if "&" not in text:
         return None
@@ -73,7 +70,7 @@ def _is_letter(char: str) -> bool:
 def from_percent(text: str) -> str | None:
     """Percent escapes (RFC 3986) of words: `How%20do%20I`, `How+do+I%3F`.
 
-    Links hold some; theirs count only where they spell a sentence.
+    Links contain some; those count only if they spell a sentence.
     """
     if text.count("%") < _LEAST_ESCAPES:
         return None
@@ -95,7 +92,7 @@ def _percent_part(part: str) -> str | None:
 
 
 def common_words(text: str) -> int:
-    """How many of the commonest English words a text holds, each once."""
+    """Number of distinct common English words in a text."""
     return len(COMMON.intersection(word.lower() for word in _WORD.findall(text)))
 
 
@@ -115,7 +112,7 @@ def _base32_part(part: str) -> str | None:
 
 
 def from_binary(text: str) -> str | None:
-    """Bytes in eight binary digits, or characters in seven that stand apart."""
+    """Bytes as eight binary digits, or characters as seven that stand apart."""
     found = spelled_out(_BINARY, text, lambda part: _digits_part(part, _BYTE))
     return found or spelled_out(_BINARY_7, text, lambda part: _digits_part(part, _BYTE_7))
 

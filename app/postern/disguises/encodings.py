@@ -1,8 +1,8 @@
 """Text inside other text: base64, hexadecimal and percent escapes, Morse code.
 
-Each function gives the text with its encoded parts spelled out, or None where there are none. An
-encoded part counts only if it decodes to something that reads like text: identifiers, hashes and
-keys do not.
+Each function gives the text with its encoded parts decoded, or None if there are none. An encoded
+part counts only if it decodes to something that reads like text: identifiers, hashes and keys do
+not.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ def from_base64(text: str) -> str | None:
 
 
 def from_hex(text: str) -> str | None:
-    """Pairs of digits: plain, spaced, or as `\\x`, `0x`, `%`, `\\u00` and `&#x` write them."""
+    r"""Pairs of digits: plain, spaced, or written with `\x`, `0x`, `%`, `\u00` or `&#x`."""
     return spelled_out(_HEX, text, _hex_part)
 
 
 def from_morse(text: str) -> str | None:
-    """Dots and dashes in letters; `/`, `|`, line breaks and wide spaces part words."""
+    """Letters of dots and dashes; `/`, `|`, line breaks and wide spaces separate words."""
     return spelled_out(_MORSE_RUN, text, _morse_part)
 
 
 def spelled_out(
     pattern: re.Pattern[str], text: str, decode: Callable[[str], str | None]
 ) -> str | None:
-    """The text with what `decode` makes of each match in its place; None where it makes nothing."""
+    """The text with each match replaced by the result of `decode`; None if there is no result."""
     found = False
 
     def replace(match: re.Match[str]) -> str:

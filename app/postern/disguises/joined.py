@@ -1,7 +1,7 @@
 """Words without spaces between them: `#HowDoIKnit`, `how_do_i_knit_a_hat`, `#how #do #i #knit`.
 
-Names in programs and hashtags of posts look alike; what counts is that many of the parts are the
-commonest words of English, which names and topics seldom hold.
+Names in programs and hashtags look similar. The difference is that many parts of a disguise are
+very common English words, which names and topics seldom contain.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from postern.disguises.ciphers import COMMON
 
 _TOKEN: Final = re.compile(r"\S+")
 _CAMEL: Final = re.compile(r"#?[A-Z][A-Za-z0-9]*[.?!,;:]?")
-# A run of capitals is an abbreviation, less the one that begins the next word.
+# A run of capitals is an abbreviation, without the one that begins the next word.
 _CAMEL_PART: Final = re.compile(r"[A-Z](?=[A-Z][a-z])|[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|[0-9]+")
 _SIGNED: Final = re.compile(
     r"#?[A-Za-z0-9']+(?:([_+.\-])[A-Za-z0-9']+)(?:\1[A-Za-z0-9']+){3,}[?!.]?"
@@ -27,7 +27,7 @@ _LEAST_SHARE: Final = 0.25
 
 
 def from_joined(text: str) -> str | None:
-    """The text with such words parted, or None where there are none."""
+    """The text with such words separated, or None if there are none."""
     parted = _TOKEN.sub(lambda found: _parted(found[0]), text)
     if _are_sentence(tags := _TAG.findall(parted)) and len(tags) >= _LEAST_PARTS:
         parted = _TAG.sub(r"\1", parted)
@@ -41,7 +41,7 @@ def _parted(token: str) -> str:
             end = token[-1] if token[-1] in ".?!,;:" else ""
             return " ".join(parts) + end
     elif _SIGNED.fullmatch(token):
-        # `state-of-the-art` is a word: by signs, more must be common.
+        # `state-of-the-art` is a word: with hyphens, more parts must be common.
         parts = _SIGN.sub(" ", token).split()
         if _are_sentence(parts, least=_LEAST_COMMON_SIGNED):
             return " ".join(parts)

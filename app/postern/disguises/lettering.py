@@ -1,4 +1,4 @@
-"""Letters that look like others: leetspeak, lookalikes of other scripts, letters set apart."""
+"""Letters that look like others: leetspeak, lookalikes from other scripts, spaced letters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from postern.contract.text import nfkc
 
 _LEET: Final = str.maketrans("0134578@$!+|9", "oieastbasitlg")
 _LEET_SIGNS: Final = "0134578@$!+|9"
-# A digit or sign that stands between letters, or before them; not an address, not a number.
+# A digit or sign between letters, or before them; not an address, not a number.
 _LEET_INSIDE: Final = re.compile(r"[a-z][0134578@$!+|]+[a-z]", re.IGNORECASE)
 _LEAST_LEET: Final = 2
 _UNCLEAR_LEET: Final = re.compile(r"[a-z][1|!]{2,}[a-z]|[a-z]\|+", re.IGNORECASE)
@@ -22,7 +22,7 @@ _ORDINAL_OR_UNIT: Final = re.compile(
     re.IGNORECASE,
 )
 
-# What NFKC leaves as it is and a reader takes for a Latin letter.
+# Characters that NFKC leaves unchanged and a reader takes for a Latin letter.
 _OF_OTHER_SCRIPTS: Final = {
     **dict(zip("авекмнорстухіјѕԁԛԝһӏ", "abekmhopctyxijsdqwhl", strict=True)),
     **dict(zip("АВЕКМНОРСТУХІЈЅԌ", "ABEKMHOPCTYXIJSG", strict=True)),
@@ -50,7 +50,7 @@ _STYLED_RUN: Final = re.compile(
 )
 _SMALL_CAPITAL: Final = re.compile("[ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]")
 _SMALL_CAPITALS: Final = re.compile("[ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]{3,}")
-# Of the letters that stand on their heads, those that phonetic scripts do not use.
+# Upside-down letters, without those that phonetic scripts use.
 _UPSIDE_DOWN: Final = re.compile("[ǝɥʇʎʞ]")
 _HIDDEN_INSIDE: Final = re.compile(
     "[A-Za-z][\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+[A-Za-z]"
@@ -62,7 +62,7 @@ _TAGS: Final = re.compile("(?<!\U0001f3f4)[\U000e0020-\U000e007e]{6,}")
 _HEAPS: Final = re.compile("[A-Za-z][\u0300-\u036f\u0489\u20d0-\u20ff]{2,}")
 _LATIN: Final = re.compile("[A-Za-z]")
 
-# Single letters with the same kind of gap between them; a wider gap parts words.
+# Single letters with the same kind of gap between them; a wider gap separates words.
 _APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:([ .*_|~+\-])\1{0,3}[^\W\d_](?![^\W_])){3,}")
 _WIDE_GAP: Final = re.compile(r" {2,}")
 _LONGEST_WORD: Final = 17
@@ -70,9 +70,10 @@ _ALPHABET: Final = string.ascii_lowercase
 
 
 def from_leetspeak(text: str) -> str | None:
-    """Digits and signs among letters as the letters that they resemble, or None.
+    """Digits and signs among letters, replaced by the letters that they resemble, or None.
 
-    Two such words, and one word in six at least: `utf8`, `4th` and `user@host` are no leetspeak.
+    Needs two such words, and at least one word in six: `utf8`, `4th` and `user@host` are not
+    leetspeak.
     """
     if len(_LEET_INSIDE.findall(text)) < _LEAST_LEET:
         return None
@@ -84,7 +85,7 @@ def from_leetspeak(text: str) -> str | None:
 
 
 def leet_is_clear(text: str) -> bool:
-    """Whether the signs stand for one letter each: `11` may be `ll`, and `k1||` is `kill`."""
+    """Whether each sign stands for only one letter: `11` may be `ll`, and `k1||` is `kill`."""
     return not _UNCLEAR_LEET.search(text)
 
 
@@ -100,7 +101,7 @@ def _is_leet(word: str) -> bool:
 
 
 def _unleet(word: str) -> str:
-    bare = word.rstrip("!+|")  # at the end of a word they are what they are
+    bare = word.rstrip("!+|")  # at the end of a word, signs are themselves
     short_number = bare.isdigit() and len(bare) <= 2  # 70 is `to` here, and 4 is `a`
     if _ORDINAL_OR_UNIT.fullmatch(bare) or not (short_number or _LATIN.search(bare)):
         return word
@@ -108,9 +109,9 @@ def _unleet(word: str) -> str:
 
 
 def from_lookalikes(text: str) -> str | None:
-    """Latin letters for what only looks like them, or None where nothing does.
+    """Lookalike characters replaced by Latin letters, or None if there are none.
 
-    Whole words of another script are left alone; NFKC undoes the rest when the student reads.
+    Whole words of another script stay unchanged. NFKC undoes the rest when the student reads.
     """
     if text.isascii() or not _is_dressed_up(text):
         return None
@@ -136,7 +137,7 @@ def _is_dressed_up(text: str) -> bool:
 
 
 def _latin(word: str) -> str:
-    """Words of another script stay; what holds a Latin letter, or one that plays one, is Latin."""
+    """Words of another script stay. A word with a Latin letter or a lookalike counts as Latin."""
     if _LATIN.search(word) or _SMALL_CAPITAL.search(word) or len(word) == 1:
         return word.translate(_PLAIN_LETTERS)
     return word
@@ -156,14 +157,14 @@ def _is_mark(char: str) -> bool:
 
 
 def from_letters_apart(text: str) -> str | None:
-    """Words whose letters stand apart (`b o m b`, `b.o.m.b`), joined; None where none do."""
+    """Words of spaced letters (`b o m b`, `b.o.m.b`), joined; None if there are none."""
     found = False
 
     def join(match: re.Match[str]) -> str:
         nonlocal found
         letters = re.sub(r"[\W_]", "", match[0])
         if letters.lower() in _ALPHABET or len(set(letters.lower())) < 3:
-            return match[0]  # a list of letters, or one letter over and over
+            return match[0]  # a list of letters, or one letter repeated
         if letters.isupper() and len(letters) < 7:
             return match[0]  # an abbreviation, or emphasis
         found = True
@@ -174,13 +175,13 @@ def from_letters_apart(text: str) -> str | None:
 
 
 def _words_of(run: str) -> list[str]:
-    """Among letters parted by signs, one space parts words; among others, a wide gap."""
+    """If signs separate the letters, one space separates words; otherwise, a wide gap does."""
     by_signs = re.search(r"[^\w ]|_", run)
     words = run.split() if by_signs else _WIDE_GAP.split(run)
     return [re.sub(r"[\W_]", "", word) for word in words]
 
 
 def words_are_clear(text: str) -> bool:
-    """Whether letters that stand apart make words: where no gap parts those, it is a guess."""
+    """Whether spaced letters make clear words: without wider gaps, their boundaries are a guess."""
     words = [word for run in _APART.finditer(text) for word in _words_of(run[0])]
     return max(map(len, words), default=0) <= _LONGEST_WORD

@@ -1,8 +1,8 @@
-"""Whether an exchange looks disguised, and what it says without the disguise: pure, linear time.
+"""Detects disguised exchanges and undoes the disguise. No I/O, linear time.
 
-A student reads disguised harm as noise and calls it harmless with confidence, and harmless text in
-odd spelling harmful. So its probability cannot say when to ask the teacher: these triggers do; and
-where the disguise can be undone but one way, the text without it is what is judged.
+A student reads disguised harm as noise and confidently calls it harmless, and it calls harmless
+text in odd spelling harmful. So its probability cannot tell when to ask the teacher: these triggers
+do. If a disguise can be undone in only one way, the text without it is judged.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from typing import Final, Literal
 from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
-from postern.disguises.ciphers import (
-    from_reversed,
-    from_rot13,
-)
+from postern.disguises.ciphers import from_reversed, from_rot13
 from postern.disguises.codes import (
     from_base32,
     from_binary,
@@ -25,11 +22,7 @@ from postern.disguises.codes import (
     from_entities,
     from_percent,
 )
-from postern.disguises.encodings import (
-    from_base64,
-    from_hex,
-    from_morse,
-)
+from postern.disguises.encodings import from_base64, from_hex, from_morse
 from postern.disguises.joined import from_joined
 from postern.disguises.lettering import (
     from_leetspeak,
@@ -56,7 +49,7 @@ Trigger = Literal[
     "joined",
 ]
 
-# In the order in which they are undone: letters first, so that what they spell can be decoded.
+# In the order of undoing: letters first, so that what they spell can be decoded.
 _UNDO: Final[dict[Trigger, Callable[[str], str | None]]] = {
     "unicode": from_lookalikes,
     "entities": from_entities,
@@ -73,24 +66,25 @@ _UNDO: Final[dict[Trigger, Callable[[str], str | None]]] = {
     "leetspeak": from_leetspeak,
     "joined": from_joined,
 }
-# Undoing these changes words that stood there: whoever writes `eht` and `ot` around a plain word
-# turns it round. Undoing the others only spells out noise, parts words or joins letters.
+# Undoing these changes words that were there: `eht` and `ot` around a plain word would reverse it.
+# Undoing the others only decodes noise, separates words or joins letters.
 _UNCERTAIN: Final[frozenset[Trigger]] = frozenset({"rot13", "reversed"})
-# What decides whether what was undone reads but one way; the text before it was undone.
+# Checks, on the text before undoing, whether a disguise can be undone in only one way.
 _CLEAR: Final[dict[Trigger, Callable[[str], bool]]] = {
     "letters_apart": words_are_clear,
     "leetspeak": leet_is_clear,
 }
-# Disguises inside disguises; more of them than this, and few models would read them either.
+# Limit of nested disguises: few models would read more of them either.
 _LAYERS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Disguise:
-    """triggers: what fired. decoded: the exchange without it, hardly longer than before.
+    """triggers: those that fired. decoded: the exchange without its disguise, hardly longer than
+    before.
 
-    certain: the text can say nothing but what was decoded, so that alone is judged. All that was
-    no disguise stands in it as before: nothing is lost by not reading the noise.
+    certain: the text can mean nothing but the decoded text, so only that is judged. Undisguised
+    parts stay in it unchanged, so nothing is lost by not reading the noise.
     """
 
     triggers: tuple[Trigger, ...]
@@ -99,7 +93,7 @@ class Disguise:
 
 
 def disguise_of(exchange: Exchange) -> Disguise | None:
-    """None where nothing looks disguised."""
+    """The disguise of an exchange; None if nothing looks disguised."""
     fired: dict[Trigger, bool] = {}
     prompt = _undisguised(exchange.prompt, fired)
     response = None if exchange.response is None else _undisguised(exchange.response, fired)
@@ -109,7 +103,7 @@ def disguise_of(exchange: Exchange) -> Disguise | None:
 
 
 def readable_disguise(exchange: Exchange) -> Disguise | None:
-    """`disguise_of`, but where nothing visible would be left, the text stays as it came."""
+    """`disguise_of`, except that the text stays unchanged if nothing visible would be left."""
     disguise = disguise_of(exchange)
     if disguise is None:
         return None
@@ -121,9 +115,9 @@ def readable_disguise(exchange: Exchange) -> Disguise | None:
 
 
 def second_reading(texts: tuple[str, ...], disguise: Disguise | None) -> tuple[str, ...] | None:
-    """Segments that the student scores beside those of the text as it came; None: they are equal.
+    """Segments to score in addition to those of the original text; None if they are equal.
 
-    texts: of the text as it came. Which of both counts, `decoded_counts` says.
+    texts: of the original text. `decoded_counts` tells which of the two counts.
     """
     if disguise is None:
         return None
@@ -132,16 +126,16 @@ def second_reading(texts: tuple[str, ...], disguise: Disguise | None) -> tuple[s
 
 
 def decoded_counts(disguise: Disguise | None, plain: float, decoded: float) -> bool:
-    """Whether the decoded reading is the one that counts. plain, decoded: of each, its margin.
+    """Whether the decoded reading counts. plain, decoded: margins of the two readings.
 
-    Where decoding is certain, the noise is no reading: harmless text in odd spelling looks harmful
-    as it comes. Where it is not, the more harmful counts, so that no false decoding hides harm.
+    If decoding is certain, the noise does not count: harmless text in odd spelling would look
+    harmful. Otherwise the more harmful reading counts, so that a wrong decoding hides no harm.
     """
     return disguise is not None and (disguise.certain or decoded > plain)
 
 
 def _undisguised(text: str, fired: dict[Trigger, bool]) -> str:
-    """fired: takes what fired, and whether each time it could be undone but one way."""
+    """fired: receives the triggers that fired, and whether each could be undone in only one way."""
     for _ in range(_LAYERS):
         before = text
         for trigger, undo in _UNDO.items():

@@ -1,4 +1,5 @@
-"""Who may ask: the check of a path's API key, and its schemes for the OpenAPI document."""
+"""Who may use the server: checks the API key of a path, and adds its schemes to the OpenAPI
+document."""
 
 from __future__ import annotations
 
@@ -32,12 +33,15 @@ def check_key(request: Request) -> None:
 
 
 async def authorize(request: Request, _bearer: _Bearer, _header: _Header) -> None:
-    """Raises Unauthorized. The parameters only put the schemes into the OpenAPI document."""
+    """Raises Unauthorized. The parameters only add the schemes to the OpenAPI document."""
     check_key(request)
 
 
 def check_google_key(request: Request) -> None:
-    """As `check_key`, and also where Google's clients put a key. Raises Unauthorized."""
+    """Like `check_key`, but also accepts the key where Google's clients put it.
+
+    Raises Unauthorized.
+    """
     keys = services_of(request).keys
     given = request.query_params.get("key") or header(request.scope, b"x-goog-api-key")
     if given is None:

@@ -11,15 +11,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from postern.chat_guard.conversation import parse_chat
-from postern.chat_guard.guard import (
-    Call,
-    ChatGuard,
-    Streamed,
-)
-from postern.chat_guard.replies import (
-    EVENT_STREAM,
-    Whole,
-)
+from postern.chat_guard.guard import Call, ChatGuard, Streamed
+from postern.chat_guard.replies import EVENT_STREAM, Whole
 from postern.clock import now
 from postern.contract import errors
 from postern.dialects.openai_errors import OPENAI_SHAPE
@@ -27,19 +20,11 @@ from postern.endpoints.access import authorize
 from postern.endpoints.services import Services, services_of
 from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
 from postern.http.errors import openapi_responses
-from postern.http.request import (
-    ClientLeft,
-    deadline_of,
-    header,
-    read_json_body,
-    unless_client_leaves,
-)
+from postern.http.passing_headers import sent_headers
+from postern.http.request import ClientLeft, deadline_of, read_json_body, unless_client_leaves
 
-# What an upstream may want to know of its caller. Never a key of ours, never a cookie.
-_SENT_ON: Final = (
-    *("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
-    *("traceparent", "tracestate"),
-)
+# Larger bodies are read in a thread of their own, so that the event loop goes on.
+_INLINE_BYTES: Final = 16 << 10
 
 router = APIRouter()
 
@@ -78,7 +63,7 @@ router = APIRouter()
     },
 )
 async def chat_completions(request: Request) -> Response:
-    """Judges the conversation, asks the upstream, judges its answer, and then releases it."""
+    """Judge the conversation, ask the upstream, judge its answer, and release it."""
     services = services_of(request)
     guard = _guard_of(services)
     settings = services.settings
@@ -88,7 +73,10 @@ async def chat_completions(request: Request) -> Response:
         limit_bytes=settings.limits.max_body_bytes,
         timeout_s=settings.limits.body_timeout_ms / 1000.0,
     )
-    asked = parse_chat(body, guard.rules.reading)
+    if len(body) <= _INLINE_BYTES:
+        asked = parse_chat(body, guard.rules.reading)
+    else:
+        asked = await asyncio.to_thread(parse_chat, body, guard.rules.reading)
     request.state.log.update(bytes=len(body), exchanges=len(asked.exchanges), stream=asked.stream)
     reply = await unless_client_leaves(request.receive, guard.complete(asked, call))
     request.state.log["verdict"] = reply.headers.get("X-Postern-Verdict")
@@ -100,9 +88,9 @@ async def chat_completions(request: Request) -> Response:
 @router.get(
     "/v1/models",
     dependencies=[Depends(authorize)],
-    summary="The upstream's models",
+    summary="List the upstream's models",
     responses={
-        200: {"description": "As the upstream lists them."},
+        200: {"description": "The models, as the upstream lists them."},
         **openapi_responses(
             errors.Unauthorized,
             errors.UpstreamMissing,
@@ -114,7 +102,7 @@ async def chat_completions(request: Request) -> Response:
     },
 )
 async def models(request: Request) -> Response:
-    """Passed through."""
+    """The upstream's list, passed through unchanged."""
     services = services_of(request)
     guard = _guard_of(services)
     reply = await unless_client_leaves(request.receive, guard.models(_call(request, services)))
@@ -131,12 +119,12 @@ def _call(request: Request, services: Services) -> Call:
     """Raises InvalidHeader. X-Request-Timeout-Ms bounds each judgement, not the upstream."""
     timeout_ms = services.settings.limits.request_timeout_ms
     deadline = deadline_of(request.scope, timeout_ms=timeout_ms)
-    sent = {name: header(request.scope, name.encode()) for name in _SENT_ON}
-    if not services.keys.digests:
-        # Nobody's key for this server, so it is meant for the upstream; the server's own wins.
-        sent["authorization"] = header(request.scope, b"authorization")
     headers: Mapping[str, str] = {
-        **{name: value for name, value in sent.items() if value is not None},
+        **sent_headers(
+            request.scope["headers"],
+            own_keys=bool(services.keys.digests),
+            upstream_key=services.settings.upstream.api_key is not None,
+        ),
         "x-request-id": request.state.request_id,
         "user-agent": "postern",
     }
@@ -149,15 +137,16 @@ def _call(request: Request, services: Services) -> Call:
 
 
 class StreamedResponse(Response):
-    """Sends pieces as they are released; stops, and breaks the upstream off, when nobody reads.
+    """Sends pieces as they are released. It stops and breaks off the upstream when nobody reads.
 
-    give_up_at: when a client that reads too slowly is left, in seconds on the clock of deadlines.
+    give_up_at: when a client that reads too slowly is given up, in seconds on the clock of
+    deadlines.
     """
 
     def __init__(self, streamed: Streamed, *, give_up_at: float) -> None:
         super().__init__(None, 200, {**streamed.headers, "Cache-Control": "no-cache"}, EVENT_STREAM)
         del self.headers["content-length"]
-        # nginx would otherwise gather the pieces.
+        # Without this, nginx would collect the pieces.
         self.headers["X-Accel-Buffering"] = "no"
         self._streamed = streamed
         self._give_up_at = give_up_at

@@ -1,4 +1,4 @@
-"""`POST /classify`: Postern's own shape."""
+"""`POST /classify`: Postern's own format."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from postern.endpoints.services import JSON, services_of
 
 
 async def classify(request: Request) -> Response:
-    """Scores each exchange in windows that cover all of its text; the most harmful one counts.
+    """Score each exchange in windows that cover all of its text. The most harmful one counts.
 
     The body has one of three forms: one exchange, `inputs`, or `messages`.
     """
     received = await door.receive(request)
     asked = door.parsed(request, received, parse_classify)
-    moderation = await door.judge(request, received, asked.exchanges, asked.options)
+    in_parts = asked.turns[0] is not None  # a conversation may be of any length
+    moderation = await door.judge(
+        request, received, asked.exchanges, asked.options, in_parts=in_parts
+    )
     identity = services_of(request).identity
     reply = classify_reply(
         moderation, asked, request_id=request.state.request_id, identity=identity

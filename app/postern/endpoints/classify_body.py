@@ -28,17 +28,19 @@ class _In(BaseModel):
 
 
 class ExchangeIn(_In):
-    """A prompt, and the response to it where the response is to be judged."""
+    """A prompt and, if the response is to be judged, the response to it."""
 
-    prompt: Text
-    response: Text | None = None
+    prompt: Text = Field(description="Text of the person.")
+    response: Text | None = Field(
+        None, description="Text of the model, if it is to be judged. Empty is not absent."
+    )
 
 
 class MessageIn(_In):
-    """One turn of a conversation; system turns give context to a reader and are not judged."""
+    """One turn of a conversation. System turns are accepted but not judged."""
 
-    role: Literal["user", "assistant", "system"]
-    content: Text
+    role: Literal["user", "assistant", "system"] = Field(description="Who speaks.")
+    content: Text = Field(description="Text of the turn.")
 
 
 class _OptionsIn(_In):
@@ -52,7 +54,9 @@ class _OptionsIn(_In):
         "auto", description="When the teacher is asked: in the deferral band, never, or always."
     )
     on_overflow: Literal["window", "reject"] = Field(
-        "window", description="Text of more than one window: score every window, or answer 413."
+        "window",
+        description="What to do with text of more than one window: score every window, "
+        "or answer 413.",
     )
 
 
@@ -65,24 +69,30 @@ class PromptForm(_OptionsIn):
         json_schema_extra={"examples": [{"prompt": "How do I sharpen a kitchen knife?"}]},
     )
 
-    prompt: Text
-    response: Text | None = None
+    prompt: Text = Field(description="Text of the person.")
+    response: Text | None = Field(
+        None, description="Text of the model, if it is to be judged. Empty is not absent."
+    )
 
 
 class InputsForm(_OptionsIn):
     """Several exchanges, judged one by one."""
 
-    inputs: Annotated[tuple[ExchangeIn, ...], Field(min_length=1), FailFast()]
+    inputs: Annotated[tuple[ExchangeIn, ...], Field(min_length=1), FailFast()] = Field(
+        description="Exchanges to judge."
+    )
 
 
 class MessagesForm(_OptionsIn):
     """A conversation: every user turn and every user-to-assistant exchange is judged."""
 
-    messages: Annotated[tuple[MessageIn, ...], Field(min_length=1), FailFast()]
+    messages: Annotated[tuple[MessageIn, ...], Field(min_length=1), FailFast()] = Field(
+        description="Turns in order."
+    )
 
 
 def _form_of(body: Any) -> str:
-    """The form that a body is read as; fields of another form are then refused as unknown."""
+    """The form in which a body is parsed. Fields of another form are then refused as unknown."""
     if isinstance(body, Mapping):
         for form in ("inputs", "messages"):
             if form in body:
@@ -105,7 +115,7 @@ _FIELD_NAMES = frozenset(
 
 
 class Asked(NamedTuple):
-    """Exchanges to judge, the turn that each belongs to (None outside a conversation), options."""
+    """Exchanges to judge, the turn of each (None outside a conversation), and options."""
 
     exchanges: tuple[Exchange, ...]
     turns: tuple[int | None, ...]
@@ -113,7 +123,7 @@ class Asked(NamedTuple):
 
 
 def parse_classify(body: bytes) -> Asked:
-    """Raises MalformedBody, BodyMismatch, NothingToJudge."""
+    """Parse a body. Raises MalformedBody, BodyMismatch, NothingToJudge."""
     try:
         form = _CLASSIFY.validate_json(body)
     except ValidationError as exc:
@@ -138,11 +148,11 @@ def parse_classify(body: bytes) -> Asked:
 
 
 def conversation(messages: Sequence[MessageIn]) -> list[tuple[int, Exchange]]:
-    """What is judged of a conversation: (turn, exchange), in order.
+    """The judged parts of a conversation: (turn, exchange), in order.
 
-    A user turn alone; an assistant turn as the response to the user turns since the last answer,
-    joined. An assistant turn before any user turn has no prompt, so its text is judged alone.
-    Raises NothingToJudge when there is neither.
+    A user turn is judged alone. An assistant turn is judged as the response to the user turns since
+    the last answer, joined. An assistant turn before any user turn has no prompt, so its text is
+    judged alone. Raises NothingToJudge if there is neither.
     """
     judged: list[tuple[int, Exchange]] = []
     asked: list[str] = []

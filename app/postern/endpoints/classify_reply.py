@@ -20,7 +20,8 @@ from postern.endpoints.classify_body import Asked
 
 
 class ModelOut(BaseModel):
-    """Which artifact answered. sha256: of its manifest, which holds the hashes of all its files."""
+    """The artifact that answered. sha256: hash of its manifest, which has the hashes of all its
+    files."""
 
     name: str
     version: str
@@ -28,9 +29,10 @@ class ModelOut(BaseModel):
 
 
 class SpanOut(BaseModel):
-    """A part of a text, in the student's tokens: they follow the text as normalized, not its bytes.
+    """A part of a text, counted in the student's tokens. These follow the normalized text, not its
+    bytes.
 
-    `start / tokens` and `end / tokens` are good estimates of where the part lies in the text.
+    `start / tokens` and `end / tokens` are good estimates of the part's place in the text.
     """
 
     start: int = Field(description="First token, counted from 0.")
@@ -42,9 +44,9 @@ class WorstWindowOut(BaseModel):
     """The most harmful window, the first of equals. Its probability is that of the exchange."""
 
     index: int = Field(description="Position among the windows, from 0.")
-    prompt: SpanOut = Field(description="What the window held of the prompt.")
+    prompt: SpanOut = Field(description="Part of the prompt that the window covers.")
     response: SpanOut | None = Field(
-        description="What it held of the response, where there is one."
+        description="Part of the response that the window covers, if there is a response."
     )
 
 
@@ -55,55 +57,63 @@ class ResultOut(BaseModel):
     turn: int | None = Field(
         None, description="With `messages`: the judged message. Absent otherwise."
     )
-    harmful: bool
-    probability: Probability = Field(description="Calibrated probability that it is harmful.")
-    threshold: Probability
-    deferral_band: tuple[Probability, Probability]
-    decided_by: DecidedBy
+    harmful: bool = Field(description="The verdict.")
+    probability: Probability = Field(
+        description="Calibrated probability that the exchange is harmful."
+    )
+    threshold: Probability = Field(description="Probability from which the verdict is harmful.")
+    deferral_band: tuple[Probability, Probability] = Field(
+        description="Probabilities that go to the teacher."
+    )
+    decided_by: DecidedBy = Field(description="Who decided.")
     deferred: bool = Field(description="A teacher was wanted for this exchange.")
-    degraded: bool = Field(description="It was wanted and gave nothing; the policy decided.")
-    student_probability: Probability
-    teacher_probability: Probability | None
-    tokens: int = Field(description="Tokens of text, all of them scored.")
-    windows: int = Field(description="Windows that the text was scored in.")
+    degraded: bool = Field(
+        description="The teacher was wanted and gave nothing, so the artifact's policy decided."
+    )
+    student_probability: Probability = Field(description="What the student said.")
+    teacher_probability: Probability | None = Field(
+        description="What the teacher said, if it was asked."
+    )
+    tokens: int = Field(description="Tokens of the text, all of which were scored.")
+    windows: int = Field(description="Windows in which the text was scored.")
     worst_window: WorstWindowOut | None = Field(
-        None, description="Which window decided. Absent where there is only one."
+        None, description="The window that decided. Absent if there is only one."
     )
     triggers: list[str] = Field(
-        [], description="How the text seemed disguised. Absent where it did not."
+        [], description="How the text seemed disguised. Absent if it did not."
     )
     teacher_read: TeacherRead | None = Field(
-        None, description="What the teacher was shown. Absent where none gave an opinion."
+        None, description="What the teacher was shown. Absent if it gave no opinion."
     )
     deferral_reason: DeferralReason | None = Field(
-        None, description="Why a teacher was wanted. Absent where none was."
+        None, description="Why a teacher was wanted. Absent if none was."
     )
 
 
 class TimingsOut(BaseModel):
     """Milliseconds; the slowest exchange of the request counts."""
 
-    queue: float
-    inference: float
-    teacher: float
-    total: float
+    queue: float = Field(description="Waiting for the model.")
+    inference: float = Field(description="In the model.")
+    teacher: float = Field(description="Waiting for the teacher.")
+    total: float = Field(description="From parsing to the verdicts.")
 
 
 class ClassifyOut(BaseModel):
-    """Verdicts in the order of the exchanges; `harmful` where any of them is."""
+    """Verdicts in the order of the exchanges."""
 
-    id: str
-    model: ModelOut
-    operating_point: str
-    harmful: bool
-    results: list[ResultOut]
-    timings_ms: TimingsOut
+    id: str = Field(description="Name of the request, as in X-Request-Id.")
+    model: ModelOut = Field(description="The artifact that answered.")
+    operating_point: str = Field(description="The named point that was used.")
+    harmful: bool = Field(description="True if any result is harmful.")
+    results: list[ResultOut] = Field(description="One verdict per exchange.")
+    timings_ms: TimingsOut = Field(description="Time in each stage.")
 
 
 def classify_reply(
     moderation: Moderation, asked: Asked, *, request_id: str, identity: Identity
 ) -> dict[str, Any]:
-    """The body of a reply, of the shape of ClassifyOut; plain data, as it is on the hot path."""
+    """The body of a reply in the shape of ClassifyOut; plain data, because this is the hot path."""
     timings = moderation.timings
     return {
         "id": request_id,

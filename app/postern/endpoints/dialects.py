@@ -1,4 +1,4 @@
-"""The dialects' handlers: each reads its own shape, judges, and answers in it."""
+"""The dialects' handlers: each parses its own format, judges, and answers in that format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from postern.endpoints.services import services_of
 
 
 async def moderations(request: Request) -> Response:
-    """For OpenAI's clients: change `base_url` and nothing else. Images are refused."""
+    """For OpenAI's clients: change only `base_url`. Images are refused."""
     received = await door.receive(request)
     exchanges = door.parsed(request, received, parse_moderation)
     moderation = await door.judge(request, received, exchanges)
@@ -23,17 +23,17 @@ async def moderations(request: Request) -> Response:
 
 
 async def litellm_guardrail(request: Request) -> Response:
-    """Judges every text and the arguments of every tool call; an answer beside its prompt.
+    """Judge every text and the arguments of every tool call; an answer beside its prompt.
 
-    Images cannot be judged: content with images is blocked, unless `X-Postern-Images: pass` says
-    that images may go through unjudged.
+    Images cannot be judged: content with images is blocked, unless `X-Postern-Images: pass` lets
+    them through unjudged.
     """
     received = await door.receive(request)
     may_pass = door.images_pass(request)
     asked = door.parsed(request, received, parse_guardrail)
     moderation = None
     if asked.exchanges:
-        moderation = await door.judge(request, received, asked.exchanges)
+        moderation = await door.judge(request, received, asked.exchanges, in_parts=True)
     return door.reply(guardrail_reply(moderation, asked, images_pass=may_pass), moderation)
 
 

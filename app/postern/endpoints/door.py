@@ -1,7 +1,8 @@
-"""The way of a request through the pipeline, whatever shape its body has."""
+"""The path of a request through the pipeline, whatever the format of its body."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,13 +13,11 @@ from fastapi import Request, Response
 from postern.clock import now
 from postern.contract.errors import InvalidHeader
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Moderation,
-    Options,
-)
-from postern.endpoints.services import JSON, services_of
+from postern.contract.moderation import Moderation, Options
+from postern.endpoints.services import JSON, budget_of, services_of
 from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
 from postern.http.request_log import figures
+from postern.judging.in_parts import moderate_in_parts
 
 Asked = TypeVar("Asked")
 
@@ -28,14 +27,14 @@ IMAGES = "X-Postern-Images"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A body, and when its answer must be there."""
+    """A body, and the deadline for its answer."""
 
     body: bytes
     deadline: float
 
 
 async def receive(request: Request) -> Received:
-    """The body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
+    """Read the body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
     settings = services_of(request).settings
     deadline = deadline_of(request.scope, timeout_ms=settings.limits.request_timeout_ms)
     body = await read_json_body(
@@ -47,7 +46,7 @@ async def receive(request: Request) -> Received:
 
 
 def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]) -> Asked:
-    """What the dialect's own parser makes of the body; timed as a stage."""
+    """The body, parsed by the dialect's own parser; timed as a stage."""
     started = now()
     asked = parse(received.body)
     parse_s = now() - started
@@ -61,17 +60,23 @@ async def judge(
     received: Received,
     exchanges: Sequence[Exchange],
     options: Options | None = None,
+    *,
+    in_parts: bool = False,
 ) -> Moderation:
     """Verdicts, unless the client leaves first.
 
-    options: the body's own. Dialects whose bodies have no place for any take the operating point
-    that the header names: whoever sets up the client sets it, not whoever writes the text.
+    options: those in the body. Dialects without options in the body use the operating point from
+    the header. The client's operator sets it, not the author of the text.
     """
+    services = services_of(request)
     if options is None:
         options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
+    moderate = services.pipeline.moderate
+    if in_parts:
+        budget = budget_of(services.settings)
+        moderate = functools.partial(moderate_in_parts, services.pipeline, budget=budget)
     moderation = await unless_client_leaves(
-        request.receive,
-        services_of(request).pipeline.moderate(exchanges, options, deadline=received.deadline),
+        request.receive, moderate(exchanges, options, deadline=received.deadline)
     )
     request.state.log.update(bytes=len(received.body), **figures(moderation))
     return moderation
@@ -86,7 +91,7 @@ def images_pass(request: Request) -> bool:
 
 
 def reply(content: Any, moderation: Moderation | None) -> Response:
-    """The answer. The headers say what some dialects have no field for."""
+    """The answer. The headers carry what some dialects have no field for."""
     headers = {}
     if moderation is not None:
         headers["X-Postern-Harmful"] = str(moderation.harmful).lower()

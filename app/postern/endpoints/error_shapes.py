@@ -1,4 +1,4 @@
-"""Path -> the shape of its errors; the one place that knows which dialect speaks where."""
+"""Path -> format of its errors; the only place that knows the dialect of each path."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Final
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.dialects.perspective import GOOGLE_SHAPE
 from postern.dialects.tei_predict import TEI_SHAPE
-from postern.http.errors import (
-    PROBLEM_SHAPE,
-    ErrorShape,
-)
+from postern.http.errors import PROBLEM_SHAPE, ErrorShape
 
-# By the beginning of the path, so that what the framework refuses (no such path, another method)
-# is told in the same shape as what an endpoint refuses.
+# By the beginning of the path, so that refusals by the framework (no such path, another method)
+# have the same format as refusals by an endpoint.
 _SHAPES: Final[tuple[tuple[str, ErrorShape], ...]] = (
     ("/v1", OPENAI_SHAPE),
     ("/v1alpha1", GOOGLE_SHAPE),
@@ -22,7 +19,7 @@ _SHAPES: Final[tuple[tuple[str, ErrorShape], ...]] = (
 
 
 def error_shape_of(path: str) -> ErrorShape:
-    """The shape of the dialect whose path this is or lies below; problem documents elsewhere."""
+    """The format of the dialect to which this path belongs; problem documents elsewhere."""
     for prefix, shape in _SHAPES:
         if path == prefix or path.startswith(f"{prefix}/"):
             return shape

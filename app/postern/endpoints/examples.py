@@ -1,4 +1,4 @@
-"""Bodies that work, for the OpenAPI document: by path, then by name."""
+"""Working bodies for the OpenAPI document, by path, then by name."""
 
 from __future__ import annotations
 

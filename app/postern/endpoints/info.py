@@ -1,4 +1,4 @@
-"""What `GET /info` says."""
+"""The reply of `GET /info`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from postern.endpoints.classify_reply import ModelOut
 
 
 class InfoOut(BaseModel):
-    """What runs here. No secrets, no paths."""
+    """Model, limits and operating points. No secrets, no paths."""
 
-    model: ModelOut
-    licence: str
-    text_format: int
-    label_order: list[str]
-    window_tokens: int
-    overlap_tokens: int
+    model: ModelOut = Field(description="The artifact that is served.")
+    licence: str = Field(description="Licence of the weights.")
+    text_format: int = Field(description="Version of the text format.")
+    label_order: list[str] = Field(description="Order of the two logits.")
+    window_tokens: int = Field(description="Tokens of a window.")
+    overlap_tokens: int = Field(description="Tokens that neighbouring windows share.")
     files: dict[str, str] = Field(description="SHA-256 of every file of the artifact.")
-    operating_points: dict[str, Any]
-    default_operating_point: str
-    calibration: dict[str, Any]
-    limits: dict[str, int]
-    teacher: dict[str, Any]
+    operating_points: dict[str, Any] = Field(
+        description="Threshold and deferral band by operating point and slice."
+    )
+    default_operating_point: str = Field(description="Used if a request names none.")
+    calibration: dict[str, Any] = Field(description="Calibration of each slice.")
+    limits: dict[str, int] = Field(description="Limits of one request.")
+    teacher: dict[str, Any] = Field(description="The teacher, without address and key.")
     metrics: dict[str, Any] = Field(description="Figures of the artifact's report.")
     certificate: Certificate | None = Field(
-        description="What `postern calibrate` proved of the policy, where it has run."
+        description="What `postern calibrate` proved about the policy, if it has run."
     )
-    server_version: str
+    server_version: str = Field(description="Version of Postern.")
 
 
 def info_reply(

@@ -1,4 +1,4 @@
-"""The endpoints for operators: probes, figures, and what runs here."""
+"""The endpoints for operators: probes, metrics, and information about the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/healthz", summary="Whether the process lives", responses=openapi_responses(errors.NotReady)
+    "/healthz", summary="Check that the process lives", responses=openapi_responses(errors.NotReady)
 )
 async def healthz(request: Request) -> dict[str, str]:
     """The event loop answers and no batch is stuck."""
@@ -27,7 +27,9 @@ async def healthz(request: Request) -> dict[str, str]:
 
 
 @router.get(
-    "/readyz", summary="Whether traffic can come", responses=openapi_responses(errors.NotReady)
+    "/readyz",
+    summary="Check that the server is ready for traffic",
+    responses=openapi_responses(errors.NotReady),
 )
 async def readyz(request: Request) -> dict[str, str]:
     """A real forward pass went through the real queue."""
@@ -38,21 +40,21 @@ async def readyz(request: Request) -> dict[str, str]:
 @router.get(
     "/metrics",
     dependencies=[Depends(authorize)],
-    summary="Figures for Prometheus",
+    summary="Metrics for Prometheus",
     responses={
         200: {"content": {PROMETHEUS_TEXT: {"schema": {"type": "string"}}}},
         **openapi_responses(errors.Unauthorized),
     },
 )
 async def metrics(request: Request) -> Response:
-    """Prometheus text format."""
+    """Metrics in the Prometheus text format."""
     return Response(services_of(request).metrics.render(), media_type=PROMETHEUS_TEXT)
 
 
 @router.get(
     "/info",
     dependencies=[Depends(authorize)],
-    summary="What runs here",
+    summary="Show model, limits and operating points",
     responses=openapi_responses(errors.Unauthorized),
 )
 async def info(request: Request) -> InfoOut:

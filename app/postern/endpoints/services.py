@@ -1,4 +1,4 @@
-"""What the endpoints need of the server; put together once, in `composition/services.py`."""
+"""The parts of the server that the endpoints need, put together in `composition/services.py`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from postern.contract.moderation import Identity
 from postern.endpoints.info import InfoOut
 from postern.http.request import Keys
 from postern.inference.health import Health
+from postern.judging.in_parts import Budget
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
@@ -31,7 +32,14 @@ class Services:
     info: InfoOut
     keys: Keys
     chat_guard: ChatGuard | None = None
-    """The guarded proxy, where an upstream is set."""
+    """The guarded proxy, if an upstream is set."""
+
+
+def budget_of(settings: Settings) -> Budget:
+    """Of one request that is judged in parts."""
+    return Budget(
+        settings.limits.max_items, settings.guard.chat_max_exchanges, settings.guard.chat_max_chars
+    )
 
 
 def services_of(request: Request) -> Services:

@@ -1,8 +1,8 @@
-"""The table of the endpoints that judge text: each path, its checks and its errors, said once.
+"""The table of the endpoints that judge text: each path, its checks and its errors.
 
-FastAPI gets a route of each for the OpenAPI document. Requests take a direct one, because the
-endpoints read their bodies themselves, and FastAPI needed five times as long to find out that there
-is no parameter to resolve as all else between the protocol and the endpoint.
+FastAPI gets a route for each, for the OpenAPI document. Requests use a direct route, because the
+endpoints read their bodies themselves: finding out that there are no parameters took FastAPI five
+times as long as everything else between protocol and endpoint.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ READING_ERRORS: Final[tuple[type[PosternError], ...]] = (
     errors.BodyMismatch,
     errors.EmptyPrompt,
 )
-"""How reading and checking a body of text can end."""
+"""Possible errors of reading and checking a body of text."""
 JUDGING_ERRORS: Final[tuple[type[PosternError], ...]] = (
     errors.QueueFull,
     errors.DeadlineUnreachable,
@@ -56,15 +56,15 @@ JUDGING_ERRORS: Final[tuple[type[PosternError], ...]] = (
     errors.NotReady,
     errors.DeadlineExceeded,
 )
-"""How judging it can end."""
+"""Possible errors of judging it."""
 
 
 @dataclass(frozen=True)
 class VerdictEndpoint:
     """A path whose whole work is a verdict within the request's own deadline.
 
-    body, reply: what pydantic makes the schemas from. own_errors: beside those that reading
-    and judging bring to every such path.
+    body, reply: the types from which pydantic makes the schemas. own_errors: in addition to those
+    of reading and judging, which every such path has.
     """
 
     path: str
@@ -139,7 +139,7 @@ PATHS: Final = frozenset(endpoint.path for endpoint in VERDICTS)
 
 
 def add_to(app: FastAPI) -> None:
-    """Adds the documented routes, and the direct ones before all others."""
+    """Add the documented routes, and the direct ones before all others."""
     for endpoint in VERDICTS:
         app.add_api_route(
             endpoint.path,
@@ -157,7 +157,7 @@ def add_to(app: FastAPI) -> None:
 
 def _direct(endpoint: VerdictEndpoint) -> Route:
     async def answer(request: Request) -> Response:
-        """Raises Unauthorized where a key is missing."""
+        """Raises Unauthorized if a key is missing."""
         request.scope["route"] = route
         endpoint.keys.check(request)
         return await endpoint.answer(request)
@@ -167,7 +167,7 @@ def _direct(endpoint: VerdictEndpoint) -> Route:
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Adds bodies with examples, and the models of errors, to an OpenAPI document."""
+    """Add bodies with examples, and the models of errors, to an OpenAPI document."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for model in (ProblemOut, OpenAiErrorOut, TeiErrorOut, GoogleErrorOut):
         schemas[model.__name__] = _schema(model, schemas)
@@ -185,7 +185,7 @@ def complete(document: dict[str, Any]) -> None:
 
 
 def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    """The JSON schema of a type; what it refers to goes into `schemas`."""
+    """The JSON schema of a type. Types that it refers to are added to `schemas`."""
     schema = TypeAdapter(kind).json_schema(ref_template=_REFERENCE)
     schemas.update(schema.pop("$defs", {}))
     return schema

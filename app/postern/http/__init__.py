@@ -1,1 +1,1 @@
-"""HTTP by itself: protocol, bounded requests, errors, and the client of upstreams."""
+"""HTTP alone: protocol, bounded requests, errors, and the client for upstreams."""

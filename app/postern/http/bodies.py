@@ -1,4 +1,4 @@
-"""How a body that matches no model is refused, without a word of what its writer wrote."""
+"""How to refuse a body that matches no model, without repeating any of its text."""
 
 from __future__ import annotations
 
@@ -9,17 +9,39 @@ from pydantic import Field, ValidationError
 from postern.contract.errors import BodyMismatch, MalformedBody, RequestRefused
 
 _MAX_PROBLEMS: Final = 100
-# Where pydantic's own message would repeat what the caller wrote, or say less.
-_OWN_WORDS: Final = {"extra_forbidden": "unknown field", "union_tag_invalid": "unknown type"}
+# Not pydantic's, which speak of tuples and may repeat what the caller wrote. By kind of error.
+_OWN_WORDS: Final = {
+    "extra_forbidden": "unknown field",
+    "union_tag_invalid": "unknown type",
+    "union_tag_not_found": "its type is missing",
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "finite_number": "must be a number",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "too_short": "must not be empty",
+    "too_long": "holds too many",
+    "literal_error": "is none of the known values",
+    "less_than_equal": "is too large",
+    "greater_than_equal": "is too small",
+}
+_OTHER_WORDS: Final = "has another type or value than it may"
 
 Text = Annotated[str, Field(strict=True)]
-"""A string of a body; numbers are no text."""
+"""A string in a body; numbers are not accepted as text."""
 
 
 def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0) -> RequestRefused:
-    """MalformedBody or BodyMismatch, whichever it was; for every dialect's bodies.
+    """MalformedBody or BodyMismatch, for the bodies of every dialect.
 
-    names: of all fields. leading: parts of a path to leave out, such as the form of a union.
+    names: of all fields. leading: number of leading path parts to omit, such as the form of a
+    union.
     """
     if exc.error_count() > _MAX_PROBLEMS:  # describing a hundred thousand takes seconds
         return BodyMismatch((("", f"more than {_MAX_PROBLEMS} problems"),))
@@ -29,7 +51,7 @@ def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0)
     problems = tuple(
         (
             _known_path(error["loc"][leading:], names),
-            _OWN_WORDS.get(error["type"], error["msg"]),
+            _OWN_WORDS.get(error["type"], _OTHER_WORDS),
         )
         for error in errors[:10]
     )
@@ -37,5 +59,5 @@ def refusal_of(exc: ValidationError, *, names: frozenset[str], leading: int = 0)
 
 
 def _known_path(loc: tuple[int | str, ...], names: frozenset[str]) -> str:
-    """The path to a problem. A name that the caller made up is text of a user: not repeated."""
+    """The path to a problem. Names that the caller made up are user text and not repeated."""
     return ".".join(str(part) for part in loc if isinstance(part, int) or part in names)

@@ -1,4 +1,4 @@
-"""One reply on its way out: in pieces, as the client reads them."""
+"""One reply on its way out, in pieces, at the speed of its reader."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Final, cast
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-# What is written at once; behind it waits at most what the transport buffers, 64 KiB.
+# Bytes written at once. Behind them waits at most what the transport buffers, 64 KiB.
 PIECE_BYTES: Final = 1 << 16
 
 
 class BoundedCycle(RequestResponseCycle):
-    """uvicorn's, but a large body waits for its reader, and HTTP/1.0 gets no chunks.
+    """Like uvicorn's, but a large body waits for its reader, and HTTP/1.0 gets no chunks.
 
-    uvicorn hands a body of any size to the transport in one piece, so that each of a hundred
-    clients that never read held a copy of a large file.
+    uvicorn hands a body of any size to the transport in one piece, so a hundred clients that never
+    read would each hold a copy of a large file.
     """
 
     _ends_with_the_connection = False
@@ -24,7 +24,7 @@ class BoundedCycle(RequestResponseCycle):
         if message["type"] == "http.response.start":
             names = {name.lower() for name, _ in message.get("headers", ())}
             if self.scope["http_version"] == "1.0" and b"content-length" not in names:
-                # Chunks are unknown to HTTP/1.0: the reply ends where the connection does.
+                # HTTP/1.0 has no chunks: the reply ends with the connection.
                 self._ends_with_the_connection = True
                 self.chunked_encoding = False
             await super().send(message)

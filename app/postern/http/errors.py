@@ -1,13 +1,13 @@
 """Error -> status, failure, OpenAPI entry. Nothing else gives an error its status code.
 
-A failure is told in the shape of its path: `endpoints/error_shapes.py` says which.
+A failure has the format of its path, which `endpoints/error_shapes.py` chooses.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +15,7 @@ import orjson
 from fastapi import Response
 
 from postern.contract import errors
-from postern.contract.errors import (
-    Overloaded,
-    PosternError,
-)
+from postern.contract.errors import Overloaded, PosternError
 
 PROBLEM_TYPE = "application/problem+json"
 INTERNAL_SLUG = "internal-error"
@@ -45,17 +42,19 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.Unauthorized: Problem(401, "unauthorized", "API key missing or wrong"),
     errors.BodyTooSlow: Problem(408, "body-too-slow", "The body did not arrive in time"),
     errors.BodyTooLarge: Problem(413, "body-too-large", "The body is too large"),
-    errors.ExchangeTooLong: Problem(413, "exchange-too-long", "The input passes a hard limit"),
+    errors.ExchangeTooLong: Problem(413, "exchange-too-long", "The input exceeds a hard limit"),
     errors.UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body must be JSON"),
     errors.UnsupportedContent: Problem(
-        400, "unsupported-content", "The request holds what cannot be judged"
+        400, "unsupported-content", "The request contains something that cannot be judged"
     ),
     errors.BodyMismatch: Problem(422, "body-mismatch", "The body has another shape"),
     errors.RequestRefused: Problem(400, "bad-request", "The request cannot be read"),
     errors.EmptyPrompt: Problem(422, "empty-prompt", "The prompt is empty"),
-    errors.NothingToJudge: Problem(422, "nothing-to-judge", "The conversation holds no turn"),
+    errors.NothingToJudge: Problem(
+        422, "nothing-to-judge", "The conversation has no turn to judge"
+    ),
     errors.UnreadableContent: Problem(
-        422, "unreadable-content", "The conversation holds more than text"
+        422, "unreadable-content", "The conversation contains more than text"
     ),
     errors.InvalidExchange: Problem(422, "invalid-exchange", "The input cannot be judged"),
     errors.UnknownOperatingPoint: Problem(
@@ -75,12 +74,12 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.NotReady: Problem(503, "not-ready", "The server is not ready"),
     errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed"),
     errors.UpstreamMissing: Problem(501, "upstream-missing", "No upstream is configured"),
-    errors.UpstreamUnreachable: Problem(502, "upstream-unreachable", "The upstream is away"),
+    errors.UpstreamUnreachable: Problem(502, "upstream-unreachable", "The upstream is unreachable"),
     errors.UpstreamInvalid: Problem(502, "upstream-invalid", "The upstream's answer is unusable"),
     errors.UpstreamFailed: Problem(502, "upstream-failed", "The upstream failed"),
     errors.UpstreamTimeout: Problem(504, "upstream-timeout", "The upstream took too long"),
-    # These stop the start or a command, so no client ever sees them; listed so that none is
-    # forgotten.
+    # These stop the start or a command, so no client ever sees them. They are listed so that none
+    # is forgotten.
     errors.ArtifactInvalid: Problem(500, "artifact-invalid", "The artifact is invalid"),
     errors.SettingsInvalid: Problem(500, "settings-invalid", "A setting is invalid"),
     errors.LabelledDataInvalid: Problem(500, "data-invalid", "Labelled data are invalid"),
@@ -99,9 +98,9 @@ def problem_of(error: PosternError) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a client is told when it gets no answer, in no dialect's shape yet.
+    """What a client is told instead of an answer, not yet in a dialect's format.
 
-    detail: never text of users. error: what was raised on purpose, where something was.
+    detail: never user text. error: the error that was raised on purpose, if one was.
     """
 
     problem: Problem
@@ -112,7 +111,7 @@ class Failure:
 
     @property
     def message(self) -> str:
-        """The detail, naming which of several inputs is to blame; for shapes without a field."""
+        """The detail, with the index of the faulty input, for formats without a field for it."""
         index = None if self.error is None else self.error.index
         return self.detail if index is None else f"{self.detail} (input {index})"
 
@@ -124,18 +123,25 @@ class ErrorShape:
     media_type: str
     schema: str
     content: Callable[[Failure], dict[str, Any]]
+    statuses: Mapping[int, int] = field(default_factory=dict)
+
+    def status(self, problem: Problem) -> int:
+        return self.statuses.get(problem.status, problem.status)
 
     def response(self, failure: Failure) -> Response:
         return Response(
             orjson.dumps(self.content(failure)),
-            failure.problem.status,
+            self.status(failure.problem),
             dict(failure.headers),
             media_type=self.media_type,
         )
 
 
 def failure_of(error: PosternError, *, request_id: str) -> Failure:
-    """The detail is the error's message, which never holds text of users."""
+    """The failure for an error.
+
+    Its detail is the error's message, which never contains user text.
+    """
     problem = problem_of(error)
     headers = {}
     if isinstance(error, Overloaded):
@@ -150,14 +156,14 @@ def failure_of(error: PosternError, *, request_id: str) -> Failure:
 def status_failure(
     status: int, *, request_id: str, headers: Mapping[str, str] | None = None
 ) -> Failure:
-    """For what the framework refuses itself: no such path, another method."""
+    """For refusals by the framework: no such path, another method."""
     phrase = HTTPStatus(status).phrase
     problem = Problem(status, phrase.lower().replace(" ", "-"), phrase)
     return Failure(problem, phrase, request_id, headers or {})
 
 
 def internal_failure(*, request_id: str) -> Failure:
-    """A defect of ours: the cause goes to the log, not to the client."""
+    """For a bug of ours: the cause goes to the log, not to the client."""
     return Failure(PROBLEMS[PosternError], "the server failed; see its log", request_id, {})
 
 
@@ -178,18 +184,18 @@ def _problem_content(failure: Failure) -> dict[str, Any]:
 
 
 PROBLEM_SHAPE = ErrorShape(PROBLEM_TYPE, "ProblemOut", _problem_content)
-"""RFC 9457: the shape of every path that is no dialect's."""
+"""RFC 9457: the format of every path that belongs to no dialect."""
 
 
 def openapi_responses(
     *classes: type[PosternError], shape: ErrorShape = PROBLEM_SHAPE
 ) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries of the errors that a route can answer with, an example for each."""
+    """OpenAPI entries of the errors that a route can answer with, each with an example."""
     entries: dict[int | str, dict[str, Any]] = {}
     for cls in classes:
         problem = PROBLEMS[cls]
         entry = entries.setdefault(
-            problem.status,
+            shape.status(problem),
             {
                 "description": problem.title,
                 "content": {

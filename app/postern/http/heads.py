@@ -1,9 +1,9 @@
-"""The head of a request, collected whole and within bounds before the parser sees any of it.
+"""Collects the head of a request, whole and within limits, before the parser sees any of it.
 
-Collecting first keeps three promises that the parser alone cannot: memory stays flat, because a
-head is counted before a Python object is made for each of its headers (40 MB of `a:b` lines took
-1 GB); time stays linear, because the parser is fed once (it joins the parts of one long header in
-quadratic time); and an offer to upgrade is hidden from it, after which it would read no body.
+Collecting first keeps three promises that the parser alone cannot. Memory stays flat, because a
+head is counted before a Python object is made for each of its headers (40 MB of `a:b` lines took 1
+GB). Time stays linear, because the parser is fed once (it joins the parts of one long header in
+quadratic time). And an offer to upgrade is hidden from it, after which it would read no body.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from postern.contract.errors import (
-    HeadersTooLarge,
-    MalformedRequest,
-    UrlTooLong,
-)
+from postern.contract.errors import HeadersTooLarge, MalformedRequest, UrlTooLong
 
 END: Final = b"\r\n\r\n"
-"""Where a head ends. The parser takes nothing else: a line feed alone is an error to it."""
+"""The end of a head. The parser accepts nothing else: a line feed alone is an error to it."""
 
-# Method, version and the two spaces between, generously.
+# Generous allowance for the method, the version and two spaces.
 _AROUND_THE_URL: Final = 64
 _OFFER: Final = re.compile(rb"(?<=\r\n)upgrade(?=:)", re.IGNORECASE)
 _HIDDEN: Final = b"ignored"
@@ -30,7 +26,7 @@ _HIDDEN: Final = b"ignored"
 
 @dataclass(frozen=True, slots=True)
 class HeadLimits:
-    """max_bytes: of a whole head, its request line included. max_headers: lines after that one."""
+    """max_bytes: of a whole head, including its request line. max_headers: lines after that one."""
 
     max_bytes: int
     max_headers: int
@@ -38,7 +34,7 @@ class HeadLimits:
 
 
 class Heads:
-    """Collects one head after the other for one connection."""
+    """Collects the heads of one connection, one after the other."""
 
     __slots__ = ("_held", "_limits")
 
@@ -47,7 +43,7 @@ class Heads:
         self._held = bytearray()
 
     def take(self, data: bytes, start: int) -> tuple[bytes | None, int]:
-        """The head that ends in `data`, None where it does not yet, and where the rest begins.
+        """The head that ends in `data`, or None if it is incomplete, and where the rest begins.
 
         Raises UrlTooLong, HeadersTooLarge.
         """
@@ -58,7 +54,7 @@ class Heads:
             if found >= 0:
                 return self._checked(data[start : found + len(END)]), found + len(END)
         before = len(held)
-        # No more than what is needed to know that it is too much.
+        # Keep only enough to know that it is too much.
         held += data[start : start + self._limits.max_bytes + len(END) - before]
         found = held.find(END, max(0, before - len(END) + 1))
         if found < 0:
@@ -91,17 +87,17 @@ class Heads:
 
 
 def _after_blank_lines(data: bytes, start: int) -> int:
-    """Blank lines before a request are no error (RFC 9112, section 2.2)."""
+    """Skip blank lines before a request, which are not an error (RFC 9112, section 2.2)."""
     if start < len(data) and data[start] in b"\r\n":
         return len(data) - len(data[start:].lstrip(b"\r\n"))
     return start
 
 
 def _without_offers(head: bytes) -> bytes:
-    """Every offer to upgrade is declined by not seeing it (RFC 9110, section 7.8).
+    """Decline every offer to upgrade by removing it (RFC 9110, section 7.8).
 
-    The parser takes the bytes after such a head for another protocol, so a body that came in a
-    second segment ran as a request of its own.
+    The parser treats the bytes after such a head as another protocol, so a body that came in a
+    second segment was run as a request of its own.
     """
     if b"\r\nupgrade:" not in head.lower():
         return head
@@ -109,10 +105,10 @@ def _without_offers(head: bytes) -> bytes:
 
 
 def body_length(headers: Sequence[tuple[bytes, bytes]], version: str) -> int | None:
-    """Bytes of the body that a head announces; None for one that comes in chunks.
+    """Bytes of the body that a head announces; None for a chunked one.
 
-    headers: names in lower case. Raises MalformedRequest where two readers could disagree
-    (RFC 9112, section 6.3).
+    headers: names in lower case. Raises MalformedRequest if two readers could disagree (RFC 9112,
+    section 6.3).
     """
     if version not in ("1.0", "1.1"):
         raise MalformedRequest
@@ -121,7 +117,7 @@ def body_length(headers: Sequence[tuple[bytes, bytes]], version: str) -> int | N
         raise MalformedRequest("the request has more than one header Host")
     if b"transfer-encoding" in names:
         if version == "1.0":
-            raise MalformedRequest("HTTP/1.0 knows no Transfer-Encoding")
+            raise MalformedRequest("HTTP/1.0 has no Transfer-Encoding")
         return None
     if b"content-length" in names:
         return int(headers[names.index(b"content-length")][1])

@@ -1,8 +1,8 @@
-"""Which names this server answers to, and which web pages may call it.
+"""Which host names this server answers to, and which web pages may call it.
 
-A page on the web can have its own name point to 127.0.0.1 and so talk to whatever listens there
-without a key (DNS rebinding; CVE-2024-28224 in Ollama). The browser tells on it: `Host` and
-`Origin` name the page's server, not this one.
+A web page can let its own name point to 127.0.0.1, and so talk to a local server that needs no key
+(DNS rebinding; CVE-2024-28224 in Ollama). The browser reveals this: `Host` and `Origin` name the
+page's server, not this one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
-from postern.contract.errors import (
-    ForeignHost,
-    ForeignOrigin,
-)
+from postern.contract.errors import ForeignHost, ForeignOrigin
 
 _REMEMBERED: Final = 256
 
 
 class Hosts:
-    """names: accepted beside those of this machine; `*.example.org` for all below, `*` for all.
+    """names: accepted in addition to those of this machine; `*.example.org` for subdomains, `*` for
+    all.
 
-    checks_hosts: false where anybody may know this server by any name. checks_origins: true where
-    no key protects it.
+    checks_hosts: false if the server may be reached under any name. checks_origins: true if no key
+    protects it.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""How late the event loop is: when bytes that are read now can have come at the earliest.
+"""Lateness of the event loop: the earliest time at which bytes that are read now can have come.
 
-A request waits in its socket, unseen, while the loop is at work. What a turn of the loop reads came
-after the turn before it had read, so that is the time from which its deadline counts.
+A request waits unseen in its socket while the loop works. Bytes that a turn of the loop reads came
+after the previous turn had read, so that is the time from which their deadline counts.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ class LoopTurns:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._this: float | None = None  # when this turn began to read
-        self._last: float | None = None  # the same of the turn before; None where the loop slept
+        self._last: float | None = None  # the same for the previous turn; None if the loop slept
         self.turn_s = 0.0
         """How long the last turn took; 0 where the loop slept before this one."""
 
     def came(self, loop: AbstractEventLoop) -> float:
-        """To be called when bytes are read: seconds on the clock, never later than now."""
+        """Call when bytes are read. Returns seconds on the clock, never later than now."""
         now = self._clock()
         if self._this is None:
             self._this = now
@@ -34,7 +34,7 @@ class LoopTurns:
         return now if self._last is None else self._last
 
     def _next(self, loop: AbstractEventLoop) -> None:
-        """Once in each turn, before it reads, until one has read nothing."""
+        """Runs once in each turn, before it reads, until a turn has read nothing."""
         self._last, self._this = self._this, None
         if self._last is not None:
             loop.call_soon(self._next, loop)

@@ -13,7 +13,9 @@ class ProblemOut(BaseModel):
     status: int
     detail: str
     request_id: str
-    index: int | None = Field(None, description="Which of several exchanges is to blame.")
+    index: int | None = Field(
+        None, description="Index of the faulty exchange, if there are several."
+    )
     errors: list[dict[str, str]] | None = Field(
         None, description="With `body-mismatch`: the fields that do not match."
     )

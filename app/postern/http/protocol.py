@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 protocol with bounds: on heads, on time, on what is unsent and unanswered."""
+"""uvicorn's HTTP/1.1 protocol with limits on heads, on time, and on unsent and unanswered bytes."""
 
 from __future__ import annotations
 
@@ -11,47 +11,41 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from postern.contract.errors import (
-    HeadersTooLarge,
-    MalformedRequest,
-    RequestRefused,
-)
+from postern.contract.errors import HeadersTooLarge, MalformedRequest, RequestRefused
 from postern.http.cycle import BoundedCycle
-from postern.http.heads import (
-    END,
-    HeadLimits,
-    Heads,
-    body_length,
-)
+from postern.http.heads import END, HeadLimits, Heads, body_length
 from postern.http.loop_turns import LoopTurns
 from postern.http.transports import Flow, LingeringTransport
 
 ARRIVED = "arrived"
-"""In the state of a request: from when its deadline counts, in seconds on the monotonic clock."""
+"""Key in a request's state: start of its deadline, in seconds on the monotonic clock."""
 CROWDED = "crowded"
-"""In the state of a request on one connection too many; `server/observe.py` refuses it."""
+"""Key in a request's state: its connection is one too many; `server/observe.py` refuses it."""
 
-# Bytes of further requests that are read while one is being answered. Reading goes on that far so
-# that a client that leaves is noticed.
+# Bytes of further requests that are read while one is being answered. Reading continues that far in
+# order to notice a client that leaves.
 _WAITING_BYTES: Final = 1 << 16
-# Of a chunked body, what the parser gets at once, what may come without a byte of the body, and how
-# many bytes of framing each byte of it may cost (a chunk of one byte costs five).
+# Limits of a chunked body: bytes that the parser gets at once, bytes that may come without a byte
+# of the body, and bytes of framing per byte of the body (a chunk of one byte costs five).
 _CHUNKED_PIECE: Final = 1 << 13
 _FRAMING_BYTES: Final = 1 << 14
 _FRAMING_PER_BYTE: Final = 16
-# A client that is still sending cannot read a refusal, so what it sends is thrown away first.
+# A client that is still sending cannot read a refusal, so what it sends is discarded first.
 _LINGER_S: Final = 2.0
 _LINGER_BYTES: Final = 64 << 20
 # While the server stops: how long an idle client may still send a request, whose answer then says
-# that the connection closes, and how long one that does not read is waited for.
+# that the connection closes, and how long to wait for a client that does not read.
 _LAST_REQUEST_S: Final = 0.5
 _STOP_WRITE_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """header_timeout_s: from the first byte of a request to the end of its head. write_timeout_s:
-    in which a client must read what fills the buffer for it, 64 KiB."""
+    """Time limits.
+
+    header_timeout_s: from the first byte of a request to the end of its head. write_timeout_s: in
+    which a client must read what fills its buffer, 64 KiB.
+    """
 
     header_timeout_s: float
     write_timeout_s: float
@@ -67,9 +61,9 @@ def bounded_protocol(
     on_cut: Callable[[str], None],
     leaving: Callable[[], bool],
 ) -> type[BoundedProtocol]:
-    """A protocol for `uvicorn.Config(http=…)`, which takes a class and no arguments for it.
+    """A protocol class for `uvicorn.Config(http=…)`, which passes no arguments to it.
 
-    refusal: the bytes that answer what is refused before it is a request, given its path or "".
+    refusal: gives the bytes that answer a refusal before there is a request, for its path or "".
     on_cut: told why a connection was cut. leaving: whether the server is about to stop.
     """
     members: dict[str, Any] = {"bounds": bounds, "turns": turns}
@@ -79,16 +73,16 @@ def bounded_protocol(
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One request at a time: what comes behind it waits, unparsed, until it is answered.
+    """Handles one request at a time: bytes behind it wait, unparsed, until it is answered.
 
-    A connection whose next request has not sent its head within `header_timeout_s` of its first
-    byte is closed; a fresh connection has as long to begin. A body that is still coming when its
-    request has been answered has as long to end. A client that does not read is cut off after
-    `write_timeout_s`. uvicorn alone waits for ever in each case, so that idle connections could
-    fill its limit, and answers beyond that limit in plain text.
+    A connection is closed if its next request has not sent its head within `header_timeout_s` of
+    its first byte; a fresh connection has the same time to begin. A body that is still coming when
+    its request has been answered has the same time to end. A client that does not read is cut off
+    after `write_timeout_s`. uvicorn alone waits for ever in each case, so idle connections could
+    fill its limit, and it answers beyond that limit in plain text.
 
     A connection that ends with the reply, as those of HTTP/1.0 proxies do, is closed only after the
-    body: the system resets a connection that is closed on unread bytes, and the client may lose the
+    body. The system resets a connection that is closed on unread bytes, and the client may lose the
     reply with it (RFC 9112, section 9.6).
     """
 
@@ -105,10 +99,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_is_whole = True
         self._left: int | None = 0  # bytes of the body still to come; None where it is chunked
         self._tail = b""  # the last bytes of a chunked body, where its end may have begun
-        self._framing = 0  # bytes of a chunked body that are none of it
+        self._framing = 0  # bytes of framing of a chunked body
         self._body_bytes = 0
         self._leaves_after_body = False
-        self._dropped: int | None = None  # bytes thrown away since the refusal of this connection
+        self._dropped: int | None = None  # bytes discarded since the refusal of this connection
         self._is_stopping = False
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
@@ -132,7 +126,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_answering:
             self.cycle.keep_alive = False
         else:
-            # A client that has just sent its next request would otherwise see a reset.
+            # Otherwise a client that has just sent its next request would see a reset.
             self.loop.call_later(_LAST_REQUEST_S, self._close_unless_answering)
         if self.transport.get_write_buffer_size():
             self._begin_write_deadline(_STOP_WRITE_S)
@@ -145,7 +139,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _close(self) -> None:
-        """Once what was written has been read, or the time for that is over."""
+        """Close once what was written has been read, or the time for that is over."""
         self.transport.close()
         if self.transport.get_write_buffer_size():
             self._begin_write_deadline(
@@ -170,7 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        """The parser gets whole heads, and bodies exactly to their end: it cannot pause."""
+        """Give the parser whole heads, and bodies exactly to their end, because it cannot pause."""
         start = 0
         while start < len(data):
             if self._body_is_whole:
@@ -193,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
 
     def _end_of_body(self, data: bytes, start: int) -> int:
-        """How far the body reaches for sure. A chunked one only ever ends with a blank line."""
+        """How far the body certainly reaches. A chunked one ends only with a blank line."""
         if self._left is not None:
             end = min(len(data), start + self._left)
             self._left -= end - start
@@ -209,7 +203,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return end
 
     def _parse(self, piece: bytes) -> bool:
-        """Whether there is more to do with what follows."""
+        """Parse bytes. Returns whether the following ones can be processed."""
         chunked, before = self._left is None, self._body_bytes
         try:
             self.parser.feed_data(piece)
@@ -245,19 +239,19 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- what the parser tells ---
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # A trailer is no header: it could add one behind the back of whoever has checked them.
+        # A trailer is not a header: it could add one after the headers were checked.
         if self._body_is_whole:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """uvicorn's, with bounds and without a way to other protocols."""
+        """Like uvicorn's, with limits and without upgrades to other protocols."""
         self._disarm()
         version = self.parser.get_http_version()
         left = body_length(self.headers, version)
         scope = cast(dict[str, Any], self.scope)
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
-        # From here on it is a request, whatever becomes of its body.
+        # From here on it counts as a request, whatever happens to its body.
         self._left, self._body_is_whole = left, False
         self._tail, self._framing, self._body_bytes = b"", 0, 0
         scope.update(
@@ -280,7 +274,7 @@ class BoundedProtocol(HttpToolsProtocol):
             access_log=self.access_log,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            # A client of HTTP/1.0 does not know the word that it would be given.
+            # An HTTP/1.0 client does not know the status 100 that it would get.
             expect_100_continue=self.expect_100_continue and version == "1.1",
             keep_alive=keeps and not self.leaving(),
             on_response=self.on_response_complete,
@@ -314,7 +308,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._feed_waiting)
 
     def _leave(self) -> None:
-        """In place of closing at once. uvicorn reads on and drops what comes."""
+        """Linger instead of closing at once. uvicorn reads on and discards what comes."""
         if self._body_is_whole or not self.cycle.response_complete:
             self._close()
             return
@@ -349,7 +343,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- refusals and deadlines ---
 
     def _refuse(self, error: RequestRefused) -> None:
-        """Answers, and closes once the client has had time to read that."""
+        """Answer, and close once the client has had time to read that."""
         self._disarm()
         self._dropped = 0
         self._waiting.clear()
@@ -357,7 +351,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if not self._body_is_whole and self.cycle is not None:
             if self.cycle.response_started:
-                # The rest of a refused body may be no HTTP. Its reply has gone out.
+                # The rest of a refused body may not be HTTP. Its reply has been sent.
                 self._close()
                 return
             self.cycle.disconnected = True

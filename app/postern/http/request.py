@@ -1,4 +1,4 @@
-"""What every endpoint takes from a request: identity, deadline, body. Bounded in bytes and time."""
+"""What every endpoint reads from a request: identity, deadline, body. Limited in bytes and time."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from postern.contract.errors import (
 from postern.http.throttle import Throttle
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# A client that is still sending cannot read a reply, so what it sends is thrown away first; these
-# bound how much and how long.
+# A client that is still sending cannot read a reply, so what it sends is discarded first. These
+# limit how much and how long.
 _DISCARD_BYTES = 256 << 20
 _DISCARD_S = 5.0
 
@@ -46,7 +46,7 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def request_id_of(scope: Scope) -> str:
-    """The caller's X-Request-Id where it is harmless in a log, else a new one."""
+    """The caller's X-Request-Id if it is safe to log, else a new one."""
     given = header(scope, b"x-request-id")
     return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
@@ -63,13 +63,15 @@ class Keys:
         return cls(tuple(hashlib.sha256(key.encode()).digest() for key in keys))
 
     def check(self, scope: Scope) -> None:
-        """Unless no key is set or the request carries one of them: raises Unauthorized, or
-        TooManyWrongKeys where wrong ones have come from the same address."""
+        """Passes if no key is set or the request carries one of them.
+
+        Raises Unauthorized, or TooManyWrongKeys if there were wrong ones from the same address.
+        """
         if self.digests:
             self.check_key(_key_of(scope), scope)
 
     def check_key(self, given: str | None, scope: Scope) -> None:
-        """The same for a key that came elsewhere than in our own headers."""
+        """The same for a key that came in other headers than ours."""
         if not self.digests:
             return
         client = scope.get("client")
@@ -85,7 +87,7 @@ class Keys:
         set_caller(number)
 
     def recognize(self, scope: Scope) -> None:
-        """`check` for whoever only looks ahead: nothing is counted. Raises Unauthorized."""
+        """`check` for looking ahead: nothing is counted. Raises Unauthorized."""
         if self.digests:
             given = _key_of(scope)
             number = self._number(given, _digest(given))
@@ -111,7 +113,7 @@ def _digest(given: str | None) -> bytes:
 
 
 def deadline_of(scope: Scope, *, timeout_ms: int) -> float:
-    """Absolute deadline in seconds on the monotonic clock; the caller can only shorten it.
+    """Absolute deadline in seconds on the monotonic clock. The caller can only shorten it.
 
     Raises InvalidHeader.
     """
@@ -125,7 +127,7 @@ def deadline_of(scope: Scope, *, timeout_ms: int) -> float:
 
 
 async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float) -> bytes:
-    """The whole body, never more than `limit_bytes` of it in memory.
+    """Read the whole body, with never more than `limit_bytes` of it in memory.
 
     Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow, ClientLeft.
     """
@@ -147,7 +149,7 @@ async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float
         async with asyncio.timeout(timeout_s):
             return await _read(request, limit_bytes)
     except BodyTooLarge:
-        await _discard(request)  # outside of the time for a body: that it is too large is certain
+        await _discard(request)  # outside the time limit for a body: it is certainly too large
         raise
     except TimeoutError:
         raise BodyTooSlow from None
@@ -163,13 +165,13 @@ async def _read(request: Request, limit_bytes: int) -> bytes:
         if size > limit_bytes:
             raise BodyTooLarge(limit_bytes)
         chunks.append(chunk)
-    # Some clients of Windows begin with a byte order mark, which a parser may skip (RFC 8259, 8.1).
+    # Some Windows clients begin with a byte order mark, which a parser may skip (RFC 8259, 8.1).
     return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
 
 async def _discard(request: Request) -> None:
     if header(request.scope, b"expect") is not None:
-        return  # the client waits for our word before it sends
+        return  # the client waits for status 100 before it sends
     size = 0
     try:
         async with asyncio.timeout(_DISCARD_S):
@@ -183,7 +185,7 @@ async def _discard(request: Request) -> None:
 
 
 async def unless_client_leaves(receive: Receive, work: Awaitable[Answer]) -> Answer:
-    """The result of `work`; cancels it and raises ClientLeft when the client goes away first.
+    """The result of `work`. Cancels it and raises ClientLeft if the client leaves first.
 
     receive: of a request whose body has been read. `work` has ended when this returns.
     """

@@ -1,4 +1,4 @@
-"""What the log line of a request says of its verdicts: counts and times, never text."""
+"""The fields that a request's log line has about its verdicts: counts and times, never text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from postern.contract.moderation import Moderation
 
 
 def figures(moderation: Moderation) -> dict[str, Any]:
-    """Fields of the line `request`; times in milliseconds, of the slowest exchange.
+    """Fields of the line `request`. Times are in milliseconds, of the slowest exchange.
 
-    `teacher_ms` only where the teacher was wanted for at least one.
+    `teacher_ms` is present only if the teacher was wanted for at least one.
     """
     judged, timings = moderation.judged, moderation.timings
     verdicts = [one.verdict for one in judged]

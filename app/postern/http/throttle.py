@@ -1,7 +1,7 @@
-"""Guessing keys is slow: a few wrong ones from an address, and no new key is looked at for a while.
+"""Slows down guessing of keys: after a few wrong ones, an address cannot try new keys for a while.
 
-A key that has been right from there goes on being taken, so that whoever shares an address with a
-guesser, behind a proxy or a gateway, is not shut out by it. Everything is bounded.
+A key that was right from that address is still accepted. So clients that share an address with a
+guesser, behind a proxy or a gateway, are not locked out. All state is bounded.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ _KNOWN: Final = 4096
 
 
 class Throttle:
-    """Tries left for each address: ten, and one more every six seconds."""
+    """Tries left for each address: ten, plus one more every six seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # Of an address: tries left, and when that was counted. The longest unseen goes first.
+        # By address: tries left, and when that was counted. The address unseen for longest is
+        # evicted first.
         self._tries: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
     def check(self, client: str, digest: bytes) -> None:
-        """Before a key is compared. Raises TooManyWrongKeys."""
+        """Call before comparing a key. Raises TooManyWrongKeys."""
         if not self._tries:
             return
         address = _group(client)
@@ -61,7 +62,7 @@ class Throttle:
 
 
 def _group(client: str) -> str:
-    """One subscriber has a whole /64 of IPv6."""
+    """The address, or its /64 for IPv6, because one subscriber has a whole /64."""
     if ":" not in client:
         return client
     try:

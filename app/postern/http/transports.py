@@ -1,4 +1,4 @@
-"""What stands between the protocol and the socket: paused reading, and a close that lingers."""
+"""Layers between protocol and socket: paused reading, and a close that lingers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class Flow(FlowControl):
-    """Reading stays paused while too much waits to be parsed, whoever asks for more."""
+    """Reading stays paused while too much waits to be parsed, whoever asks to resume."""
 
     full = False
 
@@ -20,7 +20,7 @@ class Flow(FlowControl):
 
 
 class LingeringTransport:
-    """A transport that is closed in another way: once what the peer still sends has been read."""
+    """A transport that closes only after reading what the peer still sends."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self._transport = transport

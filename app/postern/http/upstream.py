@@ -1,4 +1,5 @@
-"""The upstream over HTTP: one fixed address, no redirects, no proxies, no cookies, bounded."""
+"""The HTTP client for the upstream: one fixed address, no redirects, proxies or cookies, all
+limited."""
 
 from __future__ import annotations
 
@@ -23,6 +24,10 @@ from postern.contract.errors import (
 )
 
 _CLOSE_S: Final = 5.0
+_HIGHEST_STATUS: Final = 599
+# From a response to what parses its connection's bytes. None of it is public: where it looks
+# otherwise, connections are not used again.
+_TO_PARSER: Final = ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class UpstreamLimits:
 
 
 class UpstreamReply:
-    """A reply whose body has yet to be read. To be closed by whoever opened it."""
+    """A reply whose body has not been read yet. Whoever opened it must close it."""
 
     def __init__(
         self, response: httpx2.Response, *, deadline: float, clock: Callable[[], float]
@@ -53,7 +58,10 @@ class UpstreamReply:
         """The body as it comes in. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid."""
         if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise UpstreamInvalid("the upstream sends a Content-Encoding that nobody asked for")
-        raw = aiter(self._response.aiter_raw())
+        stream = self._response.stream
+        assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - of an async client
+        # Not `aiter_raw`, which hands the connection back by itself, before it was looked at.
+        raw = aiter(stream)
         while True:
             try:
                 async with asyncio.timeout(max(0.0, self._deadline - self._clock())):
@@ -65,7 +73,7 @@ class UpstreamReply:
             yield chunk
 
     async def read(self, limit_bytes: int) -> bytes:
-        """The whole body. Raises UpstreamInvalid when it is larger."""
+        """The whole body. Raises UpstreamInvalid if it is too large."""
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
@@ -74,9 +82,11 @@ class UpstreamReply:
         return bytes(body)
 
     async def close(self) -> None:
-        """Breaks the connection off unless the body was read to its end."""
+        """Break off the connection, unless the body was read to its end."""
         with suppress(TimeoutError, httpx2.HTTPError):
             async with asyncio.timeout(_CLOSE_S):
+                if _has_surplus(self._response):
+                    await self._response.extensions["network_stream"].aclose()
                 await self._response.aclose()
 
 
@@ -92,8 +102,9 @@ class Upstream:
         ca_file: Path | None,
         clock: Callable[[], float],
     ) -> None:
-        """Raises SettingsInvalid when the certificates cannot be read."""
-        self._url = url
+        """Raises SettingsInvalid if the certificates cannot be read."""
+        self._url, _, query = url.partition("?")
+        self._query = f"?{query}" if query else ""
         self._api_key = api_key
         self._limits = limits
         self._verify = _certificates(url, ca_file)
@@ -101,9 +112,9 @@ class Upstream:
         self._client: httpx2.AsyncClient | None = None
 
     def start(self) -> None:
-        """Opens the pool of connections."""
+        """Open the pool of connections."""
         limits = self._limits
-        # What one user's answer sets must not travel with another's question.
+        # Cookies set by one user's answer must not travel with another's question.
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._client = httpx2.AsyncClient(
             verify=self._verify,
@@ -128,25 +139,26 @@ class Upstream:
         headers: Mapping[str, str],
         stream: bool,
     ) -> UpstreamReply:
-        """Sends a request; returns when status and headers are there.
+        """Send a request, and return when status and headers have arrived.
 
-        headers: of the caller; the upstream's key replaces their Authorization. Raises
+        headers: from the caller; the upstream's key replaces their Authorization. Raises
         UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
         """
         if self._client is None:
             raise UpstreamUnreachable
         limits = self._limits
         deadline = self._clock() + limits.total_s
-        sent = {**headers, "Accept-Encoding": "identity"}
+        sent = {name.lower(): value for name, value in headers.items()}
+        sent["accept-encoding"] = "identity"
         if self._api_key is not None:
-            sent["Authorization"] = f"Bearer {self._api_key}"
+            sent["authorization"] = f"Bearer {self._api_key}"
         if body is not None:
-            sent["Content-Type"] = "application/json"
-        # A whole answer may be minutes of silence; a stream that is silent is stuck.
+            sent["content-type"] = "application/json"
+        # A whole answer may be silent for minutes. A stream that is silent is stuck.
         silence_s = limits.idle_s if stream else limits.total_s
         timeout = httpx2.Timeout(silence_s, connect=limits.connect_s)
         request = self._client.build_request(
-            method, self._url + path, content=body, headers=sent, timeout=timeout
+            method, self._url + path + self._query, content=body, headers=sent, timeout=timeout
         )
         try:
             async with asyncio.timeout(limits.total_s):
@@ -154,7 +166,8 @@ class Upstream:
         except (TimeoutError, httpx2.HTTPError) as exc:
             raise _failure(exc) from exc
         reply = UpstreamReply(response, deadline=deadline, clock=self._clock)
-        if not (reply.status == HTTPStatus.OK or reply.status >= HTTPStatus.BAD_REQUEST):
+        is_error = HTTPStatus.BAD_REQUEST <= reply.status <= _HIGHEST_STATUS
+        if not (reply.status == HTTPStatus.OK or is_error):
             await reply.close()
             raise UpstreamInvalid("the upstream answers with neither a completion nor an error")
         return reply
@@ -162,7 +175,8 @@ class Upstream:
 
 def _certificates(url: str, ca_file: Path | None) -> ssl.SSLContext | bool:
     if not url.startswith("https:"):
-        return False  # nothing is encrypted, and loading them takes a while
+        # without encryption no certificates are needed, and loading them takes a while
+        return False
     if ca_file is None:
         return True
     try:
@@ -175,3 +189,12 @@ def _failure(exc: Exception) -> UpstreamFailed:
     if isinstance(exc, TimeoutError | httpx2.TimeoutException):
         return UpstreamTimeout()
     return UpstreamUnreachable()
+
+
+def _has_surplus(response: httpx2.Response) -> bool:
+    """Whether bytes came after the reply, or that cannot be told."""
+    parser: object = response.stream
+    for name in _TO_PARSER:
+        parser = getattr(parser, name, None)
+    left_over = getattr(parser, "trailing_data", None)
+    return left_over is None or bool(left_over[0])

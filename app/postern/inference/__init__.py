@@ -1,1 +1,1 @@
-"""Segments -> windows -> batches -> logits, and how long that takes."""
+"""Segments -> windows -> batches -> logits, and estimates of how long that takes."""

@@ -1,15 +1,17 @@
-"""What waits, and which of it makes the next batch. Pure: no clock, no threads, no asyncio.
+"""The queue: windows that wait, and which of them make the next batch. No clock, threads or
+asyncio.
 
-Order. Callers share by tokens: whoever has been served least comes first, so a flood of one does
-not delay another. Within a caller a request lets `SHORTER_FIRST` times its own length of others
-pass, which are those that come later and are shorter. What lies beyond its first `WHOLE_TOKENS`
-steps aside: each window lets `STEP_ASIDE` times the text before it pass first, so one text of a
+Order. Callers share by tokens: whoever has been served least comes first, so a flood from one
+caller does not delay another. Within a caller, a request lets later and shorter requests pass, up
+to `SHORTER_FIRST` times its own length. The part of a request beyond its first `WHOLE_TOKENS` steps
+aside: each of its windows first lets `STEP_ASIDE` times the text before it pass. So one text of a
 hundred windows takes a fifth of the machine while others wait, and all of it when none do.
 
-Batches. The first in order is always taken. Of what stands close behind it (`LOOK_AHEAD` batches
-of tokens), those nearest in length join, as long as padding stays small. Whoever was passed over
-by `OVERTAKEN_AT_MOST` batches goes before all others, whatever its length. A batch takes a share of
-what waits: small ones while little waits, so that who comes next finds a free worker soon.
+Batches. The first window in order is always taken. Of the windows close behind it (`LOOK_AHEAD`
+batches of tokens), those nearest in length join it, as long as padding stays small. A window that
+`OVERTAKEN_AT_MOST` batches have passed over goes before all others, whatever its length. A batch
+takes only a share of what waits: while little waits, batches are small, so that the next arrival
+soon finds a free worker.
 """
 
 from __future__ import annotations
@@ -29,26 +31,26 @@ WHOLE_TOKENS: Final = 2048
 STEP_ASIDE: Final = 4
 LOOK_AHEAD: Final = 4
 OVERTAKEN_AT_MOST: Final = 16
-# Padding that a batch may hold: what a batch of its own would cost anyway, and a tenth.
+# Padding that a batch may hold: the cost of a batch of its own, plus a tenth.
 PADDING_TOKENS: Final = 64
 PADDING_SHARE: Final = 0.1
-# Smaller batches than this are not made to save time: they would take as long.
+# Batches are not made smaller than this to save time: they would take as long.
 _SMALLEST_SHARE: Final = 128
-# Sorting more candidates than this costs more than it saves.
+# Sorting more candidates costs more than it saves.
 _CANDIDATES_AT_MOST: Final = 256
 
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """One window that waits. caller: who shares fairly with others; place: its rank, see above."""
+    """One waiting window. caller: shares fairly with other callers; place: its rank, see above."""
 
     window: Window
     caller: int = 0
     place: tuple[float, int] = (0.0, 0)
     overtaken: int = 0
-    """Batches that held something of a later place, or of a caller served more, but not this."""
+    """Batches that held a window of a later place or of a caller served more, but not this one."""
     is_tail: bool = False
-    """Beyond the first WHOLE_TOKENS of its request."""
+    """Whether it lies beyond the first WHOLE_TOKENS of its request."""
 
     @property
     def length(self) -> int:
@@ -57,7 +59,7 @@ class Waiting:
 
 @dataclass(slots=True)
 class Sums:
-    """Tokens, and squares of lengths, of windows that wait."""
+    """Sums over waiting windows: tokens, and squares of lengths."""
 
     tokens: int = 0
     squares: int = 0
@@ -73,9 +75,9 @@ Entry = TypeVar("Entry", bound=Waiting)
 @dataclass(slots=True)
 class _Caller(Generic[Entry]):
     served: float
-    """Tokens taken, compared between callers."""
+    """Tokens taken so far, for comparison between callers."""
     passed: int = 0
-    """Tokens taken since something waits: the clock of `place`."""
+    """Tokens taken since something has been waiting: the clock of `place`."""
     entries: list[Entry] = field(default_factory=list)
     heads: Sums = field(default_factory=Sums)
     tails: Sums = field(default_factory=Sums)
@@ -85,15 +87,15 @@ class _Caller(Generic[Entry]):
 
 
 class BatchQueue(Generic[Entry]):
-    """Entries are added for a whole request, removed one by one or taken in batches.
+    """Entries are added for a whole request, then removed one by one or taken in batches.
 
-    shares: into how many batches, at least, what waits is cut where it is much.
+    shares: smallest number of batches into which a long queue is cut.
     """
 
     def __init__(self, *, max_batch_tokens: int, shares: int = 1) -> None:
         self._budget = max_batch_tokens
         self._shares = shares
-        self._callers: dict[int, _Caller[Entry]] = {}  # those that have something waiting
+        self._callers: dict[int, _Caller[Entry]] = {}  # callers that have something waiting
         self._numbers = itertools.count()
         self._left: dict[int, float] = {}  # tokens served to callers that have nothing waiting
         self._floor = 0.0
@@ -103,12 +105,12 @@ class BatchQueue(Generic[Entry]):
         return sum(len(caller.entries) for caller in self._callers.values())
 
     def __iter__(self) -> Iterator[Entry]:
-        """All that waits, caller by caller."""
+        """All waiting entries, caller by caller."""
         for caller in self._callers.values():
             yield from caller.entries
 
     def add(self, entries: Sequence[Entry], *, caller: int) -> None:
-        """The windows of one request, in order."""
+        """Add the windows of one request, in order."""
         if not entries:
             return
         lane = self._callers.get(caller)
@@ -126,7 +128,7 @@ class BatchQueue(Generic[Entry]):
         self.tokens += before
 
     def remove(self, entry: Entry) -> bool:
-        """Whether it waited."""
+        """Remove an entry. Returns whether it was waiting."""
         lane = self._callers.get(entry.caller)
         if lane is None:
             return False
@@ -143,7 +145,7 @@ class BatchQueue(Generic[Entry]):
         return True
 
     def ahead_of(self, tokens: int, *, caller: int) -> Sums:
-        """About what is served before the end of a request of so many tokens, without itself."""
+        """Rough work served before the end of a request of that many tokens, without its own."""
         ahead = Sums()
         own = self._callers.get(caller)
         if own is not None:
@@ -163,11 +165,12 @@ class BatchQueue(Generic[Entry]):
         idle_workers: int = 1,
         room: Callable[[Entry], float] = lambda _: math.inf,
     ) -> tuple[list[Entry], list[Entry]]:
-        """(the next batch, what was dropped on the way); both are out of the queue.
+        """(the next batch, entries dropped on the way). Both leave the queue.
 
-        drop: whether an entry is not worth running any more. idle_workers: that could take from
-        the queue now, the asking one included; they share what waits. room: padded tokens that the
-        batch of this entry, which is the first in order, may have; it is taken in any case.
+        drop: tells whether an entry is no longer worth running. idle_workers: number that could
+        take from the queue now, the asking one included; they share what waits. room: padded tokens
+        that a batch may have if this entry is first in order; the entry itself is taken in any
+        case.
         """
         candidates, dropped = self._candidates(drop)
         for entry in dropped:
@@ -188,8 +191,11 @@ class BatchQueue(Generic[Entry]):
         return batch, dropped
 
     def _start_of(self, caller: int) -> float:
-        """Level with the least served; who was served more keeps the difference, of a batch at
-        most, so that leaving and coming back gains nothing and the past is forgotten."""
+        """Where a caller starts: level with the one served least.
+
+        A caller that was served more keeps the difference, up to one batch. So leaving and coming
+        back gains nothing, and older history is forgotten.
+        """
         least = min((one.served for one in self._callers.values()), default=self._floor)
         return max(least, min(self._left.get(caller, 0.0), least + self._budget))
 
@@ -198,7 +204,7 @@ class BatchQueue(Generic[Entry]):
         return min(self._budget, max(_SMALLEST_SHARE, share))
 
     def _candidates(self, drop: Callable[[Entry], bool]) -> tuple[list[Entry], list[Entry]]:
-        """The first entries in order, as many as are looked at for one batch."""
+        """The first entries in order, as many as are considered for one batch."""
         found: list[Entry] = []
         dropped: list[Entry] = []
         room = LOOK_AHEAD * self._budget
@@ -246,7 +252,8 @@ def _add_share(ahead: Sums, others: Sums, tokens: float) -> None:
 
 
 def _choose(candidates: list[Entry], share: float, budget: float) -> list[Entry]:
-    """The batch: first who was overtaken too often, in order; then a run of like lengths."""
+    """The batch: first the windows that were overtaken too often, in order; then a run of similar
+    lengths."""
     overdue = [entry for entry in candidates if entry.overtaken >= OVERTAKEN_AT_MOST]
     if overdue:
         batch: list[Entry] = []
@@ -266,7 +273,7 @@ def _with_like(batch: list[Entry], others: list[Entry], share: float) -> list[En
     """The batch and those of `others` that fit its length best, within `share` padded tokens."""
     longest = max(entry.length for entry in batch)
     tokens = sum(entry.length for entry in batch)
-    others.sort(key=lambda entry: entry.length)  # stable: of equal lengths the first in order
+    others.sort(key=lambda entry: entry.length)  # stable: equal lengths keep their order
     above = bisect.bisect_right(others, longest, key=lambda entry: entry.length)
     below = above - 1
     while below >= 0 or above < len(others):

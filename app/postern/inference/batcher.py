@@ -1,8 +1,8 @@
-"""Entries -> batches -> futures. Work-conserving: a free worker takes what waits, at once.
+"""Entries -> batches -> futures. Work-conserving: a free worker takes waiting entries at once.
 
-Laws, held by property tests: no entry is lost, duplicated or answered with another's logits; a
-failure answers its own entry alone; an entry whose caller has left, or whose deadline has passed,
-does not reach the model. What goes first is decided in `inference/batch_queue.py`.
+Property tests hold these laws: no entry is lost, duplicated or answered with another's logits; a
+failure answers only its own entry; an entry whose caller has left, or whose deadline has passed,
+does not reach the model. `inference/batch_queue.py` decides the order.
 """
 
 from __future__ import annotations
@@ -25,11 +25,7 @@ from postern.contract.errors import (
     NotReady,
     QueueFull,
 )
-from postern.contract.windows import (
-    Encoding,
-    Window,
-    padded_length,
-)
+from postern.contract.windows import Encoding, Window, padded_length
 from postern.inference.batch_queue import BatchQueue, Sums
 from postern.inference.cost_model import CostModel
 from postern.inference.entries import (
@@ -45,17 +41,18 @@ from postern.inference.entries import (
 from postern.inference.hindsight import Hindsight
 from postern.metrics import Metrics
 
-# Of the time that the first in a batch has left, what the batch may take.
+# Share of the first entry's remaining time that its batch may take.
 _SHARE_OF_TIME_LEFT = 0.5
-# Padded tokens of a batch from which more threads save time; below, they only cost some.
+# More threads save time only for batches of at least this many padded tokens.
 WORTH_ALL_THREADS: Final = 64
-# "Come back at once" would come back too early.
+# Without a minimum, clients would retry too early.
 _SHORTEST_RETRY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """tokens: padded, of one batch; queue_tokens: that may wait; shares: see BatchQueue."""
+    """tokens: padded tokens of one batch; queue_tokens: tokens that may wait; shares: see
+    BatchQueue."""
 
     max_batch_tokens: int
     max_queue_tokens: int
@@ -72,8 +69,8 @@ class Batcher:
     """Owns the queue, `workers` tasks and as many threads. Lives on one event loop.
 
     run: called in a thread with the windows of a batch; returns (n, columns) numbers in their
-    order, the two logits first. It may raise, return garbage or never return: waiters are answered
-    all the same.
+    order, the two logits first. If it raises, returns garbage or never returns, the waiting
+    requests still get an answer.
     """
 
     def __init__(
@@ -89,9 +86,9 @@ class Batcher:
         on_work: Callable[[bool], None] | None = None,
         columns: int = 2,
     ) -> None:
-        """run_alone: `run` with the threads of all workers, for a batch that has nothing beside it
-        and nothing behind it. on_work: told on the event loop when there is work, and when there is
-        none any more."""
+        """run_alone: like `run`, with the threads of all workers, for a batch that has no other
+        beside or behind it. on_work: called on the event loop when work arrives and when none is
+        left."""
         self._run = run
         self._run_alone = run_alone or run
         self._on_work = on_work or _nobody_cares
@@ -116,7 +113,7 @@ class Batcher:
         metrics.watch_queue(lambda: self._queue.tokens, self._oldest_s)
 
     def start(self) -> None:
-        """Starts the workers; to be called on the event loop."""
+        """Start the workers. Must be called on the event loop."""
         self._executor = ThreadPoolExecutor(self._n_workers, thread_name_prefix="inference")
         self._tasks = [
             asyncio.create_task(self._work(worker), name=f"batcher-{worker}")
@@ -124,7 +121,7 @@ class Batcher:
         ]
 
     async def close(self) -> None:
-        """Answers what waits with NotReady and stops. A thread that hangs is left behind."""
+        """Answer waiting entries with NotReady, and stop. A thread that hangs is left behind."""
         self._closed = True
         for entry in list(self._queue):
             self._queue.remove(entry)
@@ -142,18 +139,18 @@ class Batcher:
         return bool(self._queue.tokens or self._running)
 
     def stalled_s(self) -> float:
-        """Seconds that the longest running batch has taken so far; 0 when none runs."""
+        """Seconds that the longest running batch has taken so far; 0 if none runs."""
         now = self._clock()
         return max((now - batch.started for batch in self._running.values()), default=0.0)
 
     async def submit(
         self, encodings: Sequence[Encoding], *, deadline: float, caller: int = 0
     ) -> list[Scored]:
-        """Scores all windows of all encodings; accepted or refused as a whole.
+        """Score all windows of all encodings. They are accepted or refused as a whole.
 
-        deadline: absolute, on the clock. caller: whom the work is for; callers share fairly.
+        deadline: absolute, on the clock. caller: the owner of the work; callers share fairly.
         Raises ExchangeTooLong, QueueFull, DeadlineUnreachable, DeadlineExceeded, InferenceFailed,
-        NotReady. Whatever is raised, cancellation included, nothing stays queued.
+        NotReady. After any exception, cancellation included, nothing stays queued.
         """
         windows = [window for encoding in encodings for window in encoding.windows]
         predicted_s = self._admit(windows, deadline, caller)
@@ -182,7 +179,7 @@ class Batcher:
         return gather(encodings, entries, rows)
 
     def _admit(self, windows: Sequence[Window], deadline: float, caller: int) -> float:
-        """Seconds that it will take; refuses at once what cannot be taken or finished in time."""
+        """Predicted seconds. Refuses at once work that cannot be accepted or finished in time."""
         if self._closed:
             raise NotReady("the server is shutting down")
         tokens = sum(window.length for window in windows)
@@ -192,10 +189,10 @@ class Batcher:
         return self.check_room(work, deadline=deadline, caller=caller)
 
     def check_room(self, work: Sums, *, deadline: float, caller: int) -> float:
-        """Seconds that so much more will take, as the cost model alone sees it.
+        """Predicted seconds for this much additional work, from the cost model alone.
 
-        Raises QueueFull, or DeadlineUnreachable where it would take too long, going by how late
-        others were.
+        Raises QueueFull, or DeadlineUnreachable if it would take too long, considering how late
+        earlier requests were.
         """
         waiting = self._queue.tokens
         over = waiting + work.tokens - self._limits.max_queue_tokens
@@ -208,8 +205,8 @@ class Batcher:
         predicted_s = self._seconds(ahead) + self._running_s() / self._n_workers
         likely_s = predicted_s * self._hindsight.factor
         late_s = likely_s - (deadline - self._clock())
-        # An idle server tries whatever it is asked: the prediction may be an outlier's, and only
-        # new work can correct it.
+        # An idle server tries any request: the prediction may come from an outlier, and only new
+        # work can correct it.
         if late_s > 0.0 and self.is_busy:
             raise DeadlineUnreachable(
                 predicted_s=likely_s, retry_after_s=max(_SHORTEST_RETRY_S, late_s)
@@ -223,13 +220,13 @@ class Batcher:
         )
 
     def _seconds(self, work: Sums) -> float:
-        """Until all workers together have done so much."""
+        """Time until all workers together have done this much work."""
         batches = math.ceil(work.tokens / self._limits.max_batch_tokens)
         alone = self._cost.predict(batches=batches, tokens=work.tokens, squares=work.squares)
         return alone / min(self._n_workers, batches)
 
     def _running_s(self) -> float:
-        """What the batches inside the model still need, one after the other."""
+        """Time that the batches inside the model still need, one after the other."""
         now = self._clock()
         return sum(
             max(0.0, batch.predicted_s - (now - batch.started)) for batch in self._running.values()
@@ -260,7 +257,7 @@ class Batcher:
                 succeeded = await self._answer(batch, started, self._run_alone if alone else None)
             finally:
                 del self._running[worker]
-            # A batch with the threads of all workers tells nothing of one that has its own.
+            # The time of a batch with all workers' threads says nothing about one with its own.
             if succeeded and not alone:
                 self._cost.observe(longest, len(batch), self._clock() - started)
             if succeeded:
@@ -269,7 +266,7 @@ class Batcher:
     async def _answer(
         self, batch: list[Entry], started: float, run: RunWindows | None = None
     ) -> bool:
-        """Whether one run of the model answered them all."""
+        """Answer the entries of a batch. Returns whether one run of the model answered them all."""
         for entry in batch:
             entry.started = started
         try:
@@ -279,7 +276,7 @@ class Batcher:
                 self._metrics.inference_failures.inc()
                 fail(batch[0], InferenceFailed(type(exc.__cause__ or exc).__name__))
                 return False
-            # Poison answers for itself alone: its batch-mates run again without it.
+            # A failing entry answers only for itself: its batch-mates run again without it.
             for entry in batch:
                 if entry.deadline <= self._clock():
                     fail(entry, DeadlineExceeded())
@@ -302,11 +299,11 @@ class Batcher:
         loop = asyncio.get_running_loop()
         logits = await loop.run_in_executor(self._executor, run_guarded, run, windows)
         if logits.shape != (len(batch), self._columns):
-            raise ValueError("the model gave another number of rows than it was given")
+            raise ValueError("the model gave a wrong number of rows")
         return logits
 
     def _take(self) -> list[Entry]:
-        """The next batch. Who expired while waiting is answered on the way."""
+        """The next batch. Entries that expired while waiting are answered on the way."""
         now = self._clock()
         batch, expired = self._queue.take(
             drop=lambda entry: self._is_hopeless(entry, now),
@@ -320,22 +317,22 @@ class Batcher:
         return batch
 
     def _is_hopeless(self, entry: Entry, now: float) -> bool:
-        """Whether its deadline has passed, or would pass in the model though it came in time."""
+        """Whether its deadline has passed, or would pass in the model although it came in time."""
         left_s = entry.deadline - now
         if left_s <= 0.0:
             return True
         tokens = padded_length(entry.length)
         alone_s = self._cost.predict(batches=1, tokens=tokens, squares=tokens**2)
-        # What was short of time from the start was taken by an idle server: then it is tried.
+        # Only an idle server accepts a request that is short of time from the start. It is tried.
         return left_s < alone_s <= entry.deadline - entry.arrived
 
     def _tokens_in(self, seconds: float, length: int) -> int:
-        """About how many, in windows of this length, one batch takes through the model."""
+        """Approximate tokens that one batch of windows of this length processes in that time."""
         base_s, per_token_s, per_square_s = self._cost.coefficients()
         each_s = per_token_s + per_square_s * length
         if each_s <= 0.0:
             return self._limits.max_batch_tokens
-        # Without a deadline the time is infinite, which no int can be.
+        # Without a deadline the time is infinite, which no int can represent.
         return int(min(self._limits.max_batch_tokens, max(0.0, seconds - base_s) / each_s))
 
     def _abandon(self, entry: Entry) -> None:
@@ -343,7 +340,7 @@ class Batcher:
         if not entry.future.done():
             entry.future.cancel()
         elif not entry.future.cancelled():
-            entry.future.exception()  # read, so that a sibling's failure is not reported as lost
+            entry.future.exception()  # read, so that a sibling's failure is not logged as lost
 
     def _count(self, batch: list[Entry], longest: int) -> None:
         tokens = sum(entry.length for entry in batch)

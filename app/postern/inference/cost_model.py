@@ -1,8 +1,8 @@
-"""How long a batch takes: t = a + b * tokens + c * (sum of squared lengths), fitted as it runs.
+"""Time of a batch: t = a + b * tokens + c * (sum of squared lengths), fitted while serving.
 
-Weighted recursive least squares with forgetting on a 3 x 3 system. Errors count relative to the
-prediction, outliers are clipped (Huber), and no coefficient goes below zero: a batch that is
-larger never looks quicker.
+Weighted recursive least squares with forgetting on a 3 x 3 system. Errors are relative to the
+prediction, outliers are clipped (Huber), and no coefficient goes below zero: a larger batch never
+seems quicker.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
-# Of a batch that lies this many batches back, the weight is 1/e.
+# The weight of a batch falls to 1/e after this many further batches.
 _MEMORY: Final = 100.0
-# Relative errors beyond so many times the usual one count as much as that.
+# Relative errors are clipped at this multiple of the usual one.
 _CLIP: Final = 4.0
-# So many batches are believed as they come: before that, "usual" means nothing.
+# The first batches are never treated as outliers, because "usual" means nothing yet.
 _BURN_IN: Final = 8
 _SMALLEST_ERROR: Final = 0.02
-# So many outliers in a row, all too slow or all too quick, are no outliers: the machine changed.
+# This many outliers in a row, all too slow or all too quick, mean that the machine has changed.
 _STREAK: Final = 3
-_UNITS: Final = (1.0, 1e3, 1e5)  # so that the three columns are of like size
+_UNITS: Final = (1.0, 1e3, 1e5)  # brings the three columns to a similar size
 _RIDGE: Final = 1e-6
-# Past the burn-in the system is solved once in so many batches: it takes as long as a small batch
-# of a small model, and moves little.
+# After the burn-in the system is solved once in this many batches: solving takes as long as a small
+# batch of a small model, and the solution changes little.
 _SOLVE_EVERY: Final = 8
 _SUBSETS: Final = tuple(
     kept for size in (3, 2, 1) for kept in itertools.combinations(range(3), size)
 )
-# numpy takes ten times as long for matrices of three rows.
+# numpy takes ten times as long for matrices with three rows.
 Vector = list[float]
 
 
 class CostModel:
-    """Knows nothing at first; then whatever was observed. Times in seconds."""
+    """Starts without knowledge and learns from observed batches. Times in seconds."""
 
     def __init__(self) -> None:
         self._left: list[Vector] = [[0.0] * 3 for _ in range(3)]
@@ -49,13 +49,14 @@ class CostModel:
         return self._observed > 0
 
     def observe(self, length: int, count: int, seconds: float) -> None:
-        """A batch of `count` windows, each padded to `length`, took so many seconds."""
+        """Learn that a batch of `count` windows, each padded to `length`, took that many
+        seconds."""
         row = _row(1.0, count * length, count * length**2)
         predicted = _dot(row, self._weights)
         seconds = max(seconds, 1e-6)
         if self._observed:
             seconds = self._clipped(seconds, predicted)
-        # The first batch has no prediction to count against: a hundredth of its time would give it
+        # The first batch has no prediction to be relative to. A hundredth of its time would give it
         # the weight of ten thousand others.
         usual = predicted if self._observed else seconds
         weight = 1.0 / max(usual, seconds / 100.0, 1e-6) ** 2
@@ -72,7 +73,7 @@ class CostModel:
             self._weights = _solved(self._left, self._right)
 
     def predict(self, *, batches: float, tokens: float, squares: float) -> float:
-        """Seconds that so much work takes on one worker; 0 while nothing is known."""
+        """Predicted seconds for this work on one worker; 0 while nothing is known."""
         return _dot(_row(batches, tokens, squares), self._weights)
 
     def coefficients(self) -> tuple[float, float, float]:
@@ -104,7 +105,7 @@ def _dot(one: Vector, other: Vector) -> float:
 
 
 def _solved(left: list[Vector], right: Vector) -> Vector:
-    """Non-negative least squares of three unknowns: the best of the seven subsets that are >= 0."""
+    """Non-negative least squares in three unknowns: the best of the seven subsets that are >= 0."""
     best, best_loss = [0.0] * 3, 0.0
     for kept in _SUBSETS:
         weights = _of_subset(left, right, kept)
@@ -114,12 +115,12 @@ def _solved(left: list[Vector], right: Vector) -> Vector:
         if loss < best_loss:
             best, best_loss = weights, loss
         if len(kept) == 3:
-            break  # the whole system's own minimum cannot be beaten
+            break  # the unconstrained minimum cannot be beaten
     return best
 
 
 def _of_subset(left: list[Vector], right: Vector, kept: Sequence[int]) -> Vector:
-    """The minimum where only `kept` differ from zero, by Gaussian elimination."""
+    """The minimum if only `kept` differ from zero, by Gaussian elimination."""
     rows = [[left[i][j] * (1.0 + _RIDGE * (i == j)) for j in kept] + [right[i]] for i in kept]
     size = len(kept)
     for pivot in range(size):

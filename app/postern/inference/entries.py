@@ -1,4 +1,4 @@
-"""Windows that wait for the model, one entry each, and what becomes of their futures."""
+"""Entries for windows that wait for the model, and the results of their futures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RunWindows = Callable[[Sequence[Window]], Logits]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """logits: (n_windows, 2) float32, and right of them what else the model was asked for.
+    """logits: (n_windows, 2) float32; extra outputs stand to the right of them.
 
     queue_s, inference_s: of the slowest window.
     """
@@ -39,8 +39,11 @@ class Entry(Waiting):
 
 
 def run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:
-    """`run`, whose result is an array of numbers and whose errors are Exceptions that a future can
-    carry: StopIteration would leave it unanswered, SystemExit would end the event loop."""
+    """Call `run` so that it returns an array of numbers, or raises an Exception that a future can
+    carry.
+
+    StopIteration would leave the future unanswered; SystemExit would end the event loop.
+    """
     try:
         return np.asarray(run(windows), dtype=np.float32)
     except BaseException as exc:
@@ -53,7 +56,7 @@ def fail(entry: Entry, error: Exception) -> None:
 
 
 def blamed(encodings: Sequence[Encoding], entries: Sequence[Entry], error: Exception) -> int:
-    """Which encoding holds the window that failed with `error`."""
+    """Index of the encoding whose window failed with `error`."""
     owners = [index for index, encoding in enumerate(encodings) for _ in encoding.windows]
     done = [entry.future.done() and not entry.future.cancelled() for entry in entries]
     return next(

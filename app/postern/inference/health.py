@@ -1,14 +1,11 @@
-"""Whether the process lives, and whether it is ready: shown by progress, not by good will."""
+"""Liveness and readiness, judged by actual progress."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from postern.contract.errors import (
-    NotReady,
-    PosternError,
-)
+from postern.contract.errors import NotReady, PosternError
 from postern.contract.windows import Encoding
 from postern.inference.batcher import Batcher
 
@@ -18,7 +15,7 @@ _CANARY_S = 2.0
 
 
 class Health:
-    """Asks the real queue and the real model. Times in seconds."""
+    """Checks the real queue and the real model. Times in seconds."""
 
     def __init__(
         self,
@@ -38,15 +35,15 @@ class Health:
         """The drain delay is over: new requests are refused, accepted ones finish."""
 
     def check_alive(self) -> None:
-        """Raises NotReady when a batch has been running for longer than the stall limit."""
+        """Raises NotReady if a batch has been running for longer than the stall limit."""
         if self._batcher.stalled_s() > self._stall_s:
             raise NotReady("inference makes no progress")
 
     async def check_ready(self) -> None:
         """Raises NotReady unless a forward pass goes, or has just gone, through the queue.
 
-        Traffic counts as proof, so that probes add no load and an overloaded server, which answers
-        as fast as it can, stays ready.
+        Traffic counts as proof, so probes add no load, and an overloaded server that answers as
+        fast as it can stays ready.
         """
         if self.unready:
             raise NotReady("the server is shutting down")

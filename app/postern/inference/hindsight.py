@@ -1,26 +1,27 @@
-"""What became of predictions: by how much the next ones should be longer.
+"""Learns from past predictions by how much to lengthen the next ones.
 
-A predicted finish misses what no model of one batch knows: that batches are rounded up, that others
-join them, that another process takes the core. All of it is in how late the finish was.
+A predicted finish misses what no model of one batch knows: batches are rounded up, others join
+them, another process takes the core. The lateness of the finish contains all of these.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# Of a request that lies this many requests back, the weight is 1/e; those of one batch are alike.
+# The weight of a request falls to 1/e after this many further requests; requests of one batch are
+# alike.
 _MEMORY: Final = 64.0
-# So many mean deviations above the mean, as a retransmission timer does (Jacobson 1988). Only what
-# is later than the mean deviates, so that being quicker never makes the next prediction longer.
+# Number of mean deviations above the mean, as in a retransmission timer (Jacobson 1988). Only
+# lateness counts as deviation, so an early finish never makes the next prediction longer.
 _DEVIATIONS: Final = 4.0
-# One that took longer than so many times the predicted counts as that.
+# Ratios are clipped at this multiple of the predicted time.
 _MOST: Final = 8.0
 _LEAST_FACTOR: Final = 1.0
 _MOST_FACTOR: Final = 4.0
 
 
 class Hindsight:
-    """Mean, and mean deviation above it, of actual over predicted times; forgetting."""
+    """Mean ratio of actual to predicted times and the mean deviation above it, with forgetting."""
 
     def __init__(self) -> None:
         self._mean = 1.0
@@ -28,15 +29,17 @@ class Hindsight:
 
     @property
     def factor(self) -> float:
-        """By which a predicted time is multiplied to be kept nearly always, in [1, 4]."""
+        """Factor that makes a prediction hold nearly always, in [1, 4]."""
         wanted = self._mean + _DEVIATIONS * self._deviation
         return min(max(wanted, _LEAST_FACTOR), _MOST_FACTOR)
 
     def observe(self, *, predicted_s: float, actual_s: float, available_s: float) -> None:
-        """What was predicted to take so long took so long, or was given up after that time.
+        """Learn how long work took, or how long it ran before it was given up, beside its
+        prediction.
 
-        available_s: until its deadline. The nearer a prediction was to it, the more it counts: by
-        those requests it is decided who is refused, and of an idle server's they tell nothing.
+        available_s: until its deadline. The nearer a prediction was to the deadline, the more it
+        counts: those requests decide who is refused, and requests of an idle server say nothing
+        about it.
         """
         if predicted_s <= 0.0 or available_s <= 0.0:
             return

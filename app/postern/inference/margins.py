@@ -1,4 +1,4 @@
-"""Many exchanges at once -> margins, without a server: batches of like length and bounded size."""
+"""Many exchanges -> margins, without a server, in batches of similar length and bounded size."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from postern.contract.probability import (
-    Floats,
-    harmful_margin,
-)
-from postern.contract.windows import (
-    Encoding,
-    Window,
-)
+from postern.contract.probability import Floats, harmful_margin
+from postern.contract.windows import Encoding, Window
 
 _BATCH_TOKENS: Final = 4096
 _WORTH_A_BAR: Final = 500
 
 Logits = npt.NDArray[np.floating[Any]]
 Numbered = tuple[int, Window]
-"""A window and the place of the text that it belongs to."""
+"""A window and the index of the text that it belongs to."""
 
 
 def margins(
@@ -39,9 +33,9 @@ def margins(
 def deciding_outputs(
     encodings: Sequence[Encoding], run: Callable[[Sequence[Window]], Logits], *, what: str
 ) -> npt.NDArray[np.float32]:
-    """(n, k): all that the model gives for each exchange's most harmful window.
+    """(n, k): the outputs of the model for each exchange's most harmful window.
 
-    Every exchange has a window. A margin that is no number counts as the highest.
+    Every exchange has a window. A margin that is not a number counts as the highest.
     """
     kept: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)] * len(encodings)
     highest = np.full(len(encodings), -np.inf, dtype=np.float64)
@@ -55,9 +49,9 @@ def deciding_outputs(
 def _runs(
     encodings: Sequence[Encoding], run: Callable[[Sequence[Window]], Logits], *, what: str
 ) -> Iterator[tuple[list[int], Logits]]:
-    """Each batch: whose windows they are, and what the model gives for them."""
+    """For each batch: the owners of its windows, and the outputs of the model."""
     flat = numbered(encodings)
-    hidden = True if len(flat) < _WORTH_A_BAR else None  # None: only on a terminal
+    hidden = True if len(flat) < _WORTH_A_BAR else None  # None: show only on a terminal
     with tqdm(total=len(flat), desc=what, unit="window", disable=hidden) as bar:
         for group in token_groups(flat, _BATCH_TOKENS):
             yield [index for index, _ in group], run([window for _, window in group])
@@ -65,13 +59,13 @@ def _runs(
 
 
 def numbered(encodings: Sequence[Encoding]) -> list[Numbered]:
-    """All windows with the place of their encoding, those of like length side by side."""
+    """All windows with the index of their encoding, sorted by length."""
     flat = [(place, w) for place, encoding in enumerate(encodings) for w in encoding.windows]
     return sorted(flat, key=lambda item: item[1].length)
 
 
 def token_groups(flat: Sequence[Numbered], batch_tokens: int) -> Iterator[list[Numbered]]:
-    """Runs of windows of at most `batch_tokens` padded tokens; those of like length waste least."""
+    """Runs of windows of at most `batch_tokens` padded tokens. Similar lengths waste least."""
     group: list[Numbered] = []
     longest = 0
     for item in flat:

@@ -1,4 +1,4 @@
-"""Windows -> logits, by ONNX Runtime. A second engine is a second class with the same `run`."""
+"""Windows -> logits, by ONNX Runtime. Another engine would be another class with the same `run`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from postern.contract.errors import (
-    ArtifactInvalid,
-    SettingsInvalid,
-)
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.errors import ArtifactInvalid, SettingsInvalid
+from postern.contract.windows import Window, pad
 
 Device = Literal["cpu", "cuda"]
 Logits = npt.NDArray[np.float32]
 
-# By device: what runs the graph. On a card, operators that it lacks run on the processor.
+# Execution providers by device. On a GPU, the CPU runs the operators that the GPU lacks.
 _PROVIDERS: Final[dict[Device, list[Any]]] = {
     "cpu": ["CPUExecutionProvider"],
     "cuda": [
-        # Memory as asked for, not in powers of two: shapes vary from batch to batch.
+        # Allocate memory as requested, not in powers of two: shapes vary from batch to batch.
         ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"}),
         "CPUExecutionProvider",
     ],
@@ -33,7 +27,7 @@ _PROVIDERS: Final[dict[Device, list[Any]]] = {
 
 
 class Session(Protocol):
-    """What the batcher runs. Called from worker threads, several at a time."""
+    """What the batcher runs. Worker threads call it concurrently."""
 
     def run(self, windows: Sequence[Window]) -> Logits:
         """(n, 2) float32, in the order of the windows."""
@@ -43,10 +37,10 @@ class Session(Protocol):
 class OnnxSession:
     """A student graph in memory. Thread-safe.
 
-    extra: a further output, (n, k), whose columns `run` puts right of the logits; of the others
-    than this and the first one, nobody asks.
+    extra: name of a further output, (n, k), whose columns `run` puts to the right of the logits.
+    Other outputs are not computed.
 
-    Raises ArtifactInvalid when it cannot be loaded, SettingsInvalid when this machine or this
+    Raises ArtifactInvalid if it cannot be loaded. Raises SettingsInvalid if this machine or this
     installation of ONNX Runtime does not offer the device: it never falls back to another.
     """
 
@@ -63,18 +57,18 @@ class OnnxSession:
     ) -> None:
         if device == "cuda" and "CUDAExecutionProvider" not in ort.get_available_providers():
             raise SettingsInvalid(
-                "device=cuda: this ONNX Runtime runs on the processor alone; install "
-                "onnxruntime-gpu in the place of onnxruntime (see docs/performance.md)"
+                "device=cuda: this ONNX Runtime supports only the CPU; install onnxruntime-gpu "
+                "instead of onnxruntime (see docs/guides/deploy.md)"
             )
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        # Spinning workers burn the core that tokenizing and HTTP need; shapes vary from batch to
+        # Spinning workers take the core that tokenizing and HTTP need. Shapes vary from batch to
         # batch, so a memory pattern of the last one does not fit the next.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
-        # Errors come as exceptions; the engine's own lines would stand among our JSON.
+        # Errors come as exceptions. The engine's own lines would stand among our JSON logs.
         options.log_severity_level = 4
         try:
             self._session = ort.InferenceSession(
@@ -83,8 +77,8 @@ class OnnxSession:
         except Exception as exc:  # the library raises classes of its own, without a common base
             raise ArtifactInvalid(f"the model cannot be loaded ({type(exc).__name__})") from exc
         if device == "cuda" and self._session.get_providers()[0] != "CUDAExecutionProvider":
-            # The library only writes a line when the driver or a CUDA library is missing.
-            raise SettingsInvalid("device=cuda: the card, its driver or CUDA cannot be used")
+            # If the driver or a CUDA library is missing, the library only writes a line.
+            raise SettingsInvalid("device=cuda: the GPU, its driver or CUDA cannot be used")
         names = {node.name for node in self._session.get_inputs()}
         if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
             raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")

@@ -8,21 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer as HubTokenizer
 
-from postern.contract.errors import (
-    ArtifactInvalid,
-    ExchangeTooLong,
-)
-from postern.contract.windows import (
-    Encoding,
-    Ids,
-    Span,
-    Window,
-)
+from postern.contract.errors import ArtifactInvalid, ExchangeTooLong
+from postern.contract.windows import Encoding, Ids, Span, Window
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Special tokens that a tokenizer puts around its segments, read off the tokenizer itself."""
+    """Special tokens that a tokenizer puts around its segments, read from the tokenizer itself."""
 
     special: tuple[Ids, ...]  # before, between, after
     special_types: tuple[Ids, ...]
@@ -41,12 +33,12 @@ class _Frame:
 
 
 class Tokenizer:
-    """Windows over the segments of an exchange.
+    """Cuts the segments of an exchange into windows.
 
     A text that fits `window_tokens` is one window. A longer prompt is read in windows that overlap
-    by `overlap_tokens`. In a pair, each window of the response stands beside its prompt; a prompt
-    that takes more than half a window is itself read in windows, dealt over those of the response
-    in order, so that all of both is read at linear cost.
+    by `overlap_tokens`. In a pair, each window of the response stands beside its prompt. A prompt
+    that takes more than half a window is itself read in windows, which are dealt in order over
+    those of the response, so that all of both is read at linear cost.
 
     Thread-safe. `tokenizer_json`: the content of a `tokenizer.json` of the tokenizers library.
     """
@@ -62,9 +54,9 @@ class Tokenizer:
             self._frames = tuple(self._read_frame(n_segments) for n_segments in (1, 2))
         except ArtifactInvalid:
             raise
-        except Exception as exc:  # the library raises bare Exception, of an empty vocabulary too
+        except Exception as exc:  # the library raises bare Exception, for an empty vocabulary too
             raise ArtifactInvalid("tokenizer.json cannot tokenize a letter") from exc
-        # From here on a user's literal "[SEP]" is text; the frame alone places special tokens.
+        # From here on a user's literal "[SEP]" is text; only the frame places special tokens.
         self._hub.encode_special_tokens = True
         self._spelled = self._spell_special_tokens()
         if (
@@ -80,14 +72,14 @@ class Tokenizer:
         return self._hub.get_vocab_size(with_added_tokens=True)
 
     def encode(self, segments: Sequence[str], *, max_tokens: int | None = None) -> Encoding:
-        """Raises ExchangeTooLong when the text has more than `max_tokens` tokens."""
+        """Raises ExchangeTooLong if the text has more than `max_tokens` tokens."""
         return self.encode_many([segments], max_tokens=max_tokens)[0]
 
     def encode_many(
         self, many: Sequence[Sequence[str]], *, max_tokens: int | None = None
     ) -> list[Encoding]:
-        """`encode` for each, tokenized side by side outside the interpreter's lock."""
-        # Each text once: in a conversation, many answers share a prompt.
+        """`encode` for each exchange, tokenized in parallel outside the interpreter's lock."""
+        # Tokenize each text once: in a conversation, many answers share a prompt.
         texts = list(dict.fromkeys(segment for segments in many for segment in segments))
         encoded = self._hub.encode_batch_fast(texts, add_special_tokens=False)
         ids = {
@@ -99,19 +91,20 @@ class Tokenizer:
         ]
 
     def excerpt(self, segment: str, span: Span) -> str:
-        """The part of a segment that holds these of its tokens, as `Encoding.spans` counts them."""
+        """The part of a segment that covers these tokens, counted as in `Encoding.spans`."""
         encoded = self._hub.encode(segment, add_special_tokens=False)
         places, (start, end) = encoded.offsets, span
         if start == end:
             return ""
         tokens = len(self._as_text(np.array(encoded.ids, dtype=np.int64)))
         if tokens != len(places):
-            # A literal special token was spelled in several: in proportion, then, and no less.
+            # A literal special token was spelled as several tokens, so cut in proportion, and never
+            # too little.
             return segment[start * len(segment) // tokens : -(-end * len(segment) // tokens)]
         return segment[places[start][0] : places[end - 1][1]]
 
     def _as_text(self, ids: Ids) -> Ids:
-        """The ids of a text, no special token among them."""
+        """Token ids of a text, without any special token."""
         if not self._spelled or not np.isin(ids, list(self._spelled)).any():
             return ids
         return np.concatenate(
@@ -119,7 +112,7 @@ class Tokenizer:
         )
 
     def _spell_special_tokens(self) -> dict[int, Ids]:
-        """For special tokens that text can still turn into, the ids of their name in pieces.
+        """Map each special token that text can still turn into to the ids of its spelled-out name.
 
         A SentencePiece vocabulary holds them among its ordinary pieces, so the model itself finds
         them in text.
@@ -129,7 +122,8 @@ class Tokenizer:
             return list(self._hub.encode(text, add_special_tokens=False).ids)
 
         added = self._hub.get_added_tokens_decoder()
-        unknown = set(ids_of("\U0010fffd"))  # of a private character; it stands for no text
+        # the token of a private character, which stands for no text
+        unknown = set(ids_of("\U0010fffd"))
         special = {place for place, token in added.items() if token.special} - unknown
         spelled: dict[int, Ids] = {}
         for place in special:
@@ -159,7 +153,7 @@ class Tokenizer:
         return Encoding(windows, tokens, len(parts[0]), tuple(spans))
 
     def _pair_spans(self, prompt: int, response: int, *, room: int) -> list[tuple[Span, ...]]:
-        """What each window holds of a prompt and a response of so many tokens."""
+        """The span that each window holds of a prompt and a response of these lengths."""
         if prompt <= room // 2:
             prompts = [(0, prompt)]
             responses = self._slide(response, room - prompt)
@@ -179,7 +173,10 @@ class Tokenizer:
         ]
 
     def _slide(self, tokens: int, room: int) -> list[Span]:
-        """Spans of at most `room` that overlap; the last is full, so no tail stands alone."""
+        """Overlapping spans of at most `room` tokens.
+
+        The last one is full, so no short tail stands alone.
+        """
         if tokens <= room:
             return [(0, tokens)]
         step = room - self.overlap_tokens
@@ -206,7 +203,7 @@ class Tokenizer:
                 special_types.append([])
                 last = segment
         if len(special) != n_segments + 1:
-            raise ArtifactInvalid("tokenizer.json does not tell its segments apart")
+            raise ArtifactInvalid("tokenizer.json does not give its segments different type ids")
         return _Frame(
             tuple(np.array(ids, dtype=np.int64) for ids in special),
             tuple(np.array(ids, dtype=np.int64) for ids in special_types),

@@ -1,4 +1,4 @@
-"""The first forward passes: does this machine compute what the artifact's makers saw?"""
+"""The first forward passes: check that this machine computes what the artifact's makers saw."""
 
 from __future__ import annotations
 
@@ -12,22 +12,16 @@ from postern.contract.artifact import Manifest
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Window,
-    padded_length,
-)
+from postern.contract.windows import Window, padded_length
 from postern.inference.cost_model import CostModel
-from postern.inference.session import (
-    Logits,
-    Session,
-)
+from postern.inference.session import Logits, Session
 from postern.inference.tokenizer import Tokenizer
 
 SELF_TEST: Final = (
     Exchange("Is the gate shut tonight?", "It is."),
     Exchange("The watchman walks his round and counts the lamps. " * 4),
 )
-# Kernels of one graph agree far better; int8 products that overflow on a processor without VNNI
+# Kernels of one graph agree far better than this. Int8 products that overflow on a CPU without VNNI
 # do not, and nobody would notice the wrong verdicts.
 _TOLERANCE: Final = 0.05
 _MEASURE_S: Final = 0.5
@@ -36,8 +30,8 @@ _MEASURE_S: Final = 0.5
 def warm_up(tokenizer: Tokenizer, session: Session, *, columns: int | None = 2) -> Logits:
     """(2, 2) float32 logits of the self-test, each window alone.
 
-    columns: that the session gives; None: two at least. Raises ArtifactInvalid when the model
-    raises, gives numbers that are not finite, or gives others for a batch than for its parts.
+    columns: expected number from the session; None: at least two. Raises ArtifactInvalid if the
+    model raises, gives non-finite numbers, or gives other numbers for a batch than for its parts.
     """
     windows = [tokenizer.encode(segments(exchange)).windows[0] for exchange in SELF_TEST]
     try:
@@ -61,9 +55,9 @@ def measured_cost(
     max_batch_tokens: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> CostModel:
-    """What batches cost on this machine, from a few of them: the first guess of admission.
+    """Cost of batches on this machine, measured on a few: the first estimate for admission.
 
-    Takes a second at most, or two batches where one takes longer.
+    Takes at most a second, or two batches if one takes longer.
     """
     cost = CostModel()
     window = tokenizer.encode(segments(SELF_TEST[1])).windows[0]
@@ -76,7 +70,7 @@ def measured_cost(
             if cost.is_known and clock() - started > _MEASURE_S:
                 return cost
             times = []
-            for _ in range(2):  # the first of a shape pays for its memory
+            for _ in range(2):  # the first batch of a shape also pays for its memory
                 before = clock()
                 session.run([same] * count)
                 times.append(clock() - before)
@@ -85,7 +79,7 @@ def measured_cost(
 
 
 def check_self_test(manifest: Manifest, logits: Logits) -> None:
-    """Raises ArtifactInvalid when this machine's logits are not those of the manifest."""
+    """Raises ArtifactInvalid if this machine's logits differ from those in the manifest."""
     expected = np.array(manifest.self_test, dtype=np.float32).reshape(-1, 2)
     if len(expected) and (
         expected.shape != logits.shape or np.abs(expected - logits).max() > _TOLERANCE

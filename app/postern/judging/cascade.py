@@ -1,7 +1,7 @@
-"""Student, then teacher: which exchanges get a second opinion, and what becomes of it.
+"""Student, then teacher: which exchanges get a second opinion, and how it changes the verdict.
 
-Every question ends in a verdict. Where the teacher was wanted and gave nothing, the policy's
-`on_teacher_failure` decides, the verdict says `degraded`, and it is counted.
+Every question ends in a verdict. If the teacher was wanted but gave no opinion, the policy's
+`on_teacher_failure` decides, the verdict says `degraded`, and a metric counts it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from postern.teacher.desk import TeacherDesk
 from postern.teacher.opinion import Opinion
 from postern.teacher.shares import NearestShare
 
-# Of the time that is left when the teacher is asked, what is kept for writing the reply.
+# Part of the remaining time that is kept for writing the reply when the teacher is asked.
 _RESERVE_SHARE: Final = 0.1
 _MOST_RESERVE_S: Final = 0.05
 
@@ -41,22 +41,22 @@ _MOST_RESERVE_S: Final = 0.05
 class Case:
     """An exchange as the student saw it.
 
-    exchange: what the teacher would be asked. excerpt: its worst window, where there are several.
+    exchange: the text for the teacher. excerpt: its worst window, if there are several.
     """
 
     exchange: Exchange
     probability: float
     point: OperatingPoint
     disguised: bool = False
-    """A trigger fired: the student's probability says little."""
+    """A trigger fired, so the student's probability says little."""
     excerpt: Callable[[], Exchange] | None = None
     gain: float | None = None
-    """What asking is expected to gain in right verdicts; None where nobody tells."""
+    """Expected gain of asking, in right verdicts; None if it is not estimated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """excerpt: the teacher was shown the worst window alone. reason: why it was wanted, if so."""
+    """excerpt: the teacher saw only the worst window. reason: why it was wanted, if it was."""
 
     verdict: Verdict
     excerpt: bool = False
@@ -65,7 +65,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class CascadeRules:
-    """nearest: of `budget` mode; by_value: `value` mode; neither: the artifact's band.
+    """nearest: set in `budget` mode; by_value: set in `value` mode; neither: the artifact's band.
 
     audit_share: in [0, 1].
     """
@@ -76,7 +76,7 @@ class CascadeRules:
 
 
 class Cascade:
-    """Decides with the student, and with a teacher where there is one."""
+    """Decides with the student, and with a teacher if there is one."""
 
     def __init__(
         self,
@@ -100,12 +100,12 @@ class Cascade:
                 metrics.teacher_audits.labels(*said)
 
     def start(self) -> None:
-        """To be called on the event loop."""
+        """Must be called on the event loop."""
         if self._desk is not None:
             self._desk.start()
 
     async def close(self) -> None:
-        """Gives up what is under way; whoever waits for it gets a verdict."""
+        """Abandon the questions under way. Requests that wait for them get a verdict."""
         for task in list(self._audits):
             task.cancel()
         await asyncio.gather(*self._audits, return_exceptions=True)
@@ -114,18 +114,21 @@ class Cascade:
 
     @property
     def left_behind(self) -> bool:
-        """Closed while a thread was inside a teacher of this process."""
+        """Whether a thread was still inside an in-process teacher when the cascade closed."""
         return self._desk is not None and self._desk.left_behind
 
     @property
     def audits(self) -> int:
-        """How many are under way."""
+        """Number of audits under way."""
         return len(self._audits)
 
     async def decide(
         self, cases: Sequence[Case], *, fallback: FallbackMode, deadline: float
     ) -> list[Decided]:
-        """A verdict on each, before `deadline` (absolute, clock). Never raises for a teacher."""
+        """A verdict on each case before `deadline` (absolute, clock).
+
+        A teacher's failure never raises.
+        """
         if self._desk is not None:
             self._desk.came(len(cases))
         reasons = [self._reason(case, fallback) for case in cases]
@@ -145,9 +148,9 @@ class Cascade:
         ]
 
     def _reason(self, case: Case, fallback: FallbackMode) -> DeferralReason | None:
-        """Why the teacher is wanted; None: it is not."""
+        """Why the teacher is wanted, or None if it is not."""
         nearest = self._rules.nearest
-        # Seen whatever comes of it: the quantile is one of all traffic.
+        # Observe every exchange: the quantile is over all traffic.
         near = None if nearest is None else nearest.holds(_distance(case))
         if fallback == "always":
             return "always"
@@ -188,7 +191,7 @@ class Cascade:
         return Decided(fallback, reason=reason)
 
     async def _audit(self, desk: TeacherDesk, case: Case, verdict: Verdict) -> None:
-        """What the teacher would have said. It changes no verdict."""
+        """Ask the teacher for comparison only. It changes no verdict."""
         question, _ = await _question(case, desk.max_chars)
         opinion = await desk.audit(question)
         said = "none"
@@ -198,7 +201,7 @@ class Cascade:
 
 
 async def _question(case: Case, max_chars: int) -> tuple[Exchange, bool]:
-    """What to ask, and whether it is only an excerpt."""
+    """The text to ask about, and whether it is only an excerpt."""
     whole = case.exchange
     if case.excerpt is None or len(whole.prompt) + len(whole.response or "") <= max_chars:
         return whole, False
@@ -210,5 +213,6 @@ def _word(harmful: bool) -> str:
 
 
 def _distance(case: Case) -> float:
-    """From the threshold, in log-odds: the same near 0 and 1 as in the middle."""
+    """Distance from the threshold in log-odds, which treats values near 0 and 1 like those
+    between."""
     return abs(log_odds_of(case.probability) - log_odds_of(case.point.threshold))

@@ -1,4 +1,7 @@
-"""Live probabilities against those of the calibration: the population stability index. No I/O."""
+"""Compares live probabilities with those of the calibration by the population stability index.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from typing import Any, Final
 from postern.contract.reference import ProbabilityReference
 
 WINDOWS: Final = {"1h": (3600.0, 60), "1d": (86400.0, 96)}
-"""Name -> seconds, and how many buckets they are counted in."""
+"""Name -> seconds, and the number of buckets in which they are counted."""
 FEWEST: Final = 100
-"""Exchanges in a window below which chance alone moves the index too much to say anything."""
+"""With fewer exchanges in a window, chance alone moves the index too much."""
 
 
 class SlidingHistogram:
-    """Counts of the last `window_s` seconds, to within one bucket, in memory that does not grow."""
+    """Counts over the last `window_s` seconds, to within one bucket, in constant memory."""
 
     def __init__(
         self, n_bins: int, *, window_s: float, n_buckets: int, clock: Callable[[], float]
@@ -28,13 +31,13 @@ class SlidingHistogram:
         self._turn = self._now()
 
     def count(self, index: int) -> None:
-        """One more in a bin, now."""
+        """Count one exchange in a bin, now."""
         self._roll()
         self._buckets[self._turn % len(self._buckets)][index] += 1
         self._total[index] += 1
 
     def counts(self) -> tuple[int, ...]:
-        """Of each bin, in the window that ends now."""
+        """Counts of each bin, in the window that ends now."""
         self._roll()
         return tuple(self._total)
 
@@ -42,7 +45,7 @@ class SlidingHistogram:
         return int(self._clock() // self._bucket_s)
 
     def _roll(self) -> None:
-        """Empties the buckets that the window has left behind."""
+        """Empty the buckets that have left the window."""
         now = self._now()
         for turn in range(self._turn + 1, min(now, self._turn + len(self._buckets)) + 1):
             bucket = self._buckets[turn % len(self._buckets)]
@@ -53,11 +56,11 @@ class SlidingHistogram:
 
 
 def psi(expected: Sequence[float], counted: Sequence[float]) -> float:
-    """The population stability index of two histograms, in nats: 0 where they agree.
+    """The population stability index of two histograms, in nats. 0 means that they agree.
 
-    Sum over bins of (q - p) ln(q / p), p and q their shares. Half an exchange is added to each bin
-    of both, so that an empty one does not make it infinite. Rules of thumb: 0.1 is worth a look,
-    0.25 is another population.
+    Sum over bins of (q - p) ln(q / p), where p and q are shares. Half an exchange is added to each
+    bin of both, so that an empty bin does not make the index infinite. Rules of thumb: 0.1 is worth
+    a look, 0.25 is another population.
     """
     total, seen = sum(expected) + len(expected) / 2, sum(counted) + len(counted) / 2
     return sum(
@@ -68,7 +71,7 @@ def psi(expected: Sequence[float], counted: Sequence[float]) -> float:
 
 
 class Drift:
-    """Counts each slice that the artifact has a reference for; the others are not watched."""
+    """Watches each slice for which the artifact has a reference distribution."""
 
     def __init__(
         self, references: Mapping[Any, ProbabilityReference], *, clock: Callable[[], float]
@@ -88,7 +91,7 @@ class Drift:
         return tuple(self._windows)
 
     def observe(self, slice_: str, probability: float) -> None:
-        """One more exchange with the student's calibrated probability, in [0, 1]."""
+        """Count one more exchange with the student's calibrated probability, in [0, 1]."""
         reference = self._references.get(slice_)
         if reference is None:
             return

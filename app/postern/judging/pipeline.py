@@ -1,6 +1,6 @@
 """The path of a request: exchange -> segments -> windows -> logits -> probability -> verdict.
 
-The last step, who decides, is `judging/cascade.py`.
+`judging/cascade.py` takes the last step: it decides who gives the verdict.
 """
 
 from __future__ import annotations
@@ -11,14 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from postern.contract.decision import (
-    OperatingPoint,
-    Policy,
-)
-from postern.contract.exchange import (
-    Exchange,
-    Slice,
-)
+from postern.contract.decision import OperatingPoint, Policy
+from postern.contract.exchange import Exchange, Slice
 from postern.contract.moderation import (
     Judged,
     Moderation,
@@ -28,28 +22,17 @@ from postern.contract.moderation import (
     Timings,
     WorstWindow,
 )
-from postern.contract.probability import (
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
 from postern.contract.windows import Encoding
 from postern.disguises.triggers import Disguise
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
-from postern.judging.cascade import (
-    Cascade,
-    Case,
-    Decided,
-)
+from postern.judging.cascade import Cascade, Case, Decided
 from postern.judging.drift import Drift
 from postern.judging.score_cache import ScoreCache
-from postern.judging.scorer import (
-    InputLimits,
-    Score,
-    Scorer,
-)
+from postern.judging.scorer import InputLimits, Score, Scorer
 from postern.metrics import Metrics
 
 
@@ -89,7 +72,7 @@ class Pipeline:
     async def moderate(
         self, exchanges: Sequence[Exchange], options: Options, *, deadline: float
     ) -> Moderation:
-        """Judges every exchange, or raises: there is no partial answer.
+        """Judge every exchange, or raise: there is no partial answer.
 
         deadline: absolute seconds on the clock. Raises EmptyPrompt, ExchangeTooLong,
         UnknownOperatingPoint, and whatever `Batcher.submit` raises.
@@ -134,14 +117,14 @@ class Pipeline:
     def _case(
         self, exchange: Exchange, disguise: Disguise | None, score: Score, point: OperatingPoint
     ) -> Case:
-        """Of the text as it came and as it was decoded, the more harmful counts.
+        """Use the more harmful reading of the text as it came and as it was decoded.
 
-        Where it was decoded with certainty, that reading alone.
+        If the decoding is certain, use only the decoded reading.
         """
         slice_, encoding = exchange.slice, score.encodings[-1]
         certain = disguise is not None and disguise.certain
         counted = score.scored[-1:] if certain else score.scored
-        # What it says is what the teacher should read, whatever the student makes of it.
+        # The teacher gets the decoded text, whatever the student makes of it.
         said = exchange if disguise is None else disguise.decoded
         probability = max(most_harmful_probability(one, self.policy, slice_) for one in counted)
         return Case(
@@ -207,9 +190,9 @@ def expected_gain(
     probability: float,
     point: OperatingPoint,
 ) -> float | None:
-    """Of asking a teacher, in right verdicts, -1 to 1, as the most harmful window tells it.
+    """Expected gain of asking a teacher in right verdicts, -1 to 1, from the most harmful window.
 
-    None where the model was not asked for it, or the slice has no head.
+    None if the model was not asked for it or the slice has no value head.
     """
     head = policy.value.get(slice_)
     if head is None or scored[0].logits.shape[1] == 2:
@@ -221,7 +204,7 @@ def expected_gain(
 
 
 def worst_window(scored: Scored, encoding: Encoding) -> WorstWindow | None:
-    """Which of several windows is the most harmful, the first of equals, and what it held."""
+    """The most harmful of several windows (the first of equals) and the text that it covers."""
     if not encoding.spans:
         return None
     index = int(harmful_margin(scored.logits).argmax())

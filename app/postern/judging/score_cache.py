@@ -1,8 +1,8 @@
-"""An exact-match cache of the student's scores, where each text is computed once at a time.
+"""An exact-match cache of the student's scores. Equal texts are computed only once at a time.
 
-What is kept are scores, not verdicts: operating points, thresholds and the teacher are applied
-anew to each request. Keys are HMACs under a key that never leaves the process, and differ between
-callers, so that no caller learns from the time of an answer what another has sent.
+It keeps scores, not verdicts: operating points, thresholds and the teacher are applied anew to each
+request. Keys are HMACs under a secret that never leaves the process. They differ between callers,
+so that no caller learns from response times what another has sent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ from postern.metrics import Metrics
 
 Value = TypeVar("Value")
 Compute = Callable[[Sequence[int]], Awaitable[Sequence[Value]]]
-"""Values of the places asked for, in their order; raises for all of them or for none."""
+"""Values of the requested places, in order. It raises for all of them or for none."""
 
 
 @dataclass(eq=False)
 class _Flight(Generic[Value]):
-    """A computation that several requests may wait for. It ends when nobody does any more."""
+    """A computation that several requests may wait for.
+
+    It is cancelled when none waits any more.
+    """
 
     keys: Sequence[bytes]
     task: asyncio.Task[Sequence[Value]]
@@ -41,19 +44,20 @@ class _Flight(Generic[Value]):
 
 @dataclass
 class _Plan(Generic[Value]):
-    """Where each key of a request comes from. own: places that this request computes."""
+    """Where the value for each key of a request comes from. own: places that this request
+    computes."""
 
     values: dict[bytes, Value] = field(default_factory=dict)
     joined: dict[bytes, _Flight[Value]] = field(default_factory=dict)
     own: list[int] = field(default_factory=list)
 
 
-# What is wrong with an exchange, not with the server.
+# Errors of an exchange, not of the server.
 _OF_ONE: Final = (InvalidExchange, ExchangeTooLong, InferenceFailed)
 
 
 class ScoreCache(Generic[Value]):
-    """At most `entries` values, the least recently used of which goes first. One event loop."""
+    """Keeps at most `entries` values and evicts the least recently used. For one event loop."""
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class ScoreCache(Generic[Value]):
         metrics: Metrics,
         kept: Callable[[Value], Value] = lambda value: value,
     ) -> None:
-        """kept: the part of a value that is worth its memory."""
+        """kept: extracts the part of a value that is worth its memory."""
         self._limit = entries
         self._kept_part = kept
         self._secret = secrets.token_bytes(32)
@@ -76,21 +80,22 @@ class ScoreCache(Generic[Value]):
         return len(self._kept)
 
     def key(self, exchange: Exchange, *, caller: int) -> bytes:
-        """Of the text as it came, of the artifact, and of whom it is for."""
+        """Key from the text as it came, the artifact and the caller."""
         parts = [exchange.prompt, *([] if exchange.response is None else [exchange.response])]
         texts = [part.encode("utf-8", "surrogatepass") for part in parts]
-        # Lengths first, so that no text can be moved from one part to the next.
+        # Lengths come first, so that moving text from one part to the next changes the key.
         frame = f"{caller}:{','.join(str(len(text)) for text in texts)}:".encode()
         return hmac.digest(self._secret, b"".join((self._artifact, frame, *texts)), "sha256")
 
     async def scores(
         self, keys: Sequence[bytes], compute: Compute[Value], *, timeout_s: float
     ) -> list[Value]:
-        """A value for each key: kept, joined from another request, or computed now.
+        """A value for each key: cached, shared with another request, or computed now.
 
-        A failure is never kept: it is raised to the request that computed, and whoever had joined
-        computes alone. A request that leaves takes its computation with it only where nobody else
-        waits for it. Raises what `compute` raises, naming the place in `keys`; DeadlineExceeded.
+        Failures are not cached: a failure reaches the request that computed, and the requests that
+        had joined it compute on their own. If a request leaves, its computation is cancelled only
+        if nobody else waits for it. Raises what `compute` raises, with the place in `keys`;
+        DeadlineExceeded.
         """
         plan = self._plan(keys)
         own = self._start(keys, plan.own, compute) if plan.own else None
@@ -168,7 +173,7 @@ class ScoreCache(Generic[Value]):
             if self._flights.get(key) is flight:
                 del self._flights[key]
         if flight.task.done() and not flight.task.cancelled():
-            flight.task.exception()  # read, so that an abandoned failure is not reported as lost
+            flight.task.exception()  # read, so that an abandoned failure is not logged as lost
 
     def _keep(self, key: bytes, value: Value) -> None:
         if key not in self._kept:
@@ -179,7 +184,7 @@ class ScoreCache(Generic[Value]):
 
 
 def _index_errors(task: asyncio.Task[Sequence[Value]], places: Sequence[int], count: int) -> None:
-    """Makes a failure name its place among all that the request holds, not among those computed."""
+    """Make a failure give its index in the whole request, not among the computed places."""
     error = task.exception()
     if isinstance(error, PosternError) and count > 1:
         if error.index is not None:

@@ -1,4 +1,4 @@
-"""What the student makes of exchanges: disguise -> segments -> windows -> logits. No policy."""
+"""The student's scores of exchanges: disguise -> segments -> windows -> logits. No policy."""
 
 from __future__ import annotations
 
@@ -10,26 +10,11 @@ from typing import Final, TypeVar
 import numpy as np
 
 from postern.contract.callers import current_caller
-from postern.contract.errors import (
-    EmptyPrompt,
-    ExchangeTooLong,
-    InferenceFailed,
-    PosternError,
-)
+from postern.contract.errors import EmptyPrompt, ExchangeTooLong, InferenceFailed, PosternError
 from postern.contract.exchange import Exchange
-from postern.contract.text import (
-    expanded_length,
-    segments,
-)
-from postern.contract.windows import (
-    Encoding,
-    Window,
-)
-from postern.disguises.triggers import (
-    Disguise,
-    readable_disguise,
-    second_reading,
-)
+from postern.contract.text import expanded_length, segments
+from postern.contract.windows import Encoding, Window
+from postern.disguises.triggers import Disguise, readable_disguise, second_reading
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
@@ -45,7 +30,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """Hard limits; what passes them is refused, never cut."""
+    """Hard limits. Input beyond them is refused, never cut."""
 
     max_items: int
     max_exchange_chars: int
@@ -57,8 +42,8 @@ class InputLimits:
 class Score:
     """The student's logits of one exchange.
 
-    encodings, scored: of the text as it came and, where it reads otherwise without its disguise,
-    of that. tokenize_s: of all exchanges that were tokenized together.
+    encodings, scored: of the text as it came and, if its decoded reading differs, of that too.
+    tokenize_s: of all exchanges that were tokenized together.
     """
 
     encodings: tuple[Encoding, ...]
@@ -86,10 +71,10 @@ class Scorer:
         self._clock = clock
         self._cache = cache
         self._text_work = TextWork(clock=clock)
-        expanded_length("\u00e9", at_most=1)  # makes its table now, not for the first request
+        expanded_length("\u00e9", at_most=1)  # builds its table now, not at the first request
 
     def check_sizes(self, exchanges: Sequence[Exchange]) -> None:
-        """Before any work on them. Raises ExchangeTooLong."""
+        """Check sizes before any work on the exchanges. Raises ExchangeTooLong."""
         if len(exchanges) > self._limits.max_items:
             raise ExchangeTooLong(what="exchanges", limit=self._limits.max_items)
         for index, exchange in enumerate(exchanges):
@@ -100,13 +85,16 @@ class Scorer:
                 raise _blame(self._too_many_characters(), index, exchanges)
 
     async def check_expanded(self, exchanges: Sequence[Exchange], *, deadline: float) -> None:
-        """Counts what normalizing would make before it is made. Raises ExchangeTooLong."""
+        """Count the characters that normalizing would make, before it does.
+
+        Raises ExchangeTooLong.
+        """
         await self._off_the_loop(lambda: self._check_expanded(exchanges), exchanges, deadline)
 
     async def disguises(
         self, exchanges: Sequence[Exchange], *, deadline: float
     ) -> list[Disguise | None]:
-        """How each seems disguised, and what it says without."""
+        """How each exchange seems disguised, and its text without the disguise."""
         return await self._off_the_loop(
             lambda: list(map(readable_disguise, exchanges)), exchanges, deadline
         )
@@ -119,7 +107,7 @@ class Scorer:
         reject_long: bool,
         deadline: float,
     ) -> Sequence[Score]:
-        """The logits for each exchange, of the cache where it holds them.
+        """The logits of each exchange, from the cache if it holds them.
 
         deadline: absolute seconds on the clock. Raises EmptyPrompt, ExchangeTooLong, and whatever
         `Batcher.submit` raises.
@@ -133,8 +121,8 @@ class Scorer:
                 deadline=deadline,
             )
 
-        # Whether long text is refused is the request's own choice, so such a request looks nothing
-        # up: a score of several windows would be an answer that it did not ask for.
+        # A request can ask that long text be refused. Such a request does not use the cache,
+        # because a cached score may cover several windows.
         if self._cache is None or reject_long:
             return await compute(range(len(exchanges)))
         keys = [self._cache.key(one, caller=current_caller()) for one in exchanges]
@@ -174,7 +162,7 @@ class Scorer:
     ) -> None:
         for index, encoding in enumerate(encodings):
             if not encoding.prompt_tokens:
-                # Some visible characters (lone accents, private ones) are nothing to the tokenizer.
+                # Some visible characters (lone accents, private ones) give no token.
                 raise _blame(EmptyPrompt(), index, exchanges)
             if reject_long and len(encoding.windows) > 1:
                 window = self._tokenizer.window_tokens
@@ -190,7 +178,7 @@ class Scorer:
                 many.append(segments(exchange))
             except EmptyPrompt as exc:
                 raise _blame(exc, index, exchanges) from None
-            # Counted again, because long runs are cut apart by spaces.
+            # Count again: long runs are cut apart by spaces.
             if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
                 raise _blame(self._too_many_characters(), index, exchanges)
         encodings = self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
@@ -200,9 +188,9 @@ class Scorer:
         ]
 
     def _decoded(self, texts: tuple[str, ...], disguise: Disguise | None) -> tuple[Encoding, ...]:
-        """Nothing where the student reads through the disguise anyway."""
+        """Nothing if the student reads through the disguise anyway."""
         decoded = second_reading(texts, disguise)
-        # No limit of its own: it is about as long as the text that it came from.
+        # This text needs no limit of its own: it is about as long as the original.
         return () if decoded is None else (self._tokenizer.encode(decoded),)
 
     def _check_expanded(self, exchanges: Sequence[Exchange]) -> None:
@@ -235,7 +223,7 @@ class Scorer:
 
 
 def worth_keeping(score: Score) -> Score:
-    """Of a score that may be asked for again: no token ids, and no time that it took."""
+    """The part of a score that is worth caching: without token ids and times."""
     nothing = np.zeros(0, dtype=np.int64)
     return Score(
         tuple(
@@ -248,7 +236,7 @@ def worth_keeping(score: Score) -> Score:
 
 
 def _blame(error: PosternError, index: int, exchanges: Sequence[Exchange]) -> PosternError:
-    """The error, saying which of several exchanges is to blame."""
+    """Add to the error which of several exchanges caused it."""
     if len(exchanges) > 1:
         error.index = index
     return error

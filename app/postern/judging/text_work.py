@@ -1,7 +1,7 @@
-"""Work on long texts: off the event loop, bounded, and fair between callers.
+"""Runs work on long texts off the event loop, bounded, and fairly shared between callers.
 
-Tokenizing, normalizing and looking for disguises take milliseconds for each ten thousand
-characters. A pool without bounds let four clients with long texts make every other one wait.
+Tokenizing, normalizing and looking for disguises take milliseconds per ten thousand characters.
+With an unbounded pool, four clients with long texts made all others wait.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from postern.contract.errors import (
-    DeadlineExceeded,
-    TextWorkFull,
-)
+from postern.contract.errors import DeadlineExceeded, TextWorkFull
 
-# Below this many characters the work is quicker than the hop to a thread and back.
+# With fewer characters, the work is quicker than handing over to a thread and back.
 INLINE_CHARS: Final = 2000
 _THREADS: Final = 2
 _WAITING_CHARS: Final = 8 << 20
-# What work on so many characters takes, for `Retry-After` alone.
+# Time of the work per character, used only for `Retry-After`.
 _CHARS_PER_S: Final = 1_000_000.0
 
 Made = TypeVar("Made")
@@ -39,7 +36,7 @@ class _Job:
 
 
 class TextWork:
-    """Serves the caller that has had least, each in the order of coming. One event loop uses it."""
+    """Serves the caller that was served least, each in order of arrival. For one event loop."""
 
     def __init__(
         self,
@@ -53,15 +50,18 @@ class TextWork:
         self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
         self._jobs: dict[int, deque[_Job]] = {}
-        self._had: dict[int, float] = {}  # characters, of each caller that waits
-        self._level = 0.0  # of the caller served last: where one that has just come begins
+        self._had: dict[int, float] = {}  # characters, by waiting caller
+        self._level = 0.0  # of the caller served last; a new caller starts there
         self._waiting = 0
         self._running = 0
 
     async def run(
         self, make: Callable[[], Made], *, chars: int, caller: int, deadline: float
     ) -> Made:
-        """What `make` gives. Raises TextWorkFull, DeadlineExceeded, and whatever it raises."""
+        """The result of `make`.
+
+        Raises TextWorkFull, DeadlineExceeded, and whatever `make` raises.
+        """
         if chars <= INLINE_CHARS:
             return make()
         if self._waiting and self._waiting + chars > self._waiting_chars:

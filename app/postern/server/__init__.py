@@ -1,1 +1,1 @@
-"""The running process: the outermost layer, the first look, the API documents, the page."""
+"""The server process: the outermost layer, the first look, the API documents, the page."""

@@ -1,4 +1,7 @@
-"""`/openapi.json` and `/docs`. The page is served whole from here: nothing is fetched elsewhere."""
+"""`/openapi.json` and `/docs`.
+
+The page is served entirely from here: nothing is fetched elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from postern.http.errors import openapi_responses
 from postern.server.browsers import policy_headers
 
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
-# Paths without a slash at their beginning: a proxy may serve all of this below a prefix.
+# Paths without a leading slash: a proxy may serve all of this below a prefix.
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -60,7 +63,7 @@ _REFUSALS = (
 
 
 def add_to(app: FastAPI) -> None:
-    """Adds the two paths; the document is made when it is first asked for."""
+    """Add the two paths. The document is made at the first request."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -77,7 +80,7 @@ def add_to(app: FastAPI) -> None:
     async def openapi_json() -> JSONResponse:
         return JSONResponse(app.openapi())
 
-    # Read once: a file that each request reads anew is held once for each client that never reads.
+    # Read once: a file that each request reads anew would be held once per client that never reads.
     assets = {
         name: ((Path(swagger_ui_bundle.swagger_ui_path) / name).read_bytes(), media_type)
         for name, media_type in _ASSETS.items()
@@ -97,7 +100,7 @@ def add_to(app: FastAPI) -> None:
 
 
 def _add_refusals(document: dict[str, Any]) -> None:
-    """What any path can answer with: it is refused before the path is looked at, or by the key."""
+    """Add the errors that any path can answer with, before the path is looked at or by the key."""
     for path, operations in document["paths"].items():
         refusals = openapi_responses(*_REFUSALS, shape=error_shape_of(path))
         for operation in operations.values():

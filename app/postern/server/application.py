@@ -29,7 +29,7 @@ from postern.server.observe import Observed
 
 
 def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Hosts) -> ASGIApp:
-    """The ASGI application; its lifespan starts and stops the batcher."""
+    """The ASGI application. Its lifespan starts and stops the batcher."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -100,7 +100,7 @@ def _asks_for_methods(request: Request, exc: HTTPException) -> bool:
 
 
 def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> FirstLook | None:
-    """None where a cache may hold the answer: it takes no time, however long the queue is."""
+    """None if a cache may hold the answer, which takes no time however long the queue is."""
     if services.settings.engine.cache_entries:
         return None
     return FirstLook(

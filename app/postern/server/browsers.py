@@ -1,4 +1,4 @@
-"""What a browser is told about every page that is served from here."""
+"""The headers for browsers on every page that is served from here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def policy_headers(*directives: str) -> Mapping[str, str]:
-    """Nothing is loaded or framed but what the directives allow."""
+    """Allow to load or frame only what the directives allow."""
     policy = (
         "default-src 'none'",
         *directives,
@@ -23,6 +23,6 @@ def policy_headers(*directives: str) -> Mapping[str, str]:
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-        # A new release is seen at once; the files are small.
+        # A new release must be seen at once; the files are small.
         "Cache-Control": "no-cache",
     }

@@ -1,4 +1,4 @@
-"""Which web pages may call this server from a browser: none, unless an operator lists them."""
+"""Which web pages may call this server from a browser: none, unless the operator lists them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ _PREFLIGHT_S: Final = "600"
 
 
 class Cors:
-    """origins: as browsers send them, `https://app.example.org`; `*` for all. Never with cookies:
-    there are none here."""
+    """origins: as browsers send them, `https://app.example.org`; `*` for all.
+
+    Never with cookies: the server has none.
+    """
 
     def __init__(self, origins: Sequence[str]) -> None:
         self._origins = frozenset(origins)
 
     def preflight(self, scope: Scope) -> Response | None:
-        """The answer to a browser that asks whether a page may call; None for all else."""
+        """The answer to a browser's preflight request; None for all other requests."""
         if scope["method"] != "OPTIONS" or not self._origins:
             return None
         if header(scope, b"access-control-request-method") is None:
@@ -49,7 +51,7 @@ class Cors:
         )
 
     def add_to(self, headers: MutableHeaders, scope: Scope) -> None:
-        """What lets the browser show an answer to the page."""
+        """Add the headers that let the browser show an answer to the page."""
         if not self._origins:
             return
         headers.add_vary_header("Origin")

@@ -1,4 +1,4 @@
-"""What must hold before the first connection is taken: who may come, and how many."""
+"""Conditions for accepting the first connection: who may connect, and how many."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from postern.http.hosts import Hosts, is_loopback
 from postern.logs import log
 from postern.settings.settings import Settings
 
-# For files, the model's threads, the upstream and the teacher, beside the connections.
+# Descriptors for files, the model's threads, the upstream and the teacher, besides the connections.
 _OTHER_DESCRIPTORS: Final = 128
 _FEWEST_CONNECTIONS: Final = 16
 
 
 def check_exposure(settings: Settings, *, address: str | None, has_keys: bool) -> None:
-    """Raises SettingsInvalid where everyone would be served and nobody has said so.
+    """Raises SettingsInvalid if everyone would be served without a setting that allows it.
 
-    address: that is listened on; None for a socket in the file system.
+    address: the address to listen on; None for a socket in the file system.
     """
     if has_keys or settings.access.allow_anonymous or address is None or is_loopback(address):
         return
     raise SettingsInvalid(
         f"without API keys everyone who reaches {address} would be served: set POSTERN_API_KEYS "
-        "or POSTERN_API_KEYS_FILE, or POSTERN_ALLOW_ANONYMOUS=true where that is meant"
+        "or POSTERN_API_KEYS_FILE, or POSTERN_ALLOW_ANONYMOUS=true if that is intended"
     )
 
 
 def hosts_of(settings: Settings, *, address: str | None, has_keys: bool) -> Hosts:
-    """The names to answer to. On this machine's own address without keys, only those of it."""
+    """The host names to answer to: without keys on a loopback address, only those of this
+    machine."""
     guarded = not has_keys and address is not None and is_loopback(address)
     return Hosts(
         settings.access.allowed_hosts,
@@ -44,9 +45,9 @@ def hosts_of(settings: Settings, *, address: str | None, has_keys: bool) -> Host
 
 
 def connections_within_descriptors(wanted: int) -> int:
-    """How many connections this process can really keep; says so where that is fewer.
+    """Number of connections that this process can keep. Logs if that is fewer than configured.
 
-    Beyond the limit on descriptors the system would let clients wait without an answer.
+    Beyond the limit on descriptors, the system would let clients wait without an answer.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _OTHER_DESCRIPTORS
@@ -71,18 +72,18 @@ def connections_within_descriptors(wanted: int) -> int:
 
 
 def checked_host(name: str) -> str:
-    """A host to listen on. Raises SettingsInvalid for what no resolver can take."""
+    """A host to listen on. Raises SettingsInvalid if no resolver can accept it."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
         labels = name.rstrip(".").split(".")
         if "\0" in name or not all(0 < len(label.encode()) <= 63 for label in labels):
-            raise SettingsInvalid("host is no valid host name or address") from None
+            raise SettingsInvalid("host is not a valid host name or address") from None
     return name
 
 
 def listen_in_files(path: Path) -> socket.socket:
-    """A socket in the file system, in the place of one that nobody listens on any more.
+    """A socket in the file system. It replaces one on which nobody listens any more.
 
     Raises SettingsInvalid.
     """
@@ -94,7 +95,7 @@ def listen_in_files(path: Path) -> socket.socket:
         listener.listen(2048)
     except (OSError, ValueError) as exc:
         listener.close()
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "no valid path"
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a valid path"
         raise SettingsInvalid(f"cannot listen on the socket of POSTERN_UDS ({reason})") from exc
     listener.setblocking(False)
     return listener

@@ -1,7 +1,7 @@
-"""Overload is refused by the headers alone, before a body is read, parsed or tokenized.
+"""Refuses overload by the headers alone, before a body is read, parsed or tokenized.
 
-What is refused here would be refused by `Batcher.submit` anyway, at many times the cost, and that
-cost would be taken from the requests that can still be answered in time.
+`Batcher.submit` would refuse these requests anyway, at many times the cost, and that cost would be
+taken from requests that can still be answered in time.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from starlette.types import Scope
 
 from postern.clock import now
 from postern.contract.callers import current_caller
-from postern.contract.errors import (
-    Overloaded,
-    PosternError,
-)
+from postern.contract.errors import Overloaded, PosternError
 from postern.http.request import Keys, deadline_of, header
 from postern.inference.batch_queue import Sums
 from postern.inference.batcher import Batcher
 
-# Share of the remaining time that is kept for the reply and for what the estimate misses, so that a
+# Share of the remaining time that is kept for the reply and for errors of the estimate, so that a
 # request that passes here is hardly ever refused later.
 _RESERVE: Final = 0.05
 # A request this many requests ago has the weight 1/e.
@@ -29,11 +26,11 @@ _MEMORY: Final = 200.0
 
 
 class FirstLook:
-    """Guesses tokens from bytes, at the rate of the requests that were answered lately.
+    """Estimates tokens from bytes, at the rate of recently answered requests.
 
-    paths: of the endpoints whose whole work is a verdict. keys: whose requests are looked at;
-    others go on to their 401. timeout_ms: the longest deadline.
-    turn_s: how long the event loop takes for a turn.
+    paths: of the endpoints whose whole work is a verdict. keys: requests with these are looked at;
+    others go on to their 401. timeout_ms: the longest deadline. turn_s: duration of a turn of the
+    event loop.
     """
 
     def __init__(
@@ -58,7 +55,7 @@ class FirstLook:
         self._tokens = 0.0
 
     def refusal(self, scope: Scope) -> Overloaded | None:
-        """None where the request should go on, be it only to be refused for another reason."""
+        """None if the request should go on, even if it will be refused for another reason."""
         if (
             not self._batcher.is_busy
             or scope["path"] not in self._paths
@@ -84,7 +81,7 @@ class FirstLook:
         return None
 
     def learn(self, n_bytes: int, tokens: int) -> None:
-        """A body of so many bytes had so many tokens."""
+        """Learn that a body of that many bytes had that many tokens."""
         keep = 1.0 - 1.0 / _MEMORY
         self._bytes = keep * self._bytes + n_bytes
         self._tokens = keep * self._tokens + tokens

@@ -1,4 +1,4 @@
-"""Listening and draining: the life of the process, by signals."""
+"""Listening and draining: the life of the process, controlled by signals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _SEND_BUFFER_BYTES = 1 << 18
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, but a signal first makes the server unready, and a clean stop exits with 0."""
+    """Like uvicorn's, but a signal first makes the server unready, and a clean stop exits with
+    0."""
 
     def __init__(self, config: uvicorn.Config, *, health: Health, drain_delay_s: float) -> None:
         super().__init__(config)
@@ -33,7 +34,8 @@ class DrainingServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """As uvicorn's, without raising the signal again at the end: that would not exit with 0."""
+        """Like uvicorn's, but does not raise the signal again at the end, which would not exit with
+        0."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -50,12 +52,12 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._stop_at is not None and sig == signal.SIGINT:
             self.force_exit = True  # pressed twice
-        if self._stop_at is None:  # a second signal does not start the delay anew
+        if self._stop_at is None:  # a second signal does not restart the delay
             self._health.unready = True
             self._stop_at = now() + self._drain_delay_s
 
     def on_hangup(self, sig: int, frame: FrameType | None) -> None:
-        """A terminal that goes, or a habit of reloading: what is in flight goes on."""
+        """A closing terminal, or a habitual reload: requests in flight continue."""
         log("hangup-ignored", level=logging.WARNING)
 
     async def on_tick(self, counter: int) -> bool:
@@ -77,7 +79,7 @@ def listen(settings: Settings, *, has_keys: bool) -> socket.socket:
         check_exposure(settings, address=str(address[0]), has_keys=has_keys)
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # The system would buffer up to 4 MB for each client that does not read.
+        # Otherwise the system would buffer up to 4 MB for each client that does not read.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.listen(2048)

@@ -1,4 +1,5 @@
-"""The outermost layer: request id, metrics, one log line per request, and a net under it all."""
+"""The outermost layer: request id, metrics, one log line per request, and a last resort for
+errors."""
 
 from __future__ import annotations
 
@@ -10,32 +11,21 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postern.clock import now
-from postern.contract.errors import (
-    NotReady,
-    Overloaded,
-    PosternError,
-    TooManyConnections,
-)
+from postern.contract.errors import NotReady, Overloaded, PosternError, TooManyConnections
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.verdicts import PATHS
 from postern.http import errors as http_errors
 from postern.http.hosts import Hosts
-from postern.http.protocol import (
-    ARRIVED,
-    CROWDED,
-)
+from postern.http.protocol import ARRIVED, CROWDED
 from postern.http.request import ClientLeft, header, request_id_of
 from postern.inference.health import Health
-from postern.logs import (
-    LOGGER,
-    log,
-)
+from postern.logs import LOGGER, log
 from postern.metrics import Metrics
 from postern.server.cors import Cors
 from postern.server.first_look import FirstLook
 
 _UNMATCHED = "unmatched"
-# Probes and scrapes go on while the server drains, and are not worth a line each.
+# Probes and scrapes continue while the server drains, and do not get a log line each.
 _OPERATORS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _CLIENT_CLOSED_REQUEST = 499
 _ASKS_FOR_TIMINGS = b"x-postern-timings"
@@ -103,7 +93,7 @@ class Observed:
         except ClientLeft:
             status = _CLIENT_CLOSED_REQUEST
             self._metrics.cancelled.inc()
-        except Exception:  # the framework has answered 500 already; here the cause is logged
+        except Exception:  # the framework has already answered 500; log the cause here
             LOGGER.error("defect", exc_info=True, extra={"fields": {"request_id": request_id}})
             if not status:
                 failure = http_errors.internal_failure(request_id=request_id)
@@ -116,7 +106,7 @@ class Observed:
                 self._first_look.learn(fields["bytes"], fields["tokens"])
 
     def _seen_by_the_app(self, scope: Scope) -> Scope:
-        """HEAD is GET, whose body the protocol keeps; a proxy's prefix is no part of the path."""
+        """The request for the application: HEAD becomes GET, and a proxy's prefix is removed."""
         prefix, path = self._root_path, scope["path"]
         strips = prefix and (path == prefix or path.startswith(f"{prefix}/"))
         if scope["method"] != "HEAD" and not strips:
@@ -143,7 +133,7 @@ class Observed:
 
     def _record(self, scope: Scope, status: int, elapsed_s: float) -> None:
         route = getattr(scope.get("route"), "path", None)
-        if route is None:  # refused before it was routed, or there is no such route
+        if route is None:  # refused before routing, or no such route
             route = scope["path"] if scope["path"] in PATHS else _UNMATCHED
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.request_duration.labels(route).observe(elapsed_s)
@@ -162,17 +152,17 @@ class Observed:
 
 
 def _may_stay(error: PosternError, scope: Scope) -> bool:
-    """Whether the connection is kept: overload comes back, and a new one costs more than this.
+    """Whether to keep the connection: overloading clients retry, and a new connection costs more.
 
-    A client that waits for our word before it sends may or may not send its body now, so nobody
-    could tell where its next request begins.
+    A client that waits for status 100 may or may not send its body now, so nobody could tell where
+    its next request begins.
     """
     overloaded = isinstance(error, Overloaded) and not isinstance(error, TooManyConnections)
     return overloaded and header(scope, b"expect") is None
 
 
 def _server_timing(fields: Mapping[str, Any], total_s: float) -> str:
-    """The stages that a request went through, in milliseconds, for the header Server-Timing."""
+    """The stages of a request in milliseconds, for the header Server-Timing."""
     stages = [(stage, fields[f"{stage}_ms"]) for stage in _STAGES if f"{stage}_ms" in fields]
     return ", ".join(
         f"{stage};dur={ms:.3f}" for stage, ms in [*stages, ("total", total_s * 1000.0)]

@@ -1,4 +1,7 @@
-"""Answers to what is refused before it is a request: no application sees it, but metrics do."""
+"""Answers to refusals before there is a request.
+
+No application sees these, but metrics count them.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,20 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from postern.contract.errors import RequestRefused
 from postern.endpoints.error_shapes import error_shape_of
 from postern.http import errors as http_errors
-from postern.logs import (
-    LOGGER,
-    log,
-)
+from postern.logs import LOGGER, log
 from postern.metrics import Metrics
 
 _UNMATCHED = "unmatched"
 
 
 class Refusals:
-    """Writes, counts and logs them."""
+    """Writes, counts and logs refusals."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def answer(self, error: RequestRefused, path: str) -> bytes:
-        """The whole reply, which closes the connection. path: "" where none was read."""
+        """The whole reply, which closes the connection. path: "" if none was read."""
         request_id = secrets.token_hex(8)
         failure = http_errors.failure_of(error, request_id=request_id)
         response = error_shape_of(path).response(failure)
@@ -43,5 +43,5 @@ class Refusals:
         return STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body)
 
     def cut(self, reason: str) -> None:
-        """A connection was closed on a client that is too slow. reason: `slow-…`."""
+        """Report that the connection of a slow client was closed. reason: `slow-…`."""
         self._metrics.connections_cut.labels(reason).inc()

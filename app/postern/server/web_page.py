@@ -1,4 +1,4 @@
-"""The page at `/`: static files, a strict policy, no data of its own and so no key."""
+"""The page at `/`: static files and a strict policy. It has no data and so needs no key."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HEADERS = policy_headers(
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
-    # No markup is made from strings, whoever edits the scripts.
+    # No script may make markup from strings, whoever edits it.
     "require-trusted-types-for 'script'",
 )
 
 
 def add_to(app: FastAPI) -> None:
-    """Adds `/` and `/page/<file>`; the files are read now, so that no request touches the disk."""
+    """Add `/` and `/page/<file>`. The files are read now, so that no request touches the disk."""
     files = {
         path.name: (path.read_bytes(), _MEDIA_TYPES[path.suffix])
         for path in _FOLDER.iterdir()

@@ -1,1 +1,1 @@
-"""Every setting: one frozen object, the sole reader of the environment."""
+"""All settings: one frozen object, and the only reader of the environment."""

@@ -1,4 +1,4 @@
-"""Who may ask."""
+"""Who may use the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class AccessSettings(Section):
     """API keys, and where clients may come from."""
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Accepted API keys, separated by commas. Where none is set, none is asked."
+        (),
+        description="Accepted API keys, separated by commas. If none is set, requests need no key.",
     )
     api_keys_file: Path | None = Field(
         None,
@@ -53,12 +54,12 @@ class AccessSettings(Section):
         return keys
 
     def accepted_keys(self) -> tuple[str, ...]:
-        """All API keys, of the environment and of the file. Raises SettingsInvalid."""
+        """All API keys, from the environment and from the file. Raises SettingsInvalid."""
         keys = [key.get_secret_value() for key in self.api_keys]
         if self.api_keys_file is not None:
             found = read_secret_lines(self.api_keys_file, name="api_keys_file")
             if not found:
                 # An empty file would otherwise open the server to everyone.
-                raise SettingsInvalid("api_keys_file holds no key")
+                raise SettingsInvalid("api_keys_file contains no key")
             keys += found
         return tuple(keys)

@@ -1,4 +1,4 @@
-"""Where the server listens, how it ends, and what one request or connection may take."""
+"""Where the server listens, how it stops, and the limits of one request or connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from postern.settings.section import Section
 
 
 class ServerSettings(Section):
-    """The running process."""
+    """The server process."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -20,13 +20,14 @@ class ServerSettings(Section):
         True, description="Serve the web page at /. The page holds no data and needs no key."
     )
     max_connections: int = Field(
-        2048, ge=1, description="Open connections. Further ones are answered with 503."
+        2048, ge=1, description="Largest number of open connections. Further ones get 503."
     )
     keep_alive_s: int = Field(15, ge=1, description="Idle time after which a connection is closed.")
     drain_delay_ms: int = Field(
         0,
         ge=0,
-        description="Time after SIGTERM in which requests are still taken while /readyz says 503.",
+        description="Time after SIGTERM during which requests are still accepted while /readyz "
+        "answers 503.",
     )
     grace_period_ms: int = Field(
         20_000, ge=1, description="Time after SIGTERM to finish accepted requests."
@@ -48,20 +49,25 @@ class ServerSettings(Section):
 
 
 class LimitSettings(Section):
-    """Bounds of one request."""
+    """Limits of one request."""
 
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
     max_items: int = Field(128, ge=1, description="Largest number of exchanges in one request.")
     max_exchange_chars: int = Field(
-        100_000, ge=100, description="Characters of one exchange, prompt and response together."
+        100_000,
+        ge=100,
+        description="Largest number of characters of one exchange, prompt and response together.",
     )
     max_exchange_tokens: int = Field(
-        16384, ge=16, description="Tokens of one exchange, prompt and response together."
+        16384,
+        ge=16,
+        description="Largest number of tokens of one exchange, prompt and response together.",
     )
     request_timeout_ms: int = Field(
         10_000,
         ge=1,
-        description="Deadline of a request. A caller can ask for a shorter one, not a longer one.",
+        description="Deadline of a request. A caller can ask for a shorter one, but not for a "
+        "longer one.",
     )
     body_timeout_ms: int = Field(
         10_000, ge=1, description="Time that a client may take to send its body."

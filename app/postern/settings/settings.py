@@ -1,8 +1,8 @@
-"""Every setting of the server: one frozen object, nested by concern, made in one place.
+"""All settings of the server: one frozen object, nested by concern and made in one place.
 
-Each setting is `POSTERN_<NAME>` in the environment and `--<name>` on the command line; a flag wins.
-The name is that of the field, behind the prefix of its section where the section has one
-(`teacher.url` is `POSTERN_TEACHER_URL`). Thresholds and bands are no settings: they ship with the
+Each setting is `POSTERN_<NAME>` in the environment and `--<name>` on the command line; the flag
+wins. The name is that of the field, prefixed with that of its section if the section has a prefix
+(`teacher.url` is `POSTERN_TEACHER_URL`). Thresholds and bands are not settings: they ship with the
 artifact.
 """
 
@@ -25,7 +25,7 @@ from postern.settings.upstream import GuardSettings, UpstreamSettings
 
 
 class Settings(BaseModel):
-    """The sections; `read_settings` makes them."""
+    """All sections. `read_settings` makes them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,7 +56,7 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
 
 
 class Place(NamedTuple):
-    """Where a setting lives. section: a field of Settings; field: a field of that section."""
+    """Where a setting is stored. section: a field of Settings; field: a field of that section."""
 
     section: str
     field: str
@@ -73,13 +73,13 @@ def _places() -> dict[str, Place]:
 
 
 FIELDS: Final = _places()
-"""Every setting by the name that flags and the environment have for it, in lower case."""
+"""Every setting, by its lower-case name in flags and the environment."""
 
 
 def read_settings(**overrides: Any) -> Settings:
     """Settings from overrides, then the environment, then defaults. overrides: by flat name.
 
-    Raises SettingsInvalid naming the setting; the value is not repeated, it may be a secret.
+    Raises SettingsInvalid naming the setting. The value may be a secret, so the message omits it.
     """
     check_environment(os.environ, FIELDS)
     given: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}

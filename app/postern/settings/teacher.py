@@ -15,7 +15,7 @@ from postern.settings.section import PREFIX, Section, checked_url, split_list
 
 
 class TeacherSettings(Section):
-    """Who is asked behind the student, when, and how often. A request can set none of this."""
+    """Who is asked behind the student, when, and how often. A request can set none of these."""
 
     model_config = SettingsConfigDict(env_prefix=f"{PREFIX}TEACHER_")
 
@@ -30,7 +30,7 @@ class TeacherSettings(Section):
         "the root of another Postern.",
     )
     kind: Literal["openai", "postern"] = Field(
-        "openai", description="What answers at the teacher's URL."
+        "openai", description="Kind of server at the teacher's URL."
     )
     model: str | None = Field(
         None, description="Name of the model that an OpenAI-compatible teacher is asked for."
@@ -41,8 +41,8 @@ class TeacherSettings(Section):
     )
     endpoint: Endpoint = Field(
         "completions",
-        description="Who writes the prompt: completions, all of it is written here; chat, the "
-        "teacher's chat template adds the control tokens; conversation, the chat template of a "
+        description="Who writes the prompt. completions: Postern writes all of it. chat: the "
+        "teacher's chat template adds the control tokens. conversation: the chat template of a "
         "guard model writes it around the turns.",
     )
     temperature: float = Field(
@@ -53,19 +53,19 @@ class TeacherSettings(Section):
         "less.",
     )
     api_key_file: Path | None = Field(
-        None, description="File whose one line is the API key sent to the teacher."
+        None, description="File whose only line is the API key that is sent to the teacher."
     )
     ca_file: Path | None = Field(
         None, description="Certificates to trust for an https teacher instead of the public ones."
     )
     connect_timeout_ms: int = Field(
-        200, ge=1, description="Time that connecting to the teacher may take."
+        200, ge=1, description="Longest time to connect to the teacher."
     )
     timeout_ms: int = Field(
-        2000, ge=1, description="Time that a question to the teacher may take, its retry included."
+        2000, ge=1, description="Longest time for a question to the teacher, its retry included."
     )
     concurrency: int = Field(
-        8, ge=1, le=1024, description="Questions that the teacher is asked at once."
+        8, ge=1, le=1024, description="Questions that are asked at the same time."
     )
     queue: int = Field(64, ge=0, description="Questions that may wait. Further ones are not asked.")
     max_chars: int = Field(
@@ -75,17 +75,20 @@ class TeacherSettings(Section):
         "one it gets the most harmful window.",
     )
     threads: int = Field(
-        1, ge=1, le=256, description="Threads of a teacher in this process, all of low priority."
+        1, ge=1, le=256, description="Low-priority threads of a teacher in this process."
     )
     beside_share: float = Field(
         0.05,
         gt=0.0,
         le=1.0,
-        description="Share of the student's working time in which a teacher in this process may "
-        "run, too. 1 sets no limit.",
+        description="Share of the student's working time during which a teacher in this process "
+        "may also run. 1 sets no limit.",
     )
     retry_share: float = Field(
-        0.1, ge=0.0, le=1.0, description="Second tries, as a share of the questions. 0 allows none."
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="Largest number of retries, as a share of the questions. 0 allows none.",
     )
     breaker_failures: int = Field(
         5,
@@ -96,13 +99,15 @@ class TeacherSettings(Section):
         20, ge=1, description="Number of recent calls that the circuit breaker looks at."
     )
     breaker_open_ms: int = Field(
-        5000, ge=1, description="Time that a failing teacher is left alone."
+        5000,
+        ge=1,
+        description="Time that the circuit breaker stays open before the teacher is tried again.",
     )
     mode: Literal["band", "budget", "value"] = Field(
         "band",
-        description="Which exchanges the teacher gets: those in the artifact's deferral band, the "
-        "share nearest to the threshold, or those that the artifact's value head (experimental) "
-        "expects it to correct.",
+        description="Which exchanges go to the teacher. band: those in the artifact's deferral "
+        "band. budget: the share nearest to the threshold. value (experimental): those that the "
+        "artifact's value head expects it to correct.",
     )
     budget_share: float = Field(
         0.05, gt=0.0, le=1.0, description="The share of all exchanges in budget mode."
@@ -128,12 +133,12 @@ class TeacherSettings(Section):
     )
     triggers: bool = Field(
         True,
-        description="Also read disguised text without its disguise, and ask the teacher about it.",
+        description="Also score disguised text without its disguise, and ask the teacher about it.",
     )
     on_failure: OnTeacherFailure | None = Field(
         None,
-        description="What decides when the teacher gives no opinion: student, block or allow. "
-        "Unset: the artifact's choice.",
+        description="What decides if the teacher gives no opinion: student, block or allow. Unset: "
+        "the artifact's choice.",
     )
 
     _split_folders = field_validator("artifacts", mode="before")(split_list)
@@ -141,7 +146,7 @@ class TeacherSettings(Section):
 
     @property
     def is_set(self) -> bool:
-        """Whether there is a teacher at all."""
+        """Whether a teacher is configured."""
         return bool(self.artifacts) or self.url is not None
 
     @model_validator(mode="after")

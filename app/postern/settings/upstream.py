@@ -1,4 +1,4 @@
-"""The upstream behind the guarded proxy, and what the proxy does with chats."""
+"""The upstream behind the guarded proxy, and how the proxy treats chats."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from postern.settings.section import PREFIX, Section, checked_url, header_secret
+from postern.settings.section import PREFIX, Section, checked_url_with_query, header_secret
 
 
 class UpstreamSettings(Section):
-    """Where the guarded proxy asks."""
+    """The upstream of the guarded proxy."""
 
     model_config = SettingsConfigDict(env_prefix=f"{PREFIX}UPSTREAM_")
 
@@ -27,40 +27,43 @@ class UpstreamSettings(Section):
         None, description="Certificates to trust for https upstreams instead of the public ones."
     )
     connect_timeout_ms: int = Field(
-        5000, ge=1, description="Time that connecting to the upstream may take."
+        5000, ge=1, description="Longest time to connect to the upstream."
     )
     idle_timeout_ms: int = Field(
-        120_000, ge=1, description="Longest silence of an upstream that streams."
+        120_000, ge=1, description="Longest silence of a streaming upstream."
     )
     total_timeout_ms: int = Field(
-        600_000, ge=1, description="Time that a whole answer of the upstream may take."
+        600_000, ge=1, description="Longest time for a whole answer of the upstream."
     )
     max_response_bytes: int = Field(
         4 << 20,
         ge=1024,
-        description="Largest answer of the upstream; for a stream, the largest part held.",
+        description="Largest answer of the upstream; for a stream, the largest part that is held "
+        "back.",
     )
     parallel: bool = Field(
         False, description="Ask the upstream while the prompt is still being judged."
     )
 
-    _plain_url = field_validator("url")(checked_url)
+    _url = field_validator("url")(checked_url_with_query)
     _fits_a_header = field_validator("api_key")(header_secret)
 
 
 class GuardSettings(Section):
-    """What the guarded proxy judges, and what a blocked chat gets."""
+    """What the guarded proxy judges, and the reply to a blocked chat."""
 
     judge_instructions: bool = Field(
         False,
         description="Also judge system messages, developer messages and tool definitions of chats.",
     )
     on_media: Literal["refuse", "pass"] = Field(
-        "refuse", description="Images, audio and files in chats: refuse, or pass unjudged."
+        "refuse",
+        description="What to do with images, audio and files in chats: refuse them, or pass them "
+        "unjudged.",
     )
     on_block: Literal["completion", "error"] = Field(
         "completion",
-        description="What a blocked chat gets: a refusal as its completion, or an error.",
+        description="Reply to a blocked chat: a refusal as its completion, or an error.",
     )
     refusal_text: str = Field(
         "Sorry, I cannot help with that.", description="Text of that refusal."
@@ -78,4 +81,28 @@ class GuardSettings(Section):
         4000,
         ge=200,
         description="Characters at the end of a streamed answer so far that are scored at once.",
+    )
+    stream_doubt_tokens: int = Field(
+        96,
+        ge=0,
+        description="New tokens that must stay harmful before a streamed answer is cut in its "
+        "middle. They are held meanwhile.",
+    )
+    chat_max_exchanges: int = Field(
+        1024,
+        ge=1,
+        description="Most turns of one chat that may be judged at once. Turns that were judged "
+        "before do not count.",
+    )
+    chat_max_chars: int = Field(
+        400_000,
+        ge=1000,
+        description="Most characters of one chat, or of one answer with all its choices, that may "
+        "be judged at once.",
+    )
+    chat_cache_entries: int = Field(
+        16_384,
+        ge=0,
+        description="Unharmful verdicts on turns of chats that are kept, so that a chat that goes "
+        "on is not judged anew. 0 keeps none.",
     )

@@ -1,1 +1,1 @@
-"""The live teacher behind the student: who is asked, and how a failure stays bounded."""
+"""The live teacher behind the student: who is asked, and how its failures stay contained."""

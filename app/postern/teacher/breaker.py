@@ -1,6 +1,7 @@
-"""A circuit breaker: a teacher that keeps failing is left alone, then tried by one question.
+"""A circuit breaker: a teacher that keeps failing is left alone, then probed with one question.
 
-Our own because the libraries for asyncio are no longer kept (last releases of 2021 and 2024).
+We wrote our own because the asyncio libraries are no longer maintained (last releases in 2021 and
+2024).
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ State = Literal["closed", "half_open", "open"]
 
 
 class Breaker:
-    """Opens when `failures` of the last `calls` failed, for `open_s` seconds; then one probe.
+    """Opens for `open_s` seconds when `failures` of the last `calls` failed; then allows one probe.
 
     Every admitted question ends in exactly one of `succeeded`, `failed` or `released`. Answers to
-    questions from before it opened are no news and change nothing.
+    questions from before it opened change nothing.
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class Breaker:
 
     @property
     def refuses(self) -> bool:
-        """Whether `admit` would give nothing now."""
+        """Whether `admit` would return None now."""
         return self.state == "open" or (self.state == "half_open" and self._probe_is_out)
 
     def admit(self) -> int | None:
-        """A ticket for one question, or None: do not ask."""
+        """A ticket for one question, or None if the teacher must not be asked."""
         if self.refuses:
             return None
         self._probe_is_out = self.state == "half_open"
@@ -64,7 +65,7 @@ class Breaker:
             self._turn(opened_at=self._clock())
 
     def released(self, ticket: int) -> None:
-        """The question was given up before it told anything."""
+        """The question was given up before it said anything about the teacher."""
         if ticket == self._epoch:
             self._probe_is_out = False
 

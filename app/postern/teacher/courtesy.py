@@ -1,10 +1,10 @@
-"""How long a teacher in this process may run beside the student: pure, on a clock handed in.
+"""How long an in-process teacher may run beside the student. No I/O; the clock is an argument.
 
 Priorities alone are not enough. A thread of the lowest priority still takes caches, memory
 bandwidth and the other half of a physical core from the student, and it may lose its core while it
-holds the interpreter's lock. So the lane runs as it likes while the student rests, and owes for the
-processor time that it took while the student worked: before its next batch it waits until that is
-no more than a share of the time for which the student worked.
+holds the interpreter's lock. So the lane runs freely while the student rests, and goes into debt
+for the CPU time that it takes while the student works. Before its next batch it waits until that
+debt is at most a share of the student's working time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-# Between two batches of a busy student lie a few milliseconds; that is no rest.
+# A busy student pauses a few milliseconds between two batches; that is no rest.
 _GAP_S: Final = 0.005
 _SHORTEST_WAIT_S: Final = 0.001
 _LONGEST_WAIT_S: Final = 0.25
@@ -23,11 +23,11 @@ Made = TypeVar("Made")
 
 
 class Courtesy:
-    """`student_works` is called on the event loop, `run` in the lane, one at a time.
+    """`student_works` is called on the event loop; `run` in the lane, one call at a time.
 
-    Without a lock on purpose: whoever lost its core while it held one would stop the event loop.
-    share: of the student's working time, in which the lane may run, too; 1 for no limit.
-    processor_s: that the calling thread has used.
+    Without a lock on purpose: a thread that lost its core while it held one would stop the event
+    loop. share: of the student's working time during which the lane may also run; 1 for no limit.
+    processor_s: CPU time that the calling thread has used.
     """
 
     def __init__(
@@ -42,19 +42,19 @@ class Courtesy:
         self._clock = clock
         self._processor_s = processor_s
         self._sleep = sleep
-        # Whether it works, since when, and how long it worked before: replaced as a whole.
+        # Whether the student works, since when, and how long it worked before; replaced as a whole.
         self._student: tuple[bool, float, float] = (False, -math.inf, 0.0)
         self._owed_s = 0.0
-        self._settled = (clock(), _GAP_S)  # when, and the student's working time by then
+        self._settled = (clock(), _GAP_S)  # time, and the student's working time until then
 
     def student_works(self, works: bool) -> None:
-        """Whether it has anything to do, from now on."""
+        """Tell whether the student has anything to do from now on."""
         if works != self._student[0]:
             now = self._clock()
             self._student = (works, now, self._worked_s(now))
 
     def run(self, work: Callable[[], Made]) -> Made:
-        """Waits as long as courtesy asks for, then works."""
+        """Wait as long as courtesy requires, then work."""
         self._wait()
         _, before = self._settled
         used = self._processor_s()
@@ -70,11 +70,11 @@ class Courtesy:
 
     def _wait(self) -> None:
         while (owed := self._settle()) > 0.0:
-            # It is paid off no sooner than in the time that is owed.
+            # The debt is never paid off sooner than in the time that it amounts to.
             self._sleep(min(max(owed, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
 
     def _settle(self) -> float:
-        """What is owed now: time at rest pays in full, working time by the share."""
+        """The current debt: time at rest pays in full, working time by the share."""
         now = self._clock()
         worked = self._worked_s(now)
         at, worked_then = self._settled

@@ -1,8 +1,8 @@
-"""Every question to the teacher goes over this desk, which keeps what can go wrong small.
+"""The desk that every question to the teacher passes, which limits what a failure can cost.
 
-A bounded number of calls at once and a bounded number that wait; one call for equal texts; at most
-one retry, and few in all; a breaker; a cap on what is asked. A question always ends in an opinion:
-nothing here raises, hangs, or outlives the time it was given.
+It bounds the calls under way and the questions that wait, makes one call for equal texts, retries
+at most once and rarely, and has a circuit breaker and a cap on questions. A question always ends in
+an opinion: nothing here raises, hangs, or outlives the time that it was given.
 """
 
 from __future__ import annotations
@@ -17,22 +17,12 @@ from postern.contract.exchange import Exchange
 from postern.logs import LOGGER
 from postern.metrics import Metrics
 from postern.teacher.breaker import Breaker
-from postern.teacher.opinion import (
-    ITS_OWN_FAULT,
-    WORTH_A_RETRY,
-    Asked,
-    Opinion,
-    Outcome,
-    Teacher,
-)
-from postern.teacher.shares import (
-    RetryBudget,
-    SlidingShare,
-)
+from postern.teacher.opinion import ITS_OWN_FAULT, WORTH_A_RETRY, Asked, Opinion, Outcome, Teacher
+from postern.teacher.shares import RetryBudget, SlidingShare
 
 _BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 _LONGEST_WAIT_S: Final = 3600.0  # for callers without a deadline
-# A second try with less time than this would only fail twice.
+# A retry with less time than this would only fail again.
 _LEAST_RETRY_S: Final = 0.02
 
 
@@ -48,7 +38,7 @@ class DeskRules:
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """One question and all who wait for its answer."""
+    """One question and everyone who waits for its answer."""
 
     exchange: Exchange
     task: asyncio.Task[Opinion] | None = None
@@ -95,14 +85,14 @@ class TeacherDesk:
 
     @property
     def max_chars(self) -> int:
-        """Of an exchange, prompt and response together, that the teacher reads."""
+        """Largest exchange that the teacher reads, prompt and response together."""
         return self._rules.max_chars
 
     def start(self) -> None:
         self._teacher.start()
 
     async def close(self) -> None:
-        """Ends what is under way; its waiters get an opinion all the same."""
+        """End the questions under way. Whoever waits for them still gets an opinion."""
         self._closed = True
         tasks = [flight.task for flight in self._flights.values() if flight.task is not None]
         for task in tasks:
@@ -111,14 +101,14 @@ class TeacherDesk:
         await self._teacher.close()
 
     def came(self, count: int) -> None:
-        """So many exchanges were judged by the student: the whole that the cap is a share of."""
+        """Count exchanges that the student judged: the whole of which the cap is a share."""
         self._cap.come(count)
 
     async def ask(self, exchange: Exchange, *, deadline: float) -> Opinion:
         """The teacher's opinion, or why there is none, before `deadline` (absolute, clock).
 
-        The call itself goes on when its askers leave: its end tells the breaker about the teacher,
-        however little time callers give.
+        The call itself goes on when its askers leave, so that its end tells the breaker about the
+        teacher, however little time callers give.
         """
         left_s = deadline - self._clock()
         if left_s <= 0.0:
@@ -132,7 +122,7 @@ class TeacherDesk:
         return await self._wait(flight, left_s)
 
     async def audit(self, exchange: Exchange) -> Opinion:
-        """`ask` in the background: only where nobody waits for the teacher, and outside the cap."""
+        """`ask` in the background, only if nobody waits for the teacher, and outside the cap."""
         refused = self._refused(exchange, capped=False)
         if refused is not None or self._flights or self._slots.locked():
             return Opinion(refused or "busy")
@@ -148,7 +138,7 @@ class TeacherDesk:
             return "breaker_open"
         if len(self._flights) >= self._rules.at_once + self._rules.may_wait:
             return "busy"
-        # Last, because it counts: a question that is not put takes nothing from the share.
+        # Last, because it counts: a question that is not asked takes nothing from the share.
         return "over_cap" if capped and not self._cap.take() else None
 
     def _take_off(self, exchange: Exchange) -> _Flight:
@@ -171,7 +161,7 @@ class TeacherDesk:
         finally:
             flight.waiters -= 1
             if not flight.waiters and not flight.asked:
-                # Nobody waits, and nothing was sent yet. Whoever comes next starts anew.
+                # Nobody waits, and nothing was sent yet. A later asker starts anew.
                 self._land(flight)
                 task.cancel()
         if not task.done():
@@ -195,7 +185,7 @@ class TeacherDesk:
             return opinion
 
     async def _attempt(self, exchange: Exchange, until: float) -> Opinion:
-        """One call, unless the breaker has opened meanwhile; counted, and told to the breaker."""
+        """Make one call, unless the breaker has opened meanwhile; count it and tell the breaker."""
         ticket = self._breaker.admit()
         if ticket is None:
             return Opinion("breaker_open")
@@ -217,6 +207,6 @@ class TeacherDesk:
                 return await self._teacher.judge(exchange, timeout_s=timeout_s)
         except TimeoutError:
             return Opinion("timeout")
-        except Exception:  # a defect of ours; a verdict is given all the same
+        except Exception:  # a bug of ours; a verdict is given all the same
             LOGGER.error("teacher defect", exc_info=True)
             return Opinion("failed")

@@ -17,7 +17,7 @@ _MAX_REPLY_BYTES: Final = 1 << 20
 
 
 def asked_teacher(settings: TeacherSettings) -> AskedTeacher:
-    """Who is asked at `teacher_url`, as a certificate names it."""
+    """The teacher at `teacher_url`, as a certificate names it."""
     if settings.kind == "postern":
         return AskedTeacher(kind="postern")
     return AskedTeacher(
@@ -30,7 +30,7 @@ def asked_teacher(settings: TeacherSettings) -> AskedTeacher:
 
 
 def build_remote(settings: TeacherSettings) -> Teacher:
-    """The teacher at `teacher_url`. Raises SettingsInvalid."""
+    """Build the teacher at `teacher_url`. Raises SettingsInvalid."""
     url, timeout_s = settings.url, settings.timeout_ms / 1000.0
     assert url is not None  # noqa: S101 - for the type checker
     limits = UpstreamLimits(
@@ -63,7 +63,7 @@ def build_remote(settings: TeacherSettings) -> Teacher:
 
 
 def _api_key(settings: TeacherSettings) -> str | None:
-    """Raises SettingsInvalid: a key that is expected and not there is no key."""
+    """Read the API key. Raises SettingsInvalid if a key is configured but missing or unusable."""
     if settings.api_key_file is None:
         return None
     try:
@@ -71,5 +71,5 @@ def _api_key(settings: TeacherSettings) -> str | None:
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsInvalid("teacher_api_key_file cannot be read") from exc
     if not key or not (key.isascii() and key.isprintable()) or " " in key:
-        raise SettingsInvalid("teacher_api_key_file must hold one line of printable ASCII")
+        raise SettingsInvalid("teacher_api_key_file must contain one line of printable ASCII")
     return key

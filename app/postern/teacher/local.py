@@ -1,6 +1,6 @@
-"""A teacher in this process: one bigger student, or several averaged, in a lane of their own.
+"""A teacher in this process: a bigger student, or the average of several, in a lane of its own.
 
-The lane's threads step back from a core that others want, and run little while the student works
+The lane's threads yield a core that others want, and run little while the student works
 (`teacher/courtesy.py`).
 """
 
@@ -25,20 +25,10 @@ from postern.contract.errors import (
     Overloaded,
     PosternError,
 )
-from postern.contract.exchange import (
-    Exchange,
-    Slice,
-)
-from postern.contract.probability import (
-    harmful_log_odds,
-    harmful_margin,
-    sigmoid,
-)
+from postern.contract.exchange import Exchange, Slice
+from postern.contract.probability import harmful_log_odds, harmful_margin, sigmoid
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Encoding,
-    Window,
-)
+from postern.contract.windows import Encoding, Window
 from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.entries import Logits, RunWindows, Scored
 from postern.inference.session import Session
@@ -55,12 +45,12 @@ Made = TypeVar("Made")
 
 
 def yield_to_others(thread: int = 0) -> None:
-    """Gives a thread a tenth of the weight of others; 0: the calling one.
+    """Give a thread a tenth of the scheduling weight of others. 0 is the calling thread.
 
-    Not less: whoever gets no core while it holds the interpreter's lock stops the event loop with
-    it, so the lowest priorities (niceness 19, `SCHED_IDLE`) would protect nobody on a busy machine.
-    What the lane takes is bounded by its courtesy. Only Linux has priorities of single threads;
-    elsewhere the call would slow the whole process.
+    Not less: a thread that gets no core while it holds the interpreter's lock stops the event loop,
+    so the lowest priorities (niceness 19, `SCHED_IDLE`) would protect nobody on a busy machine.
+    Courtesy limits what the lane takes. Only Linux has priorities for single threads; elsewhere the
+    call would slow the whole process.
     """
     if sys.platform == "linux":
         ours = os.getpriority(os.PRIO_PROCESS, os.getpid())
@@ -68,26 +58,26 @@ def yield_to_others(thread: int = 0) -> None:
 
 
 def made_in_the_lane(make: Callable[[Given], Made], given: Iterable[Given]) -> tuple[Made, ...]:
-    """`make` of each; the threads that this starts, such as those of an engine, yield from then on.
+    """`make` of each. Threads that this starts, such as those of an engine, yield afterwards.
 
-    Not before: loading at a low priority would take long on a busy machine.
+    Not before: loading at low priority would take long on a busy machine.
     """
     before = _threads()
     made = tuple(map(make, given))
     for thread in _threads() - before:
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the thread has ended
             yield_to_others(thread)
     return made
 
 
 def _threads() -> set[int]:
-    """Of this process, where single threads have priorities."""
+    """Threads of this process, if the system has priorities for single threads."""
     return {int(one.name) for one in _THREADS.iterdir()} if sys.platform == "linux" else set()
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A student that teaches. sha256: of its artifact."""
+    """A student that acts as teacher. sha256: of its artifact."""
 
     name: str
     sha256: str
@@ -97,7 +87,7 @@ class Member:
 
 
 class LocalTeacher:
-    """Members whose calibrated log-odds are averaged. limits: of each member's queue."""
+    """Averages the calibrated log-odds of its members. limits: of each member's queue."""
 
     def __init__(
         self,
@@ -114,7 +104,7 @@ class LocalTeacher:
         self._clock = clock
         one_at_a_time = threading.Lock()
         courtesy = courtesy or Courtesy(1.0, clock=clock)
-        # Figures of their own, which nobody scrapes: the student's must not mix with them.
+        # Separate metrics, which nobody scrapes: they must not mix with the student's.
         self._batchers = [
             Batcher(
                 _in_the_lane(member.session.run, one_at_a_time, courtesy),
@@ -129,7 +119,8 @@ class LocalTeacher:
 
     @property
     def left_behind(self) -> bool:
-        """Closed while a thread was inside a model, which may never return."""
+        """Whether a thread was still inside a model when the teacher closed; it may never
+        return."""
         return any(batcher.left_behind for batcher in self._batchers)
 
     @property
@@ -148,7 +139,7 @@ class LocalTeacher:
             self._reader.shutdown(wait=False, cancel_futures=True)
 
     async def judge(self, exchange: Exchange, *, timeout_s: float) -> Opinion:
-        """The members' mean, the most harmful window of each counting."""
+        """The members' mean, each by its most harmful window."""
         deadline = self._clock() + timeout_s
         log_odds: list[float] = []
         try:
@@ -162,19 +153,19 @@ class LocalTeacher:
             return Opinion("timeout")
         except (ExchangeTooLong, InvalidExchange):
             return Opinion("refused")
-        except PosternError:  # the model raised, or gave no numbers
+        except PosternError:  # the model raised, or gave non-finite numbers
             return Opinion("failed")
         return Opinion("answered", sigmoid(sum(log_odds) / len(log_odds)))
 
     def _encode(self, member: Member, exchange: Exchange) -> Encoding:
         encoding = member.tokenizer.encode(segments(exchange), max_tokens=self._max_tokens)
         if not encoding.prompt_tokens:
-            raise ExchangeTooLong(what="signs that this teacher cannot read", limit=0)
+            raise ExchangeTooLong(what="characters that this teacher cannot read", limit=0)
         return encoding
 
 
 def _in_the_lane(run: RunWindows, one_at_a_time: threading.Lock, courtesy: Courtesy) -> RunWindows:
-    """`run`, in a thread that yields to others; of all members, one at a time."""
+    """`run` in a thread that yields to others, for one member at a time."""
     yields = threading.local()
 
     def run_in_lane(windows: Sequence[Window]) -> Logits:

@@ -10,24 +10,15 @@ import orjson
 from pydantic import BaseModel, Field, ValidationError
 
 from postern.contract.decision import Probability
-from postern.contract.errors import (
-    UpstreamFailed,
-    UpstreamInvalid,
-    UpstreamTimeout,
-)
+from postern.contract.errors import UpstreamFailed, UpstreamInvalid, UpstreamTimeout
 from postern.contract.exchange import Exchange
-from postern.contract.teacher_call import (
-    Endpoint,
-    path_of,
-    question,
-    read_tokens,
-)
+from postern.contract.teacher_call import Endpoint, path_of, question, read_tokens
 from postern.contract.teacher_text import TeacherTemplate
 from postern.http.upstream import Upstream
 from postern.teacher.opinion import Opinion
 
 _MAX_REPLY_BYTES: Final = 1 << 20
-# Statuses that speak of the server or of our place with it; other 4xx speak of the text.
+# These statuses concern the server or our access to it. Other 4xx statuses concern the text.
 _OK: Final = 200
 _NOT_ABOUT_THE_TEXT: Final = frozenset({401, 403, 404, 405, 408, 410, 426})
 _THROTTLED: Final = 429
@@ -36,9 +27,10 @@ _FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one kind of server is asked.
+    """How to ask one kind of server.
 
-    read: decoded JSON -> probability, or None: cannot tell. Raises ValueError: another form.
+    read: decoded JSON -> probability, or None if it cannot be told. Raises ValueError if it has
+    another form.
     """
 
     path: str
@@ -50,7 +42,7 @@ class Dialect:
 
 
 class RemoteTeacher:
-    """A teacher at one fixed address; the connection follows no redirect and no proxy variable."""
+    """A teacher at one fixed address. The connection ignores redirects and proxy variables."""
 
     def __init__(self, upstream: Upstream, dialect: Dialect) -> None:
         self._upstream = upstream
@@ -71,13 +63,13 @@ class RemoteTeacher:
         return self._dialect.described
 
     async def judge(self, exchange: Exchange, *, timeout_s: float) -> Opinion:
-        """Asks once. What the server says of itself never becomes a message of ours."""
+        """Ask once. Messages of that server never become messages of ours."""
         body = orjson.dumps(self._dialect.write(exchange))
         try:
             status, content = await self._post(body, timeout_s=timeout_s)
         except UpstreamTimeout:
             return Opinion("timeout")
-        except UpstreamInvalid:  # a redirect, an encoding nobody asked for, too much
+        except UpstreamInvalid:  # a redirect, an unrequested encoding, or too many bytes
             return Opinion("invalid")
         except UpstreamFailed:
             return Opinion("unreachable")
@@ -85,7 +77,7 @@ class RemoteTeacher:
             return Opinion(_said_by(status))
         try:
             probability = self._dialect.read(orjson.loads(content), exchange)
-        except ValueError:  # orjson's error is one, too
+        except ValueError:  # includes orjson's error
             return Opinion("invalid")
         return Opinion("cannot_tell") if probability is None else Opinion("answered", probability)
 
@@ -113,7 +105,7 @@ def _said_by(status: int) -> Literal["throttled", "invalid", "refused", "failed"
 def openai_dialect(
     template: TeacherTemplate, *, model: str, endpoint: Endpoint, temperature: float
 ) -> Dialect:
-    """A guard model behind `/completions` or `/chat/completions`; one short answer is asked for."""
+    """A guard model behind `/completions` or `/chat/completions`, asked for one short answer."""
 
     def write(exchange: Exchange) -> dict[str, Any]:
         return {"model": model, **question(template, exchange, endpoint=endpoint)}
@@ -121,7 +113,7 @@ def openai_dialect(
     def read(content: Any, exchange: Exchange) -> float | None:
         tokens = read_tokens(content)
         if not any(token.top for token in tokens):
-            raise ValueError("no log-probabilities")  # text alone has no probability
+            raise ValueError("no log-probabilities")  # text alone gives no probability
         return template.probability(tokens, exchange, temperature=temperature)
 
     return Dialect(
@@ -141,7 +133,7 @@ class _Classified(BaseModel):
 
 
 def _classify_body(exchange: Exchange) -> dict[str, Any]:
-    # `never`: two Posterns that name each other as teacher do not ask in circles.
+    # `never` keeps two Posterns that name each other as teacher from asking in circles.
     body: dict[str, Any] = {"prompt": exchange.prompt, "fallback": "never"}
     return body if exchange.response is None else body | {"response": exchange.response}
 

@@ -1,4 +1,4 @@
-"""Counting rules that bound what a teacher is asked: pure, on a clock that is handed in."""
+"""Rules that bound how often a teacher is asked. No I/O; the clock is an argument."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _SLICES: Final = 60
 
 
 class SlidingShare:
-    """How many of the exchanges of the last `window_s` seconds may be put to the teacher.
+    """How many of the exchanges of the last `window_s` seconds may go to the teacher.
 
-    `share` of those that came, and `at_least` whatever came. Counted in 60 slices of the window.
+    A `share` of those that came, and `at_least` that many in any case. Counted in 60 slices of the
+    window.
     """
 
     def __init__(
@@ -28,12 +29,12 @@ class SlidingShare:
         self.taken = 0
 
     def come(self, count: int = 1) -> None:
-        """So many exchanges were judged."""
+        """Count exchanges that were judged."""
         self._now()[1] += count
         self.came += count
 
     def take(self) -> bool:
-        """Takes one of the places; False where none is left."""
+        """Take one of the places. Returns False if none is left."""
         now = self._now()
         if self.taken + 1 > max(self._at_least, self._share * self.came):
             return False
@@ -53,7 +54,7 @@ class SlidingShare:
 
 
 class RetryBudget:
-    """Each question earns `share` of a retry, up to `most`: a teacher that is down gets few."""
+    """Each question earns `share` of a retry, up to `most`: a failing teacher gets few."""
 
     def __init__(self, share: float, *, most: float = 10.0) -> None:
         self._share = share
@@ -71,9 +72,9 @@ class RetryBudget:
 
 
 class NearestShare:
-    """Whether a distance is among the nearest `share` of the last `memory` distances.
+    """Tells whether a distance is among the nearest `share` of the last `memory` distances.
 
-    Until `warm_up` were seen it cannot say: None.
+    None until `warm_up` distances were seen.
     """
 
     def __init__(self, share: float, *, memory: int = 2000, warm_up: int = 200) -> None:
@@ -84,10 +85,10 @@ class NearestShare:
         self._sorted: list[float] = []
 
     def holds(self, distance: float) -> bool | None:
-        """Remembers the distance and says whether it is near."""
+        """Remember the distance, and tell whether it is near."""
         ready = len(self._order) >= self._warm_up
-        # Of equal distances, as many as would pass the share are all left out: a flood of one text
-        # must not be near just because it is often there.
+        # If equal distances together would exceed the share, all of them are left out: a flood of
+        # one text must not count as near just because it is frequent.
         rank = bisect.bisect_right(self._sorted, distance)
         near = rank < self._share * len(self._order)
         self._order.append(distance)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
-from postern.chat_guard.conversation import (
-    ChatRequest,
-    Reading,
-    parse_chat,
-)
+from postern.chat_guard.bounds import CONTEXT_CHARS
+from postern.chat_guard.conversation import ChatRequest, Reading, parse_chat
+from postern.contract.errors import BodyMismatch, EmptyPrompt, ExchangeTooLong
 from postern.contract.exchange import Exchange
 
 CALL = {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
@@ -63,9 +63,7 @@ def test_nothing_returned_by_a_tool_is_nothing_to_judge() -> None:
     [
         {"tools": [{"type": "function", "function": {"description": "word"}}]},
         {"response_format": {"json_schema": {"schema": {"description": "word"}}}},
-        {"prediction": {"type": "content", "content": "word"}},
         {"chat_template": "word"},
-        {"brand_new": {"a": ["word"]}},
     ],
     ids=lambda fields: next(iter(fields)),
 )
@@ -78,6 +76,134 @@ def test_instructions_beside_the_messages_are_judged_on_request(fields: dict[str
 def test_the_body_goes_on_without_loss() -> None:
     fields: dict[str, Any] = {"seed": 2**80, "temperature": 0.1, "x": {"é": None}, "n": 3}
     asked = parse(turn("user", "a"), **fields)
-    assert json.loads(asked.to_upstream()) == {"messages": [turn("user", "a")]} | fields
+    assert json.loads(asked.to_upstream) == {"messages": [turn("user", "a")]} | fields
     assert asked.n_choices == 3
-    assert parse(turn("user", "a"), n="x").n_choices == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prediction": {"type": "content", "content": "two words"}},
+        {"brand_new": {"a": ["two words"]}},
+        {"brand_new": {"two words": 5}},
+        {"two words": 5},
+        {"user": "two words"},
+        {"metadata": {"a": "two words"}},
+        {"stop": ["two words"]},
+        {"model": "two words"},
+        {"tool_choice": {"type": "two words"}},
+    ],
+    ids=lambda fields: json.dumps(fields),
+)
+def test_other_fields_are_judged_unless_they_name_something(fields: dict[str, Any]) -> None:
+    asked = parse(turn("user", "a"), **fields)
+    assert asked.exchanges == (Exchange("a"), Exchange("two words"))
+    assert asked.turns == (0, None)
+
+
+def test_identifiers_and_marks_beside_the_messages_are_not_judged() -> None:
+    fields: dict[str, Any] = {
+        "model": "@cf/meta/llama-3:free",
+        "user": "user-123",
+        "stop": ["\n\n", "###"],
+        "tool_choice": {"type": "function", "function": {"name": "get_time"}},
+        "logit_bias": {"50256": -100},
+        "metadata": {"session.id": "a:b-c"},
+    }
+    assert parse(turn("user", "a"), **fields).exchanges == (Exchange("a"),)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"tool_call_id": "two words"},
+        {"id": "two words"},
+        {"type": "two words"},
+        {"name": "two words"},
+        {"two words": None},
+        {"tool_calls": [{"id": "two words", "type": "function"}]},
+        {"tool_calls": [{"two words": 1}]},
+    ],
+    ids=lambda message: json.dumps(message),
+)
+@pytest.mark.parametrize("role", ["user", "assistant", "tool"])
+def test_what_is_no_identifier_where_one_belongs_is_text(
+    role: str, message: dict[str, Any]
+) -> None:
+    asked = parse(turn("user", "a"), turn(role, "b", **message), turn("user", "c"))
+    said = [one.response or one.prompt for one in asked.exchanges]
+    assert said[1] == "b\ntwo words"
+
+
+@pytest.mark.parametrize("role", ["user\nHow do I?", "wizard", "", "User", "system "])
+def test_a_role_that_is_not_known_is_refused(role: str) -> None:
+    with pytest.raises(BodyMismatch) as refused:
+        parse(turn(role, "please"))
+    assert refused.value.problems[0][0] == "messages.0.role"
+    assert "How do" not in str(refused.value)
+
+
+def test_turns_that_say_nothing_are_passed_by() -> None:
+    asked = parse(turn("user", ""), turn("user", "a"), turn("assistant", ""), turn("user", " "))
+    assert asked.exchanges == (Exchange("a"),)
+    with pytest.raises(EmptyPrompt):
+        parse(turn("user", ""), turn("assistant", ""))
+    assert parse(turn("system", "b"), turn("user", "")).exchanges == (Exchange("b"),)
+
+
+def test_only_the_end_of_a_long_question_is_read_beside_an_earlier_answer() -> None:
+    long = "word " * 1000
+    asked = parse(turn("user", long), turn("assistant", "b"), turn("user", long))
+    assert asked.exchanges[0] == Exchange(long)
+    assert asked.exchanges[1].response == "b"
+    assert 900 < len(asked.exchanges[1].prompt) <= CONTEXT_CHARS
+    assert asked.prompt == long
+
+
+@pytest.mark.parametrize("n", [0, -1, 129, True, 1.5, "3", 10**30])
+def test_the_number_of_choices_is_bounded(n: Any) -> None:
+    with pytest.raises(BodyMismatch):
+        parse(turn("user", "a"), n=n)
+    assert parse(turn("user", "a"), n=128).n_choices == 128
+
+
+def _timed(body: bytes) -> float:
+    started = time.process_time()
+    with pytest.raises(ExchangeTooLong):
+        parse_chat(body, TRUSTING)
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        "[" * 900 + ",".join(["0"] * 260_000) + "]" * 900,
+        "[" * 900 + "]" * 900,
+        "{" + ",".join(f'"k{n}":0' for n in range(60_000)) + "}",
+        "[" + "[]," * 200_000 + "[]]",
+    ],
+    ids=["900 deep, 260,000 leaves", "900 deep", "60,000 keys", "200,000 lists"],
+)
+def test_json_that_is_too_deep_or_too_wide_is_refused_at_once(x: str) -> None:
+    body = b'{"messages": [{"role": "user", "content": "a"}], "x": ' + x.encode() + b"}"
+    tracemalloc.start()
+    seconds = _timed(body)
+    assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    tracemalloc.stop()
+    assert seconds < 1.0
+
+
+def test_questions_between_calls_of_tools_do_not_add_up() -> None:
+    """Each was joined with all before it: 771 KiB of turns became 905 MB."""
+    question = json.dumps(turn("user", "q" * 40))
+    call = json.dumps(turn("assistant", "", **CALL))
+    body = f'{{"messages": [{",".join([question, call] * 4000)}]}}'.encode()
+    tracemalloc.start()
+    started = time.process_time()
+    asked = parse_chat(body, TRUSTING)
+    seconds = time.process_time() - started
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(asked.exchanges) == 8000
+    assert peak < 60_000_000
+    assert seconds < 5.0  # five times as slow as without counting memory

@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from postern.chat_guard.readable import (
-    content_texts,
-    fragments,
-    has_media,
-    opened,
-    text_of,
-)
+from postern.chat_guard.parts import content_texts
+from postern.chat_guard.readable import Found, fragments, has_media, opened, text_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -67,17 +62,25 @@ def test_of_a_choice_the_message_is_read_and_how_it_ended_is_not() -> None:
             "role": "assistant",
             "content": "a",
             "tool_calls": [{"index": 3, "id": "c", "type": "function", "function": {"name": "n"}}],
-            "audio": {"data": "AAAA", "transcript": "t"},
+            "audio": {"data": "AAAA"},
         },
     }
-    assert fragments(choice) == [
-        (("delta", "content"), "a"),
-        (("delta", "tool_calls", 3, "function", "name"), "n"),
-        (("audio", "transcript"), "t"),
+    assert [tuple(one) for one in fragments(choice)] == [
+        (("delta", "role"), "assistant", True),
+        (("delta", "content"), "a", False),
+        (("delta", "tool_calls", 3, "id"), "c", True),
+        (("delta", "tool_calls", 3, "type"), "function", True),
+        (("delta", "tool_calls", 3, "function", "name"), "n", False),
+        (("finish_reason",), "stop", True),
+        (("logprobs", "content"), "x", False),
     ]
+    choice["logprobs"] = {"content": [{"token": "a", "top_logprobs": [{"token": " b"}]}]}
+    assert not [one for one in fragments(choice) if "logprobs" in one.path]
     assert has_media(choice)
     assert not has_media({"delta": {"content": "a", "audio": None, "images": []}})
     assert has_media({"message": {"content": [{"image_url": {"url": "x"}}]}})
+    spoken = {"message": {"audio": {"data": "AAAA", "transcript": "said so"}}}
+    assert fragments(spoken) == [Found(("message", "audio", "transcript"), "said so")]
 
 
 @pytest.mark.parametrize(
@@ -87,10 +90,21 @@ def test_of_a_choice_the_message_is_read_and_how_it_ended_is_not() -> None:
         ("a", ["a"], False),
         ([{"type": "text", "text": "a"}, "b"], ["a", "b"], False),
         ([{"type": "text", "text": "a", "cache_control": {"type": "x"}}], ["a"], False),
+        ([{"type": "text", "text": "a", "id": "p1", "annotations": []}], ["a"], False),
+        ([{"type": "text", "text": "a", "annotations": [{"title": "b"}]}], ["a", "b"], False),
+        ([{"type": "thinking", "thinking": "a", "signature": "b c"}], ["a", "b c"], False),
+        ([{"type": "refusal", "refusal": "a"}], ["a"], False),
+        ([{"type": "text", "text": "a", "id": "b c"}], ["a", "b c"], False),
         ([{"type": "text", "text": 5}], [], True),
-        ([{"type": "text", "text": "a", "image_url": "x"}], [], True),
-        ([{"text": "a"}], [], True),
-        ([{"type": "brand_new", "text": "a"}], [], True),
+        ([{"type": "text", "text": "a", "image_url": "x"}], ["a"], True),
+        (
+            [{"type": "text", "text": "a", "x": "data:image/png;base64,AA"}],
+            ["a", "data:image/png;base64,AA"],
+            True,
+        ),
+        ([{"type": "tool_result", "content": [{"type": "image", "source": {}}]}], [], True),
+        ([{"text": "a"}], ["a"], True),
+        ([{"type": "brand_new", "text": "a"}], ["a"], True),
         ({"type": "text"}, [], True),
         (7, [], True),
     ],

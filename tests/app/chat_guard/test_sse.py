@@ -8,12 +8,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from postern.chat_guard.sse import (
-    SseParser,
-    done,
-    event,
-    to_json,
-)
+from postern.chat_guard.sse import SseParser, done, event, to_json
 from postern.contract.errors import UpstreamInvalid
 
 LINES = st.sampled_from(
@@ -34,7 +29,7 @@ LINES = st.sampled_from(
 
 def parse(*chunks: bytes) -> list[str]:
     parser = SseParser(max_event_bytes=10_000)
-    return [one for chunk in chunks for one in parser.feed(chunk)] + parser.close()
+    return [*(one for chunk in chunks for one in parser.feed(chunk)), *parser.close()]
 
 
 @example(lines=["data: a", "data: b"], ends="\r\n", cuts=[8, 8])  # nothing between CR and LF

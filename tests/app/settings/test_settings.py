@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from postern.cli import main
 from postern.contract.errors import SettingsInvalid
-from postern.settings.settings import (
-    FIELDS,
-    read_settings,
-)
+from postern.settings.settings import FIELDS, read_settings
 from pydantic import ValidationError
 
 
@@ -70,7 +67,8 @@ def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPat
         ("upstream_url", "zzsecretzz"),
         ("upstream_url", "file:///zzsecretzz"),
         ("upstream_url", "http://user:zzsecretzz@host/v1"),
-        ("upstream_url", "http://host/v1?key=zzsecretzz"),
+        ("upstream_url", "http://host/v1#zzsecretzz"),
+        ("teacher_url", "http://host/v1?key=zzsecretzz"),
         ("upstream_url", "http://host:0/v1"),
         ("upstream_url", "http://host:99999/v1"),
         ("upstream_url", "http:///v1"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from model_training.measures import figures as scores
 
@@ -33,6 +34,26 @@ def test_known_figures() -> None:
     assert scores.recall_at_fpr(values, labels, rate=0.5) == 1.0
     assert scores.brier(np.array([0.0, 1.0]), np.array([0, 1])) == 0.0
     assert scores.nll(np.array([0.5, 0.5]), np.array([0, 1])) == pytest.approx(np.log(2))
+
+
+@given(scored() | scored().map(lambda rows: (np.round(rows[0], 1), rows[1])), PROBABILITY)
+@settings(deadline=None)
+def test_the_figures_are_those_of_scikit_learn(
+    rows: tuple[np.ndarray, np.ndarray], threshold: float
+) -> None:
+    """To the last bit, ties and all: published reports were made with it."""
+    values, labels = rows
+    assert scores.auprc(values, labels) == average_precision_score(labels, values)
+    expected = precision_recall_fscore_support(
+        labels, values >= threshold, average="binary", zero_division=0.0
+    )
+    assert scores.precision_recall_f1(values, labels, threshold=threshold) == expected[:3]
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_a_score_that_is_not_finite_has_no_rank(score: float) -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        scores.auprc(np.array([0.5, score]), np.array([0, 1]))
 
 
 def test_calibration_error_of_a_constant_is_its_distance_from_the_rate() -> None:

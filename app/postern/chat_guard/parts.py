@@ -1,0 +1,59 @@
+"""The `content` of a message of a request: its texts, and whether anything else is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from postern.chat_guard.readable import has_media, texts
+
+# Parts that clients send and that are all text, whatever else stands in them: OpenAI's chat and
+# responses, Anthropic's thinking as gateways pass it on, Mistral's and Cohere's.
+_TEXT_PARTS: Final = frozenset(
+    {
+        *("text", "refusal", "input_text", "output_text", "summary_text", "reasoning_text"),
+        *("thinking", "redacted_thinking", "reasoning", "reasoning.text", "reasoning.summary"),
+        *("reasoning.encrypted", "tool_use", "tool_result", "tool_call", "tool-call"),
+        *("tool-result", "document_url_citation", "reference", "citation"),
+    }
+)
+_FIRST: Final = ("text", "refusal", "thinking", "reasoning")
+_DATA: Final = "data:"
+
+
+def content_texts(content: Any) -> tuple[list[str], bool]:
+    """(texts, whether anything else is there)."""
+    if content is None:
+        return [], False
+    if isinstance(content, str):
+        return [content], False
+    if not isinstance(content, list):
+        return [text for _, text in texts(content)], True
+    found: list[str] = []
+    media = False
+    for part in content:
+        own, more = _part(part)
+        found += own
+        media = media or more
+    return found, media
+
+
+def _part(part: Any) -> tuple[list[str], bool]:
+    """The texts of a part, those beside its main one too, and whether it carries something else.
+
+    A part that says "text" and carries an image beside it is read as an image by some upstreams.
+    """
+    if isinstance(part, str):
+        return [part], False
+    if not isinstance(part, Mapping):
+        return [], True
+    main = [part[name] for name in _FIRST if isinstance(part.get(name), str)]
+    beside = [text for _, text in texts(part, skip=frozenset(_FIRST))]
+    for name in _FIRST:
+        if not isinstance(part.get(name), str):
+            beside += [text for _, text in texts(part.get(name))]
+    wrong = isinstance(part.get("text", ""), int | float)
+    kind = part.get("type")
+    is_text = isinstance(kind, str) and kind in _TEXT_PARTS
+    other = not is_text or has_media(part) or wrong
+    return main + beside, other or any(text[:5].lower() == _DATA for text in beside)

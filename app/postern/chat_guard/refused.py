@@ -1,0 +1,58 @@
+"""Errors that the upstream tells: they pass with their status, and with their words if harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from postern.chat_guard.answers import parsed
+from postern.chat_guard.judge import Judge
+from postern.chat_guard.replies import JSON, Whole
+from postern.chat_guard.sse import to_json
+from postern.chat_guard.told import UpstreamTold, plain_error, words_of
+from postern.contract.errors import PosternError, UpstreamInvalid
+from postern.contract.exchange import Exchange
+from postern.http.passing_headers import passed_headers
+from postern.http.upstream import UpstreamReply
+
+_MAX_ERROR_BYTES: Final = 64 << 10
+_MARKS: Final = {"X-Postern-Verdict": "none", "X-Postern-Origin": "upstream"}
+
+
+class TellsErrors:
+    """The words of an error are text of a stranger, and may repeat what a user wrote."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    async def of_reply(self, reply: UpstreamReply, *, timeout_s: float) -> Whole:
+        """Raises UpstreamFailed where the headers cannot pass."""
+        headers = passed_headers(reply.headers)
+        try:
+            told: Any = parsed(await reply.read(_MAX_ERROR_BYTES))
+        except UpstreamInvalid:
+            told = None
+        return await self._told(reply.status, told, headers, timeout_s)
+
+    async def of_event(
+        self, told: UpstreamTold, headers: Mapping[str, str], *, timeout_s: float
+    ) -> Whole:
+        return await self._told(told.status, {"error": told.error}, headers, timeout_s)
+
+    async def _told(
+        self, status: int, told: Any, headers: Mapping[str, str], timeout_s: float
+    ) -> Whole:
+        if told is None or not await self._passes(words_of(told), timeout_s):
+            told = plain_error(status)
+        return Whole(status, to_json(told), {**headers, **_MARKS}, JSON)
+
+    async def _passes(self, words: str | None, timeout_s: float) -> bool:
+        if words is None:
+            return True
+        try:
+            judgement = await self._judge.judge(
+                "response", [None], [Exchange(words)], timeout_s=timeout_s, remember=True
+            )
+        except PosternError:
+            return False  # no verdict is no pass; that there was an error is told all the same
+        return not judgement.harmful
