@@ -18,8 +18,7 @@ from postern.chat_guard.refused import TellsErrors
 from postern.chat_guard.replies import UNJUDGED_MEDIA, Refusals, Whole, verdict_headers
 from postern.chat_guard.sse import done, event, to_json
 from postern.chat_guard.streaming import AnswerBlocked, GuardedStream, StreamRules, answer_exchanges
-from postern.chat_guard.told import UpstreamTold
-from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInvalid
+from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInvalid, UpstreamTold
 from postern.http.passing_headers import passed_headers
 from postern.http.upstream import Upstream, UpstreamReply
 from postern.metrics import Metrics

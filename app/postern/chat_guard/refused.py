@@ -9,8 +9,8 @@ from postern.chat_guard.answers import parsed
 from postern.chat_guard.judge import Judge
 from postern.chat_guard.replies import JSON, Whole
 from postern.chat_guard.sse import to_json
-from postern.chat_guard.told import UpstreamTold, plain_error, words_of
-from postern.contract.errors import PosternError, UpstreamInvalid
+from postern.chat_guard.told import plain_error, status_of, words_of
+from postern.contract.errors import PosternError, UpstreamInvalid, UpstreamTold
 from postern.contract.exchange import Exchange
 from postern.http.passing_headers import passed_headers
 from postern.http.upstream import UpstreamReply
@@ -37,7 +37,7 @@ class TellsErrors:
     async def of_event(
         self, told: UpstreamTold, headers: Mapping[str, str], *, timeout_s: float
     ) -> Whole:
-        return await self._told(told.status, {"error": told.error}, headers, timeout_s)
+        return await self._told(status_of(told.error), {"error": told.error}, headers, timeout_s)
 
     async def _told(
         self, status: int, told: Any, headers: Mapping[str, str], timeout_s: float

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from postern.chat_guard.readable import text_of
-from postern.contract.errors import UpstreamInvalid
 from postern.contract.text import is_visible
 
 _LOWEST, _HIGHEST = 400, 599
@@ -28,18 +27,6 @@ _STATUSES: Final = {
 _UNKNOWN_STATUS: Final = 502
 
 
-class UpstreamTold(UpstreamInvalid):
-    """The upstream streams an error. error: as it told it."""
-
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        super().__init__("the upstream reported an error in its stream")
-        self.error = error
-
-    @property
-    def status(self) -> int:
-        return _status_of(self.error)
-
-
 def told_error(content: Mapping[str, Any]) -> dict[str, Any] | None:
     """The error in an event: OpenAI's and OpenRouter's object, or vLLM's older flat one."""
     error = content.get("error")
@@ -52,7 +39,7 @@ def told_error(content: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _status_of(error: Mapping[str, Any]) -> int:
+def status_of(error: Mapping[str, Any]) -> int:
     for name in _STATUS_NAMES:
         value = error.get(name)
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
