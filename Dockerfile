@@ -1,9 +1,11 @@
 # syntax=docker/dockerfile:1
-FROM python:3.11-slim AS build
+# By digest, so that a build is repeated with the same base. To renew it:
+#   docker buildx imagetools inspect python:3.11-slim
+FROM python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7 AS build
 COPY requirements/serve.txt /build/requirements/serve.txt
 RUN python -m venv /opt/postern && /opt/postern/bin/pip install --no-cache-dir --quiet --require-hashes -r /build/requirements/serve.txt
 
-FROM python:3.11-slim
+FROM python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
 # Runs as nobody, writes nothing: `docker run --read-only --cap-drop ALL` works.
 ENV ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/postern/bin:$PATH PYTHONPATH=/srv/postern/app
 COPY --from=build /opt/postern /opt/postern

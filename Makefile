@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # The theme tells of its successor at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: serve demo-cascade test check coverage format lock train loadtest bench clean
+.PHONY: serve demo-cascade test check coverage format lock train loadtest bench sbom audit clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -35,11 +35,13 @@ $(VENV)/.installed: requirements/test.txt pyproject.toml
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-# In two processes, because much of the suite waits for servers; a file's tests stay together. The
-# benchmarks of `make bench` mean nothing beside other work.
+# In two processes, because much of the suite waits for servers; a file's tests stay together, and
+# the slow files come first (tests/conftest.py). The benchmarks of `make bench` mean nothing beside
+# other work.
 TEST_PROCESSES ?= 2
+IN_PROCESSES = -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 test: check
-	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --benchmark-disable --durations=20
+	$(VENV)/bin/python -m pytest $(IN_PROCESSES) --benchmark-disable --durations=20
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
@@ -52,7 +54,7 @@ check: $(VENV)/.installed
 TESTS ?= tests
 coverage: $(VENV)/.installed
 	mkdir -p runs
-	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --benchmark-disable \
+	$(VENV)/bin/python -m pytest $(IN_PROCESSES) --benchmark-disable \
 		--cov --cov-report=json:runs/coverage.json $(TESTS)
 	$(VENV)/bin/python -m scripts.rooms_covered runs/coverage.json
 
@@ -84,6 +86,16 @@ lock:
 	$(LOCK) --no-annotate --extra train --extra test --extra docs -c requirements/serve.txt \
 		--output-file requirements/test.txt pyproject.toml
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements/test.txt
+
+# What serving installs, as CycloneDX: names, versions, hashes.
+sbom: $(VENV)/.installed
+	mkdir -p runs
+	$(VENV)/bin/cyclonedx-py requirements requirements/serve.txt --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o runs/sbom.json
+
+# Known vulnerabilities of what serving installs; needs the network, where the database lives.
+audit: $(VENV)/.installed
+	$(VENV)/bin/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 
 clean:
 	rm -rf $(VENV) $(SERVE_VENV) runs

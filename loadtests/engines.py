@@ -35,20 +35,11 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
+from postern.contract.artifact import Artifact, read_artifact
 from postern.contract.exchange import Exchange
-from postern.contract.probability import (
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.windows import Window, pad
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 from postern.shipped import DEFAULT_ARTIFACT

@@ -22,22 +22,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from postern.contract.probability import (
-    Calibration,
-    harmful_margin,
-    harmful_probability,
-)
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.probability import Calibration, harmful_margin, harmful_probability
+from postern.contract.windows import Window, pad
 from postern.inference.session import OnnxSession
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from model_training.student.graph import (
-    Student,
-    fp32_graph,
-)
+from model_training.student.graph import Student, fp32_graph
 
 Run = Callable[[Sequence[Window]], np.ndarray]
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)

@@ -14,24 +14,13 @@ from postern.contract.errors import PosternError
 from model_training.bases import commands as fetch_base
 from model_training.data import import_data
 from model_training.errors import RecipeInvalid
-from model_training.recipe.config import (
-    RunConfig,
-    read_recipe,
-    read_recipe_as,
-)
+from model_training.recipe.config import RunConfig, read_recipe, read_recipe_as
 from model_training.run.folder import Run, locked
 from model_training.run.launch import read_place
-from model_training.stages.import_classifier import (
-    add_import_arguments,
-    imported_config,
-)
+from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
 from model_training.studies import cascade_report, coverage, value_version
-from model_training.studies.commands import (
-    COMPARISONS,
-    add_comparison_arguments,
-    compare,
-)
+from model_training.studies.commands import COMPARISONS, add_comparison_arguments, compare
 from model_training.studies.config import StudyRecipe, StudyRun
 
 _ROOT = Path(__file__).resolve().parent.parent

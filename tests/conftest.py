@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
+from postern.contract.artifact import Artifact, read_artifact
 from postern.inference.tokenizer import Tokenizer
 
 from tests import made_once
@@ -37,6 +34,12 @@ StartServer = Callable[..., ServerProcess]
 
 def pytest_configure() -> None:
     made_once.place()  # before there are other processes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no process is left with one when the other is done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from postern.contract.windows import (
-    Encoding,
-    Window,
-)
+from postern.contract.windows import Encoding, Window
 
 RunWindows = Callable[[Sequence[Window]], Any]
 

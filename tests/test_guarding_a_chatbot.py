@@ -13,10 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from postern.settings.settings import (
-    FIELDS,
-    read_settings,
-)
+from postern.settings.settings import FIELDS, read_settings
 
 from tests.documents import URL, code_of
 from tests.scripted_upstream import Seen, Step, StubUpstream, answer, completion, whole

@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 from postern.composition.student import Student, load_student
 from postern.contract.exchange import Exchange
-from postern.contract.probability import (
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
 from postern.settings.settings import read_settings
 from postern.shipped import DEFAULT_ARTIFACT

@@ -12,10 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from postern.contract.decision import (
-    OperatingPoint,
-    Policy,
-)
+from postern.contract.decision import OperatingPoint, Policy
 from postern.contract.exchange import SLICES
 from postern.contract.probability import Calibration
 from postern.contract.text import segments
@@ -28,11 +25,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from model_training.data.rows import Row
 from model_training.evaluation.publish import publish
 from model_training.recipe.behaviour import BehaviourConfig
-from model_training.recipe.config import (
-    DistilConfig,
-    ExportConfig,
-    RunConfig,
-)
+from model_training.recipe.config import DistilConfig, ExportConfig, RunConfig
 from model_training.student.export import export_student
 from tests.made_once import made_once
 

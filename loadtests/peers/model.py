@@ -14,15 +14,9 @@ import numpy as np
 import onnxruntime as ort
 from postern.contract.artifact import read_artifact
 from postern.contract.exchange import Exchange
-from postern.contract.probability import (
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.windows import Window, pad
 from postern.inference.tokenizer import Tokenizer
 from postern.shipped import DEFAULT_ARTIFACT
 

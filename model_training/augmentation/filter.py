@@ -11,19 +11,9 @@ from typing import Any, Final, Protocol
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from tqdm import tqdm
 
-from model_training.augmentation.instructions import (
-    Instruction,
-    Intent,
-)
-from model_training.data.near_duplicates import (
-    NearDuplicates,
-    SharedRuns,
-)
-from model_training.data.rows import (
-    PoolRow,
-    Row,
-    normalized_key,
-)
+from model_training.augmentation.instructions import Instruction, Intent
+from model_training.data.near_duplicates import NearDuplicates, SharedRuns
+from model_training.data.rows import PoolRow, Row, normalized_key
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import FilterConfig
 

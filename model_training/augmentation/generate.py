@@ -24,22 +24,12 @@ from model_training.augmentation.instructions import (
     complaint_about,
     instruction_of,
 )
-from model_training.data.rows import (
-    PoolRow,
-    prompt_hash,
-)
+from model_training.data.rows import PoolRow, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig
 from model_training.recipe.families import category_of
 from model_training.run.journal import Journal
-from model_training.teachers.llm import (
-    Backend,
-    Call,
-    Reply,
-    answer_all,
-    chat_call,
-    written_after,
-)
+from model_training.teachers.llm import Backend, Call, Reply, answer_all, chat_call, written_after
 
 # The first sentence is the paper's. The category and the exemplars are filled in.
 HARMFUL_TEMPLATE: Final = (

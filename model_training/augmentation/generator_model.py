@@ -13,18 +13,9 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from model_training.augmentation.generator_text import (
-    Encoded,
-    Example,
-)
-from model_training.data.rows import (
-    dump_json,
-    write_atomically,
-)
-from model_training.recipe.generator import (
-    GENERATOR,
-    GeneratorConfig,
-)
+from model_training.augmentation.generator_text import Encoded, Example
+from model_training.data.rows import dump_json, write_atomically
+from model_training.recipe.generator import GENERATOR, GeneratorConfig
 from model_training.student.checkpoints import writing_weights
 
 REPORT: Final = "generator.json"

@@ -15,19 +15,9 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from model_training.augmentation.generate import (
-    Kind,
-    ask,
-)
-from model_training.augmentation.instructions import (
-    Intent,
-    complaint_about,
-    instruction_of,
-)
-from model_training.data.rows import (
-    Row,
-    prompt_hash,
-)
+from model_training.augmentation.generate import Kind, ask
+from model_training.augmentation.instructions import Intent, complaint_about, instruction_of
+from model_training.data.rows import Row, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig
 from model_training.recipe.families import category_of

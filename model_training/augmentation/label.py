@@ -9,29 +9,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from postern.contract.exchange import (
-    Exchange,
-    Slice,
-)
+from postern.contract.exchange import Exchange, Slice
 from pydantic import BaseModel, ConfigDict, Field
 
 from model_training.augmentation.instructions import SOURCES
 from model_training.augmentation.respond import Exchanged
-from model_training.data.rows import (
-    BinaryLabel,
-    PoolRow,
-    Row,
-    normalized_key,
-    prompt_hash,
-)
+from model_training.data.rows import BinaryLabel, PoolRow, Row, normalized_key, prompt_hash
 from model_training.data.sampling import draw
 from model_training.recipe.config import DistilConfig
 from model_training.run.journal import Journal
 from model_training.teachers.labellers import Teacher
-from model_training.teachers.llm import (
-    Reply,
-    answer_all,
-)
+from model_training.teachers.llm import Reply, answer_all
 
 Origin = Literal["generated", "unlabelled", "labelled"]
 

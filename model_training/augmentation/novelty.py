@@ -9,11 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model_training.augmentation.diversity import (
-    Embeddings,
-    embed,
-    open_encoder,
-)
+from model_training.augmentation.diversity import Embeddings, embed, open_encoder
 from model_training.recipe.augmentation import FilterConfig
 
 _BINS: Final = 20

@@ -7,22 +7,11 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from model_training.augmentation.instructions import (
-    Instruction,
-    Intent,
-    is_refusal,
-)
+from model_training.augmentation.instructions import Instruction, Intent, is_refusal
 from model_training.data.rows import prompt_hash
 from model_training.recipe.augmentation import Model, RespondConfig, StanceConfig
 from model_training.run.journal import Journal
-from model_training.teachers.llm import (
-    Backend,
-    Call,
-    Reply,
-    answer_all,
-    chat_call,
-    written_after,
-)
+from model_training.teachers.llm import Backend, Call, Reply, answer_all, chat_call, written_after
 
 Stance = Literal["refuse", "comply"]
 OpenBackend = Callable[[Model], Backend]

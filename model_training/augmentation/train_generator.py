@@ -36,24 +36,11 @@ from model_training.augmentation.generator_text import (
     hold_out,
     train_tokenizer,
 )
-from model_training.data.rows import (
-    Row,
-    naming,
-)
-from model_training.data.sampling import (
-    Batch,
-    draw,
-    pack,
-)
-from model_training.errors import (
-    DataInvalid,
-    GateFailed,
-)
+from model_training.data.rows import Row, naming
+from model_training.data.sampling import Batch, draw, pack
+from model_training.errors import DataInvalid, GateFailed
 from model_training.recipe.augmentation import GenerateConfig, text_settings
-from model_training.recipe.generator import (
-    GENERATOR,
-    GeneratorConfig,
-)
+from model_training.recipe.generator import GENERATOR, GeneratorConfig
 from model_training.student import checkpoints
 from model_training.student.checkpoints import Progress
 from model_training.student.encoders import decay_groups

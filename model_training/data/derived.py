@@ -11,10 +11,7 @@ import numpy as np
 from postern.contract.exchange import Label
 
 from model_training.data.behaviour.rows import behaviour_rows
-from model_training.data.constructed import (
-    statements,
-    stories,
-)
+from model_training.data.constructed import statements, stories
 from model_training.data.rows import Row
 from model_training.recipe.config import AugmentConfig
 

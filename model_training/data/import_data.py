@@ -17,18 +17,8 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from model_training.data.public_sets import (
-    PRESETS,
-    Columns,
-    Preset,
-)
-from model_training.data.rows import (
-    PoolRow,
-    Source,
-    dump_json,
-    read_sources,
-    write_atomically,
-)
+from model_training.data.public_sets import PRESETS, Columns, Preset
+from model_training.data.rows import PoolRow, Source, dump_json, read_sources, write_atomically
 from model_training.errors import DataInvalid, first_problem
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")

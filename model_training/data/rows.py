@@ -15,11 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from postern.calibration.keys import normalized_key as normalized_key
 from postern.calibration.keys import prompt_hash as prompt_hash
-from postern.contract.exchange import (
-    Exchange,
-    Label,
-    Slice,
-)
+from postern.contract.exchange import Exchange, Label, Slice
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from model_training.errors import DataInvalid, first_problem

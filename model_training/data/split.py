@@ -6,12 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model_training.data.rows import (
-    PoolRow,
-    Row,
-    normalized_key,
-    prompt_hash,
-)
+from model_training.data.rows import PoolRow, Row, normalized_key, prompt_hash
 
 _BUCKETS = 10_000
 

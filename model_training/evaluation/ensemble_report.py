@@ -12,29 +12,13 @@ from postern.contract.exchange import SLICES
 from postern.contract.probability import Floats
 
 from model_training.data.rows import Row
-from model_training.evaluation.evaluate import (
-    by_slice,
-    figures,
-    look_alikes,
-)
-from model_training.evaluation.fit_policy import (
-    fit_policy,
-    samples,
-)
-from model_training.measures.figures import (
-    Ints,
-    auprc,
-)
+from model_training.evaluation.evaluate import by_slice, figures, look_alikes
+from model_training.evaluation.fit_policy import fit_policy, samples
+from model_training.measures.figures import Ints, auprc
 from model_training.measures.served import ScoredRows
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.measures.tables import number, table
 from model_training.recipe.config import RunConfig
-from model_training.teachers.ensemble import (
-    Ensemble,
-    out_of_fold,
-)
+from model_training.teachers.ensemble import Ensemble, out_of_fold
 
 MEAN: Final = "mean of margins"
 FITTED: Final = "fitted weights"

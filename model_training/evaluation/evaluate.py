@@ -10,18 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.contract.probability import Calibration, Floats, harmful_probability
 
-from model_training.data.rows import (
-    Row,
-    read_pool,
-    read_sources,
-    write_atomically,
-)
+from model_training.data.rows import Row, read_pool, read_sources, write_atomically
 from model_training.data.split import labelled_rows
 from model_training.evaluation.behaviour.gate import behaviour
 from model_training.evaluation.report import report_markdown

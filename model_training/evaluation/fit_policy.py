@@ -16,34 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from postern.calibration.fit import (
-    N_FOLDS,
-    Sample,
-    choose_calibration,
-)
-from postern.calibration.operating_points import (
-    operating_points,
-    point_figures,
-)
-from postern.contract.decision import (
-    OperatingPoint,
-    Policy,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.calibration.fit import N_FOLDS, Sample, choose_calibration
+from postern.calibration.operating_points import operating_points, point_figures
+from postern.contract.decision import OperatingPoint, Policy
+from postern.contract.exchange import SLICES, Slice
+from postern.contract.probability import Calibration, Floats, harmful_probability
 from postern.contract.reference import reference_of
 
-from model_training.data.rows import (
-    Row,
-    prompt_hash,
-)
+from model_training.data.rows import Row, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.measures.served import ScoredRows, open_candidate
 from model_training.recipe.config import RunConfig

@@ -10,26 +10,12 @@ from typing import Any, Final
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
 
-from model_training.data.rows import (
-    Row,
-    Source,
-    write_atomically,
-)
+from model_training.data.rows import Row, Source, write_atomically
 from model_training.evaluation.evaluate import LOOK_ALIKES
 from model_training.evaluation.publish import base_name
-from model_training.measures.tables import (
-    number,
-    table,
-)
-from model_training.recipe.config import (
-    DistilConfig,
-    RunConfig,
-)
-from model_training.run.candidate import (
-    MODEL_CARD,
-    REPORT,
-    read_json,
-)
+from model_training.measures.tables import number, table
+from model_training.recipe.config import DistilConfig, RunConfig
+from model_training.run.candidate import MODEL_CARD, REPORT, read_json
 
 # Licences of the encoders that recipes name; another base is named without one.
 _BASES: Final = {

@@ -7,19 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from postern.calibration.publishing import (
-    self_test,
-    write_durably,
-    write_version,
-)
+from postern.calibration.publishing import self_test, write_durably, write_version
 from postern.calibration.publishing import verify as verify
-from postern.contract.artifact import (
-    MODEL,
-    SCHEMA_VERSION,
-    TOKENIZER,
-    Manifest,
-    file_entries,
-)
+from postern.contract.artifact import MODEL, SCHEMA_VERSION, TOKENIZER, Manifest, file_entries
 from postern.contract.decision import Policy
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import LABEL_ORDER

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model_training.evaluation.report_sections import optional_sections
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.measures.tables import number, table
 
 # From the HarmAug paper (arXiv 2410.01524v3), F1 / AUPRC; the sets of the same names.
 _PEERS: Final = (

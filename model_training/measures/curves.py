@@ -14,12 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.figures import (
-    Ints,
-    brier,
-    equal_mass_calibration_error,
-    nll,
-)
+from postern.calibration.figures import Ints, brier, equal_mass_calibration_error, nll
 from postern.contract.decision import Fusion
 from postern.contract.probability import Floats, log_odds, sigmoids
 

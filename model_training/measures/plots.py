@@ -9,20 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
-from postern.contract.probability import (
-    Calibration,
-    harmful_probability,
-)
+from postern.contract.probability import Calibration, harmful_probability
 from sklearn.metrics import precision_recall_curve
 
-from model_training.measures.figures import (
-    auprc,
-    reliability,
-)
-from model_training.measures.png import (
-    DPI,
-    png,
-)
+from model_training.measures.figures import auprc, reliability
+from model_training.measures.png import DPI, png
 from model_training.measures.served import ScoredRows
 
 _SOURCES_SHOWN: Final = 30

@@ -9,30 +9,19 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.calibrate import (
-    disguises,
-    opinion,
-    outputs,
-)
+from postern.calibration.calibrate import disguises, opinion, outputs
 from postern.calibration.keys import prompt_hash
 from postern.calibration.labelled import Labelled
 from postern.contract.artifact import Artifact
 from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Slice
-from postern.contract.probability import (
-    Floats,
-    harmful_margin,
-)
+from postern.contract.probability import Floats, harmful_margin
 from postern.contract.text import segments
 from postern.contract.value import VALUE_OUTPUT
 from postern.disguises.triggers import Disguise
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model_training.data.rows import (
-    BinaryLabel,
-    Row,
-    write_atomically,
-)
+from model_training.data.rows import BinaryLabel, Row, write_atomically
 from model_training.errors import DataInvalid
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -10,11 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from postern.contract.artifact import (
-    MODEL,
-    TOKENIZER,
-    Artifact,
-)
+from postern.contract.artifact import MODEL, TOKENIZER, Artifact
 from postern.contract.probability import Floats
 from postern.inference.margins import Logits as Logits
 from postern.inference.margins import margins as margins

@@ -9,10 +9,7 @@ from typing import Any, Final
 from postern.contract.decision import Policy
 from pydantic import ValidationError
 
-from model_training.data.rows import (
-    dump_json,
-    write_atomically,
-)
+from model_training.data.rows import dump_json, write_atomically
 from model_training.errors import DataInvalid
 
 EXPORT: Final = "export.json"

@@ -15,15 +15,8 @@ from postern import __version__
 from postern.contract.teacher_text import TEACHER_FORMAT
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from model_training.data.rows import (
-    Record,
-    naming,
-)
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-    first_problem,
-)
+from model_training.data.rows import Record, naming
+from model_training.errors import DataInvalid, RecipeInvalid, first_problem
 
 FILE_FORMAT: Literal[1] = 1
 _HASH_BYTES = 1 << 20

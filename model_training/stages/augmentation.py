@@ -46,10 +46,7 @@ from model_training.run.stage_files import (
     require_fresh,
     write_stage,
 )
-from model_training.stages.generator import (
-    model_of,
-    styles_of,
-)
+from model_training.stages.generator import model_of, styles_of
 
 if TYPE_CHECKING:
     from model_training.augmentation.respond import Exchanged
@@ -191,10 +188,7 @@ def training_rows(run: Run) -> list[Row]:
     Without a [label] section, only the split. Raises RecipeInvalid if the split or the generated
     rows have changed since they were labelled, DataInvalid if a file is damaged.
     """
-    from model_training.augmentation.label import (
-        Disagreement,
-        text_sha256,
-    )
+    from model_training.augmentation.label import Disagreement, text_sha256
 
     train = run.rows("train")
     if run.config.label is None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from model_training.data.rows import (
-    Source,
-    read_sources,
-)
+from model_training.data.rows import Source, read_sources
 from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import GenerateConfig, Model

@@ -27,18 +27,10 @@ from model_training.data.rows import (
     write_rows,
 )
 from model_training.data.sources import choose_sources
-from model_training.data.split import (
-    deduplicate,
-    labelled_rows,
-    split_rows,
-)
+from model_training.data.split import deduplicate, labelled_rows, split_rows
 from model_training.measures.validation import evaluation_rows
 from model_training.run.candidate import read_policy
-from model_training.run.folder import (
-    SPLIT_REPORT,
-    SPLITS,
-    Run,
-)
+from model_training.run.folder import SPLIT_REPORT, SPLITS, Run
 from model_training.run.stage_files import sha256
 from model_training.stages.augmentation import teacher_of, training_rows
 

@@ -17,26 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from postern.contract.artifact import MANIFEST
 
-from model_training.data.rows import (
-    Row,
-    read_pool,
-    read_sources,
-    write_atomically,
-)
+from model_training.data.rows import Row, read_pool, read_sources, write_atomically
 from model_training.data.sources import choose_sources
-from model_training.data.split import (
-    deduplicate,
-    labelled_rows,
-)
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
+from model_training.data.split import deduplicate, labelled_rows
+from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.evaluation.fit_policy import samples
-from model_training.recipe.config import (
-    WindowConfig,
-    read_recipe,
-)
+from model_training.recipe.config import WindowConfig, read_recipe
 from model_training.recipe.ensemble import (
     ArtifactMember,
     EncoderMember,
@@ -45,16 +31,10 @@ from model_training.recipe.ensemble import (
     NgramMember,
 )
 from model_training.recipe.published import named
-from model_training.run.candidate import (
-    read_json,
-    write_json,
-)
+from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import Run, is_split, locked
 from model_training.run.stage_files import sha256
-from model_training.stages.student import (
-    distil,
-    split,
-)
+from model_training.stages.student import distil, split
 from model_training.teachers.artifact import take_artifact
 from model_training.teachers.fingerprint import fingerprint
 
@@ -151,10 +131,7 @@ def _train_encoder(run: Run, member: EncoderMember) -> None:
 
 
 def _train_ngrams(run: Run, member: NgramMember) -> None:
-    from model_training.teachers.ngrams import (
-        is_trained,
-        train_ngrams,
-    )
+    from model_training.teachers.ngrams import is_trained, train_ngrams
 
     folder = run.teacher / member.name
     train, balance = run.rows_file("train"), run.config.distil

@@ -11,19 +11,11 @@ import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.windows import Window, pad
 from tqdm import tqdm
 
 from model_training.measures.served import on_all_cores
-from model_training.student.quantize import (
-    Floats,
-    Range,
-    copy_graph,
-    with_activations,
-)
+from model_training.student.quantize import Floats, Range, copy_graph, with_activations
 
 _N_BINS: Final = 4096
 _BATCH_TOKENS: Final = 2048

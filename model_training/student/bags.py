@@ -11,16 +11,9 @@ import numpy.typing as npt
 from postern.contract.windows import Window
 from postern.inference.tokenizer import Tokenizer
 
-from model_training.data.encoding import (
-    encode_visible,
-    token_groups,
-)
+from model_training.data.encoding import encode_visible, token_groups
 from model_training.data.rows import Row
-from model_training.data.sampling import (
-    Batch,
-    draw,
-    pack,
-)
+from model_training.data.sampling import Batch, draw, pack
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import DistilConfig
 

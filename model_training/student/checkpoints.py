@@ -19,10 +19,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
-from model_training.data.rows import (
-    Row,
-    naming,
-)
+from model_training.data.rows import Row, naming
 from model_training.errors import RecipeInvalid
 
 CHECKPOINT: Final = "checkpoint.safetensors"

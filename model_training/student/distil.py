@@ -13,46 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 from postern.contract.artifact import TOKENIZER
-from postern.contract.windows import (
-    Encoding,
-    Window,
-    pad,
-)
+from postern.contract.windows import Encoding, Window, pad
 from torch import Tensor
 from torch.nn import Module
 from tqdm import tqdm
 
-from model_training.data.encoding import (
-    encode,
-    numbered,
-    token_groups,
-)
-from model_training.data.rows import (
-    Row,
-    dump_json,
-    naming,
-    write_atomically,
-)
+from model_training.data.encoding import encode, numbered, token_groups
+from model_training.data.rows import Row, dump_json, naming, write_atomically
 from model_training.data.sampling import Batch
 from model_training.errors import GateFailed
-from model_training.measures.validation import (
-    auprc_by_slice,
-    evaluation_rows,
-)
-from model_training.recipe.config import (
-    DistilConfig,
-    RunConfig,
-    WindowConfig,
-)
+from model_training.measures.validation import auprc_by_slice, evaluation_rows
+from model_training.recipe.config import DistilConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
-from model_training.student.bags import (
-    PAD_MULTIPLE,
-    Drawn,
-    Margins,
-    draw_bags,
-    most_harmful,
-    steps,
-)
+from model_training.student.bags import PAD_MULTIPLE, Drawn, Margins, draw_bags, most_harmful, steps
 from model_training.student.checkpoints import (
     BEST,
     CHECKPOINT,
@@ -72,15 +45,9 @@ from model_training.student.encoders import (
     takes_types,
     use_bf16,
 )
-from model_training.student.from_artifact import (
-    read_start,
-    start_from,
-)
+from model_training.student.from_artifact import read_start, start_from
 from model_training.student.losses import summed_loss
-from model_training.student.processes import (
-    Processes,
-    joined,
-)
+from model_training.student.processes import Processes, joined
 
 STUDENT = "student"
 LOG = "training_log.jsonl"

@@ -13,10 +13,7 @@ from torch.nn import Dropout, Embedding, Module, ModuleList
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from model_training.errors import RecipeInvalid
-from model_training.recipe.config import (
-    DistilConfig,
-    WindowConfig,
-)
+from model_training.recipe.config import DistilConfig, WindowConfig
 from model_training.student.bags import PAD_MULTIPLE
 from model_training.student.four_bits import BLOCK, rounded
 

@@ -11,33 +11,18 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import onnx
-from postern.contract.artifact import (
-    MODEL,
-    TOKENIZER,
-)
+from postern.contract.artifact import MODEL, TOKENIZER
 from postern.contract.exchange import SLICES
 from postern.contract.windows import Window
 from postern.inference.tokenizer import Tokenizer
 
 from model_training.data.encoding import encode
-from model_training.data.rows import (
-    Row,
-    write_atomically,
-)
+from model_training.data.rows import Row, write_atomically
 from model_training.data.sampling import draw
 from model_training.errors import GateFailed
-from model_training.measures.served import (
-    default_threads,
-    open_candidate,
-)
-from model_training.recipe.config import (
-    ExportConfig,
-    RunConfig,
-)
-from model_training.run.candidate import (
-    EXPORT,
-    write_json,
-)
+from model_training.measures.served import default_threads, open_candidate
+from model_training.recipe.config import ExportConfig, RunConfig
+from model_training.run.candidate import EXPORT, write_json
 from model_training.student.activations import (
     activation_histograms,
     clip_least_squares,
@@ -45,17 +30,8 @@ from model_training.student.activations import (
 )
 from model_training.student.encoders import check_fits
 from model_training.student.four_bits import pack_tables
-from model_training.student.graph import (
-    Student,
-    fp32_graph,
-    fusion_counts,
-    load_student,
-)
-from model_training.student.parity import (
-    Parity,
-    gate,
-    measure,
-)
+from model_training.student.graph import Student, fp32_graph, fusion_counts, load_student
+from model_training.student.parity import Parity, gate, measure
 from model_training.student.quantize import (
     Range,
     quantizable,

@@ -21,28 +21,16 @@ from postern.contract.errors import ArtifactInvalid
 from postern.contract.text import segments
 from postern.contract.windows import Window
 from postern.inference.session import Logits
-from postern.inference.warm_up import (
-    SELF_TEST,
-    warm_up,
-)
+from postern.inference.warm_up import SELF_TEST, warm_up
 from tokenizers import Tokenizer as HubTokenizer
 
 from model_training.errors import RecipeInvalid
 from model_training.measures.served import open_artifact
-from model_training.recipe.config import (
-    LICENCE,
-    DataConfig,
-)
+from model_training.recipe.config import LICENCE, DataConfig
 from model_training.recipe.published import Named
-from model_training.student.encoders import (
-    pad_id_of,
-    takes_types,
-)
+from model_training.student.encoders import pad_id_of, takes_types
 from model_training.student.four_bits import restored, unpacked
-from model_training.student.graph import (
-    Student,
-    fp32_graph,
-)
+from model_training.student.graph import Student, fp32_graph
 from model_training.student.parity import torch_run
 from model_training.student.published import read_published
 

@@ -15,15 +15,8 @@ from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import AttentionMaskFormat, FusionOptions
 from torch import Tensor
 
-from model_training.errors import (
-    GateFailed,
-    RecipeInvalid,
-)
-from model_training.student.encoders import (
-    load_classifier,
-    pad_id_of,
-    takes_types,
-)
+from model_training.errors import GateFailed, RecipeInvalid
+from model_training.student.encoders import load_classifier, pad_id_of, takes_types
 from model_training.student.mpnet import CUSTOM_OPSETS, MODEL_TYPE, fused_attention
 
 _OPSET: Final = 17

@@ -13,14 +13,8 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import Linear
 
 from model_training.data.encoding import encode
-from model_training.data.rows import (
-    Row,
-    write_atomically,
-)
-from model_training.errors import (
-    GateFailed,
-    RecipeInvalid,
-)
+from model_training.data.rows import Row, write_atomically
+from model_training.errors import GateFailed, RecipeInvalid
 from model_training.measures.served import ScoredRows, margins
 from model_training.recipe.config import RunConfig
 from model_training.student.checkpoints import writing_weights

@@ -9,24 +9,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 from postern.contract.exchange import SLICES
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_margin,
-    harmful_probability,
-)
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.probability import Calibration, Floats, harmful_margin, harmful_probability
+from postern.contract.windows import Window, pad
 
 from model_training.data.encoding import encode
 from model_training.data.rows import Row
 from model_training.errors import GateFailed
-from model_training.measures.figures import (
-    auprc,
-    threshold_at_best_f1,
-)
+from model_training.measures.figures import auprc, threshold_at_best_f1
 from model_training.measures.served import Logits, ScoredRows, Served, margins
 from model_training.student.graph import Student
 

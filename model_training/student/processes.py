@@ -18,10 +18,7 @@ import torch.distributed as dist
 from torch.nn import Module
 
 from model_training.errors import RecipeInvalid
-from model_training.run.launch import (
-    Place,
-    read_place,
-)
+from model_training.run.launch import Place, read_place
 
 
 @dataclass(frozen=True)

@@ -20,45 +20,19 @@ from typing import Any, Final
 import numpy as np
 from postern.contract.exchange import Exchange
 
-from model_training.augmentation.instructions import (
-    SOURCES,
-    Intent,
-)
-from model_training.augmentation.label import (
-    Candidate,
-    label,
-)
-from model_training.data.eda import (
-    augmented,
-    read_wordnet,
-)
-from model_training.data.rows import (
-    Row,
-    dump_json,
-    prompt_hash,
-    write_atomically,
-)
+from model_training.augmentation.instructions import SOURCES, Intent
+from model_training.augmentation.label import Candidate, label
+from model_training.data.eda import augmented, read_wordnet
+from model_training.data.rows import Row, dump_json, prompt_hash, write_atomically
 from model_training.data.sampling import draw
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import made_by
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    read_json,
-    write_json,
-)
+from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import read_split
 from model_training.run.journal import Journal
-from model_training.run.stage_files import (
-    header,
-    is_done,
-    read_stage,
-    require_fresh,
-    write_stage,
-)
-from model_training.student.checkpoints import (
-    BEST,
-    CHECKPOINT,
-)
+from model_training.run.stage_files import header, is_done, read_stage, require_fresh, write_stage
+from model_training.student.checkpoints import BEST, CHECKPOINT
 from model_training.studies.ablation_report import (
     ABLATION,
     ABLATION_CURVE_PLOT,
@@ -70,11 +44,7 @@ from model_training.studies.ablation_report import (
     plot_curve,
     summary,
 )
-from model_training.studies.config import (
-    AblationConfig,
-    Arm,
-    StudyRun,
-)
+from model_training.studies.config import AblationConfig, Arm, StudyRun
 from model_training.teachers.labellers import asked_of, open_teacher
 
 _LOG = logging.getLogger(__name__)

@@ -8,10 +8,7 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from model_training.measures.png import (
-    DPI,
-    png,
-)
+from model_training.measures.png import DPI, png
 from model_training.measures.tables import table
 from model_training.recipe.config import RunConfig
 from model_training.studies.config import AblationConfig

@@ -14,35 +14,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from postern.calibration.figures import threshold_at_best_f1
-from postern.calibration.fit import (
-    UNCALIBRATED,
-    fit_fusion,
-)
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
-from postern.contract.decision import (
-    Fusion,
-    Policy,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.calibration.fit import UNCALIBRATED, fit_fusion
+from postern.contract.artifact import Artifact, read_artifact
+from postern.contract.decision import Fusion, Policy
+from postern.contract.exchange import SLICES, Slice
+from postern.contract.probability import Calibration, Floats, harmful_probability
 
-from model_training.data.rows import (
-    Row,
-    read_pool,
-    read_rows,
-    read_sources,
-    write_atomically,
-)
+from model_training.data.rows import Row, read_pool, read_rows, read_sources, write_atomically
 from model_training.data.split import labelled_rows
 from model_training.errors import DataInvalid
 from model_training.measures import curves
@@ -55,10 +33,7 @@ from model_training.measures.score_files import (
     write_scores,
 )
 from model_training.run.candidate import write_json
-from model_training.studies.cascade_text import (
-    cascade_markdown,
-    plot_curves,
-)
+from model_training.studies.cascade_text import cascade_markdown, plot_curves
 from model_training.studies.value_report import value_or_band
 
 VALIDATION: Final = "validation"

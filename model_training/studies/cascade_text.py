@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.measures.tables import number, table
 from model_training.studies.value_report import value_lines
 
 _BAR_RATE: Final = "0.1"

@@ -14,23 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from model_training.data.rows import (
-    Row,
-    write_atomically,
-)
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.data.rows import Row, write_atomically
+from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.measures.tables import number, table
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    read_json,
-    write_json,
-)
+from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import Run, locked, read_split
 from model_training.studies.attacks import attacked
 from model_training.studies.config import CaseStudyConfig, StudyRun

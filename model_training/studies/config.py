@@ -10,10 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_training.augmentation.instructions import Intent
 from model_training.recipe.config import RunConfig
-from model_training.recipe.ensemble import (
-    MemberName,
-    Positive,
-)
+from model_training.recipe.ensemble import MemberName, Positive
 from model_training.run.folder import Run
 
 

@@ -22,33 +22,15 @@ from postern.calibration.certify import (
     outcomes,
 )
 from postern.calibration.fit import N_FOLDS
-from postern.calibration.parts import (
-    PARTS,
-    SHARES,
-    ScoredSlice,
-    Wanted,
-)
-from postern.contract.decision import (
-    OperatingPoint,
-    Policy,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.calibration.parts import PARTS, SHARES, ScoredSlice, Wanted
+from postern.contract.decision import OperatingPoint, Policy
+from postern.contract.exchange import SLICES, Slice
+from postern.contract.probability import Calibration, Floats, harmful_probability
 from tqdm import trange
 
 from model_training.data.rows import write_atomically
 from model_training.errors import DataInvalid
-from model_training.measures.score_files import (
-    ScoreRow,
-    read_scores,
-)
+from model_training.measures.score_files import ScoreRow, read_scores
 from model_training.run.candidate import write_json
 
 STATEMENTS: Final = ("low", "high", "miss_rate", "false_positive_rate", "deferral_rate")

@@ -13,29 +13,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from model_training.data.rows import (
-    Row,
-    read_pool,
-    read_sources,
-)
+from model_training.data.rows import Row, read_pool, read_sources
 from model_training.data.split import labelled_rows
-from model_training.evaluation.evaluate import (
-    LOOK_ALIKES,
-    by_slice,
-    figures,
-    look_alikes,
-)
-from model_training.evaluation.fit_policy import (
-    fit_policy,
-    samples,
-)
+from model_training.evaluation.evaluate import LOOK_ALIKES, by_slice, figures, look_alikes
+from model_training.evaluation.fit_policy import fit_policy, samples
 from model_training.measures.served import open_candidate
 from model_training.measures.validation import evaluation_rows
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    EXPORT,
-    read_json,
-)
+from model_training.run.candidate import EXPORT, read_json
 from model_training.student.export import export_student
 
 _LOOK_ALIKES_EACH: Final = 400

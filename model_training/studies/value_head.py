@@ -22,16 +22,9 @@ import numpy.typing as npt
 from postern.calibration.figures import Ints
 from postern.calibration.fit import N_FOLDS
 from postern.calibration.logistic import fit_logistic
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Slice
 from postern.contract.probability import Floats, sigmoids
-from postern.contract.value import (
-    Chance,
-    ValueHead,
-    sides_and_distances,
-)
+from postern.contract.value import Chance, ValueHead, sides_and_distances
 
 from model_training.errors import DataInvalid
 

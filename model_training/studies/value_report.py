@@ -13,10 +13,7 @@ from postern.contract.probability import Floats
 
 from model_training.measures import curves
 from model_training.measures.curves import Opinions
-from model_training.measures.tables import (
-    number,
-    table,
-)
+from model_training.measures.tables import number, table
 
 RATES: Final = (0.05, 0.10)
 HELD_OUT: Final = "validation"

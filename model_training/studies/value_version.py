@@ -18,25 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.calibrate import (
-    CERTIFICATE,
-    disguises,
-    outputs,
-)
-from postern.calibration.fit import (
-    N_FOLDS,
-    calibrated,
-    fit_fusion,
-)
+from postern.calibration.calibrate import CERTIFICATE, disguises, outputs
+from postern.calibration.fit import N_FOLDS, calibrated, fit_fusion
 from postern.calibration.keys import prompt_hash
-from postern.calibration.labelled import (
-    Labelled,
-    read_labelled,
-)
-from postern.calibration.publishing import (
-    write_durably,
-    write_version,
-)
+from postern.calibration.labelled import Labelled, read_labelled
+from postern.calibration.publishing import write_durably, write_version
 from postern.contract.artifact import (
     MODEL,
     VERSION_PATTERN,
@@ -45,26 +31,14 @@ from postern.contract.artifact import (
     file_entries,
     read_artifact,
 )
-from postern.contract.decision import (
-    Fusion,
-    Policy,
-)
+from postern.contract.decision import Fusion, Policy
 from postern.contract.errors import ArtifactInvalid
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
-from postern.contract.probability import (
-    Floats,
-    harmful_margin,
-)
+from postern.contract.exchange import SLICES, Slice
+from postern.contract.probability import Floats, harmful_margin
 from postern.contract.value import VALUE_OUTPUT
 
 from model_training.data.rows import read_rows
-from model_training.errors import (
-    DataInvalid,
-    GateFailed,
-)
+from model_training.errors import DataInvalid, GateFailed
 from model_training.measures import curves
 from model_training.measures.score_files import (
     add_student_and_teachers,

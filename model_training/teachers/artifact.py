@@ -8,14 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from postern.contract.artifact import (
-    MANIFEST,
-    read_artifact,
-)
-from postern.contract.errors import (
-    ArtifactInvalid,
-    EmptyPrompt,
-)
+from postern.contract.artifact import MANIFEST, read_artifact
+from postern.contract.errors import ArtifactInvalid, EmptyPrompt
 from postern.contract.exchange import Exchange
 from postern.contract.probability import Floats
 from postern.contract.text import segments

@@ -14,10 +14,7 @@ from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
 from postern.contract.probability import Floats
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.windows import Window, pad
 from postern.inference.tokenizer import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -25,16 +22,9 @@ from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import ClassifierTeacher, Precision
 from model_training.recipe.config import WindowConfig
 from model_training.run.journal import Journal
-from model_training.student.encoders import (
-    computes_in_bf16,
-    position_limit,
-)
+from model_training.student.encoders import computes_in_bf16, position_limit
 from model_training.teachers.fingerprint import classifier_asked
-from model_training.teachers.llm import (
-    Call,
-    Finished,
-    Reply,
-)
+from model_training.teachers.llm import Call, Finished, Reply
 from model_training.teachers.llm_local import load
 
 _NOTHING_TO_READ = 422  # like the status of a server

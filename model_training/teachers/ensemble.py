@@ -9,22 +9,13 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from postern.calibration.fit import (
-    Sample,
-    fit,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.calibration.fit import Sample, fit
+from postern.contract.exchange import SLICES, Slice
 from postern.contract.probability import Floats
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.optimize import minimize
 
-from model_training.data.rows import (
-    dump_json,
-    write_atomically,
-)
+from model_training.data.rows import dump_json, write_atomically
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import WindowConfig
 

@@ -14,11 +14,7 @@ from postern.contract.probability import Floats
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import Precision
 from model_training.recipe.config import WindowConfig
-from model_training.teachers.ensemble import (
-    Ensemble,
-    FittedMember,
-    read_ensemble,
-)
+from model_training.teachers.ensemble import Ensemble, FittedMember, read_ensemble
 from model_training.teachers.fingerprint import fingerprint
 
 

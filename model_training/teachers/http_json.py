@@ -14,11 +14,7 @@ from typing import Any, Final, Literal
 
 import httpx
 
-from model_training.errors import (
-    RecipeInvalid,
-    ServerUnavailable,
-    ServerUnusable,
-)
+from model_training.errors import RecipeInvalid, ServerUnavailable, ServerUnusable
 from model_training.recipe.augmentation import GuardServer, PosternTeacher, ServerConfig
 
 _MAX_REPLY_BYTES: Final = 8 << 20

@@ -10,17 +10,10 @@ from typing import Any
 
 from postern.contract.exchange import Exchange
 from postern.contract.probability import log_odds_of, sigmoid
-from postern.contract.teacher_call import (
-    Endpoint,
-    path_of,
-    question,
-)
+from postern.contract.teacher_call import Endpoint, path_of, question
 from postern.contract.teacher_text import TEMPLATES
 
-from model_training.errors import (
-    RecipeInvalid,
-    ServerUnusable,
-)
+from model_training.errors import RecipeInvalid, ServerUnusable
 from model_training.recipe.augmentation import (
     ClassifierTeacher,
     EnsembleTeacher,
@@ -31,22 +24,9 @@ from model_training.recipe.augmentation import (
     PosternTeacher,
     TeacherConfig,
 )
-from model_training.teachers.ensemble_teacher import (
-    ensemble_asked,
-    open_ensemble,
-)
-from model_training.teachers.fingerprint import (
-    classifier_asked,
-    gguf_asked,
-    local_asked,
-)
-from model_training.teachers.llm import (
-    Backend,
-    Call,
-    Reply,
-    ServerBackend,
-    read_completion,
-)
+from model_training.teachers.ensemble_teacher import ensemble_asked, open_ensemble
+from model_training.teachers.fingerprint import classifier_asked, gguf_asked, local_asked
+from model_training.teachers.llm import Backend, Call, Reply, ServerBackend, read_completion
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,10 @@ from postern.contract.teacher_text import TokenChoice
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
-from model_training.errors import (
-    DataInvalid,
-    ServerUnusable,
-)
+from model_training.errors import DataInvalid, ServerUnusable
 from model_training.recipe.augmentation import Sampling
 from model_training.run.journal import Journal
-from model_training.teachers.http_json import (
-    HttpConfig,
-    JsonClient,
-    Refused,
-    Stopped,
-)
+from model_training.teachers.http_json import HttpConfig, JsonClient, Refused, Stopped
 
 Endpoint = Literal["chat/completions", "completions", "classify"]
 Finished = Callable[[Mapping[str, "Reply"]], None]

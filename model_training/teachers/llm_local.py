@@ -24,11 +24,7 @@ from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import LocalConfig
 from model_training.run.journal import Journal
 from model_training.teachers.fingerprint import local_asked
-from model_training.teachers.llm import (
-    Call,
-    Finished,
-    Reply,
-)
+from model_training.teachers.llm import Call, Finished, Reply
 
 _TOO_LONG: Final = 413  # as a server would say
 _SLICE_TOKENS: Final = 16

@@ -14,11 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 from postern.contract.errors import EmptyPrompt
-from postern.contract.exchange import (
-    SLICES,
-    Exchange,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Exchange, Slice
 from postern.contract.probability import Floats
 from postern.contract.text import segments
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,16 +25,9 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 
-from model_training.data.rows import (
-    Row,
-    dump_json,
-    write_atomically,
-)
+from model_training.data.rows import Row, dump_json, write_atomically
 from model_training.data.sampling import draw
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
+from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.recipe.config import DistilConfig
 from model_training.recipe.ensemble import NgramMember
 

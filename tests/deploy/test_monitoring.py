@@ -13,17 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
-from postern.calibration.publishing import (
-    write_durably,
-    write_version,
-)
-from postern.contract.artifact import (
-    MODEL,
-    TOKENIZER,
-    Manifest,
-    file_entries,
-    read_artifact,
-)
+from postern.calibration.publishing import write_durably, write_version
+from postern.contract.artifact import MODEL, TOKENIZER, Manifest, file_entries, read_artifact
 from postern.contract.exchange import SLICES
 from postern.contract.reference import ProbabilityReference
 

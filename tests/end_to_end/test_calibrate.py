@@ -12,10 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from postern.contract.artifact import (
-    MANIFEST,
-    read_artifact,
-)
+from postern.contract.artifact import MANIFEST, read_artifact
 from postern.contract.certificate import Certificate
 
 from tests.conftest import StartServer

@@ -10,24 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postern.calibration.calibrate import (
-    disguises,
-    opinion,
-)
+from postern.calibration.calibrate import disguises, opinion
 from postern.calibration.labelled import read_labelled
 from postern.calibration.parts import taught
-from postern.contract.artifact import (
-    Manifest,
-    read_artifact,
-)
-from postern.contract.certificate import (
-    AskedTeacher,
-    Certificate,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Exchange,
-)
+from postern.contract.artifact import Manifest, read_artifact
+from postern.contract.certificate import AskedTeacher, Certificate
+from postern.contract.exchange import SLICES, Exchange
 from postern.contract.teacher_text import TEMPLATES
 
 from tests.conftest import StartServer

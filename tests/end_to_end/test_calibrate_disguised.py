@@ -12,25 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from postern.calibration.calibrate import (
-    disguises,
-    opinion,
-    score,
-)
-from postern.calibration.certify import (
-    deferred,
-    outcomes,
-)
+from postern.calibration.calibrate import disguises, opinion, score
+from postern.calibration.certify import deferred, outcomes
 from postern.calibration.labelled import Labelled
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
+from postern.contract.artifact import Artifact, read_artifact
 from postern.contract.decision import OperatingPoint
-from postern.contract.exchange import (
-    SLICES,
-    Exchange,
-)
+from postern.contract.exchange import SLICES, Exchange
 from postern.contract.probability import harmful_probability
 
 from tests.conftest import StartServer

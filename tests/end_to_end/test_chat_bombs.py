@@ -69,14 +69,18 @@ class Watch:
 
 
 def _turns(pairs: int, question: str, answer: dict[str, Any]) -> bytes:
-    turns = [{"role": "user", "content": question}, answer] * pairs
+    turns = [
+        turn
+        for n in range(pairs)
+        for turn in ({"role": "user", "content": question.format(n=n)}, answer)
+    ]
     return json.dumps({"messages": turns}).encode()
 
 
 CALL = {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}
 REQUESTS = {
     "20,000 turns": _turns(10_000, "hi {n}", {"role": "assistant", "content": "a"}),
-    "joins": _turns(6000, "q" * 60, CALL),
+    "joins": _turns(6000, "{n} " + "q" * 60, CALL),
     "deep leaves": b'{"messages": [{"role": "user", "content": "a"}], "x": '
     + b"[" * 900
     + b",".join([b"0"] * 260_000)

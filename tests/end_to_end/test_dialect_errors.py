@@ -10,15 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import StartServer
-from tests.end_to_end.dialects import (
-    ALL,
-    LITELLM,
-    OPENAI,
-    PERSPECTIVE,
-    TEI,
-    Dialect,
-    assert_fails,
-)
+from tests.end_to_end.dialects import ALL, LITELLM, OPENAI, PERSPECTIVE, TEI, Dialect, assert_fails
 from tests.server_process import ServerProcess
 
 MARKER = "zzmarkerzz"

@@ -7,30 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
+from postern.contract.artifact import Artifact, read_artifact
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import Exchange
-from postern.contract.probability import (
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
-from postern.contract.value import (
-    VALUE_OUTPUT,
-    Chance,
-    ValueHead,
-)
+from postern.contract.value import VALUE_OUTPUT, Chance, ValueHead
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 
-from model_training.studies.value_graph import (
-    pooled_name,
-    with_head,
-    with_pooled,
-)
+from model_training.studies.value_graph import pooled_name, with_head, with_pooled
 from model_training.studies.value_version import write
 from tests.conftest import StartServer
 from tests.end_to_end.test_teacher import TAUGHT

@@ -11,10 +11,7 @@ from pathlib import Path
 
 from postern.contract.artifact import read_artifact
 from postern.contract.exchange import Exchange
-from postern.contract.text import (
-    TEXT_FORMAT,
-    segments,
-)
+from postern.contract.text import TEXT_FORMAT, segments
 from postern.inference.tokenizer import Tokenizer
 
 TEXTS: tuple[tuple[str, str | None], ...] = (

@@ -14,29 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from postern.calibration.asker import Asker
-from postern.calibration.certify import (
-    CertifiedSlice,
-    certify_slice,
-    new_policy,
-)
-from postern.calibration.fit import (
-    calibrated,
-)
-from postern.calibration.labelled import (
-    Labelled,
-    LabelledData,
-)
-from postern.calibration.parts import (
-    ScoredSlice,
-    Wanted,
-    scored_slice,
-    shortages,
-    taught,
-)
-from postern.calibration.publishing import (
-    write_durably,
-    write_version,
-)
+from postern.calibration.certify import CertifiedSlice, certify_slice, new_policy
+from postern.calibration.fit import calibrated
+from postern.calibration.labelled import Labelled, LabelledData
+from postern.calibration.parts import ScoredSlice, Wanted, scored_slice, shortages, taught
+from postern.calibration.publishing import write_durably, write_version
 from postern.calibration.report import certificate_text
 from postern.contract.artifact import (
     MODEL,
@@ -47,21 +29,9 @@ from postern.contract.artifact import (
     file_entries,
     read_artifact,
 )
-from postern.contract.certificate import (
-    ArtifactId,
-    AskedTeacher,
-    Certificate,
-)
-from postern.contract.errors import (
-    CalibrationImpossible,
-    LabelledDataInvalid,
-    TooFewRows,
-)
-from postern.contract.exchange import (
-    SLICES,
-    Exchange,
-    Slice,
-)
+from postern.contract.certificate import ArtifactId, AskedTeacher, Certificate
+from postern.contract.errors import CalibrationImpossible, LabelledDataInvalid, TooFewRows
+from postern.contract.exchange import SLICES, Exchange, Slice
 from postern.contract.probability import (
     Floats,
     harmful_margin,
@@ -69,24 +39,13 @@ from postern.contract.probability import (
     log_odds,
     sigmoids,
 )
-from postern.contract.reference import (
-    ProbabilityReference,
-    reference_of,
-)
+from postern.contract.reference import ProbabilityReference, reference_of
 from postern.contract.text import segments
-from postern.disguises.triggers import (
-    Disguise,
-    decoded_counts,
-    readable_disguise,
-    second_reading,
-)
+from postern.disguises.triggers import Disguise, decoded_counts, readable_disguise, second_reading
 from postern.inference.margins import deciding_outputs
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import (
-    check_self_test,
-    warm_up,
-)
+from postern.inference.warm_up import check_self_test, warm_up
 
 CERTIFICATE = "CERTIFICATE.md"
 

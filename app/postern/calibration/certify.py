@@ -10,31 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from postern.calibration.figures import Ints
-from postern.calibration.fit import (
-    Sample,
-    choose_calibration,
-    fit_fusion,
-)
-from postern.calibration.guarantee import (
-    bound,
-    lower_edge,
-    upper_edge,
-)
-from postern.calibration.operating_points import (
-    point_figures,
-    thresholds,
-)
-from postern.calibration.parts import (
-    Mask,
-    ScoredSlice,
-    Wanted,
-    shortages,
-)
-from postern.contract.certificate import (
-    CertifiedThreshold,
-    EndToEnd,
-    SliceCertificate,
-)
+from postern.calibration.fit import Sample, choose_calibration, fit_fusion
+from postern.calibration.guarantee import bound, lower_edge, upper_edge
+from postern.calibration.operating_points import point_figures, thresholds
+from postern.calibration.parts import Mask, ScoredSlice, Wanted, shortages
+from postern.contract.certificate import CertifiedThreshold, EndToEnd, SliceCertificate
 from postern.contract.decision import (
     Fusion,
     OperatingPoint,
@@ -47,11 +27,7 @@ from postern.contract.decision import (
 )
 from postern.contract.errors import TooFewRows
 from postern.contract.exchange import Slice
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-)
+from postern.contract.probability import Calibration, Floats, harmful_probability
 
 _POINTS: Final = ("strict", "balanced", "permissive")
 

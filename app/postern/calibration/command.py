@@ -8,23 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-from postern.calibration.calibrate import (
-    Job,
-    calibrate,
-    write_calibrated,
-)
-from postern.calibration.inquiry import (
-    AnswerBook,
-    ConfiguredTeacher,
-)
+from postern.calibration.calibrate import Job, calibrate, write_calibrated
+from postern.calibration.inquiry import AnswerBook, ConfiguredTeacher
 from postern.calibration.labelled import read_labelled
 from postern.calibration.parts import Wanted
 from postern.calibration.report import certificate_text
 from postern.contract.errors import CalibrationImpossible
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Slice
 from postern.settings.settings import Settings
 from postern.shipped import DEFAULT_ARTIFACT, IS_PACKAGED
 

@@ -9,19 +9,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from postern.calibration.figures import (
-    Ints,
-    expected_calibration_error,
-    nll,
-)
+from postern.calibration.figures import Ints, expected_calibration_error, nll
 from postern.calibration.logistic import fit_logistic
 from postern.contract.decision import Fusion
-from postern.contract.probability import (
-    Calibration,
-    Floats,
-    harmful_probability,
-    log_odds,
-)
+from postern.contract.probability import Calibration, Floats, harmful_probability, log_odds
 
 Method = Literal["temperature", "platt", "beta"]
 

@@ -7,14 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from postern.calibration.bounds import (
-    binomial_cdf,
-    upper_bound,
-)
-from postern.contract.certificate import (
-    Bound,
-    CertifiedThreshold,
-)
+from postern.calibration.bounds import binomial_cdf, upper_bound
+from postern.contract.certificate import Bound, CertifiedThreshold
 from postern.contract.probability import Floats
 
 # Fixed before any row is seen, in steps of 0.05 in log-odds.

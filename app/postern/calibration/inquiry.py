@@ -28,11 +28,7 @@ from postern.contract.probability import Floats
 from postern.contract.teacher_text import TEACHER_FORMAT
 from postern.settings.teacher import TeacherSettings
 from postern.teacher.elsewhere import asked_teacher, build_remote
-from postern.teacher.opinion import (
-    Asked,
-    Opinion,
-    Teacher,
-)
+from postern.teacher.opinion import Asked, Opinion, Teacher
 
 # Outcomes that the text itself causes. Asking again would give the same.
 _SETTLED: Final[frozenset[str]] = frozenset({"answered", "cannot_tell", "refused"})

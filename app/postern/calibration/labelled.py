@@ -11,10 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from postern.contract.errors import (
-    EmptyPrompt,
-    LabelledDataInvalid,
-)
+from postern.contract.errors import EmptyPrompt, LabelledDataInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
 

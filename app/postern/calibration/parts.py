@@ -13,16 +13,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from postern.calibration.bounds import (
-    rows_needed,
-    supportable,
-)
+from postern.calibration.bounds import rows_needed, supportable
 from postern.calibration.figures import Ints
 from postern.calibration.fit import N_FOLDS
-from postern.calibration.keys import (
-    normalized_key,
-    prompt_hash,
-)
+from postern.calibration.keys import normalized_key, prompt_hash
 from postern.calibration.labelled import Labelled
 from postern.contract.exchange import Slice
 from postern.contract.probability import Floats

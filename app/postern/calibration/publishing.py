@@ -20,19 +20,10 @@ from postern.contract.artifact import (
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
-from postern.contract.value import (
-    VALUE_COLUMNS,
-    VALUE_OUTPUT,
-)
-from postern.inference.session import (
-    Logits,
-    OnnxSession,
-)
+from postern.contract.value import VALUE_COLUMNS, VALUE_OUTPUT
+from postern.inference.session import Logits, OnnxSession
 from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import (
-    check_self_test,
-    warm_up,
-)
+from postern.inference.warm_up import check_self_test, warm_up
 
 
 def write_version(target: Path, fill: Callable[[Path], Manifest]) -> None:

@@ -6,12 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from postern.chat_guard.bounds import (
-    ANSWER,
-    MAX_CHOICES,
-    check_json,
-    strict_json,
-)
+from postern.chat_guard.bounds import ANSWER, MAX_CHOICES, check_json, strict_json
 from postern.chat_guard.readable import (
     fragments,
     has_media,

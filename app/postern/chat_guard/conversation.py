@@ -7,20 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from postern.chat_guard.bounds import (
-    CONTEXT_CHARS,
-    MAX_CHOICES,
-    REQUEST,
-    check_json,
-    strict_json,
-)
+from postern.chat_guard.bounds import CONTEXT_CHARS, MAX_CHOICES, REQUEST, check_json, strict_json
 from postern.chat_guard.identifiers import ROLES
 from postern.chat_guard.parts import content_texts
-from postern.chat_guard.readable import (
-    has_media,
-    opened,
-    text_of,
-)
+from postern.chat_guard.readable import has_media, opened, text_of
 from postern.contract.errors import (
     BodyMismatch,
     EmptyPrompt,

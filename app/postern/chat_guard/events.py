@@ -11,19 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from postern.chat_guard.bounds import (
-    EVENT,
-    MAX_CHOICES,
-    check_json,
-    strict_json,
-)
-from postern.chat_guard.readable import (
-    Found,
-    Path,
-    fragments,
-    has_media,
-    texts,
-)
+from postern.chat_guard.bounds import EVENT, MAX_CHOICES, check_json, strict_json
+from postern.chat_guard.readable import Found, Path, fragments, has_media, texts
 from postern.chat_guard.replies import FIELD
 from postern.chat_guard.told import UpstreamTold, told_error
 from postern.contract.errors import ExchangeTooLong, UpstreamInvalid

@@ -9,52 +9,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from postern.chat_guard.answers import (
-    parsed,
-    read_answer,
-)
-from postern.chat_guard.conversation import (
-    ChatRequest,
-    Reading,
-)
-from postern.chat_guard.hold_back import (
-    Bounds,
-    HoldBack,
-)
-from postern.chat_guard.judge import (
-    Judge,
-    Judgement,
-)
+from postern.chat_guard.answers import parsed, read_answer
+from postern.chat_guard.conversation import ChatRequest, Reading
+from postern.chat_guard.hold_back import Bounds, HoldBack
+from postern.chat_guard.judge import Judge, Judgement
 from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.refused import TellsErrors
-from postern.chat_guard.replies import (
-    UNJUDGED_MEDIA,
-    Refusals,
-    Whole,
-    verdict_headers,
-)
-from postern.chat_guard.sse import (
-    done,
-    event,
-    to_json,
-)
-from postern.chat_guard.streaming import (
-    AnswerBlocked,
-    GuardedStream,
-    StreamRules,
-    answer_exchanges,
-)
+from postern.chat_guard.replies import UNJUDGED_MEDIA, Refusals, Whole, verdict_headers
+from postern.chat_guard.sse import done, event, to_json
+from postern.chat_guard.streaming import AnswerBlocked, GuardedStream, StreamRules, answer_exchanges
 from postern.chat_guard.told import UpstreamTold
-from postern.contract.errors import (
-    ExchangeTooLong,
-    PosternError,
-    UpstreamInvalid,
-)
+from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInvalid
 from postern.http.passing_headers import passed_headers
-from postern.http.upstream import (
-    Upstream,
-    UpstreamReply,
-)
+from postern.http.upstream import Upstream, UpstreamReply
 from postern.metrics import Metrics
 
 _COMPLETIONS: Final = "/chat/completions"

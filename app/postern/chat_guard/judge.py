@@ -11,10 +11,7 @@ from postern.chat_guard.judged_before import JudgedBefore
 from postern.contract.callers import current_caller
 from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Judged,
-    Options,
-)
+from postern.contract.moderation import Judged, Options
 from postern.judging.pipeline import Pipeline
 
 Stage = Literal["prompt", "response"]

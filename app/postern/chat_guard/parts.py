@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from postern.chat_guard.readable import (
-    has_media,
-    texts,
-)
+from postern.chat_guard.readable import has_media, texts
 
 # Parts that consist of text, whatever else they contain: OpenAI's chat and responses, Anthropic's
 # thinking as gateways pass it on, Mistral's and Cohere's.

@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from postern.chat_guard.identifiers import is_identifier
-from postern.chat_guard.readable import (
-    Found,
-    Path,
-    in_order,
-    opened,
-    whole_characters,
-)
+from postern.chat_guard.readable import Found, Path, in_order, opened, whole_characters
 from postern.contract.errors import UpstreamInvalid
 
 _MAX_BESIDE: Final = 1024

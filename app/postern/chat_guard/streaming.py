@@ -14,25 +14,11 @@ from typing import Any, Final
 
 from postern.chat_guard.conversation import ChatRequest
 from postern.chat_guard.events import Chunk, chunks_of
-from postern.chat_guard.hold_back import (
-    HoldBack,
-    Snapshot,
-)
-from postern.chat_guard.judge import (
-    Judge,
-    Judgement,
-)
+from postern.chat_guard.hold_back import HoldBack, Snapshot
+from postern.chat_guard.judge import Judge, Judgement
 from postern.chat_guard.replies import Refusals
-from postern.chat_guard.sse import (
-    DONE,
-    SseParser,
-    done,
-    event,
-)
-from postern.contract.errors import (
-    ExchangeTooLong,
-    UpstreamInvalid,
-)
+from postern.chat_guard.sse import DONE, SseParser, done, event
+from postern.contract.errors import ExchangeTooLong, UpstreamInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import is_visible
 from postern.http.upstream import UpstreamReply

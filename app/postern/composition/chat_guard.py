@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from postern.chat_guard.bounds import ChatBudget
 from postern.chat_guard.conversation import Reading
-from postern.chat_guard.guard import (
-    ChatGuard,
-    GuardRules,
-)
+from postern.chat_guard.guard import ChatGuard, GuardRules
 from postern.chat_guard.hold_back import Bounds
 from postern.chat_guard.judge import Judge
 from postern.chat_guard.judged_before import JudgedBefore
@@ -15,10 +12,7 @@ from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.replies import Refusals
 from postern.clock import now
 from postern.dialects.openai_errors import openai_error_of
-from postern.http.upstream import (
-    Upstream,
-    UpstreamLimits,
-)
+from postern.http.upstream import Upstream, UpstreamLimits
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
 from postern.settings.settings import Settings

@@ -7,40 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from postern.clock import now
-from postern.contract.certificate import (
-    ArtifactId,
-    AskedTeacher,
-    Certificate,
-)
+from postern.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from postern.contract.decision import Policy
 from postern.contract.errors import SettingsInvalid
 from postern.contract.value import VALUE_OUTPUT
 from postern.inference.batcher import BatchLimits
 from postern.inference.engine import batch_tokens
-from postern.judging.cascade import (
-    Cascade,
-    CascadeRules,
-)
+from postern.judging.cascade import Cascade, CascadeRules
 from postern.logs import log
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
 from postern.teacher.breaker import Breaker
 from postern.teacher.courtesy import Courtesy
-from postern.teacher.desk import (
-    DeskRules,
-    TeacherDesk,
-)
+from postern.teacher.desk import DeskRules, TeacherDesk
 from postern.teacher.elsewhere import build_remote
-from postern.teacher.local import (
-    LocalTeacher,
-    Member,
-)
+from postern.teacher.local import LocalTeacher, Member
 from postern.teacher.opinion import Teacher
-from postern.teacher.shares import (
-    NearestShare,
-    RetryBudget,
-    SlidingShare,
-)
+from postern.teacher.shares import NearestShare, RetryBudget, SlidingShare
 
 
 def effective_policy(settings: Settings, policy: Policy) -> Policy:

@@ -16,10 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from postern.contract.certificate import Certificate
 from postern.contract.decision import Policy
 from postern.contract.errors import ArtifactInvalid
-from postern.contract.exchange import (
-    LABEL_ORDER,
-    Slice,
-)
+from postern.contract.exchange import LABEL_ORDER, Slice
 from postern.contract.reference import ProbabilityReference
 from postern.contract.text import TEXT_FORMAT
 

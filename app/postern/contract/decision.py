@@ -9,10 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from postern.contract.errors import UnknownOperatingPoint
-from postern.contract.exchange import (
-    SLICES,
-    Slice,
-)
+from postern.contract.exchange import SLICES, Slice
 from postern.contract.probability import Calibration, log_odds_of, sigmoid
 from postern.contract.value import ValueHead
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from postern.contract.decision import (
-    FallbackMode,
-    Verdict,
-)
+from postern.contract.decision import FallbackMode, Verdict
 
 TeacherRead = Literal["text", "decoded", "worst_window"]
 """What the teacher was shown: the text as it came, the text without its disguise or, if the whole

@@ -11,11 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from postern.contract.exchange import Exchange
-from postern.contract.teacher_text import (
-    TOP_LOGPROBS,
-    TeacherTemplate,
-    TokenChoice,
-)
+from postern.contract.teacher_text import TOP_LOGPROBS, TeacherTemplate, TokenChoice
 
 Endpoint = Literal["completions", "chat", "conversation"]
 """Who writes what. `completions`: the whole prompt is ours. `chat`: the server's chat template puts

@@ -7,10 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from postern.contract.decision import (
-    DecidedBy,
-    Probability,
-)
+from postern.contract.decision import DecidedBy, Probability
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged

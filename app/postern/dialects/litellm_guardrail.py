@@ -17,12 +17,7 @@ from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
 from postern.contract.text import is_visible
-from postern.dialects.bodies import (
-    VerdictOut,
-    exchanges_of,
-    read_body,
-    verdict_fields,
-)
+from postern.dialects.bodies import VerdictOut, exchanges_of, read_body, verdict_fields
 from postern.http.bodies import Text
 
 # End users read this text. It contains no score, which would tell an attacker how close the next

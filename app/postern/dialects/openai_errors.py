@@ -10,11 +10,7 @@ from pydantic import BaseModel, Field
 
 from postern.contract import errors
 from postern.contract.errors import PosternError
-from postern.http.errors import (
-    ErrorShape,
-    Failure,
-    failure_of,
-)
+from postern.http.errors import ErrorShape, Failure, failure_of
 
 # OpenAI's own code for the failures that it also has. Every other code is our slug in OpenAI's
 # spelling, so that no two kinds of failure share a code.

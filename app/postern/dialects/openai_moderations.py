@@ -14,16 +14,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Identity,
-    Judged,
-    Moderation,
-)
-from postern.dialects.bodies import (
-    VerdictOut,
-    read_body,
-    verdict_fields,
-)
+from postern.contract.moderation import Identity, Judged, Moderation
+from postern.dialects.bodies import VerdictOut, read_body, verdict_fields
 from postern.http.bodies import Text
 
 CATEGORIES: Final = (

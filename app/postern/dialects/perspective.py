@@ -17,10 +17,7 @@ from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
 from postern.dialects.bodies import read_body
 from postern.http.bodies import Text
-from postern.http.errors import (
-    ErrorShape,
-    Failure,
-)
+from postern.http.errors import ErrorShape, Failure
 
 ATTRIBUTES: Final = ("TOXICITY", "HARMFUL")
 

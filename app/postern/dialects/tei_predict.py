@@ -9,16 +9,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, Ta
 
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Judged,
-    Moderation,
-)
+from postern.contract.moderation import Judged, Moderation
 from postern.dialects.bodies import read_body
 from postern.http.bodies import Text
-from postern.http.errors import (
-    ErrorShape,
-    Failure,
-)
+from postern.http.errors import ErrorShape, Failure
 
 _Sequence = Annotated[tuple[Text, ...], Field(min_length=1, max_length=2)]
 

@@ -17,10 +17,7 @@ from typing import Final
 
 from postern.contract.text import nfkc
 from postern.disguises.ciphers import COMMON
-from postern.disguises.encodings import (
-    reads_like_text,
-    spelled_out,
-)
+from postern.disguises.encodings import reads_like_text, spelled_out
 
 _NUMERIC: Final = re.compile(r"&#(?:[xX][0-9A-Fa-f]{1,6}|[0-9]{1,7});?")
 _NAMED: Final = re.compile(r"&[A-Za-z][A-Za-z0-9]{1,31};")

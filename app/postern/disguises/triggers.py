@@ -14,10 +14,7 @@ from typing import Final, Literal
 from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
-from postern.disguises.ciphers import (
-    from_reversed,
-    from_rot13,
-)
+from postern.disguises.ciphers import from_reversed, from_rot13
 from postern.disguises.codes import (
     from_base32,
     from_binary,
@@ -25,11 +22,7 @@ from postern.disguises.codes import (
     from_entities,
     from_percent,
 )
-from postern.disguises.encodings import (
-    from_base64,
-    from_hex,
-    from_morse,
-)
+from postern.disguises.encodings import from_base64, from_hex, from_morse
 from postern.disguises.joined import from_joined
 from postern.disguises.lettering import (
     from_leetspeak,

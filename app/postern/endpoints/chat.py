@@ -11,15 +11,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from postern.chat_guard.conversation import parse_chat
-from postern.chat_guard.guard import (
-    Call,
-    ChatGuard,
-    Streamed,
-)
-from postern.chat_guard.replies import (
-    EVENT_STREAM,
-    Whole,
-)
+from postern.chat_guard.guard import Call, ChatGuard, Streamed
+from postern.chat_guard.replies import EVENT_STREAM, Whole
 from postern.clock import now
 from postern.contract import errors
 from postern.dialects.openai_errors import OPENAI_SHAPE
@@ -28,12 +21,7 @@ from postern.endpoints.services import Services, services_of
 from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
 from postern.http.errors import openapi_responses
 from postern.http.passing_headers import sent_headers
-from postern.http.request import (
-    ClientLeft,
-    deadline_of,
-    read_json_body,
-    unless_client_leaves,
-)
+from postern.http.request import ClientLeft, deadline_of, read_json_body, unless_client_leaves
 
 # Larger bodies are read in a thread of their own, so that the event loop goes on.
 _INLINE_BYTES: Final = 16 << 10

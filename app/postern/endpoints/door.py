@@ -13,10 +13,7 @@ from fastapi import Request, Response
 from postern.clock import now
 from postern.contract.errors import InvalidHeader
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Moderation,
-    Options,
-)
+from postern.contract.moderation import Moderation, Options
 from postern.endpoints.services import JSON, budget_of, services_of
 from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
 from postern.http.request_log import figures

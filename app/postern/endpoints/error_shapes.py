@@ -7,10 +7,7 @@ from typing import Final
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.dialects.perspective import GOOGLE_SHAPE
 from postern.dialects.tei_predict import TEI_SHAPE
-from postern.http.errors import (
-    PROBLEM_SHAPE,
-    ErrorShape,
-)
+from postern.http.errors import PROBLEM_SHAPE, ErrorShape
 
 # By the beginning of the path, so that refusals by the framework (no such path, another method)
 # have the same format as refusals by an endpoint.

@@ -15,10 +15,7 @@ import orjson
 from fastapi import Response
 
 from postern.contract import errors
-from postern.contract.errors import (
-    Overloaded,
-    PosternError,
-)
+from postern.contract.errors import Overloaded, PosternError
 
 PROBLEM_TYPE = "application/problem+json"
 INTERNAL_SLUG = "internal-error"

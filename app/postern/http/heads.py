@@ -13,11 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from postern.contract.errors import (
-    HeadersTooLarge,
-    MalformedRequest,
-    UrlTooLong,
-)
+from postern.contract.errors import HeadersTooLarge, MalformedRequest, UrlTooLong
 
 END: Final = b"\r\n\r\n"
 """The end of a head. The parser accepts nothing else: a line feed alone is an error to it."""

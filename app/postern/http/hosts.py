@@ -14,10 +14,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
-from postern.contract.errors import (
-    ForeignHost,
-    ForeignOrigin,
-)
+from postern.contract.errors import ForeignHost, ForeignOrigin
 
 _REMEMBERED: Final = 256
 

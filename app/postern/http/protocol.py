@@ -11,18 +11,9 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from postern.contract.errors import (
-    HeadersTooLarge,
-    MalformedRequest,
-    RequestRefused,
-)
+from postern.contract.errors import HeadersTooLarge, MalformedRequest, RequestRefused
 from postern.http.cycle import BoundedCycle
-from postern.http.heads import (
-    END,
-    HeadLimits,
-    Heads,
-    body_length,
-)
+from postern.http.heads import END, HeadLimits, Heads, body_length
 from postern.http.loop_turns import LoopTurns
 from postern.http.transports import Flow, LingeringTransport
 

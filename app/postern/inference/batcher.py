@@ -25,11 +25,7 @@ from postern.contract.errors import (
     NotReady,
     QueueFull,
 )
-from postern.contract.windows import (
-    Encoding,
-    Window,
-    padded_length,
-)
+from postern.contract.windows import Encoding, Window, padded_length
 from postern.inference.batch_queue import BatchQueue, Sums
 from postern.inference.cost_model import CostModel
 from postern.inference.entries import (

@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from postern.contract.errors import (
-    NotReady,
-    PosternError,
-)
+from postern.contract.errors import NotReady, PosternError
 from postern.contract.windows import Encoding
 from postern.inference.batcher import Batcher
 

@@ -9,14 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from postern.contract.probability import (
-    Floats,
-    harmful_margin,
-)
-from postern.contract.windows import (
-    Encoding,
-    Window,
-)
+from postern.contract.probability import Floats, harmful_margin
+from postern.contract.windows import Encoding, Window
 
 _BATCH_TOKENS: Final = 4096
 _WORTH_A_BAR: Final = 500

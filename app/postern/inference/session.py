@@ -9,14 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from postern.contract.errors import (
-    ArtifactInvalid,
-    SettingsInvalid,
-)
-from postern.contract.windows import (
-    Window,
-    pad,
-)
+from postern.contract.errors import ArtifactInvalid, SettingsInvalid
+from postern.contract.windows import Window, pad
 
 Device = Literal["cpu", "cuda"]
 Logits = npt.NDArray[np.float32]

@@ -8,16 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer as HubTokenizer
 
-from postern.contract.errors import (
-    ArtifactInvalid,
-    ExchangeTooLong,
-)
-from postern.contract.windows import (
-    Encoding,
-    Ids,
-    Span,
-    Window,
-)
+from postern.contract.errors import ArtifactInvalid, ExchangeTooLong
+from postern.contract.windows import Encoding, Ids, Span, Window
 
 
 @dataclass(frozen=True, slots=True)

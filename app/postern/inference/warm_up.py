@@ -12,15 +12,9 @@ from postern.contract.artifact import Manifest
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Window,
-    padded_length,
-)
+from postern.contract.windows import Window, padded_length
 from postern.inference.cost_model import CostModel
-from postern.inference.session import (
-    Logits,
-    Session,
-)
+from postern.inference.session import Logits, Session
 from postern.inference.tokenizer import Tokenizer
 
 SELF_TEST: Final = (

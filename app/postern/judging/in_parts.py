@@ -7,12 +7,7 @@ from dataclasses import dataclass, fields
 
 from postern.contract.errors import ExchangeTooLong, PosternError
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Judged,
-    Moderation,
-    Options,
-    Timings,
-)
+from postern.contract.moderation import Judged, Moderation, Options, Timings
 from postern.judging.pipeline import Pipeline
 
 

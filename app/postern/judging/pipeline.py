@@ -11,14 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from postern.contract.decision import (
-    OperatingPoint,
-    Policy,
-)
-from postern.contract.exchange import (
-    Exchange,
-    Slice,
-)
+from postern.contract.decision import OperatingPoint, Policy
+from postern.contract.exchange import Exchange, Slice
 from postern.contract.moderation import (
     Judged,
     Moderation,
@@ -28,28 +22,17 @@ from postern.contract.moderation import (
     Timings,
     WorstWindow,
 )
-from postern.contract.probability import (
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
 from postern.contract.windows import Encoding
 from postern.disguises.triggers import Disguise
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
-from postern.judging.cascade import (
-    Cascade,
-    Case,
-    Decided,
-)
+from postern.judging.cascade import Cascade, Case, Decided
 from postern.judging.drift import Drift
 from postern.judging.score_cache import ScoreCache
-from postern.judging.scorer import (
-    InputLimits,
-    Score,
-    Scorer,
-)
+from postern.judging.scorer import InputLimits, Score, Scorer
 from postern.metrics import Metrics
 
 

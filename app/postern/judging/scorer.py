@@ -10,26 +10,11 @@ from typing import Final, TypeVar
 import numpy as np
 
 from postern.contract.callers import current_caller
-from postern.contract.errors import (
-    EmptyPrompt,
-    ExchangeTooLong,
-    InferenceFailed,
-    PosternError,
-)
+from postern.contract.errors import EmptyPrompt, ExchangeTooLong, InferenceFailed, PosternError
 from postern.contract.exchange import Exchange
-from postern.contract.text import (
-    expanded_length,
-    segments,
-)
-from postern.contract.windows import (
-    Encoding,
-    Window,
-)
-from postern.disguises.triggers import (
-    Disguise,
-    readable_disguise,
-    second_reading,
-)
+from postern.contract.text import expanded_length, segments
+from postern.contract.windows import Encoding, Window
+from postern.disguises.triggers import Disguise, readable_disguise, second_reading
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer

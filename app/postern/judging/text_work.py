@@ -15,10 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from postern.contract.errors import (
-    DeadlineExceeded,
-    TextWorkFull,
-)
+from postern.contract.errors import DeadlineExceeded, TextWorkFull
 
 # With fewer characters, the work is quicker than handing over to a thread and back.
 INLINE_CHARS: Final = 2000

@@ -13,10 +13,7 @@ from starlette.types import Scope
 
 from postern.clock import now
 from postern.contract.callers import current_caller
-from postern.contract.errors import (
-    Overloaded,
-    PosternError,
-)
+from postern.contract.errors import Overloaded, PosternError
 from postern.http.request import Keys, deadline_of, header
 from postern.inference.batch_queue import Sums
 from postern.inference.batcher import Batcher

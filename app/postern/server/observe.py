@@ -11,26 +11,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postern.clock import now
-from postern.contract.errors import (
-    NotReady,
-    Overloaded,
-    PosternError,
-    TooManyConnections,
-)
+from postern.contract.errors import NotReady, Overloaded, PosternError, TooManyConnections
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.verdicts import PATHS
 from postern.http import errors as http_errors
 from postern.http.hosts import Hosts
-from postern.http.protocol import (
-    ARRIVED,
-    CROWDED,
-)
+from postern.http.protocol import ARRIVED, CROWDED
 from postern.http.request import ClientLeft, header, request_id_of
 from postern.inference.health import Health
-from postern.logs import (
-    LOGGER,
-    log,
-)
+from postern.logs import LOGGER, log
 from postern.metrics import Metrics
 from postern.server.cors import Cors
 from postern.server.first_look import FirstLook

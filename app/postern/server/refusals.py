@@ -13,10 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from postern.contract.errors import RequestRefused
 from postern.endpoints.error_shapes import error_shape_of
 from postern.http import errors as http_errors
-from postern.logs import (
-    LOGGER,
-    log,
-)
+from postern.logs import LOGGER, log
 from postern.metrics import Metrics
 
 _UNMATCHED = "unmatched"

@@ -17,18 +17,8 @@ from postern.contract.exchange import Exchange
 from postern.logs import LOGGER
 from postern.metrics import Metrics
 from postern.teacher.breaker import Breaker
-from postern.teacher.opinion import (
-    ITS_OWN_FAULT,
-    WORTH_A_RETRY,
-    Asked,
-    Opinion,
-    Outcome,
-    Teacher,
-)
-from postern.teacher.shares import (
-    RetryBudget,
-    SlidingShare,
-)
+from postern.teacher.opinion import ITS_OWN_FAULT, WORTH_A_RETRY, Asked, Opinion, Outcome, Teacher
+from postern.teacher.shares import RetryBudget, SlidingShare
 
 _BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 _LONGEST_WAIT_S: Final = 3600.0  # for callers without a deadline

@@ -25,20 +25,10 @@ from postern.contract.errors import (
     Overloaded,
     PosternError,
 )
-from postern.contract.exchange import (
-    Exchange,
-    Slice,
-)
-from postern.contract.probability import (
-    harmful_log_odds,
-    harmful_margin,
-    sigmoid,
-)
+from postern.contract.exchange import Exchange, Slice
+from postern.contract.probability import harmful_log_odds, harmful_margin, sigmoid
 from postern.contract.text import segments
-from postern.contract.windows import (
-    Encoding,
-    Window,
-)
+from postern.contract.windows import Encoding, Window
 from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.entries import Logits, RunWindows, Scored
 from postern.inference.session import Session

@@ -10,18 +10,9 @@ import orjson
 from pydantic import BaseModel, Field, ValidationError
 
 from postern.contract.decision import Probability
-from postern.contract.errors import (
-    UpstreamFailed,
-    UpstreamInvalid,
-    UpstreamTimeout,
-)
+from postern.contract.errors import UpstreamFailed, UpstreamInvalid, UpstreamTimeout
 from postern.contract.exchange import Exchange
-from postern.contract.teacher_call import (
-    Endpoint,
-    path_of,
-    question,
-    read_tokens,
-)
+from postern.contract.teacher_call import Endpoint, path_of, question, read_tokens
 from postern.contract.teacher_text import TeacherTemplate
 from postern.http.upstream import Upstream
 from postern.teacher.opinion import Opinion

@@ -13,19 +13,9 @@ from typing import Final
 import numpy as np
 from postern.contract.exchange import Label
 
-from model_training.data.behaviour.codes import (
-    CODES,
-    Code,
-)
-from model_training.data.behaviour.grammar import (
-    draw,
-    fill,
-    pick,
-)
-from model_training.data.behaviour.spelling import (
-    SPELLINGS,
-    Spelling,
-)
+from model_training.data.behaviour.codes import CODES, Code
+from model_training.data.behaviour.grammar import draw, fill, pick
+from model_training.data.behaviour.spelling import SPELLINGS, Spelling
 from model_training.data.rows import Row
 from model_training.evaluation.behaviour import gate_text as text
 from model_training.evaluation.behaviour.gate_words import GATE_SLOTS

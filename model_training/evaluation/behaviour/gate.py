@@ -10,28 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
-from postern.contract.probability import (
-    Floats,
-    harmful_probability,
-)
+from postern.contract.probability import Floats, harmful_probability
 from postern.contract.text import segments
-from postern.disguises.triggers import (
-    decoded_counts,
-    readable_disguise,
-    second_reading,
-)
+from postern.disguises.triggers import decoded_counts, readable_disguise, second_reading
 
 from model_training.data.rows import Row
 from model_training.errors import GateFailed
-from model_training.evaluation.behaviour.cases import (
-    KINDS,
-    changed_cases,
-    plain_cases,
-)
-from model_training.measures.served import (
-    Served,
-    margins,
-)
+from model_training.evaluation.behaviour.cases import KINDS, changed_cases, plain_cases
+from model_training.measures.served import Served, margins
 from model_training.recipe.behaviour import BehaviourConfig
 
 _CAUGHT: Final = ("plain_harm", "grave")

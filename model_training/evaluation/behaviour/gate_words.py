@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model_training.data.behaviour.grammar import (
-    Slots,
-    words,
-)
+from model_training.data.behaviour.grammar import Slots, words
 
 GATE_SLOTS: Final[Slots] = {
     "hurts_me": words("""

@@ -6,11 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from postern.calibration.parts import (
-    PARTS,
-    SHARES,
-    ScoredSlice,
-)
+from postern.calibration.parts import PARTS, SHARES, ScoredSlice
 from postern.contract.probability import Calibration
 
 

@@ -7,39 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postern.calibration.bounds import rows_needed
-from postern.calibration.certify import (
-    certify_slice,
-    deferred,
-    new_policy,
-    outcomes,
-)
+from postern.calibration.certify import certify_slice, deferred, new_policy, outcomes
 from postern.calibration.labelled import Labelled
-from postern.calibration.parts import (
-    FEWEST,
-    PARTS,
-    SHARES,
-    Wanted,
-    scored_slice,
-    shortages,
-)
-from postern.contract.decision import (
-    Fusion,
-    OperatingPoint,
-    Policy,
-)
+from postern.calibration.parts import FEWEST, PARTS, SHARES, Wanted, scored_slice, shortages
+from postern.contract.decision import Fusion, OperatingPoint, Policy
 from postern.contract.errors import TooFewRows
-from postern.contract.exchange import (
-    SLICES,
-    Exchange,
-)
-from postern.contract.probability import (
-    Calibration,
-    harmful_probability,
-)
-from postern.contract.value import (
-    Chance,
-    ValueHead,
-)
+from postern.contract.exchange import SLICES, Exchange
+from postern.contract.probability import Calibration, harmful_probability
+from postern.contract.value import Chance, ValueHead
 
 from tests.app.calibration.samples import Population
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from postern.calibration.figures import nll
-from postern.calibration.fit import (
-    METHODS,
-    Sample,
-    choose_calibration,
-    fit,
-    fit_fusion,
-)
+from postern.calibration.fit import METHODS, Sample, choose_calibration, fit, fit_fusion
 from postern.contract.decision import Fusion
-from postern.contract.probability import (
-    Calibration,
-    harmful_probability,
-    log_odds,
-)
+from postern.contract.probability import Calibration, harmful_probability, log_odds
 
 
 def known_sample(truth: Calibration, *, size: int = 6000) -> Sample:

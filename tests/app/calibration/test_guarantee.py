@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from postern.calibration.guarantee import (
-    GRID,
-    bound,
-    lower_edge,
-    upper_edge,
-)
-from postern.contract.probability import (
-    Calibration,
-    harmful_probability,
-)
+from postern.calibration.guarantee import GRID, bound, lower_edge, upper_edge
+from postern.contract.probability import Calibration, harmful_probability
 
 from tests.app.calibration.samples import Population
 

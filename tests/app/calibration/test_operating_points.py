@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from postern.calibration.operating_points import (
-    deferral_band,
-    operating_points,
-)
+from postern.calibration.operating_points import deferral_band, operating_points
 
 PROBABILITY = st.floats(0.0, 1.0)
 

@@ -8,11 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postern.chat_guard.bounds import MAX_CHOICES
-from postern.chat_guard.hold_back import (
-    Bounds,
-    HoldBack,
-    Snapshot,
-)
+from postern.chat_guard.hold_back import Bounds, HoldBack, Snapshot
 from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.readable import Found
 from postern.contract.errors import UpstreamInvalid

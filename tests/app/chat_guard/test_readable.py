@@ -9,13 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postern.chat_guard.parts import content_texts
-from postern.chat_guard.readable import (
-    Found,
-    fragments,
-    has_media,
-    opened,
-    text_of,
-)
+from postern.chat_guard.readable import Found, fragments, has_media, opened, text_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),

@@ -8,12 +8,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from postern.chat_guard.sse import (
-    SseParser,
-    done,
-    event,
-    to_json,
-)
+from postern.chat_guard.sse import SseParser, done, event, to_json
 from postern.contract.errors import UpstreamInvalid
 
 LINES = st.sampled_from(

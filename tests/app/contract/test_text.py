@@ -11,13 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
-from postern.contract.text import (
-    TEXT_FORMAT,
-    expanded_length,
-    holds_text,
-    normalize,
-    segments,
-)
+from postern.contract.text import TEXT_FORMAT, expanded_length, holds_text, normalize, segments
 
 INVISIBLE = [
     *("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff"),  # zero width

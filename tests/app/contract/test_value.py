@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from postern.contract.value import (
-    VALUE_COLUMNS,
-    Chance,
-    ValueHead,
-)
+from postern.contract.value import VALUE_COLUMNS, Chance, ValueHead
 from pydantic import ValidationError
 
 P = st.floats(0.0, 1.0)

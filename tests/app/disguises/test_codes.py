@@ -19,11 +19,7 @@ from postern.disguises.codes import (
     from_percent,
 )
 from postern.disguises.joined import from_joined
-from postern.disguises.triggers import (
-    Disguise,
-    decoded_counts,
-    disguise_of,
-)
+from postern.disguises.triggers import Disguise, decoded_counts, disguise_of
 
 from model_training.data.behaviour.codes import CODES
 from model_training.data.behaviour.spelling import SPELLINGS

@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from postern.contract.decision import (
-    OperatingPoint,
-    student_verdict,
-)
-from postern.contract.errors import (
-    BodyMismatch,
-    MalformedBody,
-    NothingToJudge,
-)
+from postern.contract.decision import OperatingPoint, student_verdict
+from postern.contract.errors import BodyMismatch, MalformedBody, NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import (
     Identity,

@@ -7,26 +7,12 @@ import json
 import pytest
 from postern.contract import errors
 from postern.contract.errors import PosternError
-from postern.dialects.openai_errors import (
-    OPENAI_SHAPE,
-    OpenAiErrorOut,
-    openai_error_of,
-)
-from postern.dialects.perspective import (
-    GOOGLE_SHAPE,
-    GoogleErrorOut,
-)
-from postern.dialects.tei_predict import (
-    TEI_SHAPE,
-    TeiErrorOut,
-)
+from postern.dialects.openai_errors import OPENAI_SHAPE, OpenAiErrorOut, openai_error_of
+from postern.dialects.perspective import GOOGLE_SHAPE, GoogleErrorOut
+from postern.dialects.tei_predict import TEI_SHAPE, TeiErrorOut
 from postern.endpoints.error_shapes import error_shape_of
 from postern.http import errors as http_errors
-from postern.http.errors import (
-    PROBLEM_SHAPE,
-    ErrorShape,
-    Failure,
-)
+from postern.http.errors import PROBLEM_SHAPE, ErrorShape, Failure
 from postern.http.problem import ProblemOut
 
 SHAPES = (PROBLEM_SHAPE, OPENAI_SHAPE, TEI_SHAPE, GOOGLE_SHAPE)

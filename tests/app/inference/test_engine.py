@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from postern.inference.engine import (
-    engine_for,
-    usable_cores,
-)
+from postern.inference.engine import engine_for, usable_cores
 from postern.settings.engine import EngineSettings as Settings
 
 

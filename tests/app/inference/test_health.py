@@ -9,10 +9,7 @@ from typing import Any
 
 import pytest
 from postern.contract.errors import NotReady
-from postern.inference.batcher import (
-    Batcher,
-    BatchLimits,
-)
+from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.health import Health
 from postern.metrics import Metrics
 

@@ -11,24 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postern.contract.artifact import Artifact
-from postern.contract.errors import (
-    ArtifactInvalid,
-    SettingsInvalid,
-)
-from postern.contract.probability import (
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.errors import ArtifactInvalid, SettingsInvalid
+from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.windows import Window
 from postern.inference import session as session_module
 from postern.inference.session import OnnxSession
 
 from model_training.recipe.config import DistilConfig
 from model_training.student.encoders import load_base
-from model_training.student.graph import (
-    Student,
-    fp32_graph,
-)
+from model_training.student.graph import Student, fp32_graph
 from tests.tiny_encoders import PAD_ID, deberta_v3
 
 relaxed = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

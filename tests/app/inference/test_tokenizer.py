@@ -11,15 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postern.contract.artifact import Artifact
-from postern.contract.errors import (
-    ArtifactInvalid,
-    ExchangeTooLong,
-)
+from postern.contract.errors import ArtifactInvalid, ExchangeTooLong
 from postern.contract.exchange import Exchange
-from postern.contract.text import (
-    TEXT_FORMAT,
-    segments,
-)
+from postern.contract.text import TEXT_FORMAT, segments
 from postern.inference.tokenizer import Tokenizer
 from postern.shipped import DEFAULT_ARTIFACT
 

@@ -12,11 +12,7 @@ from postern.contract.errors import ArtifactInvalid
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import (
-    check_self_test,
-    measured_cost,
-    warm_up,
-)
+from postern.inference.warm_up import check_self_test, measured_cost, warm_up
 
 from tests.fakes import FakeSession, ManualClock, fingerprint
 

@@ -12,21 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postern.contract.artifact import Artifact
-from postern.contract.decision import (
-    FallbackMode,
-    OperatingPoint,
-)
+from postern.contract.decision import FallbackMode, OperatingPoint
 from postern.contract.exchange import Exchange
-from postern.contract.value import (
-    Chance,
-    ValueHead,
-)
-from postern.judging.cascade import (
-    Cascade,
-    CascadeRules,
-    Case,
-    Decided,
-)
+from postern.contract.value import Chance, ValueHead
+from postern.judging.cascade import Cascade, CascadeRules, Case, Decided
 from postern.metrics import Metrics
 from postern.teacher.opinion import Opinion
 from postern.teacher.shares import NearestShare

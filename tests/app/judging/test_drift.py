@@ -8,17 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from postern.contract.reference import (
-    ProbabilityReference,
-    reference_of,
-)
-from postern.judging.drift import (
-    FEWEST,
-    WINDOWS,
-    Drift,
-    SlidingHistogram,
-    psi,
-)
+from postern.contract.reference import ProbabilityReference, reference_of
+from postern.judging.drift import FEWEST, WINDOWS, Drift, SlidingHistogram, psi
 
 from tests.fakes import ManualClock
 

@@ -18,25 +18,13 @@ from postern.contract.errors import (
     UnknownOperatingPoint,
 )
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import (
-    Moderation,
-    Options,
-    TextSpan,
-    WorstWindow,
-)
-from postern.contract.value import (
-    Chance,
-    ValueHead,
-)
+from postern.contract.moderation import Moderation, Options, TextSpan, WorstWindow
+from postern.contract.value import Chance, ValueHead
 from postern.contract.windows import Window
 from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
-from postern.judging.pipeline import (
-    Pipeline,
-    expected_gain,
-    most_harmful_probability,
-)
+from postern.judging.pipeline import Pipeline, expected_gain, most_harmful_probability
 from postern.judging.scorer import InputLimits
 from postern.metrics import Metrics
 

@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from postern.contract.errors import (
-    DeadlineExceeded,
-    InferenceFailed,
-    NotReady,
-    QueueFull,
-)
+from postern.contract.errors import DeadlineExceeded, InferenceFailed, NotReady, QueueFull
 from postern.contract.exchange import Exchange
 from postern.judging.score_cache import ScoreCache
 from postern.metrics import Metrics

@@ -9,10 +9,7 @@ import pytest
 from postern.contract.errors import DeadlineUnreachable
 from postern.endpoints.verdicts import PATHS
 from postern.http.request import Keys
-from postern.inference.batcher import (
-    Batcher,
-    BatchLimits,
-)
+from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.cost_model import CostModel
 from postern.metrics import Metrics
 from postern.server.first_look import FirstLook

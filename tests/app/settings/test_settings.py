@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from postern.cli import main
 from postern.contract.errors import SettingsInvalid
-from postern.settings.settings import (
-    FIELDS,
-    read_settings,
-)
+from postern.settings.settings import FIELDS, read_settings
 from pydantic import ValidationError
 
 

@@ -10,11 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from postern.teacher.breaker import Breaker
-from postern.teacher.shares import (
-    NearestShare,
-    RetryBudget,
-    SlidingShare,
-)
+from postern.teacher.shares import NearestShare, RetryBudget, SlidingShare
 
 from tests.fakes import ManualClock
 

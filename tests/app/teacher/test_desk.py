@@ -19,20 +19,10 @@ from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 from postern.metrics import Metrics
 from postern.teacher.breaker import Breaker
-from postern.teacher.desk import (
-    DeskRules,
-    TeacherDesk,
-)
-from postern.teacher.local import (
-    LocalTeacher,
-    Member,
-    made_in_the_lane,
-)
+from postern.teacher.desk import DeskRules, TeacherDesk
+from postern.teacher.local import LocalTeacher, Member, made_in_the_lane
 from postern.teacher.opinion import Opinion
-from postern.teacher.shares import (
-    RetryBudget,
-    SlidingShare,
-)
+from postern.teacher.shares import RetryBudget, SlidingShare
 
 from tests.fakes import FakeSession
 

@@ -11,29 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_training.augmentation.diversity import (
-    diversity,
-    diversity_report,
-)
-from model_training.augmentation.filter import (
-    REASONS,
-    Known,
-    sift,
-)
-from model_training.augmentation.instructions import (
-    Complaint,
-    Instruction,
-)
-from model_training.data.near_duplicates import (
-    NearDuplicates,
-    SharedRuns,
-    jaccard,
-    shingles,
-)
-from model_training.data.rows import (
-    PoolRow,
-    Row,
-)
+from model_training.augmentation.diversity import diversity, diversity_report
+from model_training.augmentation.filter import REASONS, Known, sift
+from model_training.augmentation.instructions import Complaint, Instruction
+from model_training.data.near_duplicates import NearDuplicates, SharedRuns, jaccard, shingles
+from model_training.data.rows import PoolRow, Row
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import FilterConfig
 from tests.tiny_student import build_untrained_base

@@ -8,22 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from model_training.augmentation.generate import (
-    ask,
-    in_words,
-    kinds_of,
-    plan,
-)
-from model_training.data.rows import (
-    PoolRow,
-    prompt_hash,
-)
+from model_training.augmentation.generate import ask, in_words, kinds_of, plan
+from model_training.data.rows import PoolRow, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig, ServerConfig
-from model_training.teachers.llm import (
-    ServerBackend,
-    read_completion,
-)
+from model_training.teachers.llm import ServerBackend, read_completion
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 SERVER = ServerConfig(kind="server", base_url="http://127.0.0.1:9/v1", model="writer")

@@ -8,11 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_training.augmentation.instructions import (
-    complaint_about,
-    instruction_of,
-    is_refusal,
-)
+from model_training.augmentation.instructions import complaint_about, instruction_of, is_refusal
 
 
 @pytest.mark.parametrize(

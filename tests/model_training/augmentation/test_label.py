@@ -20,30 +20,15 @@ from model_training.augmentation.label import (
     unlabelled,
 )
 from model_training.augmentation.respond import Exchanged
-from model_training.data.rows import (
-    PoolRow,
-    Row,
-    normalized_key,
-    write_rows,
-)
+from model_training.data.rows import PoolRow, Row, normalized_key, write_rows
 from model_training.recipe.augmentation import made_by
-from model_training.recipe.config import (
-    DistilConfig,
-    RunConfig,
-)
+from model_training.recipe.config import DistilConfig, RunConfig
 from model_training.run.folder import Run
 from model_training.run.journal import Journal
-from model_training.run.stage_files import (
-    header,
-    write_stage,
-)
+from model_training.run.stage_files import header, write_stage
 from model_training.stages.augmentation import training_rows
 from model_training.teachers.labellers import Teacher
-from model_training.teachers.llm import (
-    Call,
-    Finished,
-    Reply,
-)
+from model_training.teachers.llm import Call, Finished, Reply
 
 
 class _Told:

@@ -10,10 +10,7 @@ import pytest
 
 from model_training.augmentation.filter import Known
 from model_training.augmentation.instructions import Instruction
-from model_training.augmentation.novelty import (
-    nearest,
-    novelty,
-)
+from model_training.augmentation.novelty import nearest, novelty
 from model_training.augmentation.variety import variety_report
 from model_training.data.rows import Row
 from model_training.measures.plots import plot_novelty

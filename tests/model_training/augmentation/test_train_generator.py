@@ -22,10 +22,7 @@ from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
 from model_training.__main__ import main
-from model_training.augmentation.generate import (
-    Kind,
-    ask,
-)
+from model_training.augmentation.generate import Kind, ask
 from model_training.augmentation.generator_text import (
     CONTROL,
     Example,
@@ -34,16 +31,10 @@ from model_training.augmentation.generator_text import (
     hold_out,
     train_tokenizer,
 )
-from model_training.data.rows import (
-    Row,
-    normalized_key,
-)
+from model_training.data.rows import Row, normalized_key
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig, LocalConfig, text_settings
-from model_training.recipe.config import (
-    RunConfig,
-    read_recipe,
-)
+from model_training.recipe.config import RunConfig, read_recipe
 from model_training.recipe.generator import GeneratorConfig
 from model_training.teachers.llm import chat_call
 from model_training.teachers.llm_local import LocalBackend

@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_training.data.constructed import (
-    SOURCE,
-    STORY_SOURCE,
-    statements,
-    stories,
-)
+from model_training.data.constructed import SOURCE, STORY_SOURCE, statements, stories
 
 
 def test_statements_are_whole_and_labelled() -> None:

@@ -9,14 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_training.data.eda import (
-    augmented,
-    delete,
-    insert,
-    read_wordnet,
-    replace,
-    swap,
-)
+from model_training.data.eda import augmented, delete, insert, read_wordnet, replace, swap
 from model_training.errors import RecipeInvalid
 
 # Lines of WordNet's own kind: a licence, a count in hexadecimal, markers, words of several parts.

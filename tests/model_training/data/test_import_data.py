@@ -12,11 +12,7 @@ from typing import Any
 import pytest
 
 from model_training.data.public_sets import PRESETS
-from model_training.data.rows import (
-    PoolRow,
-    read_pool,
-    read_sources,
-)
+from model_training.data.rows import PoolRow, read_pool, read_sources
 from tests.server_process import ROOT
 
 # Columns as the sets publish them; the rows are invented.

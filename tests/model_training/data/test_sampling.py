@@ -8,11 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_training.data.sampling import (
-    Stratum,
-    draw,
-    pack,
-)
+from model_training.data.sampling import Stratum, draw, pack
 
 
 def _draw(strata: list[Stratum], n_draws: int, seed: int = 0, **weights: float) -> list[int]:

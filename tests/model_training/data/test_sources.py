@@ -6,12 +6,8 @@ import pytest
 
 from model_training.data.rows import Source
 from model_training.data.sources import choose_sources
-from model_training.errors import (
-    DataInvalid,
-)
-from model_training.recipe.config import (
-    DataConfig,
-)
+from model_training.errors import DataInvalid
+from model_training.recipe.config import DataConfig
 
 
 def _source(name: str, **changes: object) -> Source:

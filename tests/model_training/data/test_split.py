@@ -5,16 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_training.data.rows import (
-    PoolRow,
-    Row,
-    normalized_key,
-)
-from model_training.data.split import (
-    deduplicate,
-    labelled_rows,
-    split_rows,
-)
+from model_training.data.rows import PoolRow, Row, normalized_key
+from model_training.data.split import deduplicate, labelled_rows, split_rows
 
 _texts = st.text(alphabet="abc ,!", min_size=1, max_size=5)
 _rows = st.lists(

@@ -13,11 +13,7 @@ from postern.contract.exchange import Label
 
 from model_training.data.behaviour import rows as training
 from model_training.errors import GateFailed
-from model_training.evaluation.behaviour.cases import (
-    KINDS,
-    changed_cases,
-    plain_cases,
-)
+from model_training.evaluation.behaviour.cases import KINDS, changed_cases, plain_cases
 from model_training.evaluation.behaviour.gate import (
     behaviour,
     check_floors,
@@ -27,21 +23,10 @@ from model_training.evaluation.behaviour.gate import (
 )
 from model_training.evaluation.publish import publish
 from model_training.evaluation.report_sections import optional_sections
-from model_training.measures.served import (
-    Served,
-    open_candidate,
-)
-from model_training.recipe.behaviour import (
-    BehaviourConfig,
-    BehaviourRowsConfig,
-)
+from model_training.measures.served import Served, open_candidate
+from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    EXPORT,
-    REPORT,
-    read_json,
-    write_json,
-)
+from model_training.run.candidate import EXPORT, REPORT, read_json, write_json
 from tests.tiny_student import tiny_config, tiny_policy, tiny_rows
 
 _PLAIN = plain_cases(120)
@@ -96,12 +81,7 @@ def test_the_gate_shares_no_text_and_few_phrases_with_the_training_templates() -
 
 
 def test_no_template_of_the_gate_is_one_of_training() -> None:
-    from model_training.data.behaviour import (
-        looks_text,
-        people_text,
-        rules_text,
-        small_text,
-    )
+    from model_training.data.behaviour import looks_text, people_text, rules_text, small_text
     from model_training.evaluation.behaviour import gate_text
 
     def templates(*modules: Any) -> set[str]:

@@ -9,21 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_training.data.rows import (
-    Row,
-    Source,
-)
-from model_training.evaluation.evaluate import (
-    by_source,
-    evaluate,
-    figures,
-    look_alikes,
-)
+from model_training.data.rows import Row, Source
+from model_training.evaluation.evaluate import by_source, evaluate, figures, look_alikes
 from model_training.evaluation.fit_policy import write_policy
-from model_training.evaluation.model_card import (
-    model_card,
-    write_model_card,
-)
+from model_training.evaluation.model_card import model_card, write_model_card
 from model_training.measures.served import ScoredRows
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (

@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 from postern.calibration.fit import Sample
 from postern.contract.exchange import SLICES
-from postern.contract.probability import (
-    Calibration,
-    harmful_probability,
-)
+from postern.contract.probability import Calibration, harmful_probability
 
 from model_training.data.rows import Row
 from model_training.errors import DataInvalid
 from model_training.evaluation.fit_policy import fit_policy, row_weights, write_policy
-from model_training.run.candidate import (
-    CALIBRATION,
-    read_json,
-    read_policy,
-)
+from model_training.run.candidate import CALIBRATION, read_json, read_policy
 from tests.tiny_student import tiny_config, tiny_rows
 
 

@@ -7,22 +7,11 @@ from typing import Any
 
 import pytest
 from postern.calibration import publishing
-from postern.contract.artifact import (
-    MANIFEST,
-    MODEL,
-    TOKENIZER,
-    read_artifact,
-)
+from postern.contract.artifact import MANIFEST, MODEL, TOKENIZER, read_artifact
 from postern.contract.errors import ArtifactInvalid
 
-from model_training.errors import (
-    DataInvalid,
-    GateFailed,
-)
-from model_training.evaluation.publish import (
-    publish,
-    verify,
-)
+from model_training.errors import DataInvalid, GateFailed
+from model_training.evaluation.publish import publish, verify
 from model_training.recipe.config import RunConfig
 from tests.tiny_student import tiny_config, tiny_policy
 

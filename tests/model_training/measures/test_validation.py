@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from model_training.data.rows import Row
-from model_training.measures.validation import (
-    auprc_by_slice,
-    evaluation_rows,
-)
+from model_training.measures.validation import auprc_by_slice, evaluation_rows
 
 
 def _rows(n_prompts: int, n_pairs: int) -> list[Row]:

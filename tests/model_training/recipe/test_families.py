@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_training.recipe.families import (
-    FAMILIES,
-    category_of,
-    family_of,
-)
+from model_training.recipe.families import FAMILIES, category_of, family_of
 
 
 @pytest.mark.parametrize(

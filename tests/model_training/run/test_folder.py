@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
-from model_training.recipe.config import (
-    DistilConfig,
-    RunConfig,
-)
+from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.recipe.config import DistilConfig, RunConfig
 from model_training.run.folder import Run, is_split, locked
 from model_training.stages.student import split
 from tests.tiny_data import build_tiny_data

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from model_training.data.rows import Row
-from model_training.recipe.config import (
-    DistilConfig,
-    RunConfig,
-)
+from model_training.recipe.config import DistilConfig, RunConfig
 from model_training.run.folder import Run
 from model_training.stages.student import measured, split
 from tests.tiny_data import build_tiny_data

@@ -15,13 +15,7 @@ from postern.inference.tokenizer import Tokenizer
 from model_training.data.rows import Row
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import DistilConfig
-from model_training.student.bags import (
-    PAD_MULTIPLE,
-    Bag,
-    draw_bags,
-    most_harmful,
-    steps,
-)
+from model_training.student.bags import PAD_MULTIPLE, Bag, draw_bags, most_harmful, steps
 from tests.tiny_student import HARMFUL_WORDS, HARMLESS_WORDS, tiny_hub_tokenizer
 
 TOKENIZER_JSON = tiny_hub_tokenizer().to_str().encode()

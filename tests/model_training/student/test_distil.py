@@ -13,22 +13,9 @@ import torch
 from transformers import AutoTokenizer
 
 from model_training.data.rows import Row
-from model_training.errors import (
-    GateFailed,
-    RecipeInvalid,
-)
-from model_training.recipe.config import (
-    DistilConfig,
-    RunConfig,
-    read_recipe,
-)
-from model_training.student.checkpoints import (
-    BEST,
-    CHECKPOINT,
-    Progress,
-    save,
-    writing_weights,
-)
+from model_training.errors import GateFailed, RecipeInvalid
+from model_training.recipe.config import DistilConfig, RunConfig, read_recipe
+from model_training.student.checkpoints import BEST, CHECKPOINT, Progress, save, writing_weights
 from model_training.student.distil import distil
 from tests.server_process import ROOT
 from tests.tiny_student import build_untrained_base, tiny_rows

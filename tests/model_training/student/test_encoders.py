@@ -27,19 +27,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from model_training.__main__ import main
 from model_training.errors import RecipeInvalid
-from model_training.recipe.config import (
-    DistilConfig,
-    WindowConfig,
-)
-from model_training.run.candidate import (
-    EXPORT,
-    read_json,
-)
-from model_training.student.encoders import (
-    check_fits,
-    load_base,
-    read_tokenizer_json,
-)
+from model_training.recipe.config import DistilConfig, WindowConfig
+from model_training.run.candidate import EXPORT, read_json
+from model_training.student.encoders import check_fits, load_base, read_tokenizer_json
 from model_training.student.graph import load_student
 from tests.conftest import PATIENT
 from tests.server_process import ROOT, ServerProcess

@@ -13,11 +13,7 @@ import onnx
 import pytest
 import torch
 from postern.contract.artifact import MODEL
-from postern.contract.probability import (
-    Calibration,
-    harmful_margin,
-    harmful_probability,
-)
+from postern.contract.probability import Calibration, harmful_margin, harmful_probability
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
 from safetensors.torch import load_file, save_file
@@ -28,29 +24,13 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from model_training.errors import (
-    GateFailed,
-    RecipeInvalid,
-)
+from model_training.errors import GateFailed, RecipeInvalid
 from model_training.measures.served import ScoredRows
 from model_training.recipe.config import RunConfig
-from model_training.run.candidate import (
-    EXPORT,
-    read_json,
-)
+from model_training.run.candidate import EXPORT, read_json
 from model_training.student.export import export_student
-from model_training.student.graph import (
-    Student,
-    fp32_graph,
-    fusion_counts,
-    load_student,
-)
-from model_training.student.parity import (
-    Parity,
-    compare,
-    gate,
-    torch_run,
-)
+from model_training.student.graph import Student, fp32_graph, fusion_counts, load_student
+from model_training.student.parity import Parity, compare, gate, torch_run
 from model_training.student.quantize import quantizable
 from tests.tiny_student import Quantization, tiny_config, tiny_rows
 

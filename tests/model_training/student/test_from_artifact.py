@@ -12,12 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from postern.contract.artifact import (
-    MANIFEST,
-    MODEL,
-    read_artifact,
-    write_manifest,
-)
+from postern.contract.artifact import MANIFEST, MODEL, read_artifact, write_manifest
 from postern.contract.exchange import Exchange
 from postern.inference.margins import margins
 from postern.shipped import DEFAULT_ARTIFACT
@@ -25,10 +20,7 @@ from postern.shipped import DEFAULT_ARTIFACT
 from model_training.data.encoding import encode
 from model_training.errors import RecipeInvalid
 from model_training.evaluation.publish import publish
-from model_training.measures.served import (
-    on_all_cores,
-    open_candidate,
-)
+from model_training.measures.served import on_all_cores, open_candidate
 from model_training.recipe.config import (
     DataConfig,
     DistilConfig,
@@ -38,25 +30,12 @@ from model_training.recipe.config import (
 )
 from model_training.recipe.published import Named, named
 from model_training.student.distil import distil
-from model_training.student.encoders import (
-    load_base,
-    read_tokenizer_json,
-    resolve_base,
-)
+from model_training.student.encoders import load_base, read_tokenizer_json, resolve_base
 from model_training.student.export import export_student
-from model_training.student.from_artifact import (
-    read_start,
-    start_from,
-)
-from model_training.student.graph import (
-    Student,
-    load_student,
-)
+from model_training.student.from_artifact import read_start, start_from
+from model_training.student.graph import Student, load_student
 from model_training.student.parity import torch_run
-from model_training.teachers.artifact import (
-    ServedMember,
-    take_artifact,
-)
+from model_training.teachers.artifact import ServedMember, take_artifact
 from model_training.teachers.fingerprint import fingerprint
 from tests.server_process import ROOT
 from tests.tiny_encoders import BASES

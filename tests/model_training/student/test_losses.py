@@ -11,10 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from model_training.student.losses import (
-    divergence,
-    summed_loss,
-)
+from model_training.student.losses import divergence, summed_loss
 
 MARGINS = st.floats(-8.0, 8.0)
 SOFT = st.floats(0.001, 0.999)

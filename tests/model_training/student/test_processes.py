@@ -16,10 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from model_training.errors import RecipeInvalid
-from model_training.run.launch import (
-    Place,
-    read_place,
-)
+from model_training.run.launch import Place, read_place
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base
 

@@ -8,11 +8,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from model_training.student.activations import (
-    Histogram,
-    clip_least_squares,
-    clip_percentile,
-)
+from model_training.student.activations import Histogram, clip_least_squares, clip_percentile
 from model_training.student.graph import without_aliases
 from model_training.student.quantize import (
     fixed_nodes,

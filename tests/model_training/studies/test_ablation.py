@@ -15,40 +15,16 @@ from typing import Any
 
 import pytest
 
-from model_training.data.rows import (
-    Row,
-    write_rows,
-)
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
+from model_training.data.rows import Row, write_rows
+from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.recipe.augmentation import ClassifierTeacher
-from model_training.recipe.config import (
-    STUDY_SECTIONS,
-    RunConfig,
-    read_recipe,
-    read_recipe_as,
-)
+from model_training.recipe.config import STUDY_SECTIONS, RunConfig, read_recipe, read_recipe_as
 from model_training.run.folder import Run
-from model_training.run.stage_files import (
-    header,
-    write_stage,
-)
+from model_training.run.stage_files import header, write_stage
 from model_training.stages.student import split
-from model_training.studies.ablation import (
-    Material,
-    ablate,
-    arm_rows,
-    read_material,
-)
+from model_training.studies.ablation import Material, ablate, arm_rows, read_material
 from model_training.studies.commands import COMPARISONS
-from model_training.studies.config import (
-    AblationConfig,
-    Arm,
-    StudyRecipe,
-    StudyRun,
-)
+from model_training.studies.config import AblationConfig, Arm, StudyRecipe, StudyRun
 from model_training.teachers.labellers import asked_of
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data

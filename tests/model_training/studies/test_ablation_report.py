@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_training.recipe.config import (
-    read_recipe_as,
-)
+from model_training.recipe.config import read_recipe_as
 from model_training.studies.ablation_report import (
     ablation_markdown,
     has_curve,
@@ -17,11 +15,7 @@ from model_training.studies.ablation_report import (
     plot_curve,
     summary,
 )
-from model_training.studies.config import (
-    AblationConfig,
-    Arm,
-    StudyRecipe,
-)
+from model_training.studies.config import AblationConfig, Arm, StudyRecipe
 from tests.server_process import ROOT
 
 

@@ -12,11 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_training.data.rows import Row
-from model_training.studies.attacks import (
-    Attack,
-    attacked,
-    disguise,
-)
+from model_training.studies.attacks import Attack, attacked, disguise
 from tests.tiny_student import tiny_rows
 
 

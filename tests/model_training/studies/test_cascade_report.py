@@ -10,10 +10,7 @@ import pytest
 
 from model_training.__main__ import main
 from model_training.data.rows import write_rows
-from model_training.measures.score_files import (
-    ScoreRow,
-    write_scores,
-)
+from model_training.measures.score_files import ScoreRow, write_scores
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import tiny_rows
 

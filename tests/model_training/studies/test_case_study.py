@@ -11,10 +11,7 @@ import pytest
 
 from model_training.__main__ import main
 from model_training.data.rows import read_rows
-from model_training.recipe.config import (
-    RunConfig,
-    read_recipe_as,
-)
+from model_training.recipe.config import RunConfig, read_recipe_as
 from model_training.run.folder import Run
 from model_training.stages.student import split
 from model_training.studies.config import StudyRecipe

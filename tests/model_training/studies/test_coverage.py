@@ -10,15 +10,8 @@ import pytest
 from postern.calibration.parts import Wanted
 
 from model_training.__main__ import main
-from model_training.measures.score_files import (
-    ScoreRow,
-    write_scores,
-)
-from model_training.studies.coverage import (
-    STATEMENTS,
-    coverage,
-    population,
-)
+from model_training.measures.score_files import ScoreRow, write_scores
+from model_training.studies.coverage import STATEMENTS, coverage, population
 
 WANTED = Wanted(alpha_miss=0.08, alpha_false_alarm=0.08, delta=0.2)
 

@@ -11,34 +11,17 @@ import pytest
 from onnx import helper
 from postern.contract.artifact import read_artifact
 from postern.contract.errors import ArtifactInvalid
-from postern.contract.value import (
-    VALUE_COLUMNS,
-    VALUE_OUTPUT,
-)
+from postern.contract.value import VALUE_COLUMNS, VALUE_OUTPUT
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
 from postern.shipped import DEFAULT_ARTIFACT
 
 from model_training.errors import DataInvalid
 from model_training.recipe.config import DistilConfig
-from model_training.student.encoders import (
-    load_base,
-    pad_id_of,
-    takes_types,
-)
-from model_training.student.graph import (
-    Student,
-    fp32_graph,
-)
-from model_training.student.quantize import (
-    quantize_tables,
-    quantize_weights,
-)
-from model_training.studies.value_graph import (
-    pooled_name,
-    with_head,
-    with_pooled,
-)
+from model_training.student.encoders import load_base, pad_id_of, takes_types
+from model_training.student.graph import Student, fp32_graph
+from model_training.student.quantize import quantize_tables, quantize_weights
+from model_training.studies.value_graph import pooled_name, with_head, with_pooled
 from tests.tiny_encoders import BASES
 
 

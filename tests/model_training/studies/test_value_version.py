@@ -13,28 +13,15 @@ import pytest
 from onnx import numpy_helper
 from postern.calibration.calibrate import outputs
 from postern.calibration.labelled import Labelled
-from postern.contract.artifact import (
-    Artifact,
-    read_artifact,
-)
-from postern.contract.value import (
-    VALUE_COLUMNS,
-    VALUE_OUTPUT,
-)
+from postern.contract.artifact import Artifact, read_artifact
+from postern.contract.value import VALUE_COLUMNS, VALUE_OUTPUT
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
 
 from model_training.__main__ import main
-from model_training.data.rows import (
-    Row,
-    write_rows,
-)
+from model_training.data.rows import Row, write_rows
 from model_training.errors import GateFailed
-from model_training.studies.value_graph import (
-    pooled_name,
-    with_head,
-    with_pooled,
-)
+from model_training.studies.value_graph import pooled_name, with_head, with_pooled
 from model_training.studies.value_head import FittedValue
 from model_training.studies.value_version import JudgedRows, check_model
 from tests.tiny_student import tiny_rows

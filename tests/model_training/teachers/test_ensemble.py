@@ -18,10 +18,7 @@ from model_training.errors import RecipeInvalid
 from model_training.evaluation.ensemble_report import share_of_leads
 from model_training.measures.figures import nll
 from model_training.recipe.augmentation import EnsembleTeacher
-from model_training.recipe.config import (
-    DistilConfig,
-    WindowConfig,
-)
+from model_training.recipe.config import DistilConfig, WindowConfig
 from model_training.recipe.ensemble import NgramMember
 from model_training.run.journal import Journal
 from model_training.teachers.ensemble import (
@@ -35,17 +32,11 @@ from model_training.teachers.ensemble import (
     read_ensemble,
     write_ensemble,
 )
-from model_training.teachers.ensemble_teacher import (
-    open_ensemble,
-    open_judge,
-)
+from model_training.teachers.ensemble_teacher import open_ensemble, open_judge
 from model_training.teachers.fingerprint import fingerprint
 from model_training.teachers.labellers import asked_of, at_home, open_teacher
 from model_training.teachers.llm import answer_all
-from model_training.teachers.ngrams import (
-    Ngrams,
-    train_ngrams,
-)
+from model_training.teachers.ngrams import Ngrams, train_ngrams
 from tests.tiny_student import tiny_rows
 
 WINDOWS = WindowConfig(window_tokens=64, overlap_tokens=8)

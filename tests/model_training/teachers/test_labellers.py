@@ -12,22 +12,12 @@ import torch
 from postern.contract.exchange import Exchange
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from model_training.errors import (
-    RecipeInvalid,
-    ServerUnusable,
-)
-from model_training.recipe.augmentation import (
-    ClassifierTeacher,
-    PosternTeacher,
-)
+from model_training.errors import RecipeInvalid, ServerUnusable
+from model_training.recipe.augmentation import ClassifierTeacher, PosternTeacher
 from model_training.run.journal import Journal
 from model_training.teachers.classifier import ClassifierBackend
 from model_training.teachers.labellers import asked_of, open_teacher, read_classify
-from model_training.teachers.llm import (
-    Call,
-    Reply,
-    answer_all,
-)
+from model_training.teachers.llm import Call, Reply, answer_all
 from tests.server_process import ServerProcess
 from tests.tiny_student import TINY_NAME, TINY_VERSION, tiny_rows
 

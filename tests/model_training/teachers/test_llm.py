@@ -13,11 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from postern.contract.exchange import Exchange
 
-from model_training.errors import (
-    RecipeInvalid,
-    ServerUnavailable,
-    ServerUnusable,
-)
+from model_training.errors import RecipeInvalid, ServerUnavailable, ServerUnusable
 from model_training.recipe.augmentation import GuardServer, Sampling, ServerConfig
 from model_training.run.journal import Journal
 from model_training.teachers.http_json import retry_after_s

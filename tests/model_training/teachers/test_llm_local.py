@@ -12,25 +12,13 @@ from postern.contract.exchange import Exchange
 from postern.contract.teacher_text import TEMPLATES
 from transformers import AutoTokenizer
 
-from model_training.errors import (
-    RecipeInvalid,
-    ServerUnusable,
-)
-from model_training.recipe.augmentation import (
-    GuardLocal,
-    LocalConfig,
-    Sampling,
-)
+from model_training.errors import RecipeInvalid, ServerUnusable
+from model_training.recipe.augmentation import GuardLocal, LocalConfig, Sampling
 from model_training.run.journal import Journal
 from model_training.teachers import llm_local
 from model_training.teachers.fingerprint import fingerprint
 from model_training.teachers.labellers import open_teacher
-from model_training.teachers.llm import (
-    Call,
-    Reply,
-    answer_all,
-    chat_call,
-)
+from model_training.teachers.llm import Call, Reply, answer_all, chat_call
 from model_training.teachers.llm_local import LocalBackend
 from tests.tiny_llama import CONTROL, build_tiny_llama, tiny_llama_tokenizer
 

@@ -11,10 +11,7 @@ from postern.contract.exchange import Exchange
 from safetensors.numpy import load_file
 
 from model_training.data.rows import Row
-from model_training.errors import (
-    DataInvalid,
-    RecipeInvalid,
-)
+from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.measures.figures import auprc
 from model_training.recipe.config import DistilConfig
 from model_training.recipe.ensemble import NgramMember
