@@ -1,6 +1,7 @@
-"""Clients that break every rule: malformed, oversized, slow, leaving early. Each tells what it saw.
+"""Clients that break every rule: malformed, oversized, slow, leaving early. Each reports what it
+saw.
 
-Every connection asks for `Connection: close`, so a whole reply is all bytes up to the end.
+Every connection asks for `Connection: close`, so a whole reply consists of all bytes up to the end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from loadtests.scenarios import PATH
 from loadtests.texts import MadeTexts
 
-# Beyond any deadline of the server's: whoever waits longer hangs.
+# Beyond any deadline of the server: a request that waits longer hangs.
 HANG_S = 120.0
 _PIECES = 8
 _PIECE_S = 0.1
@@ -52,7 +53,7 @@ class Connection:
         await self._writer.drain()
 
     async def status(self) -> str:
-        """Of the whole reply. "cut" where there is none."""
+        """Status of the whole reply; "cut" if there is none."""
         reply = await self._reader.read(-1)
         words = reply.split(b" ", 2)
         return words[1].decode() if len(words) == 3 else "cut"
@@ -99,7 +100,7 @@ class Misbehaving:
         }
 
     async def run(self, until: Callable[[], bool]) -> None:
-        """Until then, one after the other."""
+        """Run the kinds one after the other, until that time."""
         names = list(self._kinds)
         while not until():
             self._rng.shuffle(names)

@@ -1,4 +1,4 @@
-"""Errors that the upstream tells: they pass with their status, and with their words if harmless."""
+"""Errors from the upstream: they pass with their status, and with their words if harmless."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MARKS: Final = {"X-Postern-Verdict": "none", "X-Postern-Origin": "upstream"}
 
 
 class TellsErrors:
-    """The words of an error are text of a stranger, and may repeat what a user wrote."""
+    """The words of an error are foreign text, and may repeat what a user wrote."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
 
     async def of_reply(self, reply: UpstreamReply, *, timeout_s: float) -> Whole:
-        """Raises UpstreamFailed where the headers cannot pass."""
+        """Raises UpstreamFailed if the headers cannot pass."""
         headers = passed_headers(reply.headers)
         try:
             told: Any = parsed(await reply.read(_MAX_ERROR_BYTES))
@@ -54,5 +54,6 @@ class TellsErrors:
                 "response", [None], [Exchange(words)], timeout_s=timeout_s, remember=True
             )
         except PosternError:
-            return False  # no verdict is no pass; that there was an error is told all the same
+            # without a verdict nothing passes; the client still learns that there was an error
+            return False
         return not judgement.harmful

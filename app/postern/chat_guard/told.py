@@ -1,4 +1,4 @@
-"""What an upstream tells in place of an answer: its status and its words, where these may pass."""
+"""What an upstream says instead of an answer: its status, and its words if these may pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from postern.contract.text import is_visible
 
 _LOWEST, _HIGHEST = 400, 599
 _STATUS_NAMES: Final = ("code", "status", "status_code", "http_status")
-# Where no number is told; after OpenAI's and Anthropic's kinds of errors.
+# Used if no number is given; after OpenAI's and Anthropic's kinds of errors.
 _STATUSES: Final = {
     "invalid_request_error": 400,
     "BadRequestError": 400,
@@ -54,13 +54,13 @@ def status_of(error: Mapping[str, Any]) -> int:
 
 
 def words_of(told: Any) -> str | None:
-    """What an error says to a reader; None where it says nothing."""
+    """What an error says to a reader; None if it says nothing."""
     text = text_of(told, labels=True)
     return text if is_visible(text) else None
 
 
 def plain_error(status: int) -> dict[str, Any]:
-    """In place of words that cannot pass."""
+    """Replaces words that cannot pass."""
     return {
         "error": {
             "message": f"the upstream answered with status {status}",
