@@ -161,7 +161,7 @@ def quantize(
     """The graph that is served. windows: calibration texts, read by `static` alone."""
     if settings.quantization == "none":
         return graph
-    small = quantize_tables(pack_tables(graph) if settings.embedding_bits == 4 else graph)
+    small = pack_tables(graph) if settings.embedding_bits == 4 else quantize_tables(graph)
     if settings.quantization == "weight_only":
         return quantize_weights(small)
     histograms = activation_histograms(graph, windows, pad_id=pad_id, threads=threads)

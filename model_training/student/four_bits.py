@@ -13,11 +13,19 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from model_training.student.quantize import Floats, add_constants, copy_graph, sorted_graph
+from model_training.student.quantize import (
+    Floats,
+    add_constants,
+    copy_graph,
+    quantize_tables,
+    sorted_graph,
+)
 
 BLOCK: Final = 128
 """Columns that share a scale."""
 _LEAST_ROWS: Final = 1024
+_LEAST_POSITIONS: Final = 256
+_LEAST_WIDTH: Final = 256
 _SHRINKAGES: Final = (0.92, 0.84, 0.76)
 Codes = npt.NDArray[np.int8]
 
@@ -75,7 +83,8 @@ def unpacked(content: npt.NDArray[np.uint8]) -> Codes:
 def pack_tables(graph: onnx.ModelProto, block: int = BLOCK) -> onnx.ModelProto:
     """The same graph with its large embedding tables in four bits, read by one operator.
 
-    Tables whose columns are no multiple of `block` stay as they are.
+    Tables whose columns are no multiple of `block` stay as they are. Where a graph must be that
+    small, tables of positions and the wide layer of a head are halved twice as well, to int8.
     """
     small = copy_graph(graph)
     tensors: dict[str, TensorProto] = {one.name: one for one in small.graph.initializer}
@@ -96,4 +105,32 @@ def pack_tables(graph: onnx.ModelProto, block: int = BLOCK) -> onnx.ModelProto:
             block_size=block, bits=4,
         )  # fmt: skip
         node.CopyFrom(read)
-    return sorted_graph(small)
+    _round_head(small)
+    return sorted_graph(quantize_tables(small, least_rows=_LEAST_POSITIONS))
+
+
+def _round_head(graph: onnx.ModelProto) -> None:
+    """Weights of wide Gemm nodes, (out, in), as int8 with a float32 scale for each output.
+
+    Cast and Mul are folded into float32 weights when the graph is loaded, as in `quantize.py`.
+    """
+    tensors = {one.name: one for one in graph.graph.initializer}
+    for node in list(graph.graph.node):
+        weight = tensors.get(node.input[1]) if node.op_type == "Gemm" else None
+        if weight is None or min(weight.dims) < _LEAST_WIDTH:
+            continue
+        values = numpy_helper.to_array(weight)
+        scale = (np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-12) / 127.0).astype(
+            np.float32
+        )
+        codes = np.clip(np.round(values / scale), -127, 127).astype(np.int8)
+        graph.graph.initializer.remove(weight)
+        names = [f"{weight.name}_{part}" for part in ("int8", "scale", "float", "folded")]
+        add_constants(graph, {names[0]: codes, names[1]: scale})
+        graph.graph.node.extend(
+            [
+                helper.make_node("Cast", [names[0]], [names[2]], to=TensorProto.FLOAT),
+                helper.make_node("Mul", [names[2], names[1]], [names[3]]),
+            ]
+        )
+        node.input[1] = names[3]

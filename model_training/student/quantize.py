@@ -85,7 +85,7 @@ def quantize_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
     return sorted_graph(quantized)
 
 
-def quantize_tables(graph: onnx.ModelProto) -> onnx.ModelProto:
+def quantize_tables(graph: onnx.ModelProto, *, least_rows: int = _TABLE_ROWS) -> onnx.ModelProto:
     """Embedding tables as int8 with a float32 scale per row; rows are dequantized after Gather.
 
     One scale per row, because rows of rare words are an order of magnitude larger or smaller.
@@ -94,7 +94,7 @@ def quantize_tables(graph: onnx.ModelProto) -> onnx.ModelProto:
     tensors = {tensor.name: tensor for tensor in quantized.graph.initializer}
     for node in list(quantized.graph.node):
         table = tensors.get(node.input[0]) if node.op_type == "Gather" else None
-        if table is None or len(table.dims) != 2 or table.dims[0] < _TABLE_ROWS:
+        if table is None or len(table.dims) != 2 or table.dims[0] < least_rows:
             continue
         if sum(table.name in other.input for other in quantized.graph.node) == 1:
             _split_gather(quantized, node, table)

@@ -95,10 +95,25 @@ def test_the_graph_reads_a_rounded_table_to_the_bit() -> None:
     np.testing.assert_allclose(run(small, [1, 5, 1499]), run(whole, [1, 5, 1499]), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(500, BLOCK), (1500, 96)])
-def test_small_and_uneven_tables_stay(rows: int, columns: int) -> None:
-    graph = graph_of(table(rows, columns, 4))
+def test_small_tables_stay_and_uneven_ones_become_int8() -> None:
+    graph = graph_of(table(200, BLOCK, 4))
     assert pack_tables(graph).SerializeToString() == graph.SerializeToString()
+    uneven = pack_tables(graph_of(table(1500, 96, 4)))
+    assert "GatherBlockQuantized" not in {node.op_type for node in uneven.graph.node}
+    assert "words_int8" in {one.name for one in uneven.graph.initializer}
+
+
+def test_the_wide_layer_of_a_head_is_rounded_and_hardly_moves() -> None:
+    rng = np.random.default_rng(5)
+    graph = graph_of(table(200, 300, 5))
+    weight = (rng.standard_normal((300, 300)) / 300).astype(np.float32)
+    graph.graph.initializer.append(numpy_helper.from_array(weight, "dense"))
+    graph.graph.node[3].input[0] = "wide"
+    graph.graph.node.insert(3, helper.make_node("Gemm", ["mean", "dense"], ["wide"], transB=1))
+    small = pack_tables(graph)
+    assert "dense_int8" in {one.name for one in small.graph.initializer}
+    whole = run(graph, [1, 5, 7])
+    np.testing.assert_allclose(run(small, [1, 5, 7]), whole, atol=0.02 * np.abs(whole).max())
 
 
 class _Words(torch.nn.Module):
