@@ -4,6 +4,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 DATA ?= ../shared/data
 RECIPE ?= recipes/embedded.toml
+# Folder of the published students that a recipe names by version and hash.
+OLDER ?= artifacts
 URL ?= http://127.0.0.1:8000
 SERVE_VENV ?= .venv-serve
 VENV ?= .venv
@@ -66,7 +68,7 @@ format: $(VENV)/.installed
 # beside other work two of them end up on one core, which more than halves the speed.
 train: export OMP_PROC_BIND = true
 train: $(VENV)/.installed
-	$(VENV)/bin/python -m model_training run --recipe $(RECIPE) --data $(DATA)
+	$(VENV)/bin/python -m model_training run --recipe $(RECIPE) --data $(DATA) --older $(OLDER)
 
 # A short one against the server at URL: Poisson arrivals, JSON and a plot under runs/.
 loadtest: $(VENV)/.installed

@@ -1,1 +1,1 @@
-"""Load tests. They speak HTTP and import nothing of the server, so they measure any server."""
+"""Load tests. They use HTTP and import nothing from the server, so they can measure any server."""

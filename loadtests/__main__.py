@@ -140,22 +140,28 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="a ladder of fixed rates")
+    run = commands.add_parser("run", help="measure a ladder of fixed rates")
     run.add_argument("--rates", type=float, nargs="+", default=[5.0, 10.0, 20.0])
-    search = commands.add_parser("search", help="the highest rate within the limit")
-    search.add_argument("--start", type=float, default=20.0, help="first rate that is tried")
-    search.add_argument("--start-from", type=Path, help="half of what this closed loop carried")
+    search = commands.add_parser("search", help="find the highest rate within the limit")
+    search.add_argument("--start", type=float, default=20.0, help="first rate to try")
+    search.add_argument(
+        "--start-from", type=Path, help="begin with half of what this closed loop carried"
+    )
     search.add_argument("--precision", type=float, default=0.05, help="of the rate that is found")
     search.add_argument("--overload", type=float, nargs="*", default=[2.0, 5.0])
-    closed = commands.add_parser("closed", help="so many clients, one request each at a time")
+    closed = commands.add_parser(
+        "closed", help="measure this many clients, with one request each at a time"
+    )
     closed.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     for command in (run, search, closed):
         _add_common(command)
-    fuzz = commands.add_parser("fuzz", help="good and bad requests made of the API's document")
+    fuzz = commands.add_parser(
+        "fuzz", help="send good and bad requests made from the API's document"
+    )
     fuzz.add_argument("--url", required=True)
     fuzz.add_argument("--seconds", type=int, default=1800, help="at most; default 1800")
     fuzz.add_argument("--examples", type=int, default=5000, help="of each operation, at most")
-    plot = commands.add_parser("plot", help="draws a result again")
+    plot = commands.add_parser("plot", help="plot a result again")
     plot.add_argument("result", type=Path)
     plot.add_argument("picture", type=Path)
     return parser
@@ -165,16 +171,16 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--url", default="http://127.0.0.1:8000")
     add("--scenario", choices=sorted(SCENARIOS), default="prompts")
-    add("--data", type=Path, help="folder of rows; without it texts are made")
+    add("--data", type=Path, help="folder of rows; without it, texts are generated")
     add("--seconds", type=float, default=120.0, help="measured, for each rate and seed")
     add("--warm-up", type=float, default=60.0, help="seconds before, for each rate and seed")
-    add("--seed", type=int, default=0, help="of texts and arrivals")
+    add("--seed", type=int, default=0, help="seed of texts and arrivals")
     add("--seeds", type=int, default=3, help="how often each rate is measured")
     add("--limit-ms", type=float, default=50.0, help="of the 99th percentile")
-    add("--deadline-ms", type=int, default=1000, help="sent with each request")
+    add("--deadline-ms", type=int, default=1000, help="deadline that is sent with each request")
     add("--patience", type=float, default=30.0, help="seconds after the deadline, for replies")
-    add("--connections", type=int, default=1024, help="open at once, at most")
-    add("--pid", type=int, help="of the server; found by itself on the same machine")
+    add("--connections", type=int, default=1024, help="largest number of open connections")
+    add("--pid", type=int, help="process id of the server; found automatically on the same machine")
     add("--header", action="append", default=[], help="such as 'X-API-Key: …'; may be repeated")
     add("--output", type=Path, help="JSON; standard output if not given")
     add("--plot", type=Path, help="PNG or SVG")

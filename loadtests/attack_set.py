@@ -40,7 +40,7 @@ _BATCH = 32
 
 
 def rows(path: Path, label: int) -> Iterator[str]:
-    """Prompts of a file with this label; those without one count as harmful."""
+    """Prompts of a file with this label; those without a label count as harmful."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         for line in lines:
             row = json.loads(line)
@@ -61,7 +61,7 @@ Shares = dict[str, dict[str, float]]
 
 
 def figures(url: str, texts: Mapping[str, list[str]], *, fallback: str) -> Shares:
-    """For each name: shares of its texts."""
+    """Shares of the texts of each name."""
     found: Shares = {}
     for name, some in texts.items():
         results = [
@@ -116,7 +116,7 @@ def serving(**settings: object) -> Iterator[str]:
 
 
 def ways(student: Path, teacher: str | None) -> dict[str, dict[str, object]]:
-    """Settings of the servers that are compared."""
+    """Settings of the compared servers."""
     alone: dict[str, object] = {"artifact": student.resolve()}
     found = {"student": alone | {"teacher_triggers": False}, "student, triggers": alone}
     if teacher is not None:
@@ -169,7 +169,7 @@ def drawn(texts: list[str], *, limit: int, seed: int) -> list[str]:
 
 
 def compare(asked: argparse.Namespace, attacks: Any, benign: Any) -> int:
-    """Asks every server; 1 where a verdict of a cascade lacks its teacher."""
+    """Ask every server. Returns 1 if a verdict of a cascade lacks its teacher."""
     found: dict[str, dict[str, Shares]] = {"attacks": {}, "harmless": {}}
     for way, settings in ways(asked.student, asked.teacher).items():
         print(f"# {way}", file=sys.stderr)

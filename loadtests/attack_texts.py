@@ -1,4 +1,4 @@
-"""Texts of the attack set: disguises, prompts that wear them, harmless text that looks odd."""
+"""Texts of the attack set: disguises, disguised prompts, and harmless text that looks odd."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _mathematical(text: str, _: random.Random) -> str:
 
 
 def _some_leet(text: str, rng: random.Random) -> str:
-    """Half of the words only."""
+    """Only half of the words."""
     return " ".join(
         word.lower().translate(_LEET) if rng.random() < 0.5 else word for word in text.split()
     )
@@ -123,7 +123,7 @@ _DEEDS = (
 
 
 def harmless(kind: str, limit: int) -> list[str]:
-    """So many texts of a kind."""
+    """This many texts of a kind."""
     forms = KINDS[kind]
     return [forms[i % len(forms)].format(i // len(forms) + 11) for i in range(limit)]
 

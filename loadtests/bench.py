@@ -1,4 +1,4 @@
-"""Points measured against one server: a rate, or so many clients, and what came of it."""
+"""Measures points against one server: the results at a rate, or with a number of clients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Bench:
-    """A server, the requests for it, and how long to measure. limit_s: of the 99th percentile."""
+    """A server, the requests for it, and the measuring time. limit_s: for the 99th percentile."""
 
     target: Target
     requests: Iterator[Request]
@@ -67,9 +67,9 @@ class Bench:
         precision: float,
         lowest_share: float = 1 / 16,
     ) -> Json:
-        """The highest rate within the limit, and what is left of the peak at multiples of it.
+        """The highest rate within the limit, and the throughput that remains at multiples of it.
 
-        lowest_share: of `start`; where less would be needed, the rate is None.
+        lowest_share: of `start`; if less would be needed, the rate is None.
         """
         rate, _ = highest_rate(
             self.at_rate,
@@ -114,7 +114,7 @@ class Bench:
     async def _checked(
         self, step: Callable[[int], Awaitable[Step]], seed: int
     ) -> tuple[Step, Json | None]:
-        """A step, and where the server's own counters disagree with it."""
+        """A step, with its differences from the server's own counters."""
         client = Client(self.target, max_connections=1)
         try:
             before: ServerCounts | None = await read_counts(client)
@@ -129,7 +129,7 @@ class Bench:
 
 
 def server_info(target: Target) -> Json | None:
-    """Model and server version as `/info` tells them; None where the server is none of ours."""
+    """Model and server version from `/info`; None if the server is not Postern."""
 
     async def ask() -> Json | None:
         client = Client(target, max_connections=1)
@@ -149,7 +149,7 @@ def server_info(target: Target) -> Json | None:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine on a loop of its own."""
+    """Run a coroutine on an event loop of its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-# Outcomes that are no HTTP status.
+# Outcomes other than an HTTP status.
 BROKEN = "broken"
 """The connection failed before the whole reply came."""
 UNANSWERED = "unanswered"
@@ -72,8 +72,11 @@ class Target:
 
 
 class Client:
-    """Sends at once over an idle or a new connection. Beyond `max_connections` requests wait here,
-    and their waiting counts, because latency starts at the scheduled time."""
+    """Sends at once over an idle or a new connection.
+
+    Beyond `max_connections`, requests wait here, and their waiting counts, because latency starts
+    at the scheduled time.
+    """
 
     def __init__(self, target: Target, *, max_connections: int) -> None:
         self.target = target
@@ -87,7 +90,7 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, wire: bytes, done: Done, *, keep_body: bool = False) -> None:
-        """Calls `done` exactly once, unless the client is closed before."""
+        """Calls `done` exactly once, unless the client is closed first."""
         self._place(_Sent(wire, done, keep_body))
 
     async def ask(self, wire: bytes) -> Answer:
@@ -102,8 +105,10 @@ class Client:
         return await future
 
     async def ask_patiently(self, wire: bytes, *, patience_s: float) -> Answer:
-        """The same; UNANSWERED where the server hangs. Its connection is left to it, in case that
-        the reply comes after all."""
+        """The same; UNANSWERED if the server hangs.
+
+        The connection stays open in case the reply still comes.
+        """
         asked = time.perf_counter()
         try:
             async with asyncio.timeout(patience_s):
@@ -112,7 +117,7 @@ class Client:
             return Answer(UNANSWERED, asked, time.perf_counter())
 
     async def close(self) -> None:
-        """Breaks off what is open; requests without a reply get no answer."""
+        """Break off open connections. Requests without a reply get no answer."""
         self._waiting.clear()
         for task in list(self._tasks):
             task.cancel()

@@ -1,6 +1,7 @@
-"""A fixed number of clients, each of which asks again when it has its answer: for throughput.
+"""A fixed number of clients, each of which asks again when it has its answer, to measure
+throughput.
 
-A closed loop slows down with the server, so its latencies hide stalls: see `driver.py` for those.
+A closed loop slows down with the server, so its latencies hide stalls. See `driver.py` for those.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Load:
 
 @dataclass
 class Step:
-    """What came of one step. Everything but `outcomes_in_all` is of the measured time alone."""
+    """The results of one step. Everything but `outcomes_in_all` concerns the measured time only."""
 
     load: Load
     scheduled: int = 0
@@ -50,15 +50,15 @@ class Step:
     replies: int = 0
     """200s that came within the measured time, whenever they were due: for throughput."""
     texts_judged: int = 0
-    """Of those replies."""
+    """Texts in those replies."""
     texts_in_time: int = 0
-    """Of those replies, where they came within their deadline."""
+    """Texts in those replies that came within their deadline."""
     texts_metered: int = 0
     """Of 200s that came after the warm-up, as long as processor time was measured."""
     latency: Latencies = field(default_factory=Latencies)
-    """Of 200s, from the scheduled time."""
+    """Latency of 200s, from the scheduled time."""
     service: Latencies = field(default_factory=Latencies)
-    """Of 200s, from the actual sending: what a careless tool would report."""
+    """Latency of 200s from the actual sending, which a careless tool would report."""
     delay: Latencies = field(default_factory=Latencies)
     """Of all sent: how much later than scheduled, for whatever reason."""
     late: Latencies = field(default_factory=Latencies)
@@ -92,7 +92,7 @@ def arrivals(rate: float, until_s: float, rng: random.Random) -> Iterator[float]
 async def run_step(
     target: Target, requests: Iterator[Request], load: Load, *, seed: int, watch: Watch
 ) -> Step:
-    """Sends one step and waits for its replies."""
+    """Send the requests of one step and wait for its replies."""
     shots = _plan(target, requests, load, seed)
     client = Client(target, max_connections=load.max_connections)
     everything_came = asyncio.Event()

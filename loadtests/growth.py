@@ -1,9 +1,10 @@
-"""How cost grows: texts per second and memory against one thing at a time.
+"""How cost grows: texts per second and memory as a function of one thing at a time.
 
     python -m loadtests.growth lengths batches clients processes --output runs/growth
 
-Closed loops against servers of its own, a fresh one for each point, so that memory is that point's.
-Writes `<what>.json` and `<what>.png` after each point, and goes on where it was stopped.
+Closed loops against its own servers, with a fresh server for each point, so that the measured
+memory belongs to that point. Writes `<what>.json` and `<what>.png` after each point, and continues
+where it was stopped.
 """
 
 from __future__ import annotations

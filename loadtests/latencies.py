@@ -28,7 +28,7 @@ class Latencies:
 
     @classmethod
     def decoded(cls, text: str) -> Latencies:
-        """Of what `encoded` wrote."""
+        """From the text that `encoded` wrote."""
         made = cls()
         made._histogram.decode_and_add(text)
         return made
@@ -53,7 +53,7 @@ class Latencies:
         return int(self._histogram.get_total_count())
 
     def at_ms(self, percentile: float) -> float:
-        """The least recorded latency that so many percent do not pass; 0 if there is none."""
+        """The least recorded latency that this percentage does not exceed; 0 if there is none."""
         # The library's own rounds the rank to the nearest, which flatters small samples.
         rank = max(1, math.ceil(percentile * self.count / 100.0 - 1e-9))
         for item in self._histogram.get_recorded_iterator():
@@ -62,7 +62,7 @@ class Latencies:
         return 0.0
 
     def within(self, limit_s: float) -> int:
-        """How many are at most `limit_s`, to the histogram's three digits."""
+        """Number of latencies of at most `limit_s`, to the histogram's three digits."""
         limit_us = self._histogram.get_highest_equivalent_value(round(limit_s * 1e6))
         counted = 0
         for item in self._histogram.get_recorded_iterator():
@@ -77,7 +77,7 @@ class Latencies:
         return text
 
     def summary_ms(self) -> dict[str, float] | None:
-        """None where nothing was recorded."""
+        """None if nothing was recorded."""
         if not self.count:
             return None
         named = {f"p{percent:g}".replace(".", "_"): self.at_ms(percent) for percent in PERCENTILES}

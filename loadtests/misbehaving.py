@@ -1,6 +1,7 @@
-"""Clients that break every rule: malformed, oversized, slow, leaving early. Each tells what it saw.
+"""Clients that break every rule: malformed, oversized, slow, leaving early, hostile. Each reports
+what it saw.
 
-Every connection asks for `Connection: close`, so a whole reply is all bytes up to the end.
+Every connection asks for `Connection: close`, so a whole reply consists of all bytes up to the end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from loadtests.scenarios import PATH
 from loadtests.texts import MadeTexts
 
-# Beyond any deadline of the server's: whoever waits longer hangs.
+# Beyond any deadline of the server: a request that waits longer hangs.
 HANG_S = 120.0
 _PIECES = 8
 _PIECE_S = 0.1
@@ -52,7 +53,7 @@ class Connection:
         await self._writer.drain()
 
     async def status(self) -> str:
-        """Of the whole reply. "cut" where there is none."""
+        """Status of the whole reply; "cut" if there is none."""
         reply = await self._reader.read(-1)
         words = reply.split(b" ", 2)
         return words[1].decode() if len(words) == 3 else "cut"
@@ -70,6 +71,11 @@ def head(length: int, *, path: str = PATH, media_type: str = "application/json")
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
+
+
+def _growing() -> bytes:
+    """A character that normalization multiplies by 18, often enough to pass every limit."""
+    return json.dumps({"prompt": "\ufdfa" * 30_000}).encode()
 
 
 class Misbehaving:
@@ -96,10 +102,16 @@ class Misbehaving:
             "leaves in the body": self._leaves_in_the_body,
             "leaves before the reply": self._leaves_before_the_reply,
             "garbage": self._garbage,
+            "header bomb": self._header_bomb,
+            "long url": self._long_url,
+            "upgrade before the body": self._upgrade,
+            "text that grows": self._answered({"413"}, _growing),
+            "foreign host": self._foreign_host,
+            "pipelines and never reads": self._never_reads,
         }
 
     async def run(self, until: Callable[[], bool]) -> None:
-        """Until then, one after the other."""
+        """Run the kinds one after the other, until that time."""
         names = list(self._kinds)
         while not until():
             self._rng.shuffle(names)
@@ -185,6 +197,47 @@ class Misbehaving:
         body = self._good()
         await connection.send(head(len(body)) + body)
         self._tally.left += 1
+
+    async def _header_bomb(self, connection: Connection) -> None:
+        lines = b"".join(b"a%d: b\r\n" % number for number in range(5000))
+        await self._cut_off(connection, head(0)[:-2] + lines + b"\r\n", "431")
+
+    async def _long_url(self, connection: Connection) -> None:
+        await self._cut_off(connection, head(0, path=PATH + "?" + "a" * 100_000), "414")
+
+    async def _cut_off(self, connection: Connection, data: bytes, expected: str) -> None:
+        """Refused before it is a request; the connection may break while it is still being sent."""
+        try:
+            await connection.send(data)
+            status = await connection.status()
+        except OSError:
+            status = "cut"
+        if status not in (expected, "cut"):
+            self._tally.unexpected[f"{status} for ['{expected}']"] += 1
+
+    async def _upgrade(self, connection: Connection) -> None:
+        body = self._good()
+        offer = b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+        lines = head(len(body)).replace(b"Connection: close", b"Connection: Upgrade, close")
+        await connection.send(lines[:-2] + offer + b"\r\n")
+        await asyncio.sleep(_PIECE_S)
+        await connection.send(body)
+        self._note(await connection.status(), {"200", "504"}, texts=1)
+
+    async def _foreign_host(self, connection: Connection) -> None:
+        body = self._good()
+        lines = head(len(body)).replace(b"Host: localhost", b"Host: evil.example")
+        await connection.send(lines + body)
+        self._note(await connection.status(), {"421"})
+
+    async def _never_reads(self, connection: Connection) -> None:
+        request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        try:
+            async with asyncio.timeout(2.0):
+                while True:
+                    await connection.send(request * 100)
+        except (OSError, TimeoutError):
+            return
 
     async def _garbage(self, connection: Connection) -> None:
         await connection.send(self._rng.randbytes(200) + b"\r\n\r\n")

@@ -53,7 +53,7 @@ class Traffic:
 
 
 def answered(traffic: Traffic, *, clients: int) -> Json:
-    """Processor milliseconds of the server for one answered request."""
+    """CPU milliseconds of the server for one answered request."""
     with started() as server:
         return run(closed_loop(server, traffic, clients=clients))
 
@@ -88,7 +88,7 @@ async def _ask_for(
 
 
 def refused(traffic: Traffic, *, clients: int) -> Json:
-    """Processor milliseconds of the server for one request that it refuses with 429."""
+    """CPU milliseconds of the server for one request that it refuses with 429."""
     with started("-m", "loadtests.sleeping_server", str(_SLEEP_S)) as server:
         return run(_refused(server, traffic, clients=clients))
 
@@ -146,7 +146,7 @@ def _cost(outcomes: Counter[str], spent_s: float) -> Json:
 
 
 def bare(traffic: Traffic) -> Json:
-    """Processor milliseconds of tokenizing and the model for one text, alone and in batches."""
+    """CPU milliseconds of tokenizing and the model for one text, alone and in batches."""
     prompts = (json.loads(one.body)["prompt"] for one in traffic.requests(seed=1))
     model = PeerModel(threads=2)
     found = {}

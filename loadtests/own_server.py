@@ -1,4 +1,5 @@
-"""Servers of this interpreter and this code, each on a free port, ended with their block."""
+"""Starts servers of this interpreter and this code, each on a free port, and stops them
+afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of traffic: each is an endless row of requests to `POST /classify`."""
+"""Kinds of traffic. Each is an endless sequence of requests to `POST /classify`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def tail(texts: Texts, rng: random.Random) -> Request:
 
 
 def fixed(tokens: int) -> Make:
-    """Prompts that all have so many tokens."""
+    """Prompts of a fixed number of tokens."""
 
     def make(texts: Texts, _: random.Random) -> Request:
         return classify({"prompt": texts.of_length(tokens)})
@@ -121,7 +121,7 @@ SCENARIOS: dict[str, Make] = {
 
 
 def requests(name: str, texts: Texts, *, seed: int) -> Iterator[Request]:
-    """The endless row of a scenario; the same seed gives the same row. Raises KeyError."""
+    """The endless sequence of a scenario, determined by the seed. Raises KeyError."""
     make = SCENARIOS[name]
     rng = random.Random(seed)
     while True:

@@ -1,4 +1,4 @@
-"""The server's own counters, before and after: they must agree with what the client saw."""
+"""Compares the server's own counters with what the client saw."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ServerCounts:
 
 
 async def read_counts(client: Client) -> ServerCounts | None:
-    """None where the server is none of ours, or does not let us read."""
+    """None if the server is not Postern, or does not let us read."""
     answer = await client.ask(client.target.get("/metrics"))
     if answer.outcome != "200" or b"postern_requests_total" not in answer.body:
         return None
@@ -74,7 +74,7 @@ async def settled_differences(
     *,
     exact: bool = False,
 ) -> dict[str, dict[str, int]]:
-    """`differences`, read again while there are any, for some seconds."""
+    """`differences`, read again for some seconds while there are any."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PATIENCE_S
     while True:

@@ -1,4 +1,4 @@
-"""The real server around a model that sleeps: its processor time is all the server's own.
+"""The real server around a model that sleeps, so that all CPU time is the server's own.
 
 python -m loadtests.sleeping_server 0.2        # seconds for each batch
 """

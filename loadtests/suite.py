@@ -1,10 +1,10 @@
-"""All measurements of docs/performance.md, one after another, the most wanted first.
+"""Takes all measurements of docs/research/performance.md and engines.md, most wanted first.
 
     python -m loadtests.suite --output runs/suite --data ../shared/data
 
-For a machine that is idle for an hour. Each part has its own time and is ended when
-that is over; whatever it has finished is kept. Stop it at any moment (Ctrl-C): files are written as
-soon as each figure is there, and the same command goes on with what is missing.
+For a machine that is idle for an hour. Each part has a time limit and is ended when that is over;
+its finished results are kept. You can stop it at any moment (Ctrl-C): files are written as soon as
+each figure exists, and the same command continues with what is missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a server process and all its children use, read from /proc."""
+"""Resource use of a server process and all its children, read from /proc."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Watch:
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all that descend from it."""
+    """A process and all its descendants."""
     children: dict[int, list[int]] = {}
     for one in _all_pids():
         try:
@@ -77,7 +77,7 @@ def lives(pid: int) -> bool:
 
 
 def listener_pid(url: str) -> int | None:
-    """The process on this machine that listens at `url`; None where it cannot be told."""
+    """The process on this machine that listens at `url`; None if it cannot be determined."""
     place = urlsplit(url)
     try:
         address = socket.gethostbyname(place.hostname or "")
@@ -92,7 +92,7 @@ def listener_pid(url: str) -> int | None:
 
 
 def wait_until_idle(watch: Watch, *, patience_s: float) -> None:
-    """Until the processes have used next to nothing for half a second."""
+    """Wait until the processes have used almost no CPU time for half a second."""
     deadline = time.monotonic() + patience_s
     before = watch.usage().cpu_s
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The share of lines that the suite runs, by room: a table from coverage's JSON report.
+"""The share of statements that the suite runs, by room: a table from coverage's JSON report.
 
 python -m scripts.rooms_covered runs/coverage.json
 """

@@ -1,1 +1,1 @@
-"""Other Python servers with the same model file, texts and machine, side by side with ours."""
+"""Compares other Python servers with ours: same model file, texts and machine."""

@@ -1,7 +1,7 @@
-"""The model without any server: what ours could reach at best, on the same texts.
+"""The model without any server: the best that our server could reach, on the same texts.
 
-Two bars follow from it: closed-loop throughput beside the bare engine's, and the idle server's
-median beside tokenizing plus one forward pass. Both ours, bare, ours again.
+It gives two bars: closed-loop throughput beside the bare engine's, and the idle server's median
+beside tokenizing plus one forward pass. Each is measured as ours, bare, ours again.
 """
 
 from __future__ import annotations

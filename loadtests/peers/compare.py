@@ -1,6 +1,6 @@
-"""Ours, a peer, ours again: what each carries, as ratios within one trial on one machine.
+"""Ours, a peer, ours again: the load that each carries, as ratios within one trial on one machine.
 
-And, more briefly: does any peer carry what ours carries?
+A shorter form asks only whether any peer carries the load that ours carries.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _PATIENT_MS = 10_000
 
 
 class NotTheSame(Exception):
-    """A peer's probabilities are not ours."""
+    """The probabilities of a peer differ from ours."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how often. Times in seconds; clients: of the closed loop."""
+    """Number and duration of measurements. Times in seconds; clients: of the closed loop."""
 
     environments: Path
     data: Path | None
@@ -64,7 +64,7 @@ def sample_texts(*, long: bool) -> list[str]:
 
 
 def check_same(ours: RunningPeer, other: RunningPeer) -> float:
-    """The largest difference of probabilities. Raises NotTheSame beyond TOLERANCE."""
+    """The largest difference of probabilities. Raises NotTheSame if it exceeds TOLERANCE."""
     prompts = sample_texts(long=other.peer.whole_texts)
     pairs = zip(ours.probabilities(prompts), other.probabilities(prompts), strict=True)
     apart = max(abs(own - others) for own, others in pairs)
@@ -74,7 +74,7 @@ def check_same(ours: RunningPeer, other: RunningPeer) -> float:
 
 
 def peer_requests(peer: Peer, scenario: str, plan: Plan, *, seed: int) -> Iterator[Request]:
-    """The scenario's prompts in the peer's own words; the same texts for all of them."""
+    """The scenario's prompts in the peer's own format; the same texts for all peers."""
     for request in requests(scenario, texts(plan.data, seed=seed), seed=seed):
         prompt = json.loads(request.body)["prompt"]
         body = json.dumps(peer.ask(prompt), ensure_ascii=False).encode()
@@ -234,7 +234,7 @@ def compare(
     output: Path,
     say: Say = print,
 ) -> None:
-    """All trials that have no file yet below `output`; a stopped comparison goes on there."""
+    """Run all trials that have no file below `output` yet; this continues a stopped comparison."""
     for number in range(rounds):
         for scenario in scenarios:
             before = None

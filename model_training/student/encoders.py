@@ -59,7 +59,7 @@ def load_base(settings: DistilConfig) -> Any:
     if settings.dropout != "base":
         for module in model.modules():
             # Dropout's random numbers take as long as the forward pass on CPU, and a small student
-            # does not overfit a run of this length (LOG.md).
+            # does not overfit a run of this length (docs/research/log.md).
             if isinstance(module, Dropout):
                 module.p = settings.dropout
     if settings.frozen_embeddings:

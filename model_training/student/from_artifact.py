@@ -116,7 +116,7 @@ def take_weights(model: Any, artifact: Artifact) -> None:
             whole = _whole(constant, published)
         if whole is None or whole.shape != of_probe[constant].shape:
             raise RecipeInvalid(
-                f"{artifact.manifest.name} {artifact.manifest.version} is no student of this "
+                f"{artifact.manifest.name} {artifact.manifest.version} is not a student of this "
                 f"base: {parameter} is not in it"
             )
         taken = whole.T if transposed else whole

@@ -1,7 +1,7 @@
-"""Writes the pages under `docs/reference/` that say what the code says.
+"""Generates the pages under `docs/reference/` from the code.
 
-They are committed, so that they can be read and linked without a build; `tests/test_reference.py`
-compares each with what this package makes of the code. So does `--check`, which writes nothing.
+They are committed, so that they can be read and linked without a build. `tests/test_reference.py`
+compares each with the output of this package. So does `--check`, which writes nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pages() -> dict[str, str]:
 
 
 def differing(folder: Path = FOLDER) -> list[str]:
-    """Names of the pages that are missing or say something else than the code."""
+    """Names of the pages that are missing or differ from the generated content."""
     return [
         name
         for name, content in pages().items()
@@ -40,7 +40,7 @@ def differing(folder: Path = FOLDER) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Writes all pages, or says which are out of date; returns the exit code."""
+    """Write all pages, or list those that are out of date. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if one differs")
     if parser.parse_args(arguments).check:

@@ -1,6 +1,6 @@
-"""What the reference pages are made of, read from the code. Nothing else imports the server.
+"""Everything that the reference pages are made from, read from the code.
 
-After a move of modules, only the imports below change.
+Nothing else here imports the server, so only the imports below change when modules move.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def problems() -> Mapping[type[errors.PosternError], Problem]:
 
 
 def is_never_over_http(kind: type[Exception]) -> bool:
-    """Whether an error stops a start or a command, so that no client sees it."""
+    """Whether an error only stops a start or a command, so that no client sees it."""
     return issubclass(kind, _NEVER_OVER_HTTP)
 
 

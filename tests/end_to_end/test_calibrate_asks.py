@@ -255,7 +255,7 @@ def test_another_postern_is_asked_as_its_artifact_would_answer(
         (
             ("--teacher", "configured", "--teacher", "artifacts/x/1"),
             {"teacher_url": "http://127.0.0.1:9/v1", "teacher_model": "m"},
-            "stands alone",
+            "cannot be combined",
         ),
         (
             ("--teacher", "configured", "--opinions", "/nonexistent/opinions"),
@@ -265,7 +265,7 @@ def test_another_postern_is_asked_as_its_artifact_would_answer(
         (
             ("--teacher", "configured", "--opinions", "pyproject.toml"),
             {"teacher_url": "http://127.0.0.1:9/v1", "teacher_model": "m"},
-            "pyproject.toml:1: no answer of a teacher",
+            "pyproject.toml:1: not an answer of a teacher",
         ),
         (("--teacher", "configured"), {"teacher_url": "http://127.0.0.1:9/v1"}, "teacher_model"),
     ],

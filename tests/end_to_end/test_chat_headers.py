@@ -42,7 +42,7 @@ def with_key(start_server: StartServer, upstream: StubUpstream) -> ServerProcess
 
 def raw(server: ServerProcess, *lines: bytes) -> bytes:
     """What is answered to a request with these header lines."""
-    head = [b"POST /v1/chat/completions HTTP/1.1", b"Host: a", b"Connection: close"]
+    head = [b"POST /v1/chat/completions HTTP/1.1", b"Host: localhost", b"Connection: close"]
     head += [b"Content-Type: application/json", b"Content-Length: %d" % len(BODY), *lines]
     with server.connect() as connection:
         connection.sendall(b"\r\n".join(head) + b"\r\n\r\n" + BODY)

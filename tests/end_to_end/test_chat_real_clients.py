@@ -207,7 +207,7 @@ def test_an_error_later_on_ends_the_stream_as_an_error(
     event = b'data: {"error": {"message": "busy", "code": 429}}\n\n'
     upstream.play(streamed([chunk("read a book with a friend. "), 0.1, event]))
     found = events(guarded.post(PATH, json={"messages": HELLO, "stream": True}))
-    assert found[-1]["error"]["code"] == "upstream_invalid"
+    assert found[-1]["error"]["code"] == "upstream_told"
 
 
 @pytest.mark.parametrize(

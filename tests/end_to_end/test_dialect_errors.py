@@ -100,7 +100,10 @@ def test_422_of_a_hundred_thousand_problems_is_short(
 @every_dialect
 @pytest.mark.parametrize("text", ["\u200b\u200d\ufeff", "\u202e\u2066", "\u0000", "\u0301"])
 def test_422_nothing_visible(server: ServerProcess, dialect: Dialect, text: str) -> None:
-    assert_fails(ask(server, dialect, text), dialect, 422, "empty-prompt")
+    # LiteLLM hands over parts that say nothing; a lone accent is text to all but the tokenizer.
+    nothing = dialect is LITELLM and text != "\u0301"
+    slug = "nothing-to-judge" if nothing else "empty-prompt"
+    assert_fails(ask(server, dialect, text), dialect, 422, slug)
 
 
 @every_dialect
@@ -169,7 +172,8 @@ def test_401_missing_or_wrong_key(limited: ServerProcess, dialect: Dialect) -> N
         assert ask(limited, dialect, "cake", **headers).status_code == 200
 
 
-def test_401_where_google_puts_its_keys(limited: ServerProcess) -> None:
+def test_401_where_google_puts_its_keys(start_server: StartServer) -> None:
+    limited = start_server(api_keys="key-one,key-two")  # wrong keys are throttled, by address
     body = PERSPECTIVE.body("cake")
     for query in ({"key": MARKER}, {"key": ""}, {"key": "key-one,key-two"}):
         reply = limited.post(PERSPECTIVE.path, json=body, params=query)

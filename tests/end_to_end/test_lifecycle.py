@@ -354,7 +354,7 @@ def test_a_hostile_artifact_is_refused_in_one_line(
 def test_a_host_that_no_resolver_takes_is_refused_in_one_line(
     tiny_artifact: Path, host: str
 ) -> None:
-    assert_refused("--host", host, says="host is no valid host name", artifact=tiny_artifact)
+    assert_refused("--host", host, says="host is not a valid host name", artifact=tiny_artifact)
 
 
 @pytest.mark.parametrize(

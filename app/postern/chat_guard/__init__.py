@@ -1,1 +1,1 @@
-"""The guarded proxy: what goes to a chat model and what comes back is judged before it passes."""
+"""The guarded proxy: judges chats on their way to a chat model and back before they pass."""

@@ -1,4 +1,4 @@
-"""Whole replies of the upstream: what is a completion, what is an error, what is neither."""
+"""Whole replies of the upstream: a completion, an error, or neither."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from postern.chat_guard.readable import (
 from postern.chat_guard.replies import FIELD
 from postern.contract.errors import ExchangeTooLong, UpstreamInvalid
 
-# More than this is read in a thread of its own, so that the event loop goes on.
+# Larger bodies are parsed in a thread of their own, so that the event loop is not blocked.
 _INLINE_BYTES: Final = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole completion. said: the text of each choice; beside: what belongs to no choice."""
+    """A whole completion. said: the text of each choice; beside: text that belongs to no choice."""
 
     content: dict[str, Any]
     said: list[str]
@@ -40,7 +40,7 @@ async def read_answer(body: bytes) -> Answer:
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """A JSON object. Raises UpstreamInvalid."""
+    """Parse a JSON object. Raises UpstreamInvalid."""
     try:
         value = strict_json(body)
         check_json(value, ANSWER)

@@ -1,6 +1,6 @@
-"""How large the JSON of one chat may be, beside its bytes: depth, values, choices, exchanges, text.
+"""Limits for the JSON of one chat beyond its bytes: depth, values, choices, exchanges, text.
 
-A body of a few hundred kilobytes can hold a quarter of a million values below 900 brackets, or
+A body of a few hundred kilobytes can contain a quarter of a million values inside 900 brackets, or
 12,000 fields beside 12,000 choices. It is counted before anything is made of it.
 """
 
@@ -14,14 +14,17 @@ from typing import Any, Final, NoReturn
 from postern.contract.errors import ExchangeTooLong
 
 MAX_CHOICES: Final = 128
-"""As OpenAI's own limit of `n`."""
+"""The same as OpenAI's own limit of `n`."""
 CONTEXT_CHARS: Final = 1000
-"""Of the turns before an earlier answer, what is read beside it: they are judged themselves."""
+"""Characters of the earlier turns that are read beside an earlier answer.
+
+These turns are judged themselves.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonBounds:
-    """depth: of brackets; values: of all arrays and objects together, the names of fields too."""
+    """depth: of brackets; values: in all arrays and objects together, including names of fields."""
 
     depth: int
     values: int
@@ -34,7 +37,7 @@ EVENT: Final = JsonBounds(depth=64, values=10_000)
 
 @dataclass(frozen=True, slots=True)
 class ChatBudget:
-    """What is judged of one request, or of one answer, at most; beyond it, it is refused.
+    """Limits of what is judged in one request, or in one answer. Anything beyond is refused.
 
     exchanges, chars: of what was not judged before, prompts and responses together.
     """
@@ -44,7 +47,7 @@ class ChatBudget:
 
 
 def check_json(value: Any, bounds: JsonBounds) -> None:
-    """Raises ExchangeTooLong. Level by level, so that memory follows what was counted."""
+    """Raises ExchangeTooLong. Works level by level, so that memory follows what was counted."""
     count = depth = 0
     level = [value]
     while level:
@@ -68,7 +71,7 @@ def check_json(value: Any, bounds: JsonBounds) -> None:
 
 
 def strict_json(text: str | bytes) -> Any:
-    """Standard JSON without loss: whole numbers of any size survive; NaN and 1e999 are none.
+    """Parse standard JSON without loss: integers of any size survive; NaN and 1e999 are refused.
 
     Raises ValueError.
     """

@@ -1,4 +1,4 @@
-"""A chat completion request -> what of it is judged, and the prompt that its answer belongs to."""
+"""A chat completion request -> the parts to judge, and the prompt that its answer belongs to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from postern.contract.text import is_visible
 
 _INSTRUCTING: Final = frozenset({"system", "developer"})
 _CALLED: Final = frozenset({"tool", "function"})
-# Fields in which an application, not who chats with it, says what a model is to do.
+# Fields in which the application, not its user, instructs the model.
 _INSTRUCTIONS: Final = frozenset(
     {
         *("tools", "functions", "response_format", "chat_template", "chat_template_kwargs"),
@@ -36,22 +36,22 @@ _INSTRUCTIONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What of a request is read. All of it are choices of whoever runs the server."""
+    """Which parts of a request are read. The server's operator makes all of these choices."""
 
     instructions: bool
-    """Judge system and developer messages, tool definitions and the like, too."""
+    """Also judge system and developer messages, tool definitions and the like."""
     pass_media: bool
     """Let images, audio and files through unjudged instead of refusing them."""
     max_exchange_chars: int = 100_000
-    """Of a message, and of a prompt together with its answer."""
+    """Largest size of a message, and of a prompt together with its answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """body: as parsed. turns: the message that each exchange belongs to; None: another field.
 
-    prompt: the user turns that the coming answer replies to; None where there is none.
-    to_upstream: the body written anew: what was read is what is sent, also where a name came twice.
+    prompt: the user turns that the coming answer replies to; None if there is none. to_upstream:
+    the body written anew, so that what was read is what is sent, even if a name came twice.
     """
 
     body: dict[str, Any]
@@ -69,13 +69,16 @@ class ChatRequest:
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream is to end with what it took."""
+        """Whether a stream is to end with its token usage."""
         options = self.body.get("stream_options")
         return isinstance(options, Mapping) and options.get("include_usage") is True
 
 
 def parse_chat(body: bytes, reading: Reading) -> ChatRequest:
-    """Raises MalformedBody, BodyMismatch, UnreadableContent, InvalidExchange, ExchangeTooLong."""
+    """Parse a request.
+
+    Raises MalformedBody, BodyMismatch, UnreadableContent, InvalidExchange, ExchangeTooLong.
+    """
     parsed, to_upstream = _parse_json(body)
     if not isinstance(parsed, dict):
         _mismatch("", "the body must be an object")
@@ -94,7 +97,7 @@ def parse_chat(body: bytes, reading: Reading) -> ChatRequest:
         raise UnreadableContent
     walk.take_fields(parsed)
     if reading.instructions or not walk.judged:
-        # Where no turn of a user says anything, the model answers to the instructions.
+        # If no user turn has text, the model answers to the instructions.
         walk.judged += walk.instructions
     judged = walk.judged + walk.beside
     if not walk.judged and not walk.media:
@@ -104,7 +107,7 @@ def parse_chat(body: bytes, reading: Reading) -> ChatRequest:
         stream=bool(stream),
         exchanges=tuple(exchange for _, exchange in judged),
         turns=tuple(turn for turn, _ in judged),
-        # The answer to come needs room beside it.
+        # The coming answer needs room beside it.
         prompt=_end_of("\n".join(walk.asked), reading.max_exchange_chars // 2) or None,
         unjudged_media=walk.media,
         to_upstream=to_upstream,
@@ -145,10 +148,10 @@ def _asks_for_media(body: Mapping[str, Any]) -> bool:
 
 @dataclass(slots=True)
 class _Walk:
-    """What has been found in the request so far.
+    """Everything found in the request so far.
 
-    asked: the user turns since the last answer. context: the end of them, of CONTEXT_CHARS at most:
-    joined anew for each of thousands of answers, the turns themselves took a gigabyte.
+    asked: the user turns since the last answer. context: their end, of at most CONTEXT_CHARS.
+    Joining whole turns anew for each of thousands of answers took a gigabyte.
     """
 
     reading: Reading
@@ -160,7 +163,7 @@ class _Walk:
     answered: bool = False
     media: bool = False
     empty: bool = False
-    """A turn of a user says nothing."""
+    """A user turn has no text."""
 
     def take(self, turn: int, message: Any) -> None:
         role = message.get("role") if isinstance(message, Mapping) else None
@@ -171,7 +174,7 @@ class _Walk:
         texts, media = content_texts(message.get("content"))
         media = media or has_media({k: v for k, v in message.items() if k != "content"})
         self.media = self.media or media
-        # Tool calls and whatever else a message carries are read as well.
+        # Tool calls and all other fields of a message are read as well.
         beside = text_of(message, skip=frozenset({"content", "role"}))
         if role == "user":
             said = [*texts, *([beside] if beside else [])]
@@ -183,12 +186,12 @@ class _Walk:
         elif role == "assistant":
             self._take_answer(turn, text, ends=_is_answer(role, message))
         else:
-            # A tool may well return nothing; what it returns is no turn that is answered.
+            # A tool may return nothing. What it returns is not a turn that is answered.
             kept = self.instructions if role in _INSTRUCTING else self.judged
             kept.append((turn, Exchange(text)))
 
     def take_fields(self, body: Mapping[str, Any]) -> None:
-        """Of the fields beside the messages, whatever is more than a label."""
+        """Read the fields beside the messages, except mere labels."""
         for name, value in body.items():
             instructs = name in _INSTRUCTIONS
             text = "" if name == "messages" else text_of({name: value}, labels=not instructs)
@@ -201,8 +204,8 @@ class _Walk:
         if self.answered:
             self.asked, self.context, self.answered = [], "", False
         if not is_visible(text):
-            # An image alone; whether it passes is decided for the whole request. Or a turn that
-            # says nothing, as some clients send them.
+            # An image alone, whose passing is decided for the whole request, or a turn without
+            # text, as some clients send them.
             self.empty = self.empty or not media
             return
         self.asked.append(text)
@@ -210,7 +213,8 @@ class _Walk:
         self.judged.append((turn, Exchange(text)))
 
     def _take_answer(self, turn: int, text: str, *, ends: bool) -> None:
-        """ends: not only a call of tools, after which the model goes on with the same question."""
+        """ends: false for a call of tools alone, after which the model continues with the same
+        question."""
         self.answered = self.answered or ends
         exchange = Exchange(self.context, text) if self.context else Exchange(text)
         self.judged.append((turn, exchange))
@@ -226,7 +230,7 @@ def _is_answer(role: str, message: Mapping[str, Any]) -> bool:
 
 
 def _end_of(text: str, length: int = CONTEXT_CHARS) -> str:
-    """The last characters, from the beginning of a word on; never white space alone."""
+    """The last characters, from the beginning of a word; never only white space."""
     if len(text) <= length:
         return text
     end = text[-length:]

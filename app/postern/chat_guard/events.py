@@ -1,7 +1,8 @@
-"""One event of an upstream's stream -> its chunks, one for each choice; nothing is copied for each.
+"""One event of an upstream's stream -> its chunks, one per choice, without copying shared fields.
 
-An event of 150 KB with 12,000 fields beside 12,000 choices became 5 GB, when each choice took all
-fields with it: now the first one does, and the others take what a chunk cannot be without.
+When each choice took all fields with it, an event of 150 KB with 12,000 fields beside 12,000
+choices became 5 GB. Now the first choice takes them, and the others take only what every chunk
+needs.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any, Final
 from postern.chat_guard.bounds import EVENT, MAX_CHOICES, check_json, strict_json
 from postern.chat_guard.readable import Found, Path, fragments, has_media, texts
 from postern.chat_guard.replies import FIELD
-from postern.chat_guard.told import UpstreamTold, told_error
-from postern.contract.errors import ExchangeTooLong, UpstreamInvalid
+from postern.chat_guard.told import told_error
+from postern.contract.errors import ExchangeTooLong, UpstreamInvalid, UpstreamTold
 
 _FRAME: Final = ("id", "object", "created", "model")
 _OTHER_SHAPE: Final = "the upstream streams something other than a completion"
@@ -22,7 +23,7 @@ _OTHER_SHAPE: Final = "the upstream streams something other than a completion"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk with at most one choice, and whether it is the last of it.
+    """A chunk with at most one choice, and whether it is the last of that choice.
 
     found: strings of the choice. beside: texts that belong to no choice.
     """
@@ -37,7 +38,7 @@ class Chunk:
 
 
 def chunks_of(data: str) -> list[Chunk]:
-    """Raises UpstreamInvalid; UpstreamTold where the event is an error."""
+    """Raises UpstreamInvalid; UpstreamTold if the event is an error."""
     try:
         content = strict_json(data)
     except ValueError:
@@ -50,7 +51,7 @@ def chunks_of(data: str) -> list[Chunk]:
         raise UpstreamInvalid(_OTHER_SHAPE)
     if (error := told_error(content)) is not None:
         raise UpstreamTold(error)
-    content.pop(FIELD, None)  # a verdict of somebody else is not ours
+    content.pop(FIELD, None)  # a verdict from elsewhere is not ours
     choices = content.get("choices")
     fields = {name: value for name, value in content.items() if name != "choices"}
     beside = tuple(texts(fields, labels=True))

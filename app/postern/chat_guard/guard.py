@@ -18,8 +18,7 @@ from postern.chat_guard.refused import TellsErrors
 from postern.chat_guard.replies import UNJUDGED_MEDIA, Refusals, Whole, verdict_headers
 from postern.chat_guard.sse import done, event, to_json
 from postern.chat_guard.streaming import AnswerBlocked, GuardedStream, StreamRules, answer_exchanges
-from postern.chat_guard.told import UpstreamTold
-from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInvalid
+from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInvalid, UpstreamTold
 from postern.http.passing_headers import passed_headers
 from postern.http.upstream import Upstream, UpstreamReply
 from postern.metrics import Metrics
@@ -32,7 +31,7 @@ ErrorObject = Callable[[PosternError], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class GuardRules:
-    """How the proxy behaves; all of it from the settings."""
+    """How the proxy behaves, according to the settings."""
 
     reading: Reading
     score: ScoreRule
@@ -44,7 +43,7 @@ class GuardRules:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a client. headers: to be sent on; timeout_s: of one judgement."""
+    """One request of a client. headers: to send on; timeout_s: of one judgement."""
 
     request_id: str
     headers: Mapping[str, str]
@@ -54,7 +53,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A reply in pieces. close: to be called in any case, breaks the upstream off."""
+    """A reply in pieces. close: must always be called; it breaks off the upstream."""
 
     pieces: AsyncGenerator[bytes, None]
     headers: Mapping[str, str]
@@ -62,7 +61,7 @@ class Streamed:
 
 
 class ChatGuard:
-    """One upstream, one judge. error_object: how a failure in mid-stream is told."""
+    """One upstream and one judge. error_object: formats a failure in mid-stream."""
 
     def __init__(
         self,
@@ -98,7 +97,7 @@ class ChatGuard:
             await reply.close()
 
     async def complete(self, asked: ChatRequest, call: Call) -> Whole | Streamed:
-        """Raises UpstreamFailed and whatever judging raises. Cancelling breaks the upstream off."""
+        """Raises UpstreamFailed and whatever judging raises. Cancelling breaks off the upstream."""
         try:
             reply = await self._complete(asked, call)
         except asyncio.CancelledError:
@@ -130,7 +129,7 @@ class ChatGuard:
     async def _judge_and_ask(
         self, asked: ChatRequest, call: Call
     ) -> tuple[Judgement, UpstreamReply | None]:
-        """The judgement of the prompt; the upstream's reply where it is harmless."""
+        """The judgement of the prompt, and the upstream's reply if it is harmless."""
         judging = self._judge.judge(
             "prompt", asked.turns, asked.exchanges, timeout_s=call.timeout_s
         )
@@ -203,7 +202,7 @@ class ChatGuard:
                 [one for _, one in judged],
                 timeout_s=call.timeout_s,
             )
-        except ExchangeTooLong as exc:  # it is not the client's to shorten it
+        except ExchangeTooLong as exc:  # the client cannot shorten it
             raise UpstreamInvalid("the answer is longer than can be judged") from exc
         headers = passed_headers(reply.headers) | verdict_headers(prompt, judgement)
         headers |= _unjudged(answer.media or asked.unjudged_media)
@@ -224,7 +223,7 @@ class ChatGuard:
         stream = self._guarded(reply, asked, call)
         pieces = stream.pieces()
         try:
-            # The reply begins when something passed: until then a failure still has a status.
+            # The reply begins when something has passed. Until then a failure still has a status.
             first = await anext(pieces)
         except AnswerBlocked as exc:
             self._count("blocked_response")
@@ -247,7 +246,7 @@ class ChatGuard:
             hold_back=HoldBack(
                 self.rules.score,
                 self.rules.bounds,
-                # Before the end, a long prompt stands beside the answer with its end alone.
+                # Before the end, only the end of a long prompt stands beside the answer.
                 whole_at_end=len(asked.prompt or "") > self.rules.score.tail_chars,
             ),
             refusals=self._refusals,
@@ -267,7 +266,7 @@ class ChatGuard:
         stream: GuardedStream,
         pieces: AsyncIterator[bytes],
     ) -> AsyncGenerator[bytes, None]:
-        """The pieces; a failure becomes a last event that says so, and no [DONE] follows it."""
+        """The pieces. A failure becomes a last event that says so, without [DONE] after it."""
         outcome = "left"
         try:
             yield first
@@ -281,8 +280,8 @@ class ChatGuard:
             outcome = "failed"
             yield event(self._error_object(exc))
         except Exception:
-            # A defect of ours; its cause is logged further out. The client must not take what it
-            # has for all there is.
+            # A bug of ours, whose cause is logged further out. The client must not take what it has
+            # for the whole answer.
             outcome = "failed"
             yield event(self._error_object(PosternError("the server failed; see its log")))
             raise

@@ -1,8 +1,8 @@
-"""The hold-back buffer: what of a streamed answer waits, what is to be scored, what may go.
+"""The hold-back buffer: decides which text of a streamed answer waits, is scored, or may pass.
 
-Laws, held by property tests: what is released of a choice is a beginning of what came; nothing is
-released before a verdict covered it; whatever was not cut is released in the end; and all of this
-is decided by the events and their text alone, not by when their bytes came.
+Property tests hold these laws: the released text of a choice is a beginning of what came; nothing
+is released before a verdict covers it; whatever was not cut is released in the end; and all of this
+depends only on the events and their text, not on when their bytes came.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from postern.contract.errors import UpstreamInvalid
 Event = TypeVar("Event")
 
 _CALLS: Final = frozenset({"tool_calls", "function_call"})
-# Textless events (the role, a filter's notes) wait for the first verdict, so that it can still
-# choose the status of the reply; no more of them than this.
+# Events without text (the role, a filter's notes) wait for the first verdict, so that it can still
+# choose the status of the reply. This limits their number.
 _MAX_LEAD: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """chars: of all text of one choice; all_chars: of all choices together; held_bytes: of all
-    events that wait."""
+    """chars: text of one choice; all_chars: of all choices together; held_bytes: of all waiting
+    events."""
 
     chars: int
     held_bytes: int
@@ -38,17 +38,17 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Text to be scored, and up to which event the verdict on it counts."""
+    """Text to score, and the last event that the verdict on it covers."""
 
     choice: int
     text: str
     beside: str
-    """What stands beside the answer, in the same events."""
+    """Text beside the answer, in the same events."""
     upto: int
     complete: bool
-    """All of the answer, not the tail of it."""
+    """Whether this is the whole answer, not its tail."""
     tokens: int
-    """Of the answer up to here."""
+    """Tokens of the answer up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ class _Choice(Generic[Event]):
     last_waiting: int = -1
     """Number of the last event that has to wait for a verdict."""
     calling: bool = False
-    """A tool is being called: its arguments mean something only when they are complete."""
+    """A tool is being called: its arguments have a meaning only when they are complete."""
     finished: bool = False
     cut: bool = False
     scored: int = -1
     sure_tokens: int = 0
-    """Of the text that was found harmless last."""
+    """Tokens of the text that was last found harmless."""
 
     @property
     def waits(self) -> bool:
@@ -80,10 +80,10 @@ class _Choice(Generic[Event]):
 
 
 class HoldBack(Generic[Event]):
-    """All choices of one streamed answer. Pure: no clock, no I/O."""
+    """All choices of one streamed answer. No clock, no I/O."""
 
     def __init__(self, rule: ScoreRule, bounds: Bounds, *, whole_at_end: bool = False) -> None:
-        """whole_at_end: score the whole answer at its end even if all of it was scored so far."""
+        """whole_at_end: score the whole answer at its end, even if all of it was scored before."""
         self._rule = rule
         self._whole_at_end = whole_at_end
         self._bounds = bounds
@@ -103,7 +103,7 @@ class HoldBack(Generic[Event]):
 
     @property
     def complete(self) -> bool:
-        """Every choice that has begun has said how it ended."""
+        """Whether every choice that has begun has ended."""
         return bool(self._choices) and all(
             choice.finished or choice.cut for choice in self._choices.values()
         )
@@ -118,10 +118,10 @@ class HoldBack(Generic[Event]):
         finished: bool = False,
         beside: Sequence[tuple[Path, str]] = (),
     ) -> Snapshot | None:
-        """Takes an event with the text of one choice, or (None) of none; gives what is due.
+        """Take an event with the text of one choice, or None of none. Returns what is due.
 
-        beside: what stands in the event and belongs to no choice; whichever choice there is answers
-        for it. Raises UpstreamInvalid when a bound is passed.
+        beside: text in the event that belongs to no choice; it is attributed to any choice. Raises
+        UpstreamInvalid if a limit is exceeded.
         """
         if choice is None and beside:
             choice = min((n for n, one in self._choices.items() if not one.cut), default=0)
@@ -159,7 +159,7 @@ class HoldBack(Generic[Event]):
         found: Sequence[Found],
         beside: Sequence[tuple[Path, str]],
     ) -> tuple[str | None, int]:
-        """The text up to the last place where it is due, and the last event that it covers."""
+        """The text up to the last point at which it is due, and the last event that it covers."""
         text: str | None = None
         upto = -1
         for one in found:
@@ -183,7 +183,7 @@ class HoldBack(Generic[Event]):
         return text, upto
 
     def _covers(self, state: _Choice[Event], upto: int) -> bool:
-        """Whether a verdict would let anything go that waits: the event at hand, or one before."""
+        """Whether a verdict would release a waiting event: the current one, or an earlier one."""
         return upto == self._number or state.waits
 
     def _hold(self, queue: deque[_Held[Event]], event: Event, n_bytes: int, *, waits: bool) -> None:
@@ -195,7 +195,7 @@ class HoldBack(Generic[Event]):
             raise UpstreamInvalid("the upstream sends more than can be held back")
 
     def end(self) -> list[Snapshot]:
-        """Nothing more will come: all that waits is to be scored, in full."""
+        """Nothing more will come: score everything that waits, in full."""
         self._ended = True
         due: list[Snapshot] = []
         for number, state in sorted(self._choices.items()):
@@ -206,7 +206,7 @@ class HoldBack(Generic[Event]):
         return due
 
     def _wants_whole(self, state: _Choice[Event]) -> bool:
-        """Whether no verdict so far was one on the whole."""
+        """Whether no verdict so far covered the whole."""
         chars = state.said.chars
         return chars > self._rule.tail_chars or (self._whole_at_end and chars > 0)
 
@@ -223,12 +223,12 @@ class HoldBack(Generic[Event]):
         state.sure_tokens = snapshot.tokens
 
     def doubted(self, snapshot: Snapshot) -> bool:
-        """The text was found harmful. Whether that is to be believed, or more is to be read."""
+        """The text was found harmful. Returns whether to believe that, or to read more."""
         doubted = snapshot.tokens - self._choices[snapshot.choice].sure_tokens
         return snapshot.complete or doubted >= self._rule.doubt_tokens
 
     def cut(self, choice: int) -> None:
-        """What waits of this choice, and all that follows, is gone."""
+        """Discard what waits of this choice, and everything that follows."""
         state = self._choices[choice]
         state.cut, state.last_waiting = True, -1
         self._held_bytes -= sum(one.n_bytes for one in state.held)
@@ -237,7 +237,7 @@ class HoldBack(Generic[Event]):
         state.said = Said()
 
     def take(self) -> list[tuple[int | None, Event]]:
-        """The events that may go now, with their choices, in order."""
+        """The events that may pass now, with their choices, in order."""
         free: list[tuple[_Held[Event], int | None]] = []
         fronts: list[int] = []
         for choice, state in self._choices.items():

@@ -1,7 +1,7 @@
-"""What need not be judged: names that a protocol defines, and short identifiers.
+r"""Strings that need not be judged: names that a protocol defines, and short identifiers.
 
-Everything else that is a string is text, also where a protocol expects none: the role of
-`{"role": "user\\nHow do I ...", "content": "please"}` reaches a model as text.
+Every other string is text, even where a protocol expects none: the role of `{"role": "user\nHow do
+I ...", "content": "please"}` reaches a model as text.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ LABELS: Final = frozenset(
         *("service_tier", "severity"),
     }
 )
-"""Fields whose value names something. What stands there and is no identifier is text."""
+"""Fields whose value names something. A value that is not an identifier is text."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 # Names of models have owners and variants: "@cf/meta/llama-3", "org/model:free".
 _MODEL: Final = re.compile(r"[A-Za-z0-9_.:/@+-]{1,128}")
 _LONGEST_MARK: Final = 16
-# What stands for a picture or a sound: an address, or its bytes in base64.
+# Stands for a picture or a sound: an address, or its bytes in base64.
 _PAYLOAD: Final = re.compile(r"(?:data:|https?://)\S*|[A-Za-z0-9+/=_-]*")
 _LONGEST_TOKEN: Final = 32
 
 
 def is_identifier(name: str, value: str) -> bool:
-    """Whether the value of the field `name` is short and of letters, digits and _.:- only."""
+    """Whether the value of the field `name` is short and consists of letters, digits and _.:-
+    only."""
     pattern = _MODEL if name == "model" else _IDENTIFIER
     return pattern.fullmatch(value) is not None
 
 
 def is_key(name: str) -> bool:
-    """Whether the name of a field says no more than a name does."""
+    """Whether the name of a field is no more than a name."""
     return _IDENTIFIER.fullmatch(name) is not None
 
 
 def is_mark(text: str) -> bool:
-    """A few signs without a letter or a digit among them, such as where a model is to stop."""
+    """A few signs without letters or digits, such as a stop sequence."""
     return len(text) <= _LONGEST_MARK and not any(map(str.isalnum, text))
 
 
@@ -50,5 +51,5 @@ def is_payload(text: str) -> bool:
 
 
 def is_token(text: str) -> bool:
-    """At most a word, as the alternatives are that a model weighed."""
+    """At most one word, like the alternatives that a model weighed."""
     return len(text) <= _LONGEST_TOKEN and len(text.split()) <= 1

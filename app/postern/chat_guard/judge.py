@@ -38,7 +38,7 @@ class Judgement:
 
     @property
     def worst(self) -> tuple[int | None, Judged] | None:
-        """What decided; None where there was nothing to judge."""
+        """The verdict that decided; None if there was nothing to judge."""
         return max(
             self.judged,
             key=lambda item: (item[1].verdict.harmful, item[1].verdict.probability),
@@ -51,7 +51,8 @@ class Judgement:
 
 
 class Judge:
-    """Asks the pipeline for what was not judged before, as much at once as it takes."""
+    """Asks the pipeline about everything that was not judged before, as much at once as it
+    accepts."""
 
     def __init__(
         self,
@@ -84,10 +85,11 @@ class Judge:
         timeout_s: float,
         remember: bool = True,
     ) -> Judgement:
-        """Raises ExchangeTooLong where there is more than the budget allows, and whatever
-        `Pipeline.moderate` raises; there is no partial judgement.
+        """Judge exchanges. There is no partial judgement.
 
         timeout_s: for all of them together. remember: they will come again, with the next turn.
+        Raises ExchangeTooLong if there is more than the budget allows, and whatever
+        `Pipeline.moderate` raises.
         """
         deadline = self._clock() + timeout_s
         caller = current_caller()
@@ -122,7 +124,7 @@ class Judge:
             raise ExchangeTooLong(what="characters that are new", limit=self._budget.chars)
 
     def _slices(self, new: dict[bytes, Exchange]) -> Iterator[list[bytes]]:
-        """As many at once as one call takes, and no more text than may wait."""
+        """As many exchanges as one call accepts, and no more text than may wait."""
         some: list[bytes] = []
         chars = 0
         for key, exchange in new.items():

@@ -1,8 +1,8 @@
-"""What was judged before and found unharmful: a chat that goes on is not judged from its beginning.
+"""Remembers unharmful verdicts, so that a continued chat is not judged again from its beginning.
 
-A harmful verdict is never kept, nor one of a policy that had to stand in for the teacher. Keys are
-keyed hashes that differ between callers, so that no caller learns from the time of an answer what
-another has sent.
+Harmful verdicts are never kept, nor those of a policy that stood in for the teacher. Keys are keyed
+hashes that differ between callers, so that no caller learns from response times what another has
+sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from postern.contract.moderation import Judged
 
 
 class JudgedBefore:
-    """At most `entries` verdicts, the least recently used of which goes first. One event loop."""
+    """Keeps at most `entries` verdicts and evicts the least recently used. For one event loop."""
 
     def __init__(self, *, entries: int) -> None:
         self._limit = entries
@@ -32,7 +32,7 @@ class JudgedBefore:
         response = (
             b"" if exchange.response is None else exchange.response.encode("utf-8", "surrogatepass")
         )
-        # Lengths first, so that no text can be moved from one part to the next.
+        # Lengths come first, so that moving text from one part to the next changes the key.
         frame = f"{caller}:{len(prompt)}:{exchange.response is None}:".encode()
         found = hashlib.blake2b(frame, key=self._secret, digest_size=16)
         found.update(prompt)

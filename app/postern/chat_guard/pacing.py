@@ -1,6 +1,6 @@
-"""When the text of a streamed answer is scored: a matter of the text alone, however it came.
+"""When the text of a streamed answer is scored. It depends only on the text, not on how it came.
 
-Letter by letter, so that a word or a sentence end that is cut in two counts as one.
+It reads letter by letter, so that a word or a sentence end that is cut in two counts as one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _TOKEN_LETTERS: Final = 8
 _CHARS_PER_TOKEN: Final = 16
 # "1. ", "Mr. ", "Oh! ": not worth a forward pass each.
 _SHORTEST_SENTENCE_TOKENS: Final = 5
-# A score reads all of the text so far. With a share of it as the least distance between two scores,
-# the work for an answer grows with its length, not with the square of it.
+# A score reads all of the text so far. With a share of that text as the least distance between two
+# scores, the work for an answer grows with its length, not with its square.
 _SHARE_OF_TEXT: Final = 8
 
 _OTHER, _LETTER, _WHOLE, _STOP, _FULL_STOP, _CLOSER, _SPACE, _LINE = range(8)
@@ -33,13 +33,13 @@ _KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ScoreRule:
-    """When held text is scored: at sentence ends or not, and after so many tokens at the latest.
+    """When held text is scored: at sentence ends or not, and after this many tokens at the latest.
 
-    tail_chars: of a long answer, what is scored before its end; at the end all of it is.
-    doubt_tokens: so much text, held meanwhile, must stay harmful before an answer is cut in its
+    tail_chars: of a long answer, the part that is scored before its end; at the end all of it is.
+    doubt_tokens: this much text, held meanwhile, must stay harmful before an answer is cut in its
     middle. Alone, the first sentence of an answer ("That is a great question.") says too little and
     is often taken for harm: of 102 harmless answers that began so, 25 were cut at the first score
-    that found harm, and 2 with 96 tokens of doubt, which are the 2 that are flagged as a whole.
+    that found harm, but only 2 with 96 tokens of doubt, and these 2 are also flagged as a whole.
     """
 
     at: ScoreAt
@@ -49,8 +49,11 @@ class ScoreRule:
 
 
 class Pacer:
-    """The places in one text where it is scored. Tokens are about what chat models count as such:
-    eight letters of a word, a mark, a character of a script without spaces."""
+    """The points in one text at which it is scored.
+
+    Tokens are roughly what chat models count: eight letters of a word, a mark, a character of a
+    script without spaces.
+    """
 
     def __init__(self, rule: ScoreRule) -> None:
         self._rule = rule
@@ -63,7 +66,8 @@ class Pacer:
         self._kinds: dict[str, int] = {}
 
     def feed(self, text: str) -> int | None:
-        """The last place in this piece up to which the text is to be scored; None: in no place."""
+        """The last point in this piece up to which the text is to be scored; None if there is
+        none."""
         last: int | None = None
         for position, character in enumerate(text):
             kind = self._kind(character)
@@ -97,8 +101,8 @@ class Pacer:
 
     def _is_due(self, kind: int) -> bool:
         rule = self._rule
-        # A word is not cut in two, unless it is no word; white space alone counts as no token, and
-        # must not be gathered for ever.
+        # A word is not cut in two, unless it is too long for one. White space alone counts as no
+        # token, and must not collect for ever.
         if self._chars >= _CHARS_PER_TOKEN * rule.every_tokens:
             return True
         if self._is_full and kind in (_SPACE, _LINE):

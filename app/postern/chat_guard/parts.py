@@ -1,4 +1,4 @@
-"""The `content` of a message of a request: its texts, and whether anything else is there."""
+"""The `content` of a message in a request: its texts, and whether it has anything else."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from postern.chat_guard.readable import has_media, texts
 
-# Parts that clients send and that are all text, whatever else stands in them: OpenAI's chat and
-# responses, Anthropic's thinking as gateways pass it on, Mistral's and Cohere's.
+# Parts that consist of text, whatever else they contain: OpenAI's chat and responses, Anthropic's
+# thinking as gateways pass it on, Mistral's and Cohere's.
 _TEXT_PARTS: Final = frozenset(
     {
         *("text", "refusal", "input_text", "output_text", "summary_text", "reasoning_text"),
@@ -22,7 +22,7 @@ _DATA: Final = "data:"
 
 
 def content_texts(content: Any) -> tuple[list[str], bool]:
-    """(texts, whether anything else is there)."""
+    """(texts, whether there is anything else)."""
     if content is None:
         return [], False
     if isinstance(content, str):
@@ -39,9 +39,9 @@ def content_texts(content: Any) -> tuple[list[str], bool]:
 
 
 def _part(part: Any) -> tuple[list[str], bool]:
-    """The texts of a part, those beside its main one too, and whether it carries something else.
+    """All texts of a part, and whether it carries anything else.
 
-    A part that says "text" and carries an image beside it is read as an image by some upstreams.
+    Some upstreams read a part that says "text" but also carries an image as an image.
     """
     if isinstance(part, str):
         return [part], False

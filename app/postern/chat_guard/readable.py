@@ -1,7 +1,7 @@
-"""What can be read in the JSON of a chat: its strings, and the strings in JSON inside of strings.
+"""The readable text in the JSON of a chat: its strings, and the strings in JSON inside strings.
 
-Whatever is not known to be structure is text: a field that nobody has heard of yet is judged, not
-passed by; so is a name of a field that is no name, and an id that is no id.
+Everything that is not known to be structure is text: an unknown field is judged, not skipped; so is
+a field name that is not a name, and an id that is not an id.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SHORT_ESCAPES: Final = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
 
 
 class Found(NamedTuple):
-    """A string at a place. label: of a field whose value should be an identifier."""
+    """A string and its place. label: of a field whose value should be an identifier."""
 
     path: Path
     text: str
@@ -44,12 +44,12 @@ class Found(NamedTuple):
 def strings(
     value: Any, *, skip: frozenset[str] = frozenset(), labels: bool = False
 ) -> Iterator[Found]:
-    """All strings below a JSON value, in order, and the names of fields that are no identifiers.
+    """All strings below a JSON value, in order, and the names of fields that are not identifiers.
 
-    skip: fields of the value itself that are left out. labels: whether identifiers name something
-    wherever they stand, and not only in the fields that are for it. What carries a picture or a
-    sound is left out. An element of a list is named by its own `index` where it has one, as tool
-    calls in a stream. Iterative: the depth of the value is the sender's choice.
+    skip: fields of the value itself to leave out. labels: whether identifiers count as names
+    everywhere, and not only in the fields for them. Payloads of pictures and sounds are left out.
+    An element of a list is named by its own `index` if it has one, like tool calls in a stream.
+    Iterative: the sender chooses the depth of the value.
     """
     stack: list[tuple[Path, Any, bool]] = [((), value, False)]
     while stack:
@@ -83,7 +83,7 @@ def _position(element: Any, position: int) -> int:
 
 
 def is_harmless_label(found: Found) -> bool:
-    """Whether a string of a field for identifiers is one."""
+    """Whether a string in a field for identifiers is one."""
     name = next((part for part in reversed(found.path) if isinstance(part, str)), "")
     return found.label and (is_identifier(name, found.text) or is_mark(found.text))
 
@@ -107,7 +107,7 @@ def texts(
 
 
 def text_of(value: Any, *, skip: frozenset[str] = frozenset(), labels: bool = False) -> str:
-    """All texts below a value as one text, JSON in strings opened."""
+    """All texts below a value as one text, with JSON in strings opened."""
     return "\n".join(opened(text) for _, text in texts(value, skip=skip, labels=labels))
 
 
@@ -147,14 +147,14 @@ def _names_and_strings(value: Any) -> Iterator[str]:
 
 
 def whole_characters(text: str) -> str:
-    """Surrogate pairs joined; a lone surrogate, which no tokenizer takes, becomes U+FFFD."""
+    """Join surrogate pairs. A lone surrogate, which no tokenizer accepts, becomes U+FFFD."""
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def fragments(choice: Mapping[str, Any]) -> list[Found]:
-    """Strings of one choice, of a whole answer or of a piece of one; media left out."""
+    """Strings of one choice, of a whole answer or of a piece of one, without media."""
     said = ("message", "delta")
     found = [
         one for name in said for one in _under(name, strings(choice.get(name))) if name in choice
@@ -169,9 +169,9 @@ def _under(name: str, found: Iterator[Found]) -> Iterator[Found]:
 
 
 def _weighed(logprobs: Any, said: list[Found]) -> list[Found]:
-    """What the tokens beside an answer say, unless it is the answer once more.
+    """Text of the tokens beside an answer, unless it repeats the answer.
 
-    Alternatives of one word are passed by: they are what a model might have said, word by word.
+    Alternatives of one word are skipped: they are what a model might have said, word by word.
     """
     if not isinstance(logprobs, Mapping):
         return [Found(("logprobs", *one.path), one.text) for one in strings(logprobs)]
@@ -192,7 +192,7 @@ def _weighed(logprobs: Any, said: list[Found]) -> list[Found]:
 
 
 def has_media(value: Any) -> bool:
-    """Whether something other than text stands below a value."""
+    """Whether a value contains anything other than text."""
     stack = [value]
     while stack:
         current = stack.pop()

@@ -1,4 +1,4 @@
-"""Errors that the upstream tells: they pass with their status, and with their words if harmless."""
+"""Errors from the upstream: they pass with their status, and with their words if harmless."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from postern.chat_guard.answers import parsed
 from postern.chat_guard.judge import Judge
 from postern.chat_guard.replies import JSON, Whole
 from postern.chat_guard.sse import to_json
-from postern.chat_guard.told import UpstreamTold, plain_error, words_of
-from postern.contract.errors import PosternError, UpstreamInvalid
+from postern.chat_guard.told import plain_error, status_of, words_of
+from postern.contract.errors import PosternError, UpstreamInvalid, UpstreamTold
 from postern.contract.exchange import Exchange
 from postern.http.passing_headers import passed_headers
 from postern.http.upstream import UpstreamReply
@@ -20,13 +20,13 @@ _MARKS: Final = {"X-Postern-Verdict": "none", "X-Postern-Origin": "upstream"}
 
 
 class TellsErrors:
-    """The words of an error are text of a stranger, and may repeat what a user wrote."""
+    """The words of an error are foreign text, and may repeat what a user wrote."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
 
     async def of_reply(self, reply: UpstreamReply, *, timeout_s: float) -> Whole:
-        """Raises UpstreamFailed where the headers cannot pass."""
+        """Raises UpstreamFailed if the headers cannot pass."""
         headers = passed_headers(reply.headers)
         try:
             told: Any = parsed(await reply.read(_MAX_ERROR_BYTES))
@@ -37,7 +37,7 @@ class TellsErrors:
     async def of_event(
         self, told: UpstreamTold, headers: Mapping[str, str], *, timeout_s: float
     ) -> Whole:
-        return await self._told(told.status, {"error": told.error}, headers, timeout_s)
+        return await self._told(status_of(told.error), {"error": told.error}, headers, timeout_s)
 
     async def _told(
         self, status: int, told: Any, headers: Mapping[str, str], timeout_s: float
@@ -54,5 +54,6 @@ class TellsErrors:
                 "response", [None], [Exchange(words)], timeout_s=timeout_s, remember=True
             )
         except PosternError:
-            return False  # no verdict is no pass; that there was an error is told all the same
+            # without a verdict nothing passes; the client still learns that there was an error
+            return False
         return not judgement.harmful

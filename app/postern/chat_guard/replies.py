@@ -1,4 +1,4 @@
-"""What a client of the proxy gets from us: verdict objects, headers, refusals. Pure."""
+"""The proxy's own replies to a client: verdict objects, headers, refusals. No I/O."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Refusals:
     judged_by: str
 
     def verdict(self, judgement: Judgement) -> dict[str, Any]:
-        """The verdict object: the exchange that decided, and where it stood."""
+        """The verdict object: the exchange that decided, and its place."""
         place, worst = judgement.worst or (None, None)
         if worst is None:
             return {"stage": judgement.stage, "harmful": False, "model": self.judged_by}
@@ -60,7 +60,7 @@ class Refusals:
     def completion(
         self, judgement: Judgement, *, reply_id: str, model: str, created: int, n_choices: int = 1
     ) -> dict[str, Any]:
-        """A whole completion that refuses, for a prompt that no model was asked."""
+        """A whole completion that refuses, for a prompt that was not sent to a model."""
         return {
             "id": f"chatcmpl-{reply_id}",
             "object": "chat.completion",
@@ -72,9 +72,9 @@ class Refusals:
         }
 
     def redacted(self, answer: Mapping[str, Any], judgement: Judgement) -> dict[str, Any]:
-        """An answer of the upstream without its harmful choices; all else as it came.
+        """An answer of the upstream without its harmful choices; the rest is unchanged.
 
-        Where what stands beside the choices is harmful, nothing is left but the frame.
+        If the text beside the choices is harmful, only the frame is left.
         """
         harmful = {place for place, one in judgement.judged if one.verdict.harmful}
         if None in harmful:
@@ -130,9 +130,9 @@ class Refusals:
     def cut_chunk(
         self, like: Mapping[str, Any], choice: int, judgement: Judgement, *, nothing_sent: bool
     ) -> dict[str, Any]:
-        """The last chunk of a choice that is cut; the refusal where nothing went before it.
+        """The last chunk of a choice that is cut; the refusal if nothing went before it.
 
-        like: any chunk of the stream, whose id, model and time it takes.
+        like: any chunk of the stream, from which id, model and time are copied.
         """
         delta = {"role": "assistant", "content": self.text} if nothing_sent else {}
         return {
@@ -145,7 +145,7 @@ class Refusals:
         }
 
     def usage_chunk(self, like: Mapping[str, Any], usage: Any) -> dict[str, Any]:
-        """What a stream took, as far as the upstream had told it before it was broken off."""
+        """The token usage of a stream, as far as the upstream told it before it was broken off."""
         frame = {**_frame(like), "object": "chat.completion.chunk"}
         return {**frame, "choices": [], "usage": _usage(usage)}
 
@@ -184,7 +184,7 @@ def _badness(item: tuple[Judgement, Judged]) -> tuple[bool, float]:
 
 
 def _frame(like: Mapping[str, Any]) -> dict[str, Any]:
-    """Id, kind, time and model of an answer whose text does not pass: names and numbers alone."""
+    """Id, kind, time and model of an answer whose text does not pass: only names and numbers."""
     frame: dict[str, Any] = {}
     for name, instead in (
         ("id", "chatcmpl-postern"),

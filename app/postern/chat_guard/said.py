@@ -1,4 +1,4 @@
-"""The text of one choice of a streamed answer, as it grows; in parts by the field it stands in."""
+"""The growing text of one choice of a streamed answer, separated by field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEAR: Final = 64
 
 @dataclass(slots=True)
 class _Channel:
-    """The text of one field. passed: characters that a verdict covered; read: of the last score."""
+    """The text of one field. passed: characters that a verdict covered; read: by the last score."""
 
     parts: list[str] = field(default_factory=list)
     length: int = 0
@@ -29,19 +29,19 @@ class _Channel:
 
 
 class Said:
-    """chars: of all text, that beside the answer too."""
+    """chars: of all text, including that beside the answer."""
 
     def __init__(self) -> None:
         self.chars = 0
-        self._channels: dict[Path, _Channel] = {}  # the one that grew last stands last
+        self._channels: dict[Path, _Channel] = {}  # the one that grew last is at the end
         self._labels: dict[Path, tuple[str, str]] = {}
         self._beside: dict[tuple[Path, str], None] = {}
         self._beside_passed = self._beside_read = 0
 
     def text_in(self, found: Found) -> str:
-        """What of a string is text: nothing of an identifier where one belongs.
+        """The text in a string: none if it is an identifier where one belongs.
 
-        Clients put the pieces of a field together, so the pieces of an id must make an id.
+        Clients join the pieces of a field, so the pieces of an id must make an id.
         """
         path = _within(found.path)
         if not found.label or path in self._channels:
@@ -67,9 +67,10 @@ class Said:
         self.chars += len(text)
 
     def add_beside(self, path: Path, text: str) -> None:
-        """A string that belongs to no choice; once, as some upstreams repeat it with every piece.
+        """Add a string that belongs to no choice, once, because some upstreams repeat it with every
+        piece.
 
-        Raises UpstreamInvalid where there are too many to be told apart.
+        Raises UpstreamInvalid if there are too many to tell apart.
         """
         if (path, text) in self._beside:
             return
@@ -79,9 +80,9 @@ class Said:
         self.chars += len(text)
 
     def recent(self, length: int) -> str:
-        """Of all text, what no verdict has covered, and before it as much as makes `length`.
+        """All text that no verdict has covered, preceded by enough text to make `length`.
 
-        Where that is all, it reads as the whole answer does.
+        If that is everything, it reads as the whole answer does.
         """
         if sum(one.length for one in self._channels.values()) <= length:
             return self.whole()
@@ -92,27 +93,27 @@ class Said:
             start = max(0, channel.passed - max(0, left))
             left -= channel.passed - start
             text = channel.text()[start:]
-            # From the beginning of a word on, where a verdict has covered that word.
+            # From the beginning of a word on, if a verdict has covered that word.
             word = text.find(" ", 0, min(_NEAR, channel.passed - start)) + 1 if start else 0
             texts.append(text[word:])
         return whole_characters("\n".join(reversed([text for text in texts if text])))
 
     def whole(self) -> str:
-        """All of it, as it would be read in one piece."""
+        """All text, as it would be read in one piece."""
         for channel in self._channels.values():
             channel.read = channel.length
         texts = in_order((path, one.text()) for path, one in self._channels.items())
         return "\n".join(map(opened, texts))
 
     def beside(self, *, new: bool) -> str:
-        """What stands beside the answer. new: nothing where a verdict has covered all of it."""
+        """Text beside the answer. new: nothing if a verdict has covered all of it."""
         if new and self._beside_passed == len(self._beside):
             return ""
         self._beside_read = len(self._beside)
         return beside_text(self._beside)
 
     def passed(self) -> None:
-        """What was read last was found harmless."""
+        """The text that was read last was found harmless."""
         self._beside_passed = max(self._beside_passed, self._beside_read)
         for channel in self._channels.values():
             channel.passed = max(channel.passed, channel.read)
@@ -123,5 +124,5 @@ def beside_text(found: Iterable[tuple[Path, str]]) -> str:
 
 
 def _within(path: Path) -> Path:
-    """The same place, whether it stands in a whole message or in a piece of one."""
+    """The same place, whether in a whole message or in a piece of one."""
     return path[1:] if path[:1] in (("message",), ("delta",)) else path

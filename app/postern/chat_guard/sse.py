@@ -29,8 +29,11 @@ class SseParser:
         self._first_line = True
 
     def feed(self, chunk: bytes) -> Iterator[str]:
-        """Data of the events that this chunk completes, one by one, so that what is wrong after an
-        event does not undo it. To be read to its end. Raises UpstreamInvalid."""
+        """Data of the events that this chunk completes, one by one.
+
+        So an error after an event does not undo that event. The result must be read to its end.
+        Raises UpstreamInvalid.
+        """
         if not chunk:
             return
         if self._after_cr and chunk[:1] == b"\n":
@@ -44,7 +47,7 @@ class SseParser:
         self._keep(chunk[start:])
 
     def close(self) -> Iterator[str]:
-        """The last event, where the sender left out the empty line after it."""
+        """The last event, if the sender omitted the empty line after it."""
         if self._line:
             yield from self._end_line()
         yield from self._end_event()
@@ -88,7 +91,7 @@ def done() -> bytes:
 
 
 def to_json(value: Any) -> bytes:
-    """UTF-8; a lone surrogate, as some upstreams split them over two chunks, stays an escape."""
+    """UTF-8. A lone surrogate stays an escape: some upstreams split pairs over two chunks."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""One streamed answer: read an event, score what is due, release what passed; one at a time.
+"""Streams one answer: read an event, score what is due, release what passed; one at a time.
 
-While a verdict is awaited, or the client is slow, nothing is read from the upstream: the sockets
-hold it back, and memory stays flat. What is scored, released and cut follows from the events alone,
-never from the pieces in which their bytes came.
+While a verdict is pending, or the client is slow, nothing is read from the upstream: the sockets
+hold it back, and memory stays flat. What is scored, released and cut depends only on the events,
+never on the pieces in which their bytes came.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_EVENT_BYTES: Final = 1 << 20
 
 
 class AnswerBlocked(Exception):
-    """The answer was judged harmful, and a block is to be an error."""
+    """The answer was judged harmful, and the settings make a block an error."""
 
     def __init__(self, judgement: Judgement) -> None:
         super().__init__("the answer was judged harmful")
@@ -36,7 +36,8 @@ class AnswerBlocked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StreamRules:
-    """tail_chars: of the prompt beside a piece of an answer; the whole answer meets all of it."""
+    """tail_chars: of the prompt beside a piece of an answer; the whole answer is judged with all of
+    it."""
 
     tail_chars: int
     block_as_error: bool
@@ -45,7 +46,7 @@ class StreamRules:
 
 
 class GuardedStream:
-    """Reads the upstream's stream and gives the pieces that may be released."""
+    """Reads the upstream's stream and yields the pieces that may be released."""
 
     def __init__(
         self,
@@ -80,10 +81,10 @@ class GuardedStream:
         return tuple(self._judged.values())
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Events to be sent on, [DONE] included; never empty.
+        """Events to send on, [DONE] included; never empty.
 
-        Raises UpstreamFailed, AnswerBlocked, and whatever judging raises: what was held then is
-        gone, and the stream must not end as if it were whole.
+        Raises UpstreamFailed, AnswerBlocked, and whatever judging raises. Held text is then
+        discarded, and the stream must not end as if it were whole.
         """
         async with aclosing(self._events()) as events:
             async for data in events:
@@ -139,7 +140,7 @@ class GuardedStream:
         )
 
     async def _scored(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
-        """Judges; gives the end of a choice that is cut."""
+        """Judge. Yields the end of a choice that is cut."""
         judgement = await self._judgement(snapshot)
         self._judged[snapshot.choice] = judgement
         if not judgement.harmful:
@@ -193,12 +194,12 @@ class GuardedStream:
                 timeout_s=self._rules.timeout_s,
                 remember=snapshot.complete,
             )
-        except ExchangeTooLong as exc:  # it is not the client's to shorten it
+        except ExchangeTooLong as exc:  # the client cannot shorten it
             raise UpstreamInvalid("the answer is longer than can be judged") from exc
 
 
 def answer_exchanges(prompt: str | None, texts: list[str]) -> list[Exchange]:
-    """Answers beside their prompt; without one, an answer is judged alone if it says anything."""
+    """Answers beside their prompt. Without one, an answer is judged alone if it has text."""
     if prompt is not None:
         return [Exchange(prompt, text) for text in texts]
     return [Exchange(text) for text in texts if is_visible(text)]

@@ -1,4 +1,4 @@
-"""What an upstream tells in place of an answer: its status and its words, where these may pass."""
+"""What an upstream says instead of an answer: its status, and its words if these may pass."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from postern.chat_guard.readable import text_of
-from postern.contract.errors import UpstreamInvalid
 from postern.contract.text import is_visible
 
 _LOWEST, _HIGHEST = 400, 599
 _STATUS_NAMES: Final = ("code", "status", "status_code", "http_status")
-# Where no number is told; after OpenAI's and Anthropic's kinds of errors.
+# Used if no number is given; after OpenAI's and Anthropic's kinds of errors.
 _STATUSES: Final = {
     "invalid_request_error": 400,
     "BadRequestError": 400,
@@ -28,18 +27,6 @@ _STATUSES: Final = {
 _UNKNOWN_STATUS: Final = 502
 
 
-class UpstreamTold(UpstreamInvalid):
-    """The upstream streams an error. error: as it told it."""
-
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        super().__init__("the upstream reported an error in its stream")
-        self.error = error
-
-    @property
-    def status(self) -> int:
-        return _status_of(self.error)
-
-
 def told_error(content: Mapping[str, Any]) -> dict[str, Any] | None:
     """The error in an event: OpenAI's and OpenRouter's object, or vLLM's older flat one."""
     error = content.get("error")
@@ -52,7 +39,7 @@ def told_error(content: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _status_of(error: Mapping[str, Any]) -> int:
+def status_of(error: Mapping[str, Any]) -> int:
     for name in _STATUS_NAMES:
         value = error.get(name)
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
@@ -67,13 +54,13 @@ def _status_of(error: Mapping[str, Any]) -> int:
 
 
 def words_of(told: Any) -> str | None:
-    """What an error says to a reader; None where it says nothing."""
+    """What an error says to a reader; None if it says nothing."""
     text = text_of(told, labels=True)
     return text if is_visible(text) else None
 
 
 def plain_error(status: int) -> dict[str, Any]:
-    """In place of words that cannot pass."""
+    """Replaces words that cannot pass."""
     return {
         "error": {
             "message": f"the upstream answered with status {status}",

@@ -34,6 +34,7 @@
     │   ├── UpstreamMissing
     │   ├── UpstreamUnreachable
     │   ├── UpstreamInvalid
+    │   │   └── UpstreamTold
     │   └── UpstreamTimeout
     ├── ArtifactInvalid        refuses to start
     ├── SettingsInvalid        refuses to start
@@ -46,6 +47,9 @@ Messages never contain user text. Only `http/errors.py` knows status codes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class PosternError(Exception):
@@ -288,6 +292,15 @@ class UpstreamUnreachable(UpstreamFailed):
 
 class UpstreamInvalid(UpstreamFailed):
     """The upstream's answer is not a chat completion."""
+
+
+class UpstreamTold(UpstreamInvalid):
+    """The upstream reported an error in its stream."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        """error: the upstream's own error object. It is not part of the message."""
+        super().__init__("the upstream reported an error in its stream")
+        self.error = error
 
 
 class UpstreamTimeout(UpstreamFailed):

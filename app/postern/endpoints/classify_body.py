@@ -66,7 +66,7 @@ class PromptForm(_OptionsIn):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        json_schema_extra={"examples": [{"prompt": "How do I sharpen a kitchen knife?"}]},
+        json_schema_extra={"examples": [{"prompt": "How do I bake bread?"}]},
     )
 
     prompt: Text = Field(description="Text of the person.")

@@ -8,13 +8,13 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "/classify": {
         "prompt": {
             "summary": "A prompt",
-            "value": {"prompt": "How do I sharpen a kitchen knife?"},
+            "value": {"prompt": "How do I bake bread?"},
         },
         "pair": {
             "summary": "A response, given its prompt",
             "value": {
-                "prompt": "How do I sharpen a kitchen knife?",
-                "response": "Draw it over a whetstone at a steady angle of 20 degrees.",
+                "prompt": "How do I bake bread?",
+                "response": "Knead flour, water, salt and yeast, and let the dough rise.",
             },
         },
         "inputs": {
@@ -44,7 +44,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "/v1/moderations": {
         "text": {
             "summary": "A text",
-            "value": {"model": "omni-moderation-latest", "input": "How do I sharpen a knife?"},
+            "value": {"model": "omni-moderation-latest", "input": "How do I bake bread?"},
         },
         "several": {
             "summary": "Several texts, a result for each",
@@ -52,28 +52,28 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         },
         "parts": {
             "summary": "One input in parts",
-            "value": {"input": [{"type": "text", "text": "How do I sharpen a knife?"}]},
+            "value": {"input": [{"type": "text", "text": "How do I bake bread?"}]},
         },
     },
     "/beta/litellm_basic_guardrail_api": {
         "request": {
             "summary": "A request on its way to a model",
-            "value": {"input_type": "request", "texts": ["How do I sharpen a knife?"]},
+            "value": {"input_type": "request", "texts": ["How do I bake bread?"]},
         },
         "response": {
             "summary": "The answer on its way back",
             "value": {
                 "input_type": "response",
-                "texts": ["Draw it over a wet stone at a steady angle."],
-                "structured_messages": [{"role": "user", "content": "How do I sharpen a knife?"}],
+                "texts": ["Knead the dough and let it rise."],
+                "structured_messages": [{"role": "user", "content": "How do I bake bread?"}],
             },
         },
     },
     "/predict": {
-        "text": {"summary": "A prompt", "value": {"inputs": "How do I sharpen a knife?"}},
+        "text": {"summary": "A prompt", "value": {"inputs": "How do I bake bread?"}},
         "pair": {
             "summary": "A prompt and its response",
-            "value": {"inputs": ["How do I sharpen a knife?", "Draw it over a wet stone."]},
+            "value": {"inputs": ["How do I bake bread?", "Knead the dough and let it rise."]},
         },
         "batch": {
             "summary": "Several of both",

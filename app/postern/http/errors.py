@@ -76,6 +76,7 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.UpstreamMissing: Problem(501, "upstream-missing", "No upstream is configured"),
     errors.UpstreamUnreachable: Problem(502, "upstream-unreachable", "The upstream is unreachable"),
     errors.UpstreamInvalid: Problem(502, "upstream-invalid", "The upstream's answer is unusable"),
+    errors.UpstreamTold: Problem(502, "upstream-told", "The upstream reported an error"),
     errors.UpstreamFailed: Problem(502, "upstream-failed", "The upstream failed"),
     errors.UpstreamTimeout: Problem(504, "upstream-timeout", "The upstream took too long"),
     # These stop the start or a command, so no client ever sees them. They are listed so that none

@@ -66,7 +66,7 @@ def test_each_label_makes_an_exchange(tmp_path: Path) -> None:
                 "response_label": 1,
                 "teacher_probability": 0.5,
             },
-            "a line each",
+            "separate lines",
         ),
         ('{"prompt": "\\ud800", "prompt_label": 1}', ""),
         ("[" * 10_000, ""),
@@ -81,7 +81,7 @@ def test_what_is_wrong_is_named_by_its_line(line: object, says: str, tmp_path: P
 
 
 def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LabelledDataInvalid, match="holds no line"):
+    with pytest.raises(LabelledDataInvalid, match="contains no line"):
         read_labelled(written(tmp_path, ""))
     with pytest.raises(LabelledDataInvalid, match="cannot be read"):
         read_labelled(tmp_path / "none.jsonl")

@@ -51,6 +51,7 @@ def test_the_laws(pieces: list[Piece], rule: ScoreRule, harmful: set[int]) -> No
     came = {0: "", 1: "", 2: ""}
     went = {0: "", 1: "", 2: ""}
     passed = {0: "", 1: "", 2: ""}
+    lengths: list[dict[int, int]] = []  # of each answer, after each event
     cut: set[int] = set()
     scorings = 0
 
@@ -60,12 +61,14 @@ def test_the_laws(pieces: list[Piece], rule: ScoreRule, harmful: set[int]) -> No
         assert snapshot.text in whole
         assert not snapshot.complete or snapshot.text == whole
         # Whatever no verdict covered so far is in it, up to its end.
-        end = whole.rindex(snapshot.text) + len(snapshot.text)
+        least = lengths[min(snapshot.upto, len(lengths) - 1)][choice] if snapshot.upto >= 0 else 0
+        ends = range(least, len(whole) + 1)
+        end = next(one for one in ends if whole[:one].endswith(snapshot.text))
         assert len(snapshot.text) >= end - len(passed[choice]) or snapshot.complete
         scorings += 1
         if scorings not in harmful:
             held.passed(snapshot)
-            passed[choice] = whole[:end]
+            passed[choice] = whole[: max(end, len(passed[choice]))]
         elif held.doubted(snapshot):
             held.cut(choice)
             cut.add(choice)
@@ -80,6 +83,7 @@ def test_the_laws(pieces: list[Piece], rule: ScoreRule, harmful: set[int]) -> No
     for choice, text in pieces:
         if choice not in cut:
             came[choice] += text
+            lengths.append({one: len(whole) for one, whole in came.items()})
         if (snapshot := add(held, choice, text)) is not None:
             score(snapshot)
         release()

@@ -218,7 +218,7 @@ def test_a_finished_generator_is_not_trained_again(copied: GeneratorRun) -> None
 def test_a_damaged_checkpoint_is_one_line(copied: GeneratorRun) -> None:
     shutil.rmtree(copied.generator)
     copied.checkpoint.write_bytes(copied.checkpoint.read_bytes()[:1000])
-    assert "is no checkpoint" in copied.fails("generator")
+    assert "is not a checkpoint" in copied.fails("generator")
 
 
 def test_without_the_generator_there_is_nothing_to_ask(copied: GeneratorRun) -> None:

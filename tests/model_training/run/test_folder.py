@@ -44,6 +44,6 @@ def test_a_split_that_was_changed_is_no_split(tmp_path: Path) -> None:
     path = run.rows_file("calibration")
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     assert not is_split(run.folder)
-    with pytest.raises(DataInvalid, match="not what stage 'split' wrote"):
+    with pytest.raises(DataInvalid, match="differs from what stage 'split' wrote"):
         run.rows("calibration")
     assert run.rows("train")

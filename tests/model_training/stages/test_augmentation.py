@@ -289,7 +289,7 @@ def test_two_runs_on_one_folder(half_done: DataRun, stub: LlmStub) -> None:
     try:
         stub.wait_for(3)
         process.send_signal(signal.SIGSTOP)  # at work for as long as the other takes to start
-        assert "another run is at work here" in half_done.fails("generate")
+        assert "another run is using this folder" in half_done.fails("generate")
     finally:
         stub.behaviour.delay_s = 0.0
         process.send_signal(signal.SIGCONT)
@@ -307,7 +307,7 @@ def _lines(path: Path) -> list[str]:
     [
         ("cut_line", "ends in the middle of a line"),
         ("cut_rows", "holds 59 rows where its header says 60"),
-        ("no_header", "generate.jsonl:1: is no header"),
+        ("no_header", "generate.jsonl:1: is not the header"),
         ("wrong_type", "generate.jsonl:3: intent"),
         ("unknown_field", "generate.jsonl:3: surprise"),
         ("not_json", "generate.jsonl:3: "),
@@ -356,7 +356,7 @@ def test_a_damaged_journal_is_named(half_done: DataRun) -> None:
     path = _calls(half_done, "generate")
     lines = _lines(path)
     path.write_text("\n".join([lines[0], "{}", *lines[1:]]))
-    assert "calls/generate.jsonl:2: is no entry of a journal" in half_done.fails("generate")
+    assert "calls/generate.jsonl:2: is not an entry of a journal" in half_done.fails("generate")
 
 
 def test_a_stage_without_its_section(half_done: DataRun) -> None:

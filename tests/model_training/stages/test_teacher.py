@@ -210,7 +210,7 @@ def test_the_members_of_the_shipped_recipe_share_its_split(tmp_path: Path) -> No
         ("no_section", "has no section [ensemble]"),
         ("other_data", "long.toml: its [data] differs"),
         ("no_recipe", "long.toml: cannot be read"),
-        ("other_seed", "holds a run of another recipe"),
+        ("other_seed", "contains a run of another recipe"),
         ("missing_member", "'long' is missing or unfinished"),
         ("learnt_transfer", "'chat' is no train source, or one that is learnt"),
         ("twice", "two members have the same name"),

@@ -127,15 +127,17 @@ def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
     apart = (
         margins(encodings, torch_run(student), what="torch") - served.score(rows, what="").margins
     )
-    assert np.abs(apart).mean() < 0.1  # .04 is what rounding weights and activations costs (LOG.md)
+    assert (
+        np.abs(apart).mean() < 0.1
+    )  # .04 is what rounding weights and activations costs (docs/research/log.md)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         ("folded", "cannot be gone on from: its graph does not hold .*rel_embeddings"),
-        ("another_base", "its vocabulary is not that of this base"),
-        ("wider", "is no student of this base"),
+        ("another_base", "its vocabulary differs from that of this base"),
+        ("wider", "is not a student of this base"),
         ("shallower", "with its weights, the base gives other logits"),
         ("licence", "licence 'MIT'; what goes on from it"),
         ("bytes", "does not match the hash"),
@@ -296,7 +298,7 @@ def test_training_starts_there_and_resumes_from_no_other(tmp_path: Path) -> None
 def test_an_import_starts_from_no_artifact() -> None:
     given = tiny_config().model_dump()
     given["distil"]["artifact"] = "somewhere"
-    with pytest.raises(ValueError, match="starts from no artifact"):
+    with pytest.raises(ValueError, match="cannot start from an artifact"):
         RunConfig.model_validate({**given, "imported": {"harmful_index": 1}})
 
 

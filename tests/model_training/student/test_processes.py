@@ -146,7 +146,7 @@ def _kill_all(launcher: subprocess.Popen[str]) -> None:
     ("stage", "change", "message"),
     [
         ("distil", ("gradient_accumulation = 3", ""), "`gradient_accumulation` is 1"),
-        ("run", ("", ""), "several processes can share the stage distil alone"),
+        ("run", ("", ""), "several processes can share only the stage distil"),
     ],
 )
 def test_what_several_processes_cannot_share_is_refused(

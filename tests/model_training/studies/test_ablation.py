@@ -235,7 +235,7 @@ def test_other_rows_or_settings_do_not_mix_with_what_is_there(copied: Place) -> 
         ("no_section", r"no section \[ablation\]", RecipeInvalid),
         ("no_arm", "no arm 'other'", RecipeInvalid),
         ("no_labels", "label.jsonl: is missing", DataInvalid),
-        ("train_changed", "was made of another train.jsonl", RecipeInvalid),
+        ("train_changed", "was made from another train.jsonl", RecipeInvalid),
         ("nothing_labelled", "no row of the train split", RecipeInvalid),
         ("other_teacher", "was labelled by other, not by", RecipeInvalid),
         ("too_many", "the run holds 20 generated instructions, not 21", RecipeInvalid),

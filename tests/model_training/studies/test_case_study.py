@@ -149,10 +149,10 @@ def test_after_a_kill_in_training_the_first_measure_stays(copied: Study) -> None
     ("damage", "message"),
     [
         ("no_section", "has no section [case_study]"),
-        ("no_student", "holds no student; name one with --student"),
+        ("no_student", "contains no student; name one with --student"),
         ("no_run", "train.jsonl: cannot be read"),
         ("unknown_attack", "case_study.attack"),
-        ("other_recipe", "holds a run of another recipe"),
+        ("other_recipe", "contains a run of another recipe"),
         ("nothing_short", "no short prompts of both classes"),
     ],
 )

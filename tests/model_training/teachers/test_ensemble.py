@@ -264,10 +264,10 @@ def test_other_weights_are_another_teacher(teacher: Path, tmp_path: Path) -> Non
     ("damage", "message"),
     [
         ("missing", "'ngrams' of the ensemble is missing"),
-        ("other", "holds other weights"),
+        ("other", "contains other weights"),
         ("none", "run stage 'fit-ensemble' first"),
-        ("negative", "is no ensemble of this program"),
-        ("empty", "is no ensemble of this program"),
+        ("negative", "is not an ensemble of this program"),
+        ("empty", "is not an ensemble of this program"),
         ("no_windows", "needs windows"),
         ("nowhere", "needs `folder`"),
     ],

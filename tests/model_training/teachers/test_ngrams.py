@@ -101,8 +101,8 @@ def test_without_two_classes_there_is_nothing_to_learn() -> None:
         ("no_settings", "cannot be read"),
         ("no_weights", "cannot be read"),
         ("other_weights", "is not the file"),
-        ("not_json", "no member of n-grams"),
-        ("other_hash", "hashes text otherwise"),
+        ("not_json", "not an n-gram member"),
+        ("other_hash", "hashes text differently"),
     ],
 )
 def test_a_damaged_folder_is_one_clear_line(
