@@ -22,7 +22,7 @@ def hooks() -> list[dict[str, Any]]:
 
 def test_the_hooks_run_what_make_check_runs() -> None:
     dry = subprocess.run(
-        ["make", "--dry-run", "--old-file=.venv/.installed", "check"],
+        ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.installed", "check"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -120,8 +120,9 @@ def _interpreter() -> str:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     folder = tmp_path_factory.mktemp("installed")
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(above.stat().st_mode | 0o055)  # pytest keeps its folders to itself
+    for above in (folder, *folder.parents):
+        if above.stat().st_mode & 0o005 != 0o005:
+            above.chmod(above.stat().st_mode | 0o055)  # pytest keeps its folders to itself
     venv = [_interpreter(), "-m", "venv", "--without-pip", str(folder / "venv")]
     subprocess.run(venv, check=True)
     python = folder / "venv/bin/python"

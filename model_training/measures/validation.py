@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from postern.contract.exchange import SLICES
-from sklearn.metrics import average_precision_score
 
 from model_training.data.rows import Row
+from model_training.measures.figures import auprc
 
 
 def evaluation_rows(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Row]:
@@ -36,7 +36,7 @@ def auprc_by_slice(
     labels = np.array([row.label for row in rows])
     slices = np.array([row.slice for row in rows])
     found: dict[str, float] = {
-        name: float(average_precision_score(labels[slices == name], margins[slices == name]))
+        name: auprc(margins[slices == name], labels[slices == name])
         for name in SLICES
         if len(set(labels[slices == name])) == 2
     }

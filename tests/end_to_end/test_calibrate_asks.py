@@ -174,7 +174,7 @@ def test_a_teacher_that_goes_away_stops_it_and_the_same_command_goes_on(
     options = ("--teacher", "configured", "--opinions", book)
     stopped = run(data, tiny_artifact, tmp_path / "out", *options, **openai(stub))
     assert stopped.returncode == 2
-    assert b"the teacher is away (failed): 40 answers are kept" in stopped.stderr
+    assert b"the teacher is away (failed); 40 answers are kept" in stopped.stderr
     assert stopped.stderr.count(b"\n") == 1
     assert SECRET.encode() not in stopped.stderr
     assert not (tmp_path / "out").exists()

@@ -356,7 +356,7 @@ GOOD = "read a book with your friends. "
     [
         ([b"data: {nonsense\n\n"], "upstream_invalid"),
         ([b'data: "text"\n\n'], "upstream_invalid"),
-        ([b'data: {"error": {"message": "out of memory"}}\n\n'], "upstream_invalid"),
+        ([b'data: {"error": {"message": "out of memory"}}\n\n'], "upstream_told"),
         ([b'data: {"choices": [5]}\n\n'], "upstream_invalid"),
         ([b'data: {"choices": [{"index": "x"}]}\n\n'], "upstream_invalid"),
         ([b'data: {"choices": [{"index": 1000000}]}\n\n'], "upstream_invalid"),

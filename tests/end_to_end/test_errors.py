@@ -48,6 +48,7 @@ def limited(start_server: StartServer) -> ServerProcess:
         max_items=3,
         max_exchange_chars=1000,
         max_exchange_tokens=100,
+        chat_max_exchanges=20,
         api_keys="key-one,key-two",
     )
 
@@ -191,7 +192,7 @@ def test_413_of_each_limit(limited: ServerProcess) -> None:
     assert "4096 bytes" in assert_problem(body, 413, "body-too-large")["detail"]
     refused({"inputs": [GOOD] * 4}, "3 exchanges")
     # A conversation may be longer; it is judged in parts.
-    refused({"messages": [{"role": "user", "content": "cake"}] * 1025}, "1024 exchanges")
+    refused({"messages": [{"role": "user", "content": "cake"}] * 21}, "20 exchanges")
     refused({"prompt": "cake " * 201}, "1000 characters")
     refused({"prompt": "a" * 501, "response": "b" * 500}, "1000 characters")
     refused({"prompt": "\ufdfa" * 60}, "1000 characters")  # each becomes 18 characters

@@ -536,7 +536,10 @@ def test_every_door_has_the_teacher(start_server: StartServer, teacher: StubUpst
     """Disguised text is asked about whatever the student thinks, through dialects and chats too."""
     with StubUpstream(whole(completion("The cat read a book."))) as upstream:
         server = start_server(
-            teacher_url=teacher.url, upstream_url=upstream.url, **TAUGHT | {"teacher_threads": 1}
+            teacher_url=teacher.url,
+            upstream_url=upstream.url,
+            chat_cache_entries=0,
+            **TAUGHT | {"teacher_threads": 1},
         )
         chat = {"model": "m", "messages": [{"role": "user", "content": DISGUISED}]}
         teacher.play(says(0.2))

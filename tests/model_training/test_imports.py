@@ -52,7 +52,7 @@ def test_each_room_takes_what_its_row_says() -> None:
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_keeps_the_row_of_its_room(name: str) -> None:
     if MODULES[name].name == "__init__.py":
-        assert not imports(MODULES[name], MODULES), "importing a room does no work"
+        assert imports(MODULES[name], MODULES) <= {"os"}, "importing a room does no work"
         return
     taken = {room(target) for target in GRAPH[name]} - {room(name)}
     assert taken <= ROOMS[room(name)]

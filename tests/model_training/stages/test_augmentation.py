@@ -306,7 +306,7 @@ def _lines(path: Path) -> list[str]:
     ("damage", "message"),
     [
         ("cut_line", "ends in the middle of a line"),
-        ("cut_rows", "holds 59 rows where its header says 60"),
+        ("cut_rows", "contains 59 rows, but its header says 60"),
         ("no_header", "generate.jsonl:1: is not the header"),
         ("wrong_type", "generate.jsonl:3: intent"),
         ("unknown_field", "generate.jsonl:3: surprise"),

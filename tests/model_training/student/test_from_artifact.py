@@ -139,7 +139,7 @@ def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
         ("another_base", "its vocabulary differs from that of this base"),
         ("wider", "is not a student of this base"),
         ("shallower", "with its weights, the base gives other logits"),
-        ("licence", "licence 'MIT'; what goes on from it"),
+        ("licence", "licence 'MIT'; a student that starts from it"),
         ("bytes", "does not match the hash"),
         ("missing", "no such student; --older names"),
     ],

@@ -100,7 +100,7 @@ def test_without_two_classes_there_is_nothing_to_learn() -> None:
     [
         ("no_settings", "cannot be read"),
         ("no_weights", "cannot be read"),
-        ("other_weights", "is not the file"),
+        ("other_weights", "differs from the file"),
         ("not_json", "not an n-gram member"),
         ("other_hash", "hashes text differently"),
     ],
