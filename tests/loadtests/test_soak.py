@@ -29,7 +29,7 @@ def test_a_soak_leaves_nothing_behind(start_server: StartServer) -> None:
     assert result["well_behaved"].keys() <= {"200", "429"}
     assert result["well_behaved"]["200"] > 50
     # Every kind of misbehaviour had its turn, and those that are answered were.
-    assert len(result["misbehaving"]) == 15
+    assert len(result["misbehaving"]) == 21
     assert {"200", "408", "413", "415", "422"} <= result["misbehaving_statuses"].keys()
     assert result["left"] > 0
     assert server.metric("postern_cancelled_total") > 0.0
