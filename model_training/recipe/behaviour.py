@@ -50,7 +50,7 @@ class BehaviourConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: Count = 100
-    """Of each kind; 0: none are run."""
+    """Cases of each kind. 0 runs none."""
     floors: dict[str, Share] = {}
     """Share that must come out right, by kind (`diluted/after`) or group of kinds (`diluted`);
     `every` speaks for those that nothing else names. None: the figures are only shown."""

@@ -194,8 +194,8 @@ class ExportConfig(_Section):
     """Of the word embeddings in a quantized graph: int8 with a scale for each row, or four bits
     with a scale for each 128 columns. For encoders whose file would be too large."""
     measured_rows: Positive | None = None
-    """Of the calibration split for the policy, and of the validation split for the report, at most
-    so many, half of them pairs: for a student that reads slowly here. None: all."""
+    """At most this many rows of the calibration split (for the policy) and of the validation split
+    (for the report), half of them pairs. For a student that is slow here. None: all."""
     float_layers: tuple[str, ...] = ()
     """MatMul nodes (substrings of names) whose activations stay float, because quantizing them
     costs most."""

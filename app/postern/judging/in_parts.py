@@ -61,7 +61,7 @@ def _chars(exchange: Exchange) -> int:
 
 
 def _together(timings: Sequence[Timings]) -> Timings:
-    """One after the other. Of one part alone, exactly that part's."""
+    """The timings of parts judged one after the other. One part alone keeps its own timings."""
     return Timings(
         **{one.name: sum(getattr(each, one.name) for each in timings) for one in fields(Timings)}
     )

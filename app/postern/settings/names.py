@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from postern.contract.errors import SettingsInvalid
 
 PREFIX: Final = "POSTERN_"
-# Of the tests, and what Kubernetes puts into each container for a service that is called postern.
+# Variables of the tests, and those that Kubernetes sets for a service named postern.
 _NOT_OURS: Final = re.compile(
     r"POSTERN_(TEST_\w+|SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
