@@ -38,7 +38,7 @@ def split_hosts(value: object) -> object:
     """Raises ValueError."""
     if not isinstance(value, str):
         return value
-    hosts = _parts(value)
+    hosts = comma_parts(value)
     if not all(map(_HOST.fullmatch, hosts)):
         raise ValueError("must hold host names or addresses without ports")
     return hosts
@@ -48,7 +48,7 @@ def split_origins(value: object) -> object:
     """Raises ValueError."""
     if not isinstance(value, str):
         return value
-    origins = _parts(value)
+    origins = comma_parts(value)
     for origin in origins:
         parts = urlsplit(origin)
         is_origin = parts.scheme in ("http", "https") and parts.hostname is not None
@@ -64,7 +64,8 @@ def checked_prefix(value: str) -> str:
     return value.rstrip("/")
 
 
-def _parts(value: str) -> tuple[str, ...]:
+def comma_parts(value: str) -> tuple[str, ...]:
+    """The parts of a comma-separated string, stripped, without empty ones."""
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 

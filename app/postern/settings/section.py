@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postern.contract.errors import SettingsInvalid
 from postern.settings.names import PREFIX as PREFIX
+from postern.settings.names import comma_parts
 
 
 class Section(BaseSettings):
@@ -54,7 +55,7 @@ def header_secret(value: SecretStr | None) -> SecretStr | None:
 def split_list(value: object) -> object:
     """The parts of a comma-separated string. Anything else is returned as it is."""
     if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        return comma_parts(value)
     return value
 
 
