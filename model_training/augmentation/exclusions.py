@@ -1,7 +1,7 @@
-"""What is never asked of a language model, nor kept of what it wrote: minors in sexual contexts.
+"""Excludes minors in sexual contexts from requests to language models and from their output.
 
-Such harm is taught by the labelled rows of the pool alone. Words decide, and rather too many texts
-fall out than too few: a harmless one is one exemplar less.
+Only the labelled rows of the pool teach such harm. Words decide, and a wrongly excluded text costs
+little: one exemplar less.
 """
 
 from __future__ import annotations

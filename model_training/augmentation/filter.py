@@ -44,7 +44,7 @@ class Known:
 
 
 class _Sieve:
-    """Tells why an instruction is dropped, and remembers those that stayed.
+    """Tells why an instruction is dropped, and remembers the kept instructions.
 
     longest: length in characters of the longest instruction that will be shown.
     """

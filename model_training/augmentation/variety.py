@@ -16,7 +16,7 @@ from model_training.recipe.augmentation import FilterConfig
 def variety_report(
     rows: Sequence[Instruction], known: Known, *, base: str, config: FilterConfig
 ) -> dict[str, Any]:
-    """Diversity and novelty by intent, with those of labelled prompts as a yardstick."""
+    """Diversity and novelty by intent, with labelled prompts as a yardstick."""
     generated = {
         intent: [row.text for row in rows if row.intent == intent]
         for intent in ("harmful", "benign")

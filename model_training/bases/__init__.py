@@ -1,1 +1,1 @@
-"""Pretrained weights that recipes start from, and where they can be had."""
+"""Pretrained weights that recipes start from, and where to obtain them."""

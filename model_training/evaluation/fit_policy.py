@@ -1,9 +1,9 @@
-"""Margins of the served graph -> probabilities, operating points, deferral band: the policy.
+"""Fits the policy: margins of the served graph -> probabilities, operating points, deferral band.
 
-Fitted after quantization, through the code that serves, on rows that training never saw. The pool
-is dominated by a few large sources, so within a class a source of n rows weighs n ** 0.5 in all, as
-in training (`source_exponent`, `source_weights`); the classes keep their share of the slice, since
-a probability means little under any other mix than the one it was fitted on.
+The fit comes after quantization and uses the serving code, on rows that training never saw. A few
+large sources dominate the pool, so within a class a source of n rows has total weight n ** 0.5, as
+in training (`source_exponent`, `source_weights`). The classes keep their share of the slice,
+because a probability means little under another mix than the one it was fitted on.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """The policy, and how good it was on the calibration split."""
+    """The policy, and its figures on the calibration split."""
 
     policy: Policy
     metrics: dict[str, Any]
@@ -52,8 +52,8 @@ def write_policy(
 ) -> CalibrationResult:
     """Fits the policy on the calibration split and writes `policy.json`, `calibration.json`.
 
-    A slice without rows of both labels takes the fit of the other one. Raises DataInvalid when no
-    slice has both, or when `export` left no candidate.
+    A slice without rows of both labels takes the other slice's fit. Raises DataInvalid if no slice
+    has both, or if `export` left no candidate.
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
@@ -72,7 +72,7 @@ def write_policy(
 def probability_references(
     by_slice: Mapping[Slice, Sample], policy: Policy
 ) -> dict[Slice, dict[str, Any]]:
-    """Where the probabilities of each slice lie; live traffic is compared with it."""
+    """Distribution of each slice's probabilities, for comparison with live traffic."""
     return {
         name: reference_of(
             harmful_probability(sample.margins, policy.calibration[name]), sample.weights
@@ -83,7 +83,9 @@ def probability_references(
 
 
 def samples(scored: ScoredRows, config: RunConfig) -> dict[Slice, Sample]:
-    """The slices with weights by source, and folds by prompt so that none is fitted and judged."""
+    """Slices with weights by source, and folds by prompt, so that no prompt is both fitted and
+    judged.
+    """
     folds = np.array([prompt_hash(row.prompt) % N_FOLDS for row in scored.rows], dtype=np.int64)
     whole = {
         "margins": scored.margins,
@@ -104,10 +106,13 @@ def samples(scored: ScoredRows, config: RunConfig) -> dict[Slice, Sample]:
 def row_weights(
     rows: Sequence[Row], *, source_exponent: float, source_weights: Mapping[str, float]
 ) -> Floats:
-    """(n,) > 0: sources weigh n ** exponent within slice and class; classes keep their mass."""
+    """(n,) > 0: a source has n ** exponent within slice and class; classes keep their total
+    weight.
+    """
     strata = [(row.slice, row.label, row.source) for row in rows]
     sizes = Counter(strata)
-    # Excluded from training is not excluded from traffic: a weight of zero would divide by zero.
+    # A source that training excludes still occurs in traffic, and a zero weight would divide by
+    # zero.
     mass = {
         key: max(source_weights.get(key[2], 1.0), 0.01) * size**source_exponent
         for key, size in sizes.items()

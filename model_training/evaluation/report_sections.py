@@ -1,4 +1,4 @@
-"""Sections of the report on what not every run has. Pure."""
+"""Sections of the report that not every run has. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from typing import Any, Final
 from model_training.measures.tables import table
 
 _BEHAVIOUR: Final = """\
-Cases from templates, apart from all training templates, judged as the server does at the default
-operating point; intervals after Wilson. Diluted and obfuscated ones are made of the harmful prompts
-that are flagged as they are.
+The cases come from templates that training does not use. They are judged like served traffic, at
+the default operating point. Intervals are Wilson's. Diluted and obfuscated cases are made from the
+harmful prompts that the student flags unchanged.
+"""
+
+_CATEGORIES: Final = """\
+What kind of harm a text holds, told by a head on the same encoder. On validation rows, all harmful,
+the question is which kind, given harm. On a test set, which holds harmless rows too, it is whether
+the text holds harm of that kind. A ranking by chance has the base rate as its AUPRC. F1 is that of
+`applies`.
 """
 
 
 def optional_sections(report: Mapping[str, Any]) -> list[str]:
-    """Sections on what a run may lack: the rows trained on."""
+    """Sections that a run may lack: behaviour cases, kinds of harm and training rows."""
     found: list[str] = []
     if "behaviour" in report:
         found += [
@@ -23,9 +30,11 @@ def optional_sections(report: Mapping[str, Any]) -> list[str]:
             _BEHAVIOUR,
             _behaviour_table(report["behaviour"], report.get("behaviour_floors", {})),
         ]
+    if "categories" in report:
+        found += ["## Categories\n", _CATEGORIES, *_category_tables(report["categories"])]
     if "composition" in report:
         found += [
-            "## Rows trained on\n",
+            "## Training rows\n",
             _composition_table(report["composition"]),
             "![Rows by source](composition.png)\n",
         ]
@@ -33,7 +42,7 @@ def optional_sections(report: Mapping[str, Any]) -> list[str]:
 
 
 def _behaviour_table(found: Mapping[str, Any], floors: Mapping[str, float | None]) -> str:
-    """The table of the report. floors: by kind, as the recipe had them."""
+    """The report's table of behaviour. floors: the recipe's floors by kind."""
     return table(
         ["kind", "right", "of", "share", "95 % interval", "floor"],
         (
@@ -48,6 +57,32 @@ def _behaviour_table(found: Mapping[str, Any], floors: Mapping[str, float | None
             for kind, one in found.items()
         ),
     )
+
+
+def _category_tables(found: Mapping[str, Any]) -> list[str]:
+    tables: list[str] = []
+    for name, one in {"validation": found["validation"], **found["test"]}.items():
+        tables += [
+            f"**{name}**, {one['rows']} rows\n",
+            table(
+                ["label", "rows", "base rate", "AUPRC", "precision", "recall", "F1"],
+                (
+                    [
+                        label,
+                        str(row["rows"]),
+                        *(
+                            f"{row[key]:.3f}"
+                            for key in ("base_rate", "auprc", "precision", "recall", "f1")
+                        ),
+                    ]
+                    for label, row in one["labels"].items()
+                ),
+            ),
+        ]
+    missing = found.get("too_few_rows", {})
+    if missing:
+        tables.append(f"Not judged for want of rows: {', '.join(missing)}.\n")
+    return tables
 
 
 def _composition_table(sources: Mapping[str, Mapping[str, int]]) -> str:

@@ -94,7 +94,7 @@ def plot_composition(composition: Composition) -> bytes:
         axes.barh(places, counts, left=left, height=0.75, color=colour, label=f"{name}s, {harm}")
         left += counts
     axes.set_yticks(places, [name for name, _ in shown], fontsize=7)
-    axes.set_xlabel("rows trained on")
+    axes.set_xlabel("training rows")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
     return png(figure)

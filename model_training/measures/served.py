@@ -13,11 +13,12 @@ import numpy.typing as npt
 from postern.contract.artifact import MODEL, TOKENIZER, Artifact
 from postern.contract.probability import Floats
 from postern.inference.margins import Logits as Logits
+from postern.inference.margins import deciding_outputs
 from postern.inference.margins import margins as margins
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 
-from model_training.data.encoding import encode
+from model_training.data.encoding import encode, encode_visible
 from model_training.data.rows import Row
 from model_training.recipe.config import WindowConfig
 
@@ -54,16 +55,34 @@ class Served:
         kept, encodings = encode(rows, self.tokenizer)
         return ScoredRows(kept, margins(encodings, self.session.run, what=what))
 
+    def outputs(
+        self, rows: Sequence[Row], *, what: str
+    ) -> tuple[list[int], npt.NDArray[np.float32]]:
+        """Places of the rows with visible text, and (n, 2 + k) outputs of their most harmful
+        windows."""
+        places, encodings = encode_visible(rows, self.tokenizer)
+        if not places:
+            return [], np.zeros((0, 2), dtype=np.float32)
+        return places, deciding_outputs(encodings, self.session.run, what=what)
+
 
 def open_candidate(
-    folder: Path, config: WindowConfig, *, pad_id: int, threads: int | None = None
+    folder: Path,
+    config: WindowConfig,
+    *,
+    pad_id: int,
+    threads: int | None = None,
+    model: bytes | None = None,
+    extra: str | None = None,
 ) -> Served:
     """Open a candidate.
 
-    Raises ArtifactInvalid. threads: for one forward pass; default: all cores.
+    Raises ArtifactInvalid. threads: for one forward pass; default: all cores. model: in place of
+    its own graph. extra: a further output to compute.
     """
-    model, tokenizer = (folder / MODEL).read_bytes(), (folder / TOKENIZER).read_bytes()
-    return _open(model, tokenizer, config, pad_id=pad_id, threads=threads)
+    graph = (folder / MODEL).read_bytes() if model is None else model
+    tokenizer = (folder / TOKENIZER).read_bytes()
+    return _open(graph, tokenizer, config, pad_id=pad_id, threads=threads, extra=extra)
 
 
 def open_artifact(artifact: Artifact, *, threads: int | None = None) -> Served:
@@ -78,10 +97,21 @@ def open_artifact(artifact: Artifact, *, threads: int | None = None) -> Served:
 
 
 def _open(
-    model: bytes, tokenizer: bytes, config: WindowConfig, *, pad_id: int, threads: int | None
+    model: bytes,
+    tokenizer: bytes,
+    config: WindowConfig,
+    *,
+    pad_id: int,
+    threads: int | None,
+    extra: str | None = None,
 ) -> Served:
     with on_all_cores():
-        session = OnnxSession(model, pad_id=pad_id, intra_op_threads=threads or default_threads())
+        session = OnnxSession(
+            model,
+            pad_id=pad_id,
+            intra_op_threads=threads or default_threads(),
+            extra={} if extra is None else {extra: None},
+        )
     return Served(Tokenizer(tokenizer, **config.model_dump()), session)
 
 

@@ -81,11 +81,11 @@ class LlamaCppConfig(_Section):
     model: ModelName
     """A file of GGUF weights."""
     slots: Positive = 8
-    """Calls that are answered side by side."""
+    """Calls that are answered at once."""
     slot_tokens: Positive = 1024
-    """Room of each, for what is asked and what is written; a longer text is refused."""
+    """Space of each slot for request and answer; a longer text is refused."""
     threads: Positive | None = None
-    """None: as llama.cpp chooses."""
+    """None: llama.cpp's own choice."""
 
 
 Model = Annotated[ServerConfig | LocalConfig | LlamaCppConfig, Field(discriminator="kind")]
@@ -116,7 +116,7 @@ class GenerateConfig(_Section):
     """`source`: each source's own categories.
 
     `families`: coarse categories by the words of a prompt, the same for all sources
-    (`families.py`). A generator that is trained here needs the latter.
+    (`families.py`). A generator that is trained here needs `families`.
     """
     longest_exemplar: Positive = 300
     """In characters. Wrapped jailbreaks are longer and not worth imitating."""
@@ -240,6 +240,8 @@ class ClassifierTeacher(_Section):
     window_tokens: Positive = 1024
     overlap_tokens: Annotated[int, Field(ge=0)] = 64
     batch_tokens: Positive = 8192
+    precision: Precision = "fp32"
+    """Of the forward pass. `auto` is bfloat16 on processors that compute in it: twice as fast."""
 
 
 class EnsembleTeacher(_Section):
@@ -259,7 +261,7 @@ class PosternTeacher(_Http):
 
     kind: Literal["postern"]
     artifact: Annotated[str, Field(pattern=r"^\S+ \S+$")]
-    """Name and version of the student that it must serve, such as `postern-minilm 1.4.0`, because
+    """Name and version of the student that it must serve, such as `postern-minilm 1.6.0`, because
     labels of two students must not be mixed."""
 
     @property
@@ -287,7 +289,7 @@ class LabelConfig(_Section):
     the list of disagreements.
     """
     labelled_rows: Positive | None = None
-    """Largest number of `labelled` rows, those that training would draw first. None: all."""
+    """Largest number of `labelled` rows: the rows that training would draw first. None: all."""
     disagreement: Share = 0.9
     """Distance between label and teacher probability that puts a row on the list of disagreements,
     unless people gave all labels of its source."""

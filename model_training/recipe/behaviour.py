@@ -1,4 +1,4 @@
-"""What a recipe says of behaviour: rows for training, floors for publishing."""
+"""Settings of behaviour: rows for training, floors for publishing."""
 
 from __future__ import annotations
 
@@ -19,41 +19,42 @@ class BehaviourRowsConfig(BaseModel):
     diluted: Count = 0
     """Prompts of either class with harmless text before, after or around them."""
     spelled: Count = 0
-    """Prompts of either class in odd spelling, as they come."""
+    """Prompts of either class in odd spelling."""
     encoded: Count = 0
-    """Prompts of either class in encodings, as serving decodes them; some as they come."""
+    """Prompts of either class, encoded and then decoded as in serving; some stay encoded."""
     framed: Count = 0
-    """Prompts of either class inside frames that jailbreaks use."""
+    """Prompts of either class inside jailbreak frames."""
     refused: Count = 0
     """Pairs: refusals of harmful prompts; harmful answers that begin like refusals."""
     replied: Count = 0
-    """Pairs: first sentences and one-liners to harmless prompts; harmful ones as short."""
+    """Pairs: first sentences and one-liners for harmless prompts; equally short harmful answers."""
     truncated: Count = 0
-    """Pairs: labelled answers of either class, cut."""
+    """Pairs: truncated labelled answers of either class."""
     rules: Count = 0
-    """Instructions that forbid harm; instructions that ask for it."""
+    """Instructions that forbid harm; instructions that ask for harm."""
     people: Count = 0
     """People who seek help; people who mean harm."""
     topics: Count = 0
-    """Alarming words in harmless requests; requests that do mean harm."""
+    """Alarming words in harmless requests; requests that mean harm."""
     fiction: Count = 0
     """Games and stories; requests that mean harm in earnest."""
     identity: Count = 0
-    """Groups of people, spoken of fairly or with hate."""
+    """Texts about groups of people, fair or hateful."""
     grave: Count = 0
-    """Grave topics asked factually; grave requests."""
+    """Factual questions about grave topics; gravely harmful requests."""
 
 
 class BehaviourConfig(BaseModel):
-    """The behaviour cases that `evaluate` runs, and what `publish` asks of them."""
+    """The behaviour cases that `evaluate` runs, and the floors that `publish` checks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: Count = 100
-    """Cases of each kind. 0 runs none."""
+    """Cases of each kind. 0: none."""
     floors: dict[str, Share] = {}
-    """Share that must come out right, by kind (`diluted/after`) or group of kinds (`diluted`);
-    `every` speaks for those that nothing else names. None: the figures are only shown."""
+    """Lowest share of right verdicts, by kind (`diluted/after`) or group of kinds (`diluted`);
+    `every` covers all other kinds. None: the report only shows the figures.
+    """
 
     def floor_of(self, kind: str) -> float | None:
         """The floor of a kind: its own, else that of its group, else that of `every`."""

@@ -16,6 +16,7 @@ from model_training.recipe.augmentation import (
     RespondConfig,
 )
 from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
+from model_training.recipe.categories import CategoriesConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
 from model_training.recipe.inherit import read_merged
@@ -41,7 +42,7 @@ class DataConfig(_Section):
     """Which sources are read, and how they are split."""
 
     sources: Literal["default", "permissive", "all"] | tuple[str, ...] = "default"
-    """`default`: those that the catalogue recommends; `permissive`, `all`, or a list of names."""
+    """`default` (recommended by the catalogue), `permissive`, `all`, or a list of names."""
     validation_share: Share = 0.04
     """Share of the prompts in the validation split."""
     calibration_share: Share = 0.06
@@ -83,6 +84,11 @@ class DistilConfig(_Section):
 
     Its weights replace the base's own at the start.
     """
+    start_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the start in the student: after training, its weights are interpolated with those
+    it started from. That keeps more of what the start knew about other data (WiSE-FT,
+    arXiv 2109.01903).
+    """
     window_tokens: Positive = 512
     """Longest window in training."""
     overlap_tokens: Positive = 64
@@ -122,11 +128,13 @@ class DistilConfig(_Section):
     frozen_embeddings: bool = False
     """Keep the base's word embeddings unchanged."""
     embedding_bits: Literal[4] | None = None
-    """Round the word embeddings of the base before training, as `[export] embedding_bits` packs
-    them; with `frozen_embeddings` or `frozen_layers` they stay so. None: as they are."""
+    """Round the base's word embeddings before training, as `[export] embedding_bits` packs them.
+    With `frozen_embeddings` or `frozen_layers`, they stay rounded. None: no rounding.
+    """
     frozen_layers: Annotated[int, Field(ge=0)] = 0
-    """Leave so many of the lowest layers, and all embeddings, as the base has them: no gradients
-    go through them, which saves two thirds of what they cost."""
+    """Freeze this many of the lowest layers and all embeddings. No gradients pass through them,
+    which saves two thirds of their cost.
+    """
     weight_decay: float = 0.01
     """Weight decay of AdamW, which excludes biases and norms."""
     dropout: Share | Literal["base"] = 0.0
@@ -152,6 +160,12 @@ class DistilConfig(_Section):
     patience: Positive = 5
     """Evaluations without a better validation AUPRC before training stops."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+    @model_validator(mode="after")
+    def _has_a_start_to_keep(self) -> DistilConfig:
+        if self.start_share and self.artifact is None:
+            raise ValueError("`start_share` needs `artifact`: a base alone judges nothing")
+        return self
 
     def draws_of(self, n_rows: int) -> int:
         """Number of rows drawn in all. n_rows: those that can be drawn."""
@@ -191,11 +205,13 @@ class ExportConfig(_Section):
     parity_rows: Positive = 2800
     """Validation rows, half of them pairs, on which the served graph must match the torch model."""
     embedding_bits: Literal[8, 4] = 8
-    """Of the word embeddings in a quantized graph: int8 with a scale for each row, or four bits
-    with a scale for each 128 columns. For encoders whose file would be too large."""
+    """Bits of the word embeddings in a quantized graph: int8 with a scale for each row, or four
+    bits with a scale for each 128 columns. For encoders whose file would be too large.
+    """
     measured_rows: Positive | None = None
     """At most this many rows of the calibration split (for the policy) and of the validation split
-    (for the report), half of them pairs. For a student that is slow here. None: all."""
+    (for the report), half of them pairs. Limit them if the student is slow. None: all.
+    """
     float_layers: tuple[str, ...] = ()
     """MatMul nodes (substrings of names) whose activations stay float, because quantizing them
     costs most."""
@@ -227,6 +243,8 @@ class RunConfig(_Section):
     label: LabelConfig | None = None
     ensemble: EnsembleConfig | None = None
     """The teacher, if this repository trains it."""
+    categories: CategoriesConfig | None = None
+    """A head that tells kinds of harm apart. None: the student judges harm alone."""
     behaviour: BehaviourConfig = BehaviourConfig()
     """Cases of each kind that a published student must get right."""
 

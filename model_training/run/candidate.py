@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from postern.contract.categories import CategoryHead
 from postern.contract.decision import Policy
 from pydantic import ValidationError
 
@@ -15,12 +16,16 @@ from model_training.errors import DataInvalid
 EXPORT: Final = "export.json"
 POLICY: Final = "policy.json"
 CALIBRATION: Final = "calibration.json"
+CATEGORIES: Final = "categories.json"
 REPORT: Final = "report.json"
 REPORT_TEXT: Final = "report.md"
 MODEL_CARD: Final = "MODEL_CARD.md"
 PRECISION_RECALL_PLOT: Final = "precision_recall.png"
 RELIABILITY_PLOT: Final = "reliability.png"
 COMPOSITION_PLOT: Final = "composition.png"
+
+HEAD: Final = "head"
+"""Key in `categories.json`: the head as the manifest holds it."""
 
 REFERENCE: Final = "probability_reference"
 """Key in `calibration.json`: the distribution of probabilities on the calibration split, by
@@ -49,5 +54,16 @@ def read_policy(candidate: Path) -> Policy:
     path = candidate / POLICY
     try:
         return Policy.model_validate(read_json(path))
+    except ValidationError as exc:
+        raise DataInvalid(f"{path}: {exc.errors(include_url=False)[0]['msg']}") from exc
+
+
+def read_head(candidate: Path) -> CategoryHead | None:
+    """Read the head that `categories` wrote, if it has run. Raises DataInvalid."""
+    path = candidate / CATEGORIES
+    if not path.exists():
+        return None
+    try:
+        return CategoryHead.model_validate(read_json(path).get(HEAD))
     except ValidationError as exc:
         raise DataInvalid(f"{path}: {exc.errors(include_url=False)[0]['msg']}") from exc

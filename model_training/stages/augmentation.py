@@ -2,7 +2,7 @@
 
 generator train split           -> generator/               a small language model of our own
 generate  train split           -> augment/generate.jsonl   instructions, as they were written
-filter    generate.jsonl        -> augment/filter.jsonl     those worth answering
+filter    generate.jsonl        -> augment/filter.jsonl     instructions worth answering
 respond   filter.jsonl          -> augment/respond.jsonl    alone and with answers
 label     respond.jsonl, pool   -> augment/label.jsonl      rows with soft labels
 
@@ -85,7 +85,7 @@ def generate(run: Run) -> None:
 
 
 def filter_(run: Run) -> None:
-    """Drop whatever is not an instruction, is known, or resembles another. Makes no calls."""
+    """Drop texts that are not instructions, are known, or resemble another. Makes no calls."""
     from model_training.augmentation import filter as stage
 
     config = _section(run, FILTER, run.config.filter)

@@ -3,6 +3,7 @@
 split       pool of rows          -> rows/{train,validation,calibration}.jsonl
 distil      train, validation     -> student/
 export      student               -> candidate/{model.onnx,tokenizer.json}
+categories  candidate, rows       -> candidate: a head on its graph
 fit-policy  candidate             -> candidate: policy
 evaluate    candidate, test sets  -> candidate: report
 publish     candidate             -> artifacts/<name>/<version>/
@@ -110,10 +111,10 @@ def fit_policy(run: Run) -> None:
 def measured(
     rows: Sequence[Row], at_most: int | None, *, whole: Sequence[str] = ()
 ) -> Sequence[Row]:
-    """At most so many rows of a split, half of them pairs, drawn alike each time; all with None.
+    """At most `at_most` rows of a split, half of them pairs, always the same; all rows if None.
 
-    whole: sources of harmless look-alikes, of which a hundred rows each come on top: a share of
-    few would say nothing.
+    whole: sources of harmless look-alikes. Up to a hundred rows of each are added, because a share
+    of few rows would say nothing.
     """
     if at_most is None:
         return rows
@@ -130,7 +131,9 @@ def measured(
 def evaluate(run: Run) -> None:
     """Report on the test sets and the validation split, through the serving code."""
     from model_training.evaluation import evaluate as stage
+    from model_training.stages.categories import kinds_of_split
 
+    kinds = [] if run.config.categories is None else kinds_of_split(run, "validation")
     stage.evaluate(
         run.candidate,
         read_policy(run.candidate),
@@ -141,6 +144,7 @@ def evaluate(run: Run) -> None:
         ),
         threads=run.threads,
         composition=None if run.config.imported else _composition(training_rows(run)),
+        kinds=kinds,
     )
 
 

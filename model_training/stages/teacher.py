@@ -3,7 +3,7 @@
 train-teacher  split, recipes of the members -> teacher/<member>/
 fit-ensemble   members, validation split     -> teacher/ensemble.json, ensemble.md
 
-Encoders are runs of their own recipes, in folders of their own, so each continues where it was
+Encoders are runs of their own recipes, in folders of their own, so each continues where it
 stopped, and several can train in parallel.
 """
 

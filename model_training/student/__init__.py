@@ -1,1 +1,1 @@
-"""Rows -> checkpoint -> quantized graph."""
+"""From rows to a checkpoint and a quantized graph."""

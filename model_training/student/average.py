@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
+from torch.nn import Module
 
 from model_training.data.rows import write_atomically
 from model_training.errors import DataInvalid
@@ -57,6 +58,15 @@ def mean_weights(students: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         else:
             raise DataInvalid(f"the students differ in the integers of {name}")
     return mean
+
+
+@torch.no_grad()
+def mix_in(model: Module, start: Module, share: float) -> None:
+    """Move the weights of `model`, in place, towards those of `start`: share, in [0, 1), of the
+    way. Both are of one architecture."""
+    others = dict(start.named_parameters())
+    for name, parameter in model.named_parameters():
+        parameter.lerp_(others[name].to(parameter), share)
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ from model_training.errors import GateFailed
 from model_training.measures.validation import auprc_by_slice, evaluation_rows
 from model_training.recipe.config import DistilConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
+from model_training.student.average import mix_in
 from model_training.student.bags import PAD_MULTIPLE, Drawn, Margins, draw_bags, most_harmful, steps
 from model_training.student.checkpoints import (
     BEST,
@@ -101,10 +102,20 @@ def distil(
         trainer.train()
         student = run / STUDENT
         if processes.is_first:
-            trainer.save_best(student)
+            trainer.load_best()
+            if start is not None and settings.start_share:
+                begun = load_base(settings)
+                start_from(begun, start, tokenizer_json)
+                mix_in(trainer.model, begun, settings.start_share)
+            trainer.save(student)
             # Last: this file marks the folder as complete.
             write_atomically(student / TOKENIZER, tokenizer_json)
     return student
+
+
+def evaluated_steps(n_steps: int, evaluations: int) -> frozenset[int]:
+    """The steps after which a checkpoint is measured: evenly spaced, and always the last."""
+    return frozenset(-(-n_steps * part // evaluations) for part in range(1, evaluations + 1))
 
 
 @dataclass
@@ -158,7 +169,7 @@ class _Trainer:
 
     def train(self) -> None:
         n_steps = len(self.steps)
-        evaluate_every = max(1, n_steps // self.settings.evaluations)
+        evaluated = evaluated_steps(n_steps, self.settings.evaluations)
         saved_at = time.monotonic()
         silent = not self.processes.is_first
         first = self.progress.step
@@ -174,7 +185,7 @@ class _Trainer:
                 bar.set_postfix(loss=f"{loss:.3f}", tokens_per_s=rate)
                 if step % 20 == 0:
                     self._log(step=step, loss=round(loss, 5))
-                if self.progress.step % evaluate_every == 0 or self.progress.step == n_steps:
+                if self.progress.step in evaluated:
                     self._evaluate()
                     self._save(CHECKPOINT)
                 elif time.monotonic() - saved_at > _SAVE_EVERY_S:
@@ -283,8 +294,10 @@ class _Trainer:
             optimizer = self.optimizer if name == CHECKPOINT else None
             save(self.run / name, self.model, self.progress, optimizer=optimizer)
 
-    def save_best(self, student: Path) -> None:
+    def load_best(self) -> None:
         load_weights(self.run / BEST, self.model)
+
+    def save(self, student: Path) -> None:
         with writing_weights(student):
             self.model.to("cpu").save_pretrained(student)  # type: ignore[operator]
         write_atomically(student / "training.json", dump_json(asdict(self.progress)))

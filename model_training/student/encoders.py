@@ -1,4 +1,4 @@
-"""The encoder that a recipe names: weights, tokenizer, and what differs between families."""
+"""The encoder that a recipe names: weights, tokenizer, and differences between families."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LABELS = {0: "unharmful", 1: "harmful"}
 
 
 def resolve_base(base: str) -> str:
-    """A folder or hub id as it is; a bundled encoder package as the folder it carries."""
+    """A folder or hub id unchanged; for a bundled encoder package, the folder inside it."""
     if Path(base).is_dir() or "/" in base:
         return base
     spec = importlib.util.find_spec(base.replace("-", "_"))
@@ -31,9 +31,9 @@ def resolve_base(base: str) -> str:
 
 
 def read_tokenizer_json(base: str) -> bytes:
-    """The base's own `tokenizer.json`; one is made where it brings a SentencePiece model alone.
+    """The base's own `tokenizer.json`, or one made from its SentencePiece model.
 
-    Raises RecipeInvalid when it has no tokenizer, or one that runs in Python only.
+    Raises RecipeInvalid if it has no tokenizer, or one that runs only in Python.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolve_base(base))
@@ -63,7 +63,7 @@ def load_base(settings: DistilConfig) -> Any:
             if isinstance(module, Dropout):
                 module.p = settings.dropout
     if settings.frozen_embeddings:
-        # Words that the train pool never shows keep their place beside those that it does.
+        # Words that the train pool lacks keep their place relative to the words that it contains.
         model.get_input_embeddings().weight.requires_grad_(False)
     if settings.embedding_bits is not None:
         round_embeddings(model)
@@ -73,7 +73,7 @@ def load_base(settings: DistilConfig) -> Any:
 
 
 def round_embeddings(model: Any) -> None:
-    """Word embeddings as four bits hold them. Raises RecipeInvalid where these cannot."""
+    """Round word embeddings to four bits, in place. Raises RecipeInvalid if they fit no blocks."""
     table = model.get_input_embeddings().weight
     if table.shape[1] % BLOCK:
         raise RecipeInvalid(f"embedding_bits: {table.shape[1]} columns are no multiple of {BLOCK}")
@@ -82,10 +82,10 @@ def round_embeddings(model: Any) -> None:
 
 
 def freeze_lowest(model: Any, n_layers: int) -> None:
-    """Of the encoder, only the layers above the lowest `n_layers` and a pooler go on learning.
+    """Freeze the encoder, except for a pooler and the layers above the lowest `n_layers`.
 
-    What all layers share, such as a bias of positions, is frozen too: gradients to it would go
-    through every layer. Raises RecipeInvalid where none would be left.
+    Parameters that all layers share, such as a position bias, are frozen too, because their
+    gradients would pass through every layer. Raises RecipeInvalid if no layer would be left.
     """
     n_all = model.config.num_hidden_layers
     stacks = (one for one in model.base_model.modules() if isinstance(one, ModuleList))
@@ -106,9 +106,9 @@ def load_classifier(source: str, **changed: Any) -> Any:
         return AutoModelForSequenceClassification.from_pretrained(
             source,
             dtype=torch.float32,
-            # On CPU the backward pass of fused attention costs more than the whole eager layer:
-            # 4,067 against 7,755 tokens/s, two cores, bf16, 32 x 128 tokens. And exported from
-            # sdpa, ONNX Runtime's optimizer recognizes none of the attentions.
+            # On CPU, the backward pass of fused attention costs more than the whole eager layer:
+            # 4,067 against 7,755 tokens/s on two cores in bf16 with 32 x 128 tokens. ONNX Runtime's
+            # optimizer also recognizes no attention in a graph exported from sdpa.
             attn_implementation="eager",
             **changed,
         )
@@ -119,27 +119,27 @@ def load_classifier(source: str, **changed: Any) -> Any:
 
 
 def pad_id_of(model: Any) -> int:
-    """The id that stands under a zero mask; RoBERTa counts positions by it."""
+    """The id of padding, under a zero mask; RoBERTa counts positions by it."""
     return int(getattr(model.config, "pad_token_id", None) or 0)
 
 
 def takes_types(model: Any) -> bool:
-    """Whether the encoder tells segments apart by `token_type_ids`."""
+    """Whether the encoder distinguishes segments by `token_type_ids`."""
     return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
 
 def position_limit(model: Module, pad_multiple: int = PAD_MULTIPLE) -> int | None:
-    """The longest window that the encoder has positions for; None where they are relative."""
+    """The longest window for which the encoder has positions; None if positions are relative."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, Embedding):
-            if module.padding_idx is not None:  # RoBERTa counts from there; padding takes no place
+            if module.padding_idx is not None:  # RoBERTa counts from there; padding has no position
                 return module.num_embeddings - module.padding_idx - 1
             return module.num_embeddings // pad_multiple * pad_multiple
     return None
 
 
 def check_fits(model: Any, tokenizer_json: bytes, windows: WindowConfig) -> Tokenizer:
-    """The serving tokenizer, which the encoder can follow. Raises RecipeInvalid."""
+    """The serving tokenizer. Raises RecipeInvalid if it does not fit the encoder."""
     tokenizer = Tokenizer(tokenizer_json, **windows.model_dump())
     limit = position_limit(model)
     if limit is not None and windows.window_tokens > limit:
@@ -153,7 +153,7 @@ def check_fits(model: Any, tokenizer_json: bytes, windows: WindowConfig) -> Toke
 
 
 def _highest_id(tokenizer_json: bytes) -> int:
-    """Of the tokens that text can turn into; special ones, such as a mask, it cannot."""
+    """The highest id of a token that text can become; excludes special tokens such as a mask."""
     hub = HubTokenizer.from_buffer(tokenizer_json)
     added = hub.get_added_tokens_decoder()
     ids = hub.get_vocab(with_added_tokens=False).values()
@@ -162,7 +162,7 @@ def _highest_id(tokenizer_json: bytes) -> int:
 
 
 def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
-    """No decay on biases and normalization weights, which are the one-dimensional ones."""
+    """Parameter groups without decay on biases and normalization weights (one-dimensional ones)."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     return [
@@ -177,7 +177,9 @@ def use_bf16(settings: DistilConfig, device: torch.device) -> bool:
 
 
 def computes_in_bf16(precision: str, device: torch.device) -> bool:
-    """precision: `bf16`, `fp32`, or `auto`: bfloat16 where the device has instructions for it."""
+    """precision: `bf16`, `fp32`, or `auto`, which is bfloat16 if the device has instructions for
+    it.
+    """
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":

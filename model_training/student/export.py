@@ -1,4 +1,4 @@
-"""Checkpoint -> ONNX -> quantized, behind a parity gate. Leaves a candidate folder."""
+"""Exports a checkpoint to a quantized ONNX graph behind a parity gate, in a candidate folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from model_training.data.sampling import draw
 from model_training.errors import GateFailed
 from model_training.measures.served import default_threads, open_candidate
 from model_training.recipe.config import ExportConfig, RunConfig
-from model_training.run.candidate import EXPORT, write_json
+from model_training.run.candidate import CATEGORIES, EXPORT, write_json
 from model_training.student.activations import (
     activation_histograms,
     clip_least_squares,
@@ -49,9 +49,9 @@ _SMALLEST_FIRST: Final[tuple[Quantization, ...]] = ("static", "weight_only", "no
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was made. fusions, quantized_layers: counts of nodes.
+    """Description of the exported graph. fusions, quantized_layers: counts of nodes.
 
-    refused: by quantization, why a graph that the recipe preferred did not pass the gate.
+    refused: by quantization, the reason why a preferred graph did not pass the gate.
     """
 
     encoder: str
@@ -81,12 +81,13 @@ def export_student(
 ) -> ExportReport:
     """Writes `model.onnx`, `tokenizer.json` and `export.json` into `candidate`.
 
-    rows: of the train split, for activation ranges; validation: for the gate. threads: of ONNX
-    Runtime, all cores by default. Raises GateFailed, and then leaves no `export.json`, so that no
-    later stage goes on.
+    rows: of the train split, for activation ranges; validation: for the gate. threads: for ONNX
+    Runtime, all cores by default. Raises GateFailed and then leaves no `export.json`, so that later
+    stages stop.
     """
     candidate.mkdir(parents=True, exist_ok=True)
     (candidate / EXPORT).unlink(missing_ok=True)
+    (candidate / CATEGORIES).unlink(missing_ok=True)  # of a graph that had a head
     loaded = load_student(student)
     tokenizer_json = (student / TOKENIZER).read_bytes()
     write_atomically(candidate / TOKENIZER, tokenizer_json)
@@ -108,7 +109,7 @@ def export_student(
 
 @dataclass(frozen=True)
 class _Passed:
-    """The graph that passed the gate. refused: why others did not, by their quantization."""
+    """The graph that passed the gate. refused: reasons against the others, by quantization."""
 
     quantization: Quantization
     content: bytes
@@ -126,7 +127,7 @@ def _first_through_the_gate(
     validation: Sequence[Row],
     threads: int,
 ) -> _Passed:
-    """Leaves the graph in the candidate. Raises GateFailed when none of those allowed passes."""
+    """Leaves the graph in the candidate. Raises GateFailed if no allowed quantization passes."""
     chosen = config.export.quantization
     allowed = _SMALLEST_FIRST if chosen == "auto" else (chosen,)
     refused: dict[str, str] = {}
@@ -158,7 +159,7 @@ def quantize(
     pad_id: int,
     threads: int,
 ) -> onnx.ModelProto:
-    """The graph that is served. windows: calibration texts, read by `static` alone."""
+    """The graph to serve. windows: calibration texts, which only `static` reads."""
     if settings.quantization == "none":
         return graph
     small = pack_tables(graph) if settings.embedding_bits == 4 else quantize_tables(graph)
@@ -180,7 +181,7 @@ def quantize(
 def _serialized(graph: onnx.ModelProto) -> bytes:
     onnx.checker.check_model(graph)
     content: bytes = graph.SerializeToString(deterministic=True)
-    # The reader refuses graphs that name data outside themselves by this very word.
+    # The artifact reader looks for this word to refuse graphs that refer to external data.
     if b"location" in content:
         raise GateFailed("the graph names something `location`; the artifact reader refuses that")
     return content
@@ -189,7 +190,7 @@ def _serialized(graph: onnx.ModelProto) -> bytes:
 def _calibration_windows(
     rows: Sequence[Row], config: RunConfig, tokenizer: Tokenizer
 ) -> list[Window]:
-    """One window for each drawn row: any of its windows, so that texts' middles are seen too."""
+    """One random window of each drawn row, so that the windows include the middle of texts."""
     rng = np.random.default_rng(config.distil.seed)
     drawn = draw(
         [(row.slice, row.label, row.source) for row in rows],
@@ -204,7 +205,7 @@ def _calibration_windows(
 
 
 def _sample(validation: Sequence[Row], config: RunConfig) -> list[Row]:
-    """As many pairs as prompts where there are: AUPRC of the thinner slice is the noisier one."""
+    """As many pairs as prompts, if there are enough, because AUPRC of a small slice is noisy."""
     order = np.random.default_rng(config.distil.seed).permutation(len(validation))
     shuffled = [validation[int(index)] for index in order]
     half = config.export.parity_rows // 2

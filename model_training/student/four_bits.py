@@ -1,7 +1,7 @@
-"""Embedding tables of four bits: half the size of int8, in blocks with a scale each.
+"""Embedding tables in four bits: half the size of int8, in blocks with one scale each.
 
-A table is rounded before training, and left as it is while the layers above it learn
-(`frozen_layers`): then packing it for export moves nothing at all.
+A table is rounded before training and stays unchanged while the layers above it learn
+(`frozen_layers`), so packing it for export changes no value.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Codes = npt.NDArray[np.int8]
 def four_bits(values: Floats, block: int = BLOCK) -> tuple[Codes, Floats]:
     """(rows, columns) float32 -> codes in [-8, 7], and scales (rows, columns / block).
 
-    Of several scales of each block, the one with the least squared error. Where a block is a whole
-    multiple of some scale already, that one is among them: rounding twice changes nothing.
+    Tries several scales for each block and takes the one with the least squared error. If a block
+    is already rounded to a scale, that scale is among them, so rounding twice changes nothing.
     """
     rows, columns = values.shape
     blocks = values.reshape(rows, columns // block, block)
@@ -55,13 +55,13 @@ def _codes(blocks: Floats, scales: Floats) -> Codes:
 
 
 def rounded(values: Floats, block: int = BLOCK) -> Floats:
-    """The values that four bits leave of a table: (rows, columns) float32."""
+    """The values of a table after rounding to four bits: (rows, columns) float32."""
     codes, scales = four_bits(values, block)
     return restored(codes, scales)
 
 
 def restored(codes: Codes, scales: Floats) -> Floats:
-    """Codes times the scale of their block: (rows, columns) float32."""
+    """Codes multiplied by the scale of their block: (rows, columns) float32."""
     rows, columns = codes.shape
     blocks = codes.reshape(rows, scales.shape[1], -1).astype(np.float32)
     whole: Floats = (blocks * scales[..., None]).reshape(rows, columns)
@@ -69,22 +69,22 @@ def restored(codes: Codes, scales: Floats) -> Floats:
 
 
 def packed(codes: Codes) -> npt.NDArray[np.uint8]:
-    """Two codes a byte, the first in the low half, 8 added to each: (rows, columns / 2)."""
+    """Two codes in each byte, the first in the low half, each plus 8: (rows, columns / 2)."""
     shifted = (codes + 8).astype(np.uint8)
     return (shifted[:, 0::2] | (shifted[:, 1::2] << 4)).astype(np.uint8)
 
 
 def unpacked(content: npt.NDArray[np.uint8]) -> Codes:
-    """What `packed` made of codes, as codes again."""
+    """The codes that `packed` packed."""
     both = np.stack([content & 15, content >> 4], axis=2).reshape(len(content), -1)
     return both.astype(np.int8) - np.int8(8)
 
 
 def pack_tables(graph: onnx.ModelProto, block: int = BLOCK) -> onnx.ModelProto:
-    """The same graph with its large embedding tables in four bits, read by one operator.
+    """The same graph with its large embedding tables in four bits, which one operator reads.
 
-    Tables whose columns are no multiple of `block` stay as they are. Where a graph must be that
-    small, tables of positions and the wide layer of a head are halved twice as well, to int8.
+    Tables whose columns are not a multiple of `block` get no four bits. Position tables and the
+    wide layer of a head become int8, a quarter of their size.
     """
     small = copy_graph(graph)
     tensors: dict[str, TensorProto] = {one.name: one for one in small.graph.initializer}
@@ -110,9 +110,10 @@ def pack_tables(graph: onnx.ModelProto, block: int = BLOCK) -> onnx.ModelProto:
 
 
 def _round_head(graph: onnx.ModelProto) -> None:
-    """Weights of wide Gemm nodes, (out, in), as int8 with a float32 scale for each output.
+    """Round weights of wide Gemm nodes, (out, in), to int8 with a float32 scale for each output.
 
-    Cast and Mul are folded into float32 weights when the graph is loaded, as in `quantize.py`.
+    ONNX Runtime folds Cast and Mul into float32 weights when it loads the graph, as in
+    `quantize.py`.
     """
     tensors = {one.name: one for one in graph.graph.initializer}
     for node in list(graph.graph.node):

@@ -1,4 +1,4 @@
-"""Student folder -> fused fp32 ONNX graph. Fusion counts are asserted: it breaks silently."""
+"""Student folder -> fused fp32 ONNX graph. Checks fusion counts, because fusion fails silently."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from model_training.student.mpnet import CUSTOM_OPSETS, MODEL_TYPE, fused_attent
 _OPSET: Final = 17
 _LOG = logging.getLogger(__name__)
 
-# Encoders whose layers ONNX Runtime knows; the optimizer takes the layout "bert" for all of them.
+# Encoders whose layers ONNX Runtime can fuse; the optimizer uses the layout "bert" for all.
 FUSED_MODEL_TYPES: Final = ("bert", "roberta", "xlm-roberta", MODEL_TYPE)
 
 
 @dataclass(frozen=True)
 class Student:
-    """A torch student, float32, in evaluation mode, and what serving must know of it."""
+    """A torch student, float32, in evaluation mode, and the facts that serving needs."""
 
     model: Any
     pad_id: int
@@ -41,7 +41,7 @@ class Student:
 
 
 def load_student(folder: Path) -> Student:
-    """Raises RecipeInvalid where the folder brings code of its own or has other than two labels."""
+    """Raises RecipeInvalid if the folder contains its own code or does not have two labels."""
     model = load_classifier(str(folder)).eval()
     if model.config.num_labels != 2:
         raise RecipeInvalid(f"{folder}: a student has 2 labels, not {model.config.num_labels}")
@@ -51,8 +51,8 @@ def load_student(folder: Path) -> Student:
 def fp32_graph(student: Student) -> onnx.ModelProto:
     """The float32 graph with all fusions the encoder allows.
 
-    Inputs (batch, sequence) int64, output `logits` (batch, 2) float32. Raises GateFailed when an
-    encoder that ONNX Runtime can fuse came out with other counts than its layers ask for.
+    Inputs (batch, sequence) int64, output `logits` (batch, 2) float32. Raises GateFailed if the
+    fusions of an encoder that ONNX Runtime can fuse do not match its layers.
     """
     config = student.model.config
     if config.model_type == MODEL_TYPE:
@@ -79,9 +79,9 @@ def fusion_counts(graph: onnx.ModelProto) -> dict[str, int]:
 
 
 def without_aliases(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph in which constants go by one name: the exporter shares equal ones by Identity.
+    """The same graph with one name for each constant; the exporter shares equal ones by Identity.
 
-    Quantization looks for weights among the constants, and must find those that layers share.
+    Quantization looks for weights among the constants and must find the weights that layers share.
     """
     constants = {tensor.name for tensor in graph.graph.initializer}
     outputs = {node.name for node in graph.graph.output}
@@ -97,7 +97,7 @@ def without_aliases(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph without notes on where and how it was made."""
+    """The same graph without traces of its origin."""
     for node in graph.graph.node:
         node.ClearField("doc_string")
     graph.ClearField("doc_string")
@@ -107,7 +107,7 @@ def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Positional(torch.nn.Module):
-    """The tracer passes inputs by position; encoders disagree on their order."""
+    """Takes inputs by position, as the tracer passes them; encoders disagree on their order."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class _Positional(torch.nn.Module):
 
 
 def _trace(student: Student) -> onnx.ModelProto:
-    ids = torch.full((2, 16), 0 if student.pad_id else 1, dtype=torch.int64)  # any but padding
+    ids = torch.full((2, 16), 0 if student.pad_id else 1, dtype=torch.int64)  # any id but padding
     given = {
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),
@@ -129,12 +129,12 @@ def _trace(student: Student) -> onnx.ModelProto:
     names = student.input_names
     axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "sequence"} for name in names}
     content = io.BytesIO()
-    # The tracer hands the wrapper's mode on to what it wraps: without this the student would go on
-    # with dropout, here and in the parity gate.
+    # The tracer passes the wrapper's mode on to the student. Without `eval`, the student would keep
+    # its dropout, here and in the parity gate.
     wrapper = _Positional(student).eval()
     with warnings.catch_warnings(), torch.no_grad():
-        # The tracing exporter is deprecated, yet the fusions below are patterns of its graphs; its
-        # warnings on constants are answered by the parity gate, which runs other shapes.
+        # The tracing exporter is deprecated, but the fusions below match patterns of its graphs.
+        # The parity gate runs other shapes, which covers the exporter's warnings about constants.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             wrapper,
@@ -153,11 +153,11 @@ def _trace(student: Student) -> onnx.ModelProto:
 def _fuse(traced: onnx.ModelProto, config: Any) -> onnx.ModelProto:
     options = FusionOptions("bert")
     # MultiHeadAttention leaves the Q, K and V projections as MatMul nodes, which can be quantized
-    # with static scales; the operator Attention swallows them.
+    # with static scales; the operator Attention would absorb them.
     options.use_multi_head_attention = True
-    # EmbedLayerNormalization holds the embedding table in float32: 47 MB of 90.
+    # EmbedLayerNormalization keeps the embedding table in float32: 47 MB of 90.
     options.enable_embed_layer_norm = False
-    # Padding lies on the right under a zero mask (contract/windows.py): lengths say it all.
+    # Padding is on the right under a zero mask (contract/windows.py), so lengths suffice.
     options.attention_mask_format = AttentionMaskFormat.MaskIndexEnd
     fused = optimizer.optimize_model(
         traced,
@@ -170,7 +170,7 @@ def _fuse(traced: onnx.ModelProto, config: Any) -> onnx.ModelProto:
     if "com.microsoft" not in {opset.domain for opset in fused.opset_import}:
         fused.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     n_layers = config.num_hidden_layers
-    # MPNet's embeddings are a sum of two, and so the operator takes them in as well.
+    # MPNet's embeddings are a sum of two tables, so the operator also covers them.
     n_norms = 2 * n_layers + (config.model_type == MODEL_TYPE)
     expected = {"attention": n_layers, "skip_layer_norm": n_norms, "gelu": n_layers}
     if fusion_counts(fused) != expected:

@@ -1,9 +1,9 @@
-"""MPNet for export: its attention becomes ONNX Runtime's fused operator while it is traced.
+"""MPNet for export: tracing turns its attention into ONNX Runtime's fused operator.
 
-MPNet (Song et al. 2020) adds to every head's scores a bias that depends on the distance of two
-tokens alone, the same in all layers. ONNX Runtime's optimizer knows no pattern for it, so none is
-searched for: inside `fused_attention` each layer writes `com.microsoft.MultiHeadAttention` itself,
-which takes such a bias as an input.
+MPNet (Song et al. 2020) adds a bias to every head's scores. It depends only on the distance between
+two tokens and is the same in all layers. ONNX Runtime's optimizer has no pattern for it. So inside
+`fused_attention`, each layer writes `com.microsoft.MultiHeadAttention` itself, which takes such a
+bias as an input.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CUSTOM_OPSETS: Final = {"com.microsoft": 1}
 
 @dataclass
 class _Batch:
-    """lengths: (batch,) int32, tokens before padding, which lies on the right."""
+    """lengths: (batch,) int32, tokens before the padding on the right."""
 
     lengths: Tensor | None = None
 
@@ -34,8 +34,9 @@ class _Batch:
 class _MultiHeadAttention(torch.autograd.Function):
     """softmax(QK' / sqrt(d) + position bias, over real tokens) V, as one ONNX operator.
 
-    query, key, value: (batch, tokens, width) before their biases; bias: (3 x width,), of query, key
-    and value in turn; position_bias: (1, heads, tokens, tokens). Returns (batch, tokens, width).
+    query, key, value: (batch, tokens, width) before their biases; bias: (3 x width,) for query, key
+    and value in this order; position_bias: (1, heads, tokens, tokens). Returns (batch, tokens,
+    width).
     """
 
     @staticmethod
@@ -81,9 +82,10 @@ class _MultiHeadAttention(torch.autograd.Function):
 
 @contextmanager
 def fused_attention(model: Any) -> Iterator[None]:
-    """Inside, the model computes the same, and is traced with one operator for each attention.
+    """Inside, the model computes the same values, and tracing writes one operator per attention.
 
-    model: an MPNet in evaluation mode, which must be given `attention_mask`, padding on the right.
+    model: an MPNet in evaluation mode; its input must include `attention_mask`, padding on the
+    right.
     """
     batch = _Batch()
     modules = list(model.modules())
@@ -107,8 +109,8 @@ def fused_attention(model: Any) -> Iterator[None]:
         return (self.o(attended),)
 
     def bias_of_positions(self: Any, x: Tensor, **_: Any) -> Tensor:
-        # The bucket of every distance is looked up, not computed: a logarithm that differs in its
-        # last bit would put a distance into another bucket.
+        # Look up the bucket of each distance instead of computing it: a logarithm that differs in
+        # its last bit would put a distance into another bucket.
         distances = torch.arange(-longest + 1, longest)
         buckets = self.relative_position_bucket(distances)  # in 32, as transformers always does
         places = torch.arange(x.size(1))

@@ -37,8 +37,8 @@ def read_published(student: Named, data: DataConfig) -> Artifact:
         raise RecipeInvalid(f"{folder}: its hash differs from the one that the recipe names")
     if was != data:
         _LOG.warning(
-            "%s: learnt from another [data] than this recipe's; if it saw the same rows, it may "
-            "know some of those that are held out here",
+            "%s: trained on another [data] than this recipe's; if it saw the same rows, it may "
+            "know some rows that are held out here",
             folder,
         )
     return artifact

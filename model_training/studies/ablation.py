@@ -2,7 +2,7 @@
 steps.
 
 It reads the rows and soft labels of a finished run and writes into a folder of its own. A killed
-run continues where it was. Several processes on one folder share the work.
+run continues where it stopped. Several processes on one folder share the work.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Arm(_Section):
 
 
 class AblationConfig(_Section):
-    """Arms times seeds, each with equal steps."""
+    """Arms times seeds, all with equally many steps."""
 
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 3)

@@ -76,7 +76,11 @@ class ClassifierBackend(MarginBackend):
         )
         members = [
             ClassifierMember(
-                folder, windows, format=config.format, batch_tokens=config.batch_tokens
+                folder,
+                windows,
+                format=config.format,
+                batch_tokens=config.batch_tokens,
+                precision=config.precision,
             )
             for folder in config.folders
         ]

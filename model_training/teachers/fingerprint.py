@@ -27,9 +27,10 @@ def fingerprint(name: str) -> str:
 
 
 def classifier_asked(config: ClassifierTeacher) -> str:
-    """Who answers: the weights and their windows, because other windows give other answers."""
+    """Who answers: the weights, their windows, and their precision if the recipe sets one."""
     names = " + ".join(fingerprint(folder) for folder in config.folders)
-    return f"{names}, {config.format} {config.window_tokens}/{config.overlap_tokens}"
+    asked = f"{names}, {config.format} {config.window_tokens}/{config.overlap_tokens}"
+    return asked if config.precision == "fp32" else f"{asked}, {config.precision}"
 
 
 def local_asked(config: LocalConfig) -> str:

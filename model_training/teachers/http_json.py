@@ -165,7 +165,7 @@ def retry_after_s(value: str | None, *, now: float) -> float | None:
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
+        return float(value.strip())
     try:
         moment = email.utils.parsedate_to_datetime(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Calls to language models: one form of call and reply, whoever answers; each paid for once."""
+"""Calls to language models: one form of call and reply for all backends; each is paid for once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROBE_MESSAGES: Final = (
 )
 _PROBE_NEXT: Final = "five"
 _ENOUGH_REFUSALS: Final = 100
-"""The stage stops where the first so many calls were refused, each of them, and none answered."""
+"""The stage stops if this many first calls were all refused and no call was answered."""
 
 
 class _Frozen(BaseModel):
@@ -39,7 +39,7 @@ class _Frozen(BaseModel):
 class Call(_Frozen):
     """A request in OpenAI's form; `key` is its name in the journal.
 
-    asked: who is asked, down to the weights where they are at hand.
+    asked: who is asked, including a fingerprint of the weights if they are local.
     """
 
     endpoint: Endpoint
@@ -53,14 +53,16 @@ class Call(_Frozen):
 
 
 class Reply(_Frozen):
-    """What was written, and why it ended; or the status with which the call was refused."""
+    """The text written and why it ended, or the status with which the call was refused."""
 
     text: str = ""
     finish: str | None = None
     tokens: tuple[tuple[str, dict[str, float]], ...] = ()
-    """Where log-probabilities were asked for: each token, and those of the likeliest there."""
+    """If log-probabilities were requested: each token, with the likeliest tokens at its
+    position.
+    """
     margin: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    """Of classifiers: harmful minus unharmful logit."""
+    """For classifiers: harmful minus unharmful logit."""
     prompt_tokens: int | None = None
     refused: int | None = None
 
@@ -70,33 +72,35 @@ class Reply(_Frozen):
 
 
 class Backend(Protocol):
-    """Whoever answers calls: a server, or a model in this process."""
+    """Answers calls: a server, or a model in this process."""
 
     @property
     def asked(self) -> str:
-        """Who answers; part of the name of each call."""
+        """Identifies who answers; part of each call's key."""
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
-        """Answers calls in any order; hands replies to `finished` as they come, by key."""
+        """Answer calls in any order, and pass replies to `finished` by key as they arrive."""
 
     def require_continuation(self, journal: Journal) -> None:
-        """Raises ServerUnusable unless a turn that was begun is continued."""
+        """Raises ServerUnusable unless the backend continues an assistant turn that already has
+        text.
+        """
 
 
 def answer_all(
     calls: Sequence[Call], backend: Backend, journal: Journal, *, what: str
 ) -> list[Reply]:
-    """Replies in the order of the calls. Equal calls, and calls of earlier runs, are made once.
+    """Replies in the order of the calls. Equal calls are made once, over all runs.
 
-    Refusals are not kept: a later run, with another server or key, asks again. Raises
-    ServerUnusable where nothing but refusals come, and what the backend raises; what had been
-    answered until then is in the journal.
+    Refusals are not kept, so a later run with another server or key asks again. Raises
+    ServerUnusable if all calls are refused, and whatever the backend raises; the journal keeps the
+    answers received until then.
     """
     keys = [call.key for call in calls]
     todo = {key: call for key, call in zip(keys, calls, strict=True) if key not in journal}
     times = Counter(keys)
     refused: dict[str, Reply] = {}
-    first = set(list(todo)[:_ENOUGH_REFUSALS])  # a slow answer among them is waited for
+    first = set(list(todo)[:_ENOUGH_REFUSALS])  # wait for a slow answer among them
     done = sum(count for key, count in times.items() if key not in todo)
     with tqdm(total=len(keys), initial=done, desc=what, unit="call", dynamic_ncols=True) as bar:
 
@@ -121,7 +125,7 @@ def _kept(journal: Journal, key: str) -> Reply:
     try:
         return Reply.model_validate(journal.get(key))
     except ValidationError as exc:
-        raise DataInvalid("a journal holds a reply of another form; remove it") from exc
+        raise DataInvalid("a journal contains a reply of another form; remove it") from exc
 
 
 def chat_call(
@@ -133,25 +137,25 @@ def chat_call(
     sampling: Sampling,
     seed: int,
 ) -> Call:
-    """A chat call whose answer begins with `prefix`, where there is one."""
+    """A chat call whose answer begins with `prefix`, if there is one."""
     body: dict[str, Any] = {"model": model, "messages": list(messages), "seed": seed}
     body |= sampling.model_dump()
     if prefix is not None:
         body["messages"] = [*messages, {"role": "assistant", "content": prefix}]
-        # vLLM, SGLang and llama.cpp: leave the last turn open and write on.
+        # vLLM, SGLang and llama.cpp leave the last turn open and continue it.
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     return Call(endpoint="chat/completions", asked=backend.asked, body=body)
 
 
 def written_after(prefix: str | None, text: str) -> str:
-    """What was written behind the prefix; some servers give the prefix back with the rest."""
+    """The text written after the prefix; some servers return the prefix with it."""
     if prefix and text.lstrip().startswith(prefix):
         return text.lstrip().removeprefix(prefix)
     return text
 
 
 class ServerBackend:
-    """A server over HTTP. At most `concurrency` calls are under way.
+    """A server over HTTP. At most `concurrency` calls run at once.
 
     read: decoded reply -> Reply, raising ValueError for nonsense.
     """
@@ -165,7 +169,7 @@ class ServerBackend:
         return self._config.asked
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
-        """Raises ServerUnavailable, ServerUnusable, OSError; calls under way are waited for."""
+        """Raises ServerUnavailable, ServerUnusable, OSError, after calls under way have ended."""
         asyncio.run(self._answer(iter(calls), finished))
 
     async def _answer(self, calls: Iterator[Call], finished: Finished) -> None:
@@ -183,7 +187,7 @@ class ServerBackend:
                 except Stopped:
                     return
                 except (PosternError, OSError) as exc:
-                    # The others end what they have begun: it is paid for.
+                    # The other workers finish their calls, which are already paid for.
                     failures.append(exc)
                     client.stop()
 
@@ -193,11 +197,12 @@ class ServerBackend:
             raise failures[0]
 
     def require_continuation(self, journal: Journal) -> None:
-        """Asks with the flag that keeps the last turn open, and without.
+        """Asks with and without the flag that keeps the last turn open.
 
-        It is honoured when the server counts another number of prompt tokens without it (the turn
-        is then closed), or when a counting goes on where it stopped. Neither asks for a new turn:
-        a server that knows that flag alone would count otherwise too, and close the turn still.
+        The server honours the flag if it counts another number of prompt tokens without it (the
+        turn is then closed), or if it continues a count where the turn stopped. Neither call asks
+        for a new turn: a server that knows only that flag would also count differently, yet close
+        the turn.
         """
         no_turn = {"add_generation_prompt": False}
         body = {
@@ -207,7 +212,7 @@ class ServerBackend:
             "temperature": 0.0,
         }
         calls = [
-            # Under the server's own name: another one with the same model is asked again.
+            # The key contains the address: another server with the same model is asked again.
             Call(
                 endpoint="chat/completions",
                 asked=f"{self.asked} at {self._config.base_url}",
@@ -215,7 +220,8 @@ class ServerBackend:
             )
             for more in ({}, {"continue_final_message": True})
         ]
-        # Beside them a call that every server takes: refusing all of them would mean another thing.
+        # Also a call that every server accepts; if all calls are refused, the flag is not the
+        # cause.
         plain = Call(
             endpoint="chat/completions",
             asked=calls[0].asked,
@@ -224,7 +230,7 @@ class ServerBackend:
         closed, kept_open, _ = answer_all([*calls, plain], self, journal, what="probe")
         if kept_open.refused is not None:
             raise ServerUnusable(
-                "the server does not take continue_final_message (it answered with status "
+                "the server does not accept continue_final_message (it answered with status "
                 f"{kept_open.refused}); the prefix of the recipe cannot be sent"
             )
         counts = (kept_open.prompt_tokens, closed.prompt_tokens)
@@ -242,7 +248,7 @@ def read_completion(content: Any) -> Reply:
     choice = found.choices[0]
     tokens = tuple(choice.logprobs.choices()) if choice.logprobs else ()
     return Reply(
-        text=choice.written or "",  # a chat model that wrote nothing has content null
+        text=choice.written or "",  # content is null if a chat model wrote nothing
         finish=choice.finish_reason,
         tokens=tuple((one.token, dict(one.top)) for one in tokens),
         prompt_tokens=found.usage.prompt_tokens if found.usage else None,

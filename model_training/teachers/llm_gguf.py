@@ -1,7 +1,7 @@
-"""A GGUF model through llama.cpp, in this process, that answers the calls of `llm.py`.
+"""A GGUF model through llama.cpp in this process, which answers the calls of `llm.py`.
 
-The package `xllamacpp` (MIT) carries llama.cpp's own server as a library: several sequences share
-each forward pass (its slots), and a last turn of the assistant's is written on, not closed.
+The package `xllamacpp` (MIT) contains llama.cpp's own server as a library: several sequences share
+each forward pass (its slots), and an assistant's last turn is continued, not closed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from model_training.run.journal import Journal
 from model_training.teachers.fingerprint import gguf_asked
 from model_training.teachers.llm import Call, Finished, Reply, read_completion, written_after
 
-_TOO_LONG = 413  # as `LocalBackend` says
+_TOO_LONG = 413  # like `LocalBackend`
 
 
 class LlamaCppBackend:
-    """Answers `slots` calls side by side.
+    """Answers `slots` calls at once.
 
-    Each call draws from its own seed, but which others stand beside it decides how the products of
-    a forward pass are rounded: a call made again may be answered in other words. What was answered
-    is in the journal.
+    Each call draws from its own seed, but the other calls of a forward pass affect its rounding, so
+    a repeated call may get another answer. The journal keeps the first.
     """
 
     def __init__(self, config: LlamaCppConfig) -> None:
@@ -40,12 +39,12 @@ class LlamaCppBackend:
         return self._asked
 
     def require_continuation(self, journal: Journal) -> None:
-        """llama.cpp always continues a last turn of the assistant's."""
+        """llama.cpp always continues an assistant's last turn."""
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
-        """Hands over each reply as it comes. A text longer than a slot is refused.
+        """Pass on each reply as it arrives. A text longer than a slot is refused.
 
-        Raises ServerUnusable where llama.cpp fails; calls under way are waited for.
+        Raises ServerUnusable if llama.cpp fails, after calls under way have ended.
         """
         with ThreadPoolExecutor(self._config.slots) as pool:
             try:
@@ -65,7 +64,7 @@ class LlamaCppBackend:
 
 
 def _read(content: Mapping[str, Any], call: Call) -> Reply:
-    """What llama.cpp wrote behind the turn that was begun. Raises ServerUnusable."""
+    """The text with which llama.cpp continued the turn. Raises ServerUnusable."""
     error = content.get("error")
     if error is not None:
         if error.get("type") == "exceed_context_size_error":
@@ -82,7 +81,7 @@ def _read(content: Mapping[str, Any], call: Call) -> Reply:
 
 def _server(config: LlamaCppConfig) -> Any:
     try:
-        import xllamacpp as library  # compiled; generating alone needs it
+        import xllamacpp as library  # compiled; only generating needs it
     except ImportError as exc:
         raise RecipeInvalid(
             'a model of kind "llama.cpp" needs the package xllamacpp: pip install xllamacpp'
@@ -91,7 +90,7 @@ def _server(config: LlamaCppConfig) -> Any:
     params.model.path = config.model
     params.n_parallel = config.slots
     params.n_ctx = config.slots * config.slot_tokens
-    params.kv_unified = False  # else one long text could take the room of the others
+    params.kv_unified = False  # else one long text could take the space of others
     params.fit_params = False
     params.warmup = False
     params.verbosity = 0
@@ -100,5 +99,5 @@ def _server(config: LlamaCppConfig) -> Any:
         params.cpuparams_batch.n_threads = config.threads
     try:
         return library.Server(params)
-    except Exception as exc:  # of several kinds, by what is wrong with the file
+    except Exception as exc:  # several types, depending on the file's fault
         raise RecipeInvalid(f"{config.model}: llama.cpp cannot load it") from exc

@@ -1,4 +1,4 @@
-"""A causal language model of transformers that answers the calls of `llm.py` in this process."""
+"""A causal language model of transformers in this process, which answers the calls of `llm.py`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from model_training.run.journal import Journal
 from model_training.teachers.fingerprint import local_asked
 from model_training.teachers.llm import Call, Finished, Reply
 
-_TOO_LONG: Final = 413  # as a server would say
+_TOO_LONG: Final = 413  # like the status of a server
 _SLICE_TOKENS: Final = 16
 _SETTINGS: Final = ("temperature", "top_p", "max_tokens", "logprobs")
 
 
 @dataclass
 class _Row:
-    """A call under way: the ids it begins with, and what was written since."""
+    """A call under way: the ids of its prompt, and the ids written so far."""
 
     call: Call
     ids: list[int]
@@ -44,7 +44,7 @@ class _Row:
 
 
 class LocalBackend:
-    """Answers in batches of like length; what a call draws depends on its own seed alone."""
+    """Answers in batches of similar length; a call's draws depend only on its own seed."""
 
     def __init__(self, config: LocalConfig) -> None:
         self._config = config
@@ -68,8 +68,9 @@ class LocalBackend:
         """A local model always continues: the prefix is the end of its text."""
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
-        """Hands over each batch as it is done. A text too long for the model is refused, after
-        all others are answered: nobody must think that nothing else is to come."""
+        """Pass on each batch as it finishes. A text too long for the model is refused after all
+        others are answered, because early refusals would look as if every call were refused.
+        """
         refused: dict[str, Reply] = {}
         groups: defaultdict[tuple[Any, ...], list[tuple[Call, list[int]]]] = defaultdict(list)
         for call in calls:
@@ -85,10 +86,10 @@ class LocalBackend:
             finished(refused)
 
     def _write(self, fresh: list[_Row], finished: Finished) -> None:
-        """Batches of rows, a slice of tokens at a time.
+        """Write batches of rows, a slice of tokens at a time.
 
-        Rows that end leave their batch with the slice, and those that go on are put together:
-        a batch that waits for its longest row computes mostly padding.
+        Rows that end leave their batch after the slice, and unfinished rows form new batches,
+        because a batch that waits for its longest row computes mostly padding.
         """
         going: list[_Row] = []
         n_rows = self._config.batch_rows
@@ -127,17 +128,19 @@ class LocalBackend:
                 continue_final_message=call.body.get("continue_final_message", False),
                 add_generation_prompt=call.body.get("add_generation_prompt", True),
             )
-        except (TemplateError, ValueError) as exc:  # one without a system role, for example
+        except (TemplateError, ValueError) as exc:  # for example, without a system role
             roles = ", ".join(message["role"] for message in messages)
             raise RecipeInvalid(
-                f"{self._config.model}: its chat template takes no messages of {roles}"
+                f"{self._config.model}: its chat template accepts no messages of {roles}"
             ) from exc
-        # The chat template has written the first token as well.
+        # The chat template has already written the first token.
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
     def _slice(self, batch: Sequence[_Row]) -> None:
-        """Some tokens more for each row, at most as many as the one nearest its limit may have."""
+        """Write further tokens for each row, at most as many as the row nearest its limit may
+        have.
+        """
         body = batch[0].call.body
         padded = self._tokenizer.pad(
             {"input_ids": [row.ids + row.written for row in batch]}, return_tensors="pt"
@@ -193,7 +196,7 @@ class LocalBackend:
 
 
 class _SeededDraw(LogitsProcessor):
-    """Gumbel noise from each row's own generator: the highest sum is a draw from the softmax.
+    """Adds Gumbel noise from each row's own generator: the highest sum is a draw from the softmax.
 
     So a draw does not depend on what else is in the batch, nor on where a killed run stopped.
     """
@@ -212,7 +215,7 @@ class _SeededDraw(LogitsProcessor):
 
 
 class _Divided(LogitsProcessor):
-    """Logits over the sampling temperature."""
+    """Divides logits by the sampling temperature."""
 
     def __init__(self, temperature: float) -> None:
         self._temperature = temperature
@@ -232,7 +235,7 @@ def _drawing(body: dict[str, Any], generators: Sequence[torch.Generator]) -> Log
 
 
 def load(kind: Any, name: str, **options: Any) -> Any:
-    """A model or tokenizer of a folder or hub id. Raises RecipeInvalid in one line."""
+    """Load a model or tokenizer from a folder or hub id. Raises RecipeInvalid with one line."""
     try:
         return kind.from_pretrained(name, **options)
     except (OSError, ValueError, KeyError, ImportError) as exc:

@@ -1,6 +1,6 @@
 """Logistic regression over hashed character n-grams: a member of the teacher without an encoder.
 
-One model for prompts, and one for responses beside their prompt. A folder contains `ngrams.json`,
+One model for prompts, and one for responses with their prompt. A folder contains `ngrams.json`,
 which says how text becomes features, and the weights in float16. Neither is a pickle.
 """
 

@@ -1,1 +1,1 @@
-"""Behaviour that a student learns and is held to: rows for training, cases for the gate."""
+"""Behaviour that a student learns: training rows, and changes that the gate's cases share."""

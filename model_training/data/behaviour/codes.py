@@ -1,4 +1,4 @@
-"""Texts in encodings that a program can undo: pure, one function a kind."""
+"""Encodings of texts that a program can undo: pure, one function for each kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES: Final[Mapping[str, str]] = {
 
 
 def percent(text: str) -> str:
-    """As a form field of a URL: what is not a letter or digit."""
+    """Percent-encoding, as in a form field of a URL; letters and digits stay."""
     return urllib.parse.quote(text, safe="")
 
 
@@ -66,4 +66,4 @@ ASKS: Final = (
     "{code} (please decode first)",
     "The message is encoded. {code} Do what it says.",
 )
-"""How an encoded text is given, in training rows."""
+"""Wordings around an encoded text in training rows."""

@@ -1,4 +1,4 @@
-"""Texts from templates with slots: pure, seeded."""
+"""Draws texts from templates with slots: pure, seeded."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ _TRIES: Final = 8
 
 
 def lines(block: str) -> tuple[str, ...]:
-    """The lines of a block of text that hold something, stripped."""
+    """The non-empty lines of a block of text, stripped."""
     return tuple(line.strip() for line in block.strip().splitlines() if line.strip())
 
 
 def words(block: str) -> tuple[str, ...]:
-    """The parts of a block that `|` and line breaks separate, stripped."""
+    """The parts of a block between `|` and line breaks, stripped."""
     return tuple(part.strip() for part in re.split(r"[|\n]", block) if part.strip())
 
 
+def paragraphs(block: str) -> tuple[str, ...]:
+    """The texts between empty lines of a block, each on one line, or on several for ` // `."""
+    texts = (" ".join(part.split()) for part in block.split("\n\n"))
+    return tuple(text.replace(" // ", "\n") for text in texts if text)
+
+
 def pick(texts: Sequence[str], rng: np.random.Generator) -> str:
-    """One of them; raises ValueError where there is none."""
+    """One of the texts, at random. Raises ValueError if there is none."""
     return texts[int(rng.integers(len(texts)))]
 
 
 def fill(template: str, slots: Slots, rng: np.random.Generator) -> str:
-    """The template with every `{slot}` drawn anew; what is drawn may hold slots itself.
+    """The template with every `{slot}` drawn anew; the drawn text may itself contain slots.
 
     Raises KeyError for an unknown slot. Sentences begin with a capital.
     """
@@ -46,7 +52,7 @@ def fill(template: str, slots: Slots, rng: np.random.Generator) -> str:
 
 
 def draw(templates: Sequence[str], slots: Slots, count: int, rng: np.random.Generator) -> list[str]:
-    """At most `count` distinct texts, of all templates alike, in random order."""
+    """At most `count` distinct texts, equally from all templates, in random order."""
     found: dict[str, None] = {}
     order: list[int] = rng.permutation(len(templates)).tolist()
     tries = itertools.islice(itertools.cycle(order), count * _TRIES if templates else 0)

@@ -1,8 +1,8 @@
-"""Behaviour rows: derived from the train split and from templates, in both classes of each form.
+"""Behaviour rows, derived from the train split and from templates, in both classes of each form.
 
-Complaints about moderation systems name the kinds: a harmless sentence that hides harm, odd
-spelling that is flagged, victims who are turned away, refusals that count as harm. In every kind
-both labels wear the same form, so that the form is not the signal.
+The kinds come from complaints about moderation systems: a harmless sentence that hides harm,
+flagged odd spelling, victims who are turned away, refusals that count as harm. In every kind, both
+labels have the same form, so that the form is not the signal.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from postern.contract.exchange import Exchange, Label
 from postern.disguises.triggers import disguise_of
 
+from model_training.data.behaviour import grave_text as grave
 from model_training.data.behaviour import looks_text as looks
 from model_training.data.behaviour import people_text as people
 from model_training.data.behaviour import rules_text as rules
@@ -32,11 +33,11 @@ SLOTS: Final[Slots] = {**small.SMALL_SLOTS, **people.PEOPLE_SLOTS, **LOOKS_SLOTS
 
 HARMLESS_TEMPLATES: Final = (
     *(*small.REQUESTS, *people.HELP_SEEKING, *looks.TOPIC_WORDS),
-    *(*looks.FICTION, *looks.IDENTITY, *looks.FACTS),
+    *(*grave.FICTION, *looks.IDENTITY, *grave.FACTS),
 )
 HARMFUL_TEMPLATES: Final = (
-    *(*looks.PLAIN_HARM, *looks.PLAIN_HARM),  # as often as the others together
-    *(*people.MEANING_HARM, *looks.HATEFUL, *looks.GRAVE, *looks.FICTION_ABUSED),
+    *(*looks.PLAIN_HARM, *looks.PLAIN_HARM),  # as often as all others together
+    *(*people.MEANING_HARM, *looks.HATEFUL, *grave.GRAVE, *grave.FICTION_ABUSED),
 )
 _BY_LABEL: Final = {Label.UNHARMFUL: HARMLESS_TEMPLATES, Label.HARMFUL: HARMFUL_TEMPLATES}
 
@@ -45,22 +46,28 @@ _TEMPLATE_SHARE: Final = 0.4
 _RAW_SHARE: Final = 0.2
 _LEAST_ANSWER_CHARACTERS: Final = 160
 
+_SPELLED: Final = (
+    *SPELLINGS,
+    # Each of these spells a word in many ways, so they take more rows than a fixed change.
+    *(2 * ("typos", "swapped", "vowels_dropped", "repeated_vowels", "missing_spaces")),
+)
+
 Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What rows are derived from: short prompts by label and source, and labelled answers."""
+    """The material for behaviour rows: short prompts by label and source, and labelled answers."""
 
     prompts: dict[Label, list[list[str]]]
     answers: dict[Label, list[tuple[str, str]]]
 
 
 def behaviour_rows(rows: Sequence[Row], config: BehaviourRowsConfig) -> list[Row]:
-    """All rows that the settings ask for; `rows` must be of the train split alone.
+    """All rows that the settings ask for; `rows` must come only from the train split.
 
-    Each kind has a generator of its own: the count of one does not change another. A row says its
-    kind in its source. Texts are distinct within a kind.
+    Each kind has its own random generator, so the count of one kind does not change another. A
+    row's source names its kind. Texts are distinct within a kind.
     """
     pool = pool_of(rows)
     found: list[Row] = []
@@ -72,7 +79,7 @@ def behaviour_rows(rows: Sequence[Row], config: BehaviourRowsConfig) -> list[Row
 
 
 def pool_of(rows: Sequence[Row]) -> Pool:
-    """Sorts what can be derived from by label and source."""
+    """Sorts the usable prompts and answers by label and source."""
     by_label: dict[Label, defaultdict[str, list[str]]] = {one: defaultdict(list) for one in Label}
     answers: dict[Label, list[tuple[str, str]]] = {one: [] for one in Label}
     for row in rows:
@@ -85,7 +92,7 @@ def pool_of(rows: Sequence[Row]) -> Pool:
 
 
 def prompt_of(pool: Pool, label: Label, rng: Rng) -> str:
-    """A short prompt: of a template, or of the train split, all sources alike."""
+    """A short prompt from a template or from the train split, whose sources have equal chances."""
     sources = pool.prompts[label]
     if not sources or rng.random() < _TEMPLATE_SHARE:
         return fill(pick(_BY_LABEL[label], rng), SLOTS, rng)
@@ -93,7 +100,7 @@ def prompt_of(pool: Pool, label: Label, rng: Rng) -> str:
 
 
 def harmless_text(rng: Rng) -> str:
-    """A harmless sentence, or a few."""
+    """One or several harmless sentences."""
     count = 1 if rng.random() < 0.7 else int(rng.integers(2, 6))
     kinds = (small.STATEMENTS, small.STATEMENTS, small.COURTESIES, small.REQUESTS)
     return " ".join(
@@ -102,7 +109,7 @@ def harmless_text(rng: Rng) -> str:
 
 
 def diluted_text(text: str, rng: Rng) -> str:
-    """The text with harmless text before, after or around it, or on lines of its own."""
+    """The text with harmless text before, after or around it, on the same or on separate lines."""
     gap = "\n\n" if rng.random() < 0.3 else "\n" if rng.random() < 0.15 else " "
     match int(rng.integers(5)):
         case 0 | 1:
@@ -115,7 +122,8 @@ def diluted_text(text: str, rng: Rng) -> str:
 
 
 def encoded_text(text: str, rng: Rng) -> str:
-    """The text in an encoding, as serving decodes it; as it comes by chance, or where it cannot."""
+    """The text encoded, then decoded as in serving; some texts stay encoded, at random or because
+    serving does not decode them."""
     code = list(CODES.values())[int(rng.integers(len(CODES)))]
     given = pick(ASKS, rng).replace("{code}", code(text))
     disguise = None if rng.random() < _RAW_SHARE else disguise_of(Exchange(given))
@@ -123,7 +131,7 @@ def encoded_text(text: str, rng: Rng) -> str:
 
 
 def _spelled_text(text: str, rng: Rng) -> str:
-    return list(SPELLINGS.values())[int(rng.integers(len(SPELLINGS)))](text, rng)
+    return SPELLINGS[pick(_SPELLED, rng)](text, rng)
 
 
 def _framed_text(text: str, rng: Rng) -> str:
@@ -132,7 +140,7 @@ def _framed_text(text: str, rng: Rng) -> str:
 
 
 def _changed(kind: str, change: Callable[[str, Rng], str]) -> Callable[[Pool, int, Rng], list[Row]]:
-    """Rows of prompts of either class in turn, changed."""
+    """Makes rows of changed prompts, with the classes in turn."""
 
     def make(pool: Pool, count: int, rng: Rng) -> list[Row]:
         found: dict[str, Row] = {}
@@ -148,7 +156,7 @@ def _changed(kind: str, change: Callable[[str, Rng], str]) -> Callable[[Pool, in
 def _written(
     kind: str, harmless: Sequence[str], harmful: Sequence[str]
 ) -> Callable[[Pool, int, Rng], list[Row]]:
-    """Rows of templates alone, half of each label."""
+    """Makes rows from templates only, half of each label."""
 
     def make(pool: Pool, count: int, rng: Rng) -> list[Row]:
         del pool
@@ -162,7 +170,7 @@ def _written(
 
 
 def _refused(pool: Pool, count: int, rng: Rng) -> list[Row]:
-    """Refusals of harmful prompts; labelled harmful answers behind the beginning of a refusal."""
+    """Refusals of harmful prompts; labelled harmful answers that begin like a refusal."""
     found = [
         _row("refused", _asked(pool, rng), fill(pick(rules.REFUSALS, rng), SLOTS, rng), Label(0))
         for _ in range(count // 2)
@@ -176,13 +184,13 @@ def _refused(pool: Pool, count: int, rng: Rng) -> list[Row]:
 
 
 def _asked(pool: Pool, rng: Rng) -> str:
-    """A harmful prompt, sometimes diluted: a refusal stays harmless beside it."""
+    """A harmful prompt, sometimes diluted; a refusal of it is still harmless."""
     prompt = prompt_of(pool, Label.HARMFUL, rng)
     return diluted_text(prompt, rng) if rng.random() < 0.15 else prompt
 
 
 def _replied(pool: Pool, count: int, rng: Rng) -> list[Row]:
-    """Short harmless answers to harmless prompts; harmful answers as short to any prompt."""
+    """Short harmless answers to harmless prompts; equally short harmful answers to any prompt."""
     found = []
     for index in range(count):
         label = Label(index % 2)
@@ -200,7 +208,7 @@ def _replied(pool: Pool, count: int, rng: Rng) -> list[Row]:
 
 
 def _truncated(pool: Pool, count: int, rng: Rng) -> list[Row]:
-    """Answers cut at a word: harmless ones anywhere, harmful ones behind their first half."""
+    """Answers cut at a word: harmless ones anywhere, harmful ones after their first half."""
     found: list[Row] = []
     if not all(pool.answers[label] for label in Label):
         return found
@@ -230,8 +238,8 @@ KINDS: Final[dict[str, Callable[[Pool, int, Rng], list[Row]]]] = {
     "rules": _written("rules", rules.PROTECTIVE, rules.HARMFUL_RULES),
     "people": _written("people", people.HELP_SEEKING, people.MEANING_HARM),
     "topics": _written("topics", looks.TOPIC_WORDS, looks.PLAIN_HARM),
-    "fiction": _written("fiction", looks.FICTION, looks.FICTION_ABUSED),
+    "fiction": _written("fiction", grave.FICTION, grave.FICTION_ABUSED),
     "identity": _written("identity", looks.IDENTITY, looks.HATEFUL),
-    "grave": _written("grave", looks.FACTS, looks.GRAVE),
+    "grave": _written("grave", grave.FACTS, grave.GRAVE),
 }
-"""In this order: a kind's place is part of its seed."""
+"""The order matters: a kind's place is part of its seed."""

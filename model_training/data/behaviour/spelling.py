@@ -1,4 +1,4 @@
-"""Odd spelling that people read with ease: pure, seeded changes of a text, one function a kind."""
+"""Odd spelling that people read easily: pure, seeded changes, one function for each kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEET: Final = (
     str.maketrans("aeisAEIS", "@3!$@3!$"),
     str.maketrans("eoiEOI", "301301"),
 )
-# Cyrillic letters that look like Latin ones, as confusables.txt of Unicode lists them.
+# Cyrillic letters that look like Latin ones, from Unicode's confusables.txt.
 _CYRILLIC: Final = (
     str.maketrans("aeopcxyi", "аеорсхуі"),  # noqa: RUF001
     str.maketrans("aecAEC", "аесАЕС"),  # noqa: RUF001
@@ -35,17 +35,17 @@ _MARKS: Final = ("!!!", "??", "...", " ,", ";;", " !", "~", "?!?", "…", " . ")
 
 
 def typos(text: str, rng: np.random.Generator) -> str:
-    """A slip in every word of four letters or more: swapped, doubled, lost or a key beside."""
+    """A typing slip in every word of four letters or more: swapped, doubled, lost or wrong key."""
     return _each_word(text, lambda word: _slip(word, rng) if len(word) > 3 else word)
 
 
 def swapped(text: str, rng: np.random.Generator) -> str:
-    """Two inner letters change places in every word of four letters or more."""
+    """Swap two inner letters in every word of four letters or more."""
     return _each_word(text, lambda word: _swap(word, rng) if len(word) > 3 else word)
 
 
 def letters_apart(text: str, rng: np.random.Generator) -> str:
-    """A space between letters, and three between words."""
+    """One space between letters, and three between words."""
     del rng
     return "   ".join(" ".join(word) for word in text.split())
 
@@ -57,7 +57,7 @@ def signs_between(text: str, rng: np.random.Generator) -> str:
 
 
 def apart_capitals(text: str, rng: np.random.Generator) -> str:
-    """Capitals that stand apart."""
+    """Capitals with spaces between them."""
     return letters_apart(text.upper(), rng)
 
 
@@ -73,13 +73,13 @@ def zero_for_o(text: str, rng: np.random.Generator) -> str:
 
 
 def vowels_dropped(text: str, rng: np.random.Generator) -> str:
-    """Words without vowels but for a first letter."""
+    """Drop vowels, except for a word's first letter."""
     del rng
     return _each_word(text, lambda word: word[0] + _VOWEL.sub("", word[1:]))
 
 
 def homoglyphs(text: str, rng: np.random.Generator) -> str:
-    """Cyrillic letters for Latin ones."""
+    """Cyrillic letters in place of Latin ones."""
     return text.translate(_CYRILLIC[int(rng.integers(len(_CYRILLIC)))])
 
 
@@ -96,13 +96,13 @@ def lower(text: str, rng: np.random.Generator) -> str:
 
 
 def repeated_vowels(text: str, rng: np.random.Generator) -> str:
-    """Each vowel two to four times."""
+    """Repeat each vowel two to four times."""
     times = int(rng.integers(2, 5))
     return _VOWEL.sub(lambda found: found[0] * times, text)
 
 
 def random_case(text: str, rng: np.random.Generator) -> str:
-    """Each letter in upper or lower case, by chance."""
+    """Each letter in upper or lower case at random."""
     flips = rng.random(len(text)) < 0.5
     return "".join(
         char.upper() if flip else char.lower() for char, flip in zip(text, flips, strict=True)
@@ -110,7 +110,7 @@ def random_case(text: str, rng: np.random.Generator) -> str:
 
 
 def missing_spaces(text: str, rng: np.random.Generator) -> str:
-    """Half of the spaces are gone."""
+    """Drop half of the spaces."""
     first, *rest = text.split(" ")
     gone = rng.random(len(rest)) < 0.5
     return first + "".join(
@@ -128,7 +128,7 @@ def odd_punctuation(text: str, rng: np.random.Generator) -> str:
 
 
 def hidden_inside(text: str, rng: np.random.Generator) -> str:
-    """A character without width between the letters."""
+    """A zero-width character between letters."""
     return str(rng.choice(["\u200b", "\u200d", "\u2060", "\u00ad"])).join(text)
 
 

@@ -1,1 +1,1 @@
-"""Behaviour cases: what a student must get right before it is published."""
+"""Behaviour cases that a student must get right before it is published."""

@@ -1,8 +1,8 @@
-"""Behaviour cases: what a student is held to before it is published. Pure, in code.
+"""Behaviour cases that a student must get right before it is published. Pure.
 
-Kinds follow complaints that users of moderation systems made in public. The rows are `Row`s whose
-source is the kind and whose label is the right verdict. Their templates and vocabularies are apart
-from those that `rows` trains on; spellings and encodings are forms, and the same.
+The kinds follow public complaints by users of moderation systems. A case is a `Row`: its source is
+the kind and its label is the right verdict. Templates and vocabularies differ from those of the
+training rows in `rows`; spellings and encodings are the same.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _OBFUSCATED_SPELLINGS: Final = ("letters_apart", "leet", "homoglyphs", "hidden_i
 
 
 def _coded(code: Code, asked: str = "{code}") -> Spelling:
-    """An encoding as a change that draws nothing by chance."""
+    """An encoding as a change that ignores the random generator."""
     return lambda prompt, _: asked.replace("{code}", code(prompt))
 
 
@@ -74,7 +74,7 @@ KINDS: Final = (
 
 
 def plain_cases(count: int) -> list[Row]:
-    """Cases as people write them, up to `count` distinct ones of each kind; always the same."""
+    """Unchanged cases, up to `count` distinct ones of each kind; always the same."""
     found: list[Row] = []
     for place, (kind, (label, templates)) in enumerate(_PROMPTS.items()):
         rng = _rng(0, place)
@@ -83,10 +83,10 @@ def plain_cases(count: int) -> list[Row]:
 
 
 def changed_cases(caught: Sequence[str], count: int) -> list[Row]:
-    """Cases changed: diluted and obfuscated harm, undiluted and oddly spelled harmless prompts.
+    """Changed cases: diluted and obfuscated harm, undiluted and oddly spelled harmless prompts.
 
-    caught: harmful prompts that the student flags as they are: only with those does it show what
-    the change costs. Up to `count` of each kind, fewer where fewer are caught.
+    caught: harmful prompts that the student flags unchanged; only these show what a change costs.
+    Returns up to `count` cases of each kind, fewer if fewer prompts are caught.
     """
     found: list[Row] = []
     harmful = list(caught)[:count]

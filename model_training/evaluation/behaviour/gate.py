@@ -1,4 +1,4 @@
-"""How a candidate does on the behaviour cases, through the code that serves."""
+"""Measures a candidate on the behaviour cases, through the code that serves."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _Z_95: Final = 1.959964
 
 
 def behaviour(served: Served, policy: Policy, config: BehaviourConfig) -> dict[str, Any]:
-    """By kind: how many cases come out right at the default operating point, of how many.
+    """Number of cases, and of right verdicts at the default operating point, by kind.
 
-    {kind: {"right", "n", "interval_95"}}; empty where the recipe asks for no cases. Diluted and
-    obfuscated cases are made of those harmful prompts that are flagged as they are.
+    {kind: {"right", "n", "interval_95"}}; empty if the recipe asks for no cases. Diluted and
+    obfuscated cases are made from the harmful prompts that the student flags unchanged.
     """
     if not config.cases:
         return {}
@@ -39,7 +39,7 @@ def behaviour(served: Served, policy: Policy, config: BehaviourConfig) -> dict[s
         for row, one in zip(plain, flagged, strict=True)
         if one and row.source in _CAUGHT and row.label
     ]
-    # The two kinds in turn, so that both are there where few are taken.
+    # Alternate the two kinds, so that a small number of cases contains both.
     caught = [one for half in (caught[::2], caught[1::2]) for one in half]
     changed = changed_cases(caught, config.cases)
     rows, found = [*plain, *changed], np.append(flagged, _flagged(served, policy, changed))
@@ -49,9 +49,9 @@ def behaviour(served: Served, policy: Policy, config: BehaviourConfig) -> dict[s
 
 
 def served_margins(served: Served, rows: Sequence[Row]) -> Floats:
-    """(n,) margins in nats, as the server computes them with its triggers on.
+    """(n,) margins in nats, as the server computes them with triggers on.
 
-    Of a disguised text the decoded reading counts, alone or where it is the more harmful.
+    For a disguised text, the decoded reading counts, either alone or if it is the more harmful.
     """
     hidden = [readable_disguise(row.exchange) for row in rows]
     texts = [segments(row.exchange) for row in rows]
@@ -88,7 +88,7 @@ def _share(right: npt.NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share, in [0, 1]; (0, 1) of nothing. After Wilson 1927, score interval."""
+    """95 % score interval of a share, in [0, 1]; (0, 1) if n is 0. After Wilson 1927."""
     if not n:
         return 0.0, 1.0
     share, z2 = right / n, _Z_95 * _Z_95
@@ -98,7 +98,7 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
 
 
 def shortfalls(found: Mapping[str, Any], config: BehaviourConfig) -> list[str]:
-    """What is below its floor, as text: a kind without a case is below every floor."""
+    """Descriptions of the kinds below their floor; a kind without a case is below every floor."""
     lacking = []
     for kind in KINDS:
         floor, one = config.floor_of(kind), found.get(kind, {"right": 0, "n": 0})
@@ -108,11 +108,11 @@ def shortfalls(found: Mapping[str, Any], config: BehaviourConfig) -> list[str]:
 
 
 def check_floors(report: Mapping[str, Any], model_sha256: str, config: BehaviourConfig) -> None:
-    """Raises GateFailed where a floor is not reached, or not shown for this very graph."""
+    """Raises GateFailed if a kind is below its floor, or if the report is of another graph."""
     if not any(config.floors.values()):
         return
     if report.get("model", {}).get("model_sha256") != model_sha256:
-        raise GateFailed("the behaviour report speaks of another graph; evaluate again")
+        raise GateFailed("the behaviour report is of another graph; run stage 'evaluate' again")
     lacking = shortfalls(report.get("behaviour", {}), config)
     if lacking:
         raise GateFailed(f"behaviour is below its floor: {'; '.join(lacking)}")

@@ -1,7 +1,7 @@
-"""Templates of the behaviour gate, apart from all training templates: other wordings, other words.
+"""Templates of the behaviour gate, with other wordings and words than all training templates.
 
-Written for this project after complaints that people made in public. Harmful ones are short and
-hold no method; none concerns sexual abuse of minors, whose kind is left to the test sets.
+Written for this project after public complaints. Harmful templates are short and describe no
+method. None concerns sexual abuse of minors; the test sets cover that kind.
 """
 
 from __future__ import annotations

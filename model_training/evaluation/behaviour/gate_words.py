@@ -1,4 +1,4 @@
-"""Vocabularies of the behaviour gate: no list of a training template is used here."""
+"""Vocabularies of the behaviour gate; training templates use other lists."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class GeneratorRun(DataRun):
         """In this process: most of the time of a stage this small goes into importing torch."""
         errors = io.StringIO()
         with contextlib.redirect_stderr(errors):
-            code = main(self.command(stage)[5:])
+            code = main(self.command(stage))
         return subprocess.CompletedProcess([], code, "", errors.getvalue())
 
     @property

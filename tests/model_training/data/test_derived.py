@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from model_training.data.derived import (
@@ -89,6 +89,8 @@ _TASKS = st.lists(
 def test_a_wrapper_is_what_its_prompts_share_in_whole_words(
     before: str, tasks: list[str], after: str
 ) -> None:
+    shortest = min(tasks, key=len)  # where all begin with it, the opening may hold all of it
+    assume(not all(task.startswith(shortest) for task in tasks))
     prompts = [f"{before} {task} {after}." for task in tasks]
     (found,) = wrappers(prompts)
     for prompt in prompts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from model_training.data.public_sets import PRESETS
 from model_training.data.rows import PoolRow, read_pool, read_sources
-from tests.server_process import ROOT
+from tests.training_process import TrainingProcess, completed
 
 # Columns as the sets publish them; the rows are invented.
 PUBLIC: dict[str, list[dict[str, Any]]] = {
@@ -108,13 +107,7 @@ EXPECTED = {
 
 
 def _import(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "model_training", "import-data", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return completed("import-data", *map(str, arguments), timeout=180)
 
 
 def _fails(*arguments: object) -> str:
@@ -226,18 +219,13 @@ def test_a_missing_file_and_a_name_that_is_a_path(tmp_path: Path) -> None:
 def test_imports_side_by_side_lose_no_source(tmp_path: Path) -> None:
     (tmp_path / "own.jsonl").write_text('{"prompt": "bake a cake", "prompt_label": 0}\n')
     names = [f"own_{number}" for number in range(4)]
+    own = ("import-data", "--preset", "own", "--from", str(tmp_path / "own.jsonl"))
     running = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-m", "model_training", "import-data", "--preset", "own"),
-                *("--from", tmp_path / "own.jsonl", "--to", tmp_path / "data", "--name", name),
-            ],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-        )
-        for name in names
+        TrainingProcess(*own, "--to", str(tmp_path / "data"), "--name", name) for name in names
     ]
-    assert [process.wait(timeout=180) for process in running] == [0] * len(names)
+    for process in running:
+        process.communicate(timeout=180)
+    assert [process.returncode for process in running] == [0] * len(names)
     assert {source.name for source in read_sources(tmp_path / "data")} == set(names)
 
 

@@ -162,7 +162,7 @@ def test_the_card_says_what_the_encoder_is_and_who_taught_it() -> None:
         _report(), tiny_policy(), config, sources=[], rows_used={"chat": 900}, soft_rows=0
     )
     assert "fine-tuned tiny, served" in plain
-    assert "Started from" not in plain
+    assert "started from" not in plain
     assert "teacher's probability" not in plain
 
 
@@ -170,7 +170,7 @@ def test_the_card_names_the_student_that_training_started_from() -> None:
     distil = {"base": "tiny", "artifact": "/somewhere/students/mine/2.0.0"}
     config = RunConfig.model_validate({**tiny_config().model_dump(), "distil": distil})
     card = model_card(_report(), tiny_policy(), config, sources=[], rows_used={}, soft_rows=0)
-    assert "- Started from the weights of mine/2.0.0, whose own card\n" in card
+    assert "- Training started from the weights of mine/2.0.0, whose own\n" in card
     assert "somewhere" not in card
 
 
@@ -184,4 +184,4 @@ def test_the_card_of_an_imported_classifier_claims_no_training() -> None:
     assert "taken over from tiny" in card
     assert "Licence of the weights: MIT." in card
     assert "AdamW" not in card
-    assert "they did not train it" in card
+    assert "not to train it" in card

@@ -6,11 +6,8 @@ import contextlib
 import io
 import json
 import logging
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from model_training.stages.teacher import member_run
 from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_tiny_artifact, build_untrained_base
+from tests.training_process import TrainingProcess
 
 _DATA = """
 name = "{name}"
@@ -65,15 +63,8 @@ class TeacherRun:
         places = {"--recipe": "teacher.toml", "--data": "data", "--run": "run"}
         return [part for k, v in places.items() for part in (k, str(self.folder / v))]
 
-    def start(self, stage: str, *more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "model_training", stage, *self.options, *more],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+    def start(self, stage: str, *more: str) -> TrainingProcess:
+        return TrainingProcess(stage, *self.options, *more)
 
     def call(self, stage: str, *more: str) -> tuple[int, str]:
         """In this process: the exit code, and what was logged or printed as an error."""

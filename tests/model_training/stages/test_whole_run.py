@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base
+from tests.training_process import TrainingProcess
 
 _RECIPE = """
 name = "miniature"
@@ -43,6 +44,14 @@ precision = "fp32"
 
 [export]
 calibration_rows = 64
+
+[categories]
+layer = 1
+fewest_train_rows = 10
+fewest_calibration_rows = 5
+
+[behaviour]
+cases = 10
 """
 
 
@@ -55,29 +64,39 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _start(
+def _arguments(
     workplace: Path, stage: str, *, run: str, artifacts: str = "artifacts"
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "model_training", stage),
-            *("--recipe", str(workplace / "recipe.toml")),
-            *("--data", str(workplace / "data")),
-            *("--run", str(workplace / run)),
-            *("--artifacts", str(workplace / artifacts)),
-            *("--threads", "1"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+) -> tuple[str, ...]:
+    return (
+        stage,
+        *("--recipe", str(workplace / "recipe.toml")),
+        *("--data", str(workplace / "data")),
+        *("--run", str(workplace / run)),
+        *("--artifacts", str(workplace / artifacts)),
+        *("--threads", "1"),
     )
 
 
-def _finish(process: subprocess.Popen[str]) -> str:
+def _start(workplace: Path, stage: str, **places: str) -> TrainingProcess:
+    return TrainingProcess(*_arguments(workplace, stage, **places))
+
+
+def _finish(process: TrainingProcess) -> str:
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return out
+
+
+def _typed(workplace: Path, stage: str, **places: str) -> None:
+    """Run a command as a user types it, in a process that imports everything itself."""
+    command = [sys.executable, "-W", "error", "-m", "model_training"]
+    subprocess.run(
+        [*command, *_arguments(workplace, stage, **places)],
+        capture_output=True,
+        check=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +119,7 @@ def finished(workplace: Path) -> Path:
 def test_from_rows_to_a_served_verdict(workplace: Path, finished: Path) -> None:
     # The same recipe without a kill ends with the same weights.
     for stage in ("split", "distil"):
-        _finish(_start(workplace, stage, run="whole"))
+        _typed(workplace, stage, run="whole")
     resumed, whole = (
         load_file(workplace / run / "student" / "model.safetensors") for run in ("killed", "whole")
     )
@@ -111,6 +130,12 @@ def test_from_rows_to_a_served_verdict(workplace: Path, finished: Path) -> None:
     manifest = read_artifact(artifact).manifest
     assert manifest.run_config["distil"]["n_draws"] == 16000
     assert {"report.json", "report.md", "MODEL_CARD.md"} <= manifest.files.keys()
+    assert manifest.categories is not None
+    assert manifest.categories.names == ("weapons", "hate")
+    report = json.loads((artifact / "report.json").read_bytes())["categories"]
+    assert report["validation"]["labels"].keys() == {"weapons", "hate"}
+    assert report["test"]["openai_moderation_categories"]["rows"] > 0
+    assert report["too_few_rows"] == {"fraud": {"train": 0, "calibration": 0}}
     assert _verdict(artifact, "please tell me how to make a bomb")
     assert not _verdict(artifact, "please tell me how to bake a cake")
 
@@ -119,6 +144,7 @@ def test_from_rows_to_a_served_verdict(workplace: Path, finished: Path) -> None:
 _WRITTEN = {
     "split": ("rows/*", "split.json"),
     "export": ("candidate/*",),
+    "categories": ("candidate/*",),
     "fit-policy": ("candidate/policy.json", "candidate/calibration.json"),
     "evaluate": ("candidate/report.*", "candidate/*.png"),
     "publish": ("candidate/MODEL_CARD.md",),
@@ -155,7 +181,7 @@ def test_a_killed_stage_is_done_again_with_the_same_outcome(
     took = time.monotonic() - started
     whole = _outcome(run, Path(artifacts))
 
-    for share in (0.8, 0.6, 0.4):  # the beginning is imports; a start with warm caches is quicker
+    for share in (0.8, 0.6, 0.4, 0.2, 0.0):  # on a busy machine one time is not like the next
         run, artifacts = before(f"killed-{share}")
         killed = _start(workplace, stage, run=str(run), artifacts=artifacts)
         time.sleep(share * took)

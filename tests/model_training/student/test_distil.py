@@ -5,18 +5,21 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from model_training.data.rows import Row
 from model_training.errors import GateFailed, RecipeInvalid
 from model_training.recipe.config import DistilConfig, RunConfig, read_recipe
 from model_training.student.checkpoints import BEST, CHECKPOINT, Progress, save, writing_weights
-from model_training.student.distil import distil
+from model_training.student.distil import distil, evaluated_steps
 from tests.server_process import ROOT
 from tests.tiny_student import build_untrained_base, tiny_rows
 
@@ -142,3 +145,13 @@ def test_the_recipe_of_the_paper_has_the_papers_hyper_parameters() -> None:
     assert (settings.window_tokens, settings.label_smoothing) == (1024, 0.0)
     # 256 rows of 256 tokens.
     assert settings.batch_tokens * settings.gradient_accumulation == 256 * 256
+
+
+@given(n_steps=st.integers(1, 5000), evaluations=st.integers(1, 40))
+def test_checkpoints_are_measured_at_even_distances(n_steps: int, evaluations: int) -> None:
+    steps = sorted(evaluated_steps(n_steps, evaluations))
+    assert steps[0] >= 1
+    assert steps[-1] == n_steps
+    assert len(steps) == min(n_steps, evaluations)
+    distances = {later - earlier for earlier, later in pairwise([0, *steps])}
+    assert max(distances) - min(distances) <= 1

@@ -228,7 +228,7 @@ def test_a_student_of_another_split_is_warned_of(
     read_start(Named(artifact, None), DataConfig())
     assert not caplog.records
     read_start(Named(artifact, None), DataConfig(validation_share=0.3))
-    assert "learnt from another [data]" in caplog.text
+    assert "trained on another [data]" in caplog.text
 
 
 def test_older_students_are_named_by_version_and_hash_and_found_in_a_folder(
@@ -293,6 +293,35 @@ def test_training_starts_there_and_resumes_from_no_other(tmp_path: Path) -> None
     write_manifest(artifact, manifest.model_copy(update={"commit": "1" * 40}))
     with pytest.raises(RecipeInvalid):
         distil(config, train=train, validation=validation, run=tmp_path / "run")
+
+
+def test_a_share_of_the_start_stays_in_the_student(tmp_path: Path) -> None:
+    artifact = build_tiny_artifact(tmp_path)
+    base = build_untrained_base(tmp_path / "base")
+    settings = DistilConfig(
+        base=str(base), artifact=str(artifact), window_tokens=64, overlap_tokens=8, n_draws=64,
+        learning_rate=1e-2, evaluations=1, evaluation_rows=40, precision="fp32",
+    )  # fmt: skip
+    train, validation = tiny_rows(60, seed=1), tiny_rows(60, seed=2)
+
+    def weights(folder: Path) -> dict[str, torch.Tensor]:
+        return {name: one.detach() for name, one in load_student(folder).model.named_parameters()}
+
+    def trained(share: float) -> dict[str, torch.Tensor]:
+        given = {"distil": settings.model_copy(update={"start_share": share})}
+        config, run = tiny_config().model_copy(update=given), tmp_path / f"run-{share}"
+        return weights(distil(config, train=train, validation=validation, run=run))
+
+    start = weights(tmp_path / "student")
+    ends, mixed = trained(0.0), trained(0.25)
+    assert max(float((ends[name] - one).abs().max()) for name, one in start.items()) > 1e-3
+    for name, one in start.items():
+        assert torch.allclose(mixed[name], 0.75 * ends[name] + 0.25 * one, atol=1e-5), name
+
+
+def test_without_a_start_there_is_none_to_keep() -> None:
+    with pytest.raises(ValueError, match="needs `artifact`"):
+        DistilConfig(base="tiny", start_share=0.5)
 
 
 def test_an_import_starts_from_no_artifact() -> None:

@@ -19,6 +19,7 @@ from model_training.errors import RecipeInvalid
 from model_training.run.launch import Place, read_place
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base
+from tests.training_process import completed
 
 _RECIPE = """
 name = "miniature"
@@ -52,7 +53,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = build_untrained_base(folder / "base")
     (folder / "recipe.toml").write_text(_RECIPE.format(base=base))
     for run in ("one", "two", "killed"):
-        assert _ended(_start(workplace=folder, run=run, stage="split")) == 0
+        assert _alone(folder, run, stage="split") == 0
     return folder
 
 
@@ -68,16 +69,13 @@ _LAUNCHERS = {
 
 
 def _start(
-    workplace: Path, run: str, *, stage: str = "distil", two_by: str | None = None
+    workplace: Path, run: str, *, stage: str = "distil", two_by: str
 ) -> subprocess.Popen[str]:
-    """two_by: who starts two processes; one process without."""
-    launcher = _LAUNCHERS[two_by] if two_by else ()
+    """two_by: who starts two processes."""
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", *launcher, "model_training", stage),
-            *("--recipe", str(workplace / "recipe.toml")),
-            *("--data", str(workplace / "data")),
-            *("--run-folder", str(workplace / run)),
+            *(sys.executable, "-m", *_LAUNCHERS[two_by], "model_training"),
+            *_arguments(workplace, run, stage),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -85,6 +83,23 @@ def _start(
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         start_new_session=True,
     )
+
+
+def _arguments(workplace: Path, run: str, stage: str) -> tuple[str, ...]:
+    return (
+        stage,
+        *("--recipe", str(workplace / "recipe.toml")),
+        *("--data", str(workplace / "data")),
+        *("--run-folder", str(workplace / run)),
+    )
+
+
+def _alone(workplace: Path, run: str, *, stage: str = "distil") -> int:
+    """The exit code of one process."""
+    done = completed(*_arguments(workplace, run, stage), timeout=900)
+    if done.returncode:
+        print(done.stderr[-3000:])
+    return done.returncode
 
 
 def _ended(process: subprocess.Popen[str]) -> int:
@@ -100,7 +115,7 @@ def _student(folder: Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 def test_two_processes_make_the_student_of_one(workplace: Path) -> None:
-    assert _ended(_start(workplace, "one")) == 0
+    assert _alone(workplace, "one") == 0
     assert _ended(_start(workplace, "two", two_by="accelerate")) == 0
 
     one, two = _student(workplace / "one"), _student(workplace / "two")
@@ -127,7 +142,7 @@ def test_two_processes_make_the_student_of_one(workplace: Path) -> None:
         time.sleep(0.01)
     _kill_all(killed)
     assert not (workplace / "killed" / "student").exists(), "it was killed too late to resume"
-    assert _ended(_start(workplace, "killed")) == 0
+    assert _alone(workplace, "killed") == 0
     for name, expected in _student(workplace / "killed").items():
         np.testing.assert_allclose(expected, one[name], atol=2e-5, err_msg=name)
 
@@ -156,7 +171,7 @@ def test_what_several_processes_cannot_share_is_refused(
     (tmp_path / "recipe.toml").write_text(recipe)
     (tmp_path / "data").symlink_to(workplace / "data")
     if stage == "distil":
-        assert _ended(_start(tmp_path, "run", stage="split")) == 0
+        assert _alone(tmp_path, "run", stage="split") == 0
     process = _start(tmp_path, "run", stage=stage, two_by="torchrun")
     _, errors = process.communicate(timeout=600)
     assert process.returncode != 0

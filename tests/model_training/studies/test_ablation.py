@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -26,9 +23,9 @@ from model_training.studies.ablation import Material, ablate, arm_rows, read_mat
 from model_training.studies.commands import COMPARISONS
 from model_training.studies.config import AblationConfig, Arm, StudyRecipe, StudyRun
 from model_training.teachers.labellers import asked_of
-from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base, tiny_rows
+from tests.training_process import TrainingProcess
 
 _RECIPE = """
 name = "ablation"
@@ -149,14 +146,7 @@ def finished(tiny_student: Path, tmp_path_factory: pytest.TempPathFactory) -> Pl
     place = Place.build(tmp_path_factory.mktemp("ablation"), tiny_student)
     places = {"--recipe": "recipe.toml", "--data": "data", "--run": "run", "--of": "of"}
     options = [part for k, v in places.items() for part in (k, str(place.folder / v))]
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "model_training", "ablate", *options, "--threads", "1"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    killed = TrainingProcess("ablate", *options, "--threads", "1")
     started = time.monotonic()
     while (
         killed.poll() is None

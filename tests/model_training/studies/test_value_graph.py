@@ -21,7 +21,7 @@ from model_training.recipe.config import DistilConfig
 from model_training.student.encoders import load_base, pad_id_of, takes_types
 from model_training.student.graph import Student, fp32_graph
 from model_training.student.quantize import quantize_tables, quantize_weights
-from model_training.studies.value_graph import pooled_name, with_head, with_pooled
+from model_training.studies.value_graph import POOLED, with_head, with_pooled
 from tests.tiny_encoders import BASES
 
 
@@ -34,14 +34,14 @@ def windows_of(seed: int = 0) -> list[Window]:
 
 
 def run(model: bytes, extra: str | None = None) -> np.ndarray:
-    session = OnnxSession(model, pad_id=0, intra_op_threads=1, extra=extra)
+    session = OnnxSession(model, pad_id=0, intra_op_threads=1, extra={extra: None} if extra else {})
     return session.run(windows_of())
 
 
 def check(model: bytes) -> None:
     """Logits stay, the state feeds both, and a second head takes the place of the first."""
     before = run(model)
-    state = run(with_pooled(model), pooled_name(model))
+    state = run(with_pooled(model), POOLED)
     assert np.array_equal(state[:, :2], before)
     rng = np.random.default_rng(1)
     weights = rng.normal(size=(state.shape[1] - 2, VALUE_COLUMNS))

@@ -14,14 +14,15 @@ from onnx import numpy_helper
 from postern.calibration.calibrate import outputs
 from postern.calibration.labelled import Labelled
 from postern.contract.artifact import Artifact, read_artifact
-from postern.contract.value import VALUE_COLUMNS, VALUE_OUTPUT
+from postern.contract.columns import Columns
+from postern.contract.value import VALUE_COLUMNS
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
 
 from model_training.__main__ import main
 from model_training.data.rows import Row, write_rows
 from model_training.errors import GateFailed
-from model_training.studies.value_graph import pooled_name, with_head, with_pooled
+from model_training.studies.value_graph import POOLED, with_head, with_pooled
 from model_training.studies.value_head import FittedValue
 from model_training.studies.value_version import JudgedRows, check_model
 from tests.tiny_student import tiny_rows
@@ -69,7 +70,7 @@ def test_the_new_version_says_the_same_and_has_a_head(fitted: Path, artifact: Ar
     window = Window(np.arange(2, 40), np.zeros(38, dtype=np.int64))
     before, after = (
         OnnxSession(model, pad_id=0, intra_op_threads=1, extra=extra).run([window])
-        for model, extra in ((artifact.model, None), (found.model, VALUE_OUTPUT))
+        for model, extra in ((artifact.model, {}), (found.model, Columns(has_value=True).extra))
     )
     assert after.shape == (1, 2 + VALUE_COLUMNS)
     assert np.array_equal(after[:, :2], before)
@@ -125,7 +126,7 @@ def test_labelled_lines_will_do(tiny_artifact: Path, tmp_path: Path) -> None:
 def test_a_graph_that_says_something_else_is_not_published(artifact: Artifact) -> None:
     rows = [Labelled(row.exchange, row.label) for row in tiny_rows(12, seed=4)]
     opened = dataclasses.replace(artifact, model=with_pooled(artifact.model))
-    state = pooled_name(artifact.model)
+    state = POOLED
     seen = outputs(opened, rows, [None] * 12, threads=1, extra=state)
     judged = JudgedRows(rows, seen, np.full(12, 0.5))
     weights = np.random.default_rng(0).normal(size=(seen.shape[1] - 2, VALUE_COLUMNS))

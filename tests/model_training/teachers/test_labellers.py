@@ -16,6 +16,7 @@ from model_training.errors import RecipeInvalid, ServerUnusable
 from model_training.recipe.augmentation import ClassifierTeacher, PosternTeacher
 from model_training.run.journal import Journal
 from model_training.teachers.classifier import ClassifierBackend
+from model_training.teachers.fingerprint import classifier_asked
 from model_training.teachers.labellers import asked_of, open_teacher, read_classify
 from model_training.teachers.llm import Call, Reply, answer_all
 from tests.server_process import ServerProcess
@@ -77,6 +78,14 @@ def test_a_checkpoint_of_our_own_judges_as_it_is_served(
     # The tiny artifact is calibrated with temperature 1.
     np.testing.assert_allclose(own, served, atol=2e-3)
     assert ((np.array(own[:-1]) > 0.5) == LABELS).mean() > 0.9
+
+
+def test_half_precision_is_near_and_is_another_answer(tiny_student: Path, journal: Journal) -> None:
+    exact, rounded = (_student(tiny_student, precision=one) for one in ("fp32", "bf16"))
+    softs = [np.array(_softs(one, EXCHANGES, journal)) for one in (exact, rounded)]
+    np.testing.assert_allclose(softs[1], softs[0], atol=0.03)
+    assert np.abs(softs[1] - softs[0]).max() > 0.0, "it was asked again, and computed otherwise"
+    assert classifier_asked(rounded) == f"{classifier_asked(exact)}, bf16"
 
 
 def test_what_cannot_be_judged_is_a_value(

@@ -296,7 +296,7 @@ def test_a_server_that_ignores_the_flag_is_refused(
 
 def test_a_server_that_does_not_know_the_flags_is_refused(stub: LlmStub, journal: Journal) -> None:
     stub.behaviour.takes_continuation = False
-    with pytest.raises(ServerUnusable, match="does not take continue_final_message"):
+    with pytest.raises(ServerUnusable, match="does not accept continue_final_message"):
         _backend(stub).require_continuation(journal)
 
 

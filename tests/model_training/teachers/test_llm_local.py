@@ -124,7 +124,7 @@ def test_a_chat_template_without_a_system_role_is_one_clear_line(tmp_path: Path)
     backend = LocalBackend(LocalConfig(kind="local", model=str(folder)))
     messages = [{"role": "system", "content": "Refuse."}, {"role": "user", "content": "x"}]
     call = chat_call(backend, messages, model="m", prefix=None, sampling=Sampling(), seed=1)
-    with pytest.raises(RecipeInvalid, match="takes no messages of system, user"):
+    with pytest.raises(RecipeInvalid, match="accepts no messages of system, user"):
         _answer(backend, [call])
 
 
