@@ -6,9 +6,9 @@
     python -m loadtests fuzz --url http://127.0.0.1:8000
     python -m loadtests plot result.json result.png
 
-`run` measures a ladder of fixed rates, `search` the highest rate at which 99 % of all requests get
-their verdict within the limit, and what is left at multiples of it. Both send Poisson arrivals and
-count latency from the scheduled time. `closed` is for throughput.
+`run` measures a ladder of fixed rates. `search` finds the highest rate at which 99 % of all
+requests get their verdict within the limit, then measures throughput at multiples of that rate.
+Both send Poisson arrivals and count latency from the scheduled time. `closed` measures throughput.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _say(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0; 1 where the server's counters disagree with the client's, or nothing was answered."""
+    """Returns 1 if the server's counters disagree with the client's or nothing was answered."""
     asked = _parser().parse_args(arguments)
     if asked.command == "fuzz":
         from loadtests.fuzz import fuzz
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _measure(bench, result, asked)
     except KeyboardInterrupt:
-        _say("stopped; what has been measured is written")
+        _say("stopped; the results so far are written")
         _write(result, asked)
         return 130
     _write(result, asked)
@@ -77,7 +77,7 @@ def _measure(bench: Bench, result: dict[str, Any], asked: argparse.Namespace) ->
 
 
 def _first_rate(asked: argparse.Namespace) -> float:
-    """Half of what a closed loop carried, where its result is given."""
+    """Half of a closed loop's throughput if its result is given."""
     if asked.start_from is None:
         return float(asked.start)
     points = json.loads(asked.start_from.read_text())["points"]
@@ -90,7 +90,7 @@ def _write(result: dict[str, Any], asked: argparse.Namespace) -> None:
     else:
         results.save(result, asked.output)
     if asked.plot is not None:
-        from loadtests.plot import latency_plot  # only here: it takes a second to load
+        from loadtests.plot import latency_plot  # loads for a second
 
         latency_plot(result, asked.plot)
 
@@ -119,7 +119,7 @@ def _bench(asked: argparse.Namespace) -> Bench:
 
 
 def _settings(asked: argparse.Namespace) -> dict[str, Any]:
-    """What can be repeated; no headers, which may hold keys, and no paths."""
+    """The settings that repeat a run, without paths and without headers, which may hold keys."""
     return {
         "scenario": asked.scenario,
         "texts": "made" if asked.data is None else "real",
@@ -145,22 +145,24 @@ def _parser() -> argparse.ArgumentParser:
     search = commands.add_parser("search", help="find the highest rate within the limit")
     search.add_argument("--start", type=float, default=20.0, help="first rate to try")
     search.add_argument(
-        "--start-from", type=Path, help="begin with half of what this closed loop carried"
+        "--start-from", type=Path, help="begin with half the throughput of this closed loop"
     )
-    search.add_argument("--precision", type=float, default=0.05, help="of the rate that is found")
+    search.add_argument(
+        "--precision", type=float, default=0.05, help="relative precision of the rate found"
+    )
     search.add_argument("--overload", type=float, nargs="*", default=[2.0, 5.0])
     closed = commands.add_parser(
-        "closed", help="measure this many clients, with one request each at a time"
+        "closed", help="measure this many clients, each with one request at a time"
     )
     closed.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     for command in (run, search, closed):
         _add_common(command)
     fuzz = commands.add_parser(
-        "fuzz", help="send good and bad requests made from the API's document"
+        "fuzz", help="send valid and invalid requests generated from the OpenAPI document"
     )
     fuzz.add_argument("--url", required=True)
-    fuzz.add_argument("--seconds", type=int, default=1800, help="at most; default 1800")
-    fuzz.add_argument("--examples", type=int, default=5000, help="of each operation, at most")
+    fuzz.add_argument("--seconds", type=int, default=1800, help="time limit; default 1800")
+    fuzz.add_argument("--examples", type=int, default=5000, help="most requests for each operation")
     plot = commands.add_parser("plot", help="plot a result again")
     plot.add_argument("result", type=Path)
     plot.add_argument("picture", type=Path)
@@ -171,14 +173,14 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--url", default="http://127.0.0.1:8000")
     add("--scenario", choices=sorted(SCENARIOS), default="prompts")
-    add("--data", type=Path, help="folder of rows; without it, texts are generated")
-    add("--seconds", type=float, default=120.0, help="measured, for each rate and seed")
-    add("--warm-up", type=float, default=60.0, help="seconds before, for each rate and seed")
+    add("--data", type=Path, help="folder of rows; texts are generated if not given")
+    add("--seconds", type=float, default=120.0, help="measured seconds for each rate and seed")
+    add("--warm-up", type=float, default=60.0, help="warm-up seconds for each rate and seed")
     add("--seed", type=int, default=0, help="seed of texts and arrivals")
-    add("--seeds", type=int, default=3, help="how often each rate is measured")
-    add("--limit-ms", type=float, default=50.0, help="of the 99th percentile")
-    add("--deadline-ms", type=int, default=1000, help="deadline that is sent with each request")
-    add("--patience", type=float, default=30.0, help="seconds after the deadline, for replies")
+    add("--seeds", type=int, default=3, help="number of measurements of each rate")
+    add("--limit-ms", type=float, default=50.0, help="limit for the 99th percentile")
+    add("--deadline-ms", type=int, default=1000, help="deadline sent with each request")
+    add("--patience", type=float, default=30.0, help="seconds to wait after the deadline")
     add("--connections", type=int, default=1024, help="largest number of open connections")
     add("--pid", type=int, help="process id of the server; found automatically on the same machine")
     add("--header", action="append", default=[], help="such as 'X-API-Key: …'; may be repeated")

@@ -1,16 +1,16 @@
-"""Harmful prompts in disguise: how many are still caught, and what that costs harmless text.
+"""Measures how many disguised harmful prompts are caught, and what that costs harmless text.
 
     python -m loadtests.attack_set [ROWS.jsonl …] [--student DIR] [--teacher DIR,DIR] [--limit N]
 
-Each harmful prompt is sent plain and in every disguise, and harmless text of kinds that may look
-disguised (code, addresses, other scripts), to servers that the script starts: the student alone,
-the student with the triggers, and with a teacher the cascade without and with them. ROWS: JSON
-Lines with `prompt` and, optionally, `prompt_label`; rows labelled harmless are taken as further
-harmless text, rows with a response are left out. Without ROWS, prompts are made. Prints Markdown
-tables of shares, or JSON (`--json`); no text is printed or kept. Exit code 1 where the teacher did
-not answer every question: then the shares are not the cascade's.
+The script starts the servers: the student alone, the student with triggers and, if a teacher is
+given, the cascade without and with triggers. It sends them each harmful prompt, plain and in every
+disguise, and harmless text that may look disguised (code, addresses, other scripts). ROWS: JSON
+Lines with `prompt` and, optionally, `prompt_label`. Rows labelled harmless serve as further
+harmless text; rows with a response are left out. Without ROWS, prompts are generated. Prints
+Markdown tables of shares, or JSON (`--json`); no text is printed or kept. Exit code 1 if the
+teacher did not answer every question: the shares are then not the cascade's.
 
-With `--url`, one running server is asked instead, as it is set up.
+With `--url`, the script asks one running server instead, as it is set up.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BATCH = 32
 
 
 def rows(path: Path, label: int) -> Iterator[str]:
-    """Prompts of a file with this label; those without a label count as harmful."""
+    """Prompts of a file with this label; prompts without a label count as harmful."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         for line in lines:
             row = json.loads(line)
@@ -61,7 +61,7 @@ Shares = dict[str, dict[str, float]]
 
 
 def figures(url: str, texts: Mapping[str, list[str]], *, fallback: str) -> Shares:
-    """Shares of the texts of each name."""
+    """Shares for the texts of each name."""
     found: Shares = {}
     for name, some in texts.items():
         results = [
@@ -75,7 +75,11 @@ def figures(url: str, texts: Mapping[str, list[str]], *, fallback: str) -> Share
                 "flagged": [result["harmful"] for result in results],
                 "triggered": [result.get("triggers") for result in results],
                 "deferred": [result["deferred"] for result in results],
-                "degraded": [result["degraded"] for result in results],
+                # A disguise can look like another language; that is no missing teacher.
+                "degraded": [
+                    result["degraded"] and result.get("language_supported", True)
+                    for result in results
+                ],
             }.items()
         }
         print(f"{name}: {found[name]}", file=sys.stderr)
@@ -128,7 +132,7 @@ def ways(student: Path, teacher: str | None) -> dict[str, dict[str, object]]:
 
 
 def markdown(attacks: Mapping[str, Shares], benign: Mapping[str, Shares]) -> str:
-    """Two tables of percentages: attacks that are flagged, harmless text that is deferred."""
+    """Two tables of percentages: flagged attacks, and deferred harmless text."""
     names = list(attacks)
     head = ["disguise", *names, "triggered"]
     lines = ["Harmful prompts that are flagged:", "", _row(head), _row(["---"] * len(head))]
@@ -204,7 +208,7 @@ def main() -> int:
     parser.add_argument("--fallback", choices=("auto", "never", "always"), default="auto")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the server, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # this also stops the server
     prompts = [prompt for path in asked.rows for prompt in rows(path, 1)] or made_prompts()
     prompts = drawn(prompts, limit=asked.limit, seed=asked.seed)
     attacks = attack_texts(prompts, seed=asked.seed)

@@ -1,4 +1,4 @@
-"""Measures points against one server: the results at a rate, or with a number of clients."""
+"""Measures points on one server: the results at a rate or with a number of clients."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Bench:
     points: list[Json] = field(default_factory=list)
 
     def at_rate(self, rate: float) -> Json:
-        """One point, of one step for each seed."""
+        """One point, from one step for each seed."""
         load = replace(self.load, rate=rate)
 
         async def step(seed: int) -> Step:
@@ -50,7 +50,7 @@ class Bench:
         return self._point(step)
 
     def with_clients(self, clients: int) -> Json:
-        """A point of a closed loop: each client asks again as soon as it has its answer."""
+        """A point of a closed loop: each client asks again as soon as it gets its answer."""
 
         async def step(_: int) -> Step:
             return await closed_loop.run_step(
@@ -69,7 +69,7 @@ class Bench:
     ) -> Json:
         """The highest rate within the limit, and the throughput that remains at multiples of it.
 
-        lowest_share: of `start`; if less would be needed, the rate is None.
+        lowest_share: lowest rate to try, as a share of `start`; if that fails, the rate is None.
         """
         rate, _ = highest_rate(
             self.at_rate,
@@ -114,7 +114,7 @@ class Bench:
     async def _checked(
         self, step: Callable[[int], Awaitable[Step]], seed: int
     ) -> tuple[Step, Json | None]:
-        """A step, with its differences from the server's own counters."""
+        """A step, and how its counts differ from the server's own counters."""
         client = Client(self.target, max_connections=1)
         try:
             before: ServerCounts | None = await read_counts(client)

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 client: kept-alive connections, replies parsed in C.
 
-It shares two cores with the server that it measures, so it does as little as it can: requests are
-written as they were built, of replies only status and length are looked at, the body is kept on
-demand. Cost on one core: see `generator_cpu_s_per_1000_texts` in every result.
+The client shares two cores with the server that it measures, so it does little: it writes requests
+as they were built, reads only status and length of replies, and keeps a body on demand. Its cost on
+one core is `generator_cpu_s_per_1000_texts` in every result.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import httptools
 
-# Outcomes other than an HTTP status.
+# Outcomes that are not an HTTP status.
 BROKEN = "broken"
-"""The connection failed before the whole reply came."""
+"""The connection failed before the whole reply arrived."""
 UNANSWERED = "unanswered"
-"""No reply within the patience of the run: a hung request."""
+"""No reply arrived within the run's patience: a hung request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Sent:
 
 
 class Target:
-    """Where requests go, and the headers of all of them."""
+    """Where requests go, and the headers that every request carries."""
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         place = urlsplit(url)
@@ -72,10 +72,10 @@ class Target:
 
 
 class Client:
-    """Sends at once over an idle or a new connection.
+    """Sends immediately over an idle or a new connection.
 
-    Beyond `max_connections`, requests wait here, and their waiting counts, because latency starts
-    at the scheduled time.
+    Beyond `max_connections`, requests wait here. The wait counts because latency starts at the
+    scheduled time.
     """
 
     def __init__(self, target: Target, *, max_connections: int) -> None:
@@ -105,9 +105,9 @@ class Client:
         return await future
 
     async def ask_patiently(self, wire: bytes, *, patience_s: float) -> Answer:
-        """The same; UNANSWERED if the server hangs.
+        """Like `ask`, but UNANSWERED if the server hangs.
 
-        The connection stays open in case the reply still comes.
+        The connection stays open in case the reply still arrives.
         """
         asked = time.perf_counter()
         try:
@@ -117,7 +117,7 @@ class Client:
             return Answer(UNANSWERED, asked, time.perf_counter())
 
     async def close(self) -> None:
-        """Break off open connections. Requests without a reply get no answer."""
+        """Drop open connections. Requests without a reply get no answer."""
         self._waiting.clear()
         for task in list(self._tasks):
             task.cancel()
@@ -166,7 +166,8 @@ class Client:
             self._idle.remove(connection)
         if sent is not None:
             if untouched and not sent.retried:
-                # Closed by the server for idleness just as we wrote: as any client, once again.
+                # The server closed the idle connection just as we wrote. Like any client, try once
+                # more.
                 sent.retried = True
                 self._place(sent)
             else:
@@ -193,7 +194,7 @@ class _Connection(asyncio.Protocol):
         self._body = []
         sent.written = time.perf_counter()
         assert self._transport is not None
-        if self._transport.is_closing():  # its loss is reported in a moment, with this request
+        if self._transport.is_closing():  # `connection_lost` follows soon and reports this request
             return
         self._transport.write(sent.wire)
 
@@ -205,7 +206,7 @@ class _Connection(asyncio.Protocol):
     # --- asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not an isinstance check: uvloop's transports have another base.
+        # Not an isinstance check: uvloop's transports have a different base class.
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
@@ -228,7 +229,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         sent, self._sent = self._sent, None
-        if sent is None:  # more than was asked for
+        if sent is None:  # more than we asked for
             return
         status = self._parser.get_status_code()
         keep = self._parser.should_keep_alive()
@@ -239,5 +240,5 @@ class _Connection(asyncio.Protocol):
         if keep:
             self._client._free(self)
         else:
-            self._transport.close()  # its loss lets the next that waits go on
+            self._transport.close()  # `connection_lost` then places the next waiting request
         sent.done(answer)

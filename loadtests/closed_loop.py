@@ -1,7 +1,6 @@
-"""A fixed number of clients, each of which asks again when it has its answer, to measure
-throughput.
+"""Measures throughput with a fixed number of clients, each asking again when it gets its answer.
 
-A closed loop slows down with the server, so its latencies hide stalls. See `driver.py` for those.
+A closed loop slows down with the server, so its latencies hide stalls; `driver.py` measures them.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from loadtests.watch import Usage, Watch
 async def run_step(
     target: Target, requests: Iterator[Request], load: Load, *, clients: int, watch: Watch
 ) -> Step:
-    """As long as warm-up and measured time take; a request counts when its reply came in time."""
+    """Runs for the warm-up and the measured time; counts requests whose reply arrives within it."""
     step = Step(load)
-    # A request that hangs keeps its connection; its client goes on with another.
+    # A hung request keeps its connection; its client continues on another.
     client = Client(target, max_connections=max(clients, load.max_connections))
     starts = time.perf_counter() + load.warm_up_s
     ends = starts + load.measured_s
@@ -35,7 +34,7 @@ async def run_step(
             if answer.outcome == OK:
                 step.texts_in_all += request.texts
             else:
-                await asyncio.sleep(0.01)  # no storm of requests that are refused at once
+                await asyncio.sleep(0.01)  # avoids a storm of requests that are refused at once
             if answer.came >= starts and answer.outcome == OK:
                 step.texts_metered += request.texts
             if not starts <= answer.came < ends:

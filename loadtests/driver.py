@@ -1,9 +1,9 @@
 """One step of a load test: Poisson arrivals at a fixed rate, whatever the server does.
 
-The times of sending are drawn beforehand. Latency runs from the scheduled time to the last byte of
-the reply: a server that stalls shows its stall in every request that was due meanwhile, be it still
-here, on its way or waiting for a connection (a closed loop would have sent fewer and seen one slow
-reply: coordinated omission, after Tene).
+Send times are drawn beforehand. Latency runs from the scheduled time to the last byte of the reply,
+so a stall shows in every request due during it, whether that request is unsent, in flight or
+waiting for a connection. A closed loop would send fewer requests and see one slow reply:
+coordinated omission, after Tene.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ OK = "200"
 
 @dataclass(frozen=True)
 class Load:
-    """What a step sends. rate: requests per second; times in seconds. deadline_s: of a request,
-    sent along and counted by goodput. patience_s: for replies after the last request."""
+    """What a step sends. rate: requests per second. deadline_s: sent with each request; goodput
+    counts replies within it. patience_s: how long to wait for replies after the last request.
+    """
 
     rate: float
     measured_s: float
@@ -39,31 +40,32 @@ class Load:
 
 @dataclass
 class Step:
-    """The results of one step. Everything but `outcomes_in_all` concerns the measured time only."""
+    """Results of one step. Everything but `…_in_all` covers the measured time only."""
 
     load: Load
     scheduled: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     outcomes_in_all: Counter[str] = field(default_factory=Counter)
-    """Warm-up included: what the server's own counters must show."""
+    """Outcomes including the warm-up; the server's own counters must show the same."""
     texts_in_all: int = 0
     replies: int = 0
-    """200s that came within the measured time, whenever they were due: for throughput."""
+    """200s that arrived within the measured time, whenever they were due: for throughput."""
     texts_judged: int = 0
-    """Texts in those replies."""
+    """Texts in `replies`."""
     texts_in_time: int = 0
-    """Texts in those replies that came within their deadline."""
+    """Texts in the `replies` that arrived within their deadline."""
     texts_metered: int = 0
-    """Of 200s that came after the warm-up, as long as processor time was measured."""
+    """Texts in 200s that arrived after the warm-up while processor time was measured."""
     latency: Latencies = field(default_factory=Latencies)
     """Latency of 200s, from the scheduled time."""
     service: Latencies = field(default_factory=Latencies)
-    """Latency of 200s from the actual sending, which a careless tool would report."""
+    """Latency of 200s from the actual send time, which a careless tool would report."""
     delay: Latencies = field(default_factory=Latencies)
-    """Of all sent: how much later than scheduled, for whatever reason."""
+    """Delay of every sent request behind its schedule, for any reason."""
     late: Latencies = field(default_factory=Latencies)
-    """Of all: how much of that the generator itself was late; the rest is waiting for a connection.
-    What is large here is no fault of the server's, and its latency cannot be told."""
+    """The part of `delay` that the generator caused; the rest is waiting for a connection. A large
+    value here is not the server's fault, and its latency then cannot be measured.
+    """
     usage: Usage = field(default_factory=Usage)
     generator_cpu_s: float = 0.0
     elapsed_s: float = 0.0
@@ -128,8 +130,9 @@ async def run_step(
 
 
 async def _until(due: float) -> None:
-    """Never early, at most about a millisecond late: finer than that, timers do not go, and to spin
-    would take the time from the server. Even when late, replies are read between two requests."""
+    """Returns never early and about a millisecond late at most: timers are no finer, and spinning
+    would take time from the server. Even when late, the loop reads replies between two requests.
+    """
     wait = due - time.perf_counter()
     await asyncio.sleep(0)
     while wait > 0.0:
@@ -189,7 +192,7 @@ def _count_reply(step: Step, shot: _Shot, answer: Answer, began: float) -> None:
 
 
 class _Meter:
-    """Processor time and memory from the end of the warm-up on."""
+    """Measures processor time and memory from the end of the warm-up."""
 
     def __init__(self, watch: Watch, starts_at: float) -> None:
         self._watch = watch

@@ -1,17 +1,18 @@
-"""Engines and threads side by side on one student: speed as ratios, accuracy beside it.
+"""Compares engines and thread counts on one student: speed as ratios, and accuracy.
 
-All candidates run in this one process, one after the other in each round, in an order that changes
-from round to round; a candidate's speed is its ratio to the first candidate within the same round.
-So a machine that is busy or throttled slows all of them alike, and the spread shows how far to
+All candidates run in this process, one after another in each round, in an order that changes
+between rounds. A candidate's speed is its ratio to the first candidate within the same round. A
+busy or throttled machine therefore slows all candidates alike, and the spread shows how far to
 trust a figure.
 
     python loadtests/engines.py --data ../shared/data/test/openai_moderation.jsonl.gz
 
-OpenVINO takes part where `openvino` is installed, in whatever environment this runs in.
+OpenVINO takes part if the environment has `openvino` installed.
 
-Accuracy: `to_float`, the largest move of a probability against the same weights with float32
-activations; `neighbours`, the largest move of a text's probability between standing alone and among
-others. What moves by more than 1e-3 among neighbours may not serve, however fast it is.
+Accuracy: `to_float` is the largest difference of a probability from the same weights with float32
+activations; `neighbours` is the largest difference of a text's probability between running alone
+and running in a batch. A candidate whose `neighbours` exceeds 1e-3 may not serve, however fast it
+is.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ NEIGHBOURS_AT_MOST = 1e-3
 
 @dataclass(frozen=True)
 class Candidate:
-    """engine: int8 as published, or float; by ONNX Runtime (ort) or OpenVINO (ov)."""
+    """engine: int8 as published or float, run by ONNX Runtime (ort) or OpenVINO (ov)."""
 
     engine: str
     workers: int
@@ -64,7 +65,7 @@ class Candidate:
 
 
 def candidates(cores: int) -> list[Candidate]:
-    """The first is what the others are compared with: one pool over all cores."""
+    """The first candidate, one pool over all cores, is the reference for the others."""
     budgets = (2048, 1024, 512, 256)
     found = [Candidate("ort-int8", 1, cores, budget) for budget in budgets]
     found += [Candidate("ort-int8", cores, 1, budget) for budget in budgets]
@@ -121,7 +122,8 @@ def _openvino(candidate: Candidate, model: bytes, pad_id: int) -> Run:
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": "bf16" if candidate.engine == "ov-bf16" else "f32",
-            # On by default for int8 weights: it rounds activations by what stands in the batch.
+            # On by default for int8 weights: it scales the rounding of activations by the whole
+            # batch.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
             "INFERENCE_NUM_THREADS": candidate.workers * candidate.threads,
             "NUM_STREAMS": candidate.workers,
@@ -144,7 +146,7 @@ def _openvino(candidate: Candidate, model: bytes, pad_id: int) -> Run:
 
 
 def planned(windows: Sequence[Window], batch_tokens: int) -> list[list[Window]]:
-    """All windows in batches of like length, as a long queue would make them."""
+    """All windows in batches of similar length, as a long queue would form them."""
     batches: list[list[Window]] = []
     for window in sorted(windows, key=lambda one: one.length):
         if batches and window.length * (len(batches[-1]) + 1) <= batch_tokens:
@@ -163,7 +165,7 @@ def _worked_through(run: Run, batches: Sequence[Sequence[Window]], workers: int)
 
 
 class Contender:
-    """A candidate that is loaded and warm."""
+    """A loaded and warmed-up candidate."""
 
     def __init__(self, candidate: Candidate, artifact: Path, windows: list[Window]) -> None:
         self.candidate = candidate
@@ -175,7 +177,7 @@ class Contender:
         _worked_through(self.run, self._batches, candidate.workers)
 
     def measure(self) -> None:
-        """One round: all windows in batches, then single windows of the middle length."""
+        """One round: all windows in batches, then single windows of median length."""
         seconds = _worked_through(self.run, self._batches, self.candidate.workers)
         self.rates.append(len(self._windows) / seconds)
         middle = sorted(self._windows, key=lambda one: one.length)[len(self._windows) // 2]
@@ -260,15 +262,19 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="JSON lines with a `prompt` each; else made ones")
+    parser.add_argument(
+        "--data", type=Path, help="JSON Lines with `prompt`; texts are generated if not given"
+    )
     parser.add_argument("--artifact", type=Path, default=DEFAULT_ARTIFACT)
     parser.add_argument("--windows", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--accuracy-windows", type=int, default=300)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--only", nargs="*", default=[""], help="engines whose name begins so")
+    parser.add_argument(
+        "--only", nargs="*", default=[""], help="only engines whose name begins with this"
+    )
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--plot", type=Path, help="PNG or SVG of the speeds")
+    parser.add_argument("--plot", type=Path, help="PNG or SVG plot of the speeds")
     arguments = parser.parse_args()
     artifact = read_artifact(arguments.artifact)
     windows = read_windows(arguments.data, artifact, arguments.windows)
@@ -301,7 +307,7 @@ def main() -> None:
         from loadtests.plot import ratio_plot
 
         speeds = {row["candidate"]: row["speed_ratio"] for row in result["rows"]}
-        ratio_plot(speeds, arguments.plot, title="batches: speed over that of the first")
+        ratio_plot(speeds, arguments.plot, title="batches: speed relative to the first")
     print(text)
 
 

@@ -1,12 +1,13 @@
-"""Requests that a generator makes of the server's own OpenAPI document, good ones and bad ones."""
+"""Sends valid and invalid requests that schemathesis generates from the OpenAPI document."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-# No 500, and every answer is one that the document tells of: status, media type and shape. Whether
-# a body that the document allows is taken is not asked: it does not say that text must be visible.
+# No 500, and every answer has a status, media type and shape that the document describes. We do not
+# check that a body which the document allows is accepted: it does not say that text must be
+# visible.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -18,7 +19,7 @@ CHECKS = (
 def command(
     url: str, *, seconds: int, examples: int, seed: int | None = None, without: str | None = None
 ) -> list[str]:
-    """Of schemathesis, which is installed with the tests. without: a pattern of paths."""
+    """Command line of schemathesis, which the `dev` extra installs. without: a pattern of paths."""
     return [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
         *("--checks", ",".join(CHECKS), "--max-time", str(seconds)),
@@ -30,5 +31,5 @@ def command(
 
 
 def fuzz(url: str, *, seconds: int, examples: int) -> int:
-    """0 where every answer was as documented."""
+    """Returns 0 if every answer was as documented."""
     return subprocess.run(command(url, seconds=seconds, examples=examples), check=False).returncode

@@ -1,12 +1,12 @@
-"""A large student on a card: Postern's session beside plain transformers on the same card.
+"""Compares Postern's session with plain transformers on one GPU, with a large student.
 
     python loadtests/gpu.py --output gpu.json
 
-Random weights in the shape of DeBERTa-v3-large (435M parameters) serve for speed: the time of a
-forward pass does not depend on what the weights are. Measured are single requests (p50, p99, in
-milliseconds) and the highest rate of texts at which a batch stays within 50 ms, for 128 tokens, and
-the largest difference of a probability between the two. Needs torch with CUDA, transformers and
-onnxruntime-gpu. `--device cpu --layers 2 --hidden 64` tries the script out without a card.
+Random weights in the shape of DeBERTa-v3-large (435M parameters) suffice, because the time of a
+forward pass does not depend on their values. The script measures, for texts of 128 tokens, single
+requests (p50, p99, in milliseconds), the highest rate of texts at which a batch stays within 50 ms,
+and the largest difference of a probability between the two. Needs torch with CUDA, transformers and
+onnxruntime-gpu. `--device cpu --layers 2 --hidden 64` tries the script without a GPU.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def random_student(layers: int, hidden: int, heads: int, vocabulary: int) -> Any:
-    """DeBERTa-v3's shape: relative positions alone, in buckets, with shared projections."""
+    """DeBERTa-v3's shape: only relative positions, in buckets, with shared projections."""
     torch.manual_seed(0)
     config = AutoConfig.for_model(
         "deberta-v2",
@@ -60,7 +60,7 @@ def random_student(layers: int, hidden: int, heads: int, vocabulary: int) -> Any
 
 
 def plain_transformers(model: Any, device: str, dtype: torch.dtype) -> Run:
-    """What a Python server would write: the model in its own framework, one call for a batch."""
+    """What a Python server would run: the model in its own framework, one call for each batch."""
     placed = model.to(device=device, dtype=dtype)
 
     def run(windows: Sequence[Window]) -> np.ndarray:
@@ -141,10 +141,10 @@ def main() -> None:
         "parameters": sum(one.numel() for one in model.parameters()),
         "largest_difference": float(np.abs(probabilities[0] - probabilities[1]).max()),
     }
-    for round_ in ("first", "second"):  # A B A B: what drifts shows as a difference of rounds
+    for round_ in ("first", "second"):  # A B A B: drift shows as a difference between rounds
         for name, run in runs.items():
             result[f"{name}, {round_} round"] = measured(run, windows, **options)
-    if arguments.device == "cuda":  # half the memory and twice the speed, if a peer may round
+    if arguments.device == "cuda":  # half the memory and twice the speed for a peer that may round
         half = plain_transformers(model, arguments.device, torch.bfloat16)
         result["transformers, bf16"] = measured(half, windows, **options)
     text = json.dumps(result, indent=2)

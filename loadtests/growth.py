@@ -1,10 +1,9 @@
-"""How cost grows: texts per second and memory as a function of one thing at a time.
+"""Measures how cost grows: texts per second and memory as one quantity varies.
 
     python -m loadtests.growth lengths batches clients processes --output runs/growth
 
-Closed loops against its own servers, with a fresh server for each point, so that the measured
-memory belongs to that point. Writes `<what>.json` and `<what>.png` after each point, and continues
-where it was stopped.
+Each point runs closed loops on a fresh server, so the measured memory belongs to that point. Writes
+`<what>.json` and `<what>.png` after each point and resumes a stopped run.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def point(
     processes: int = 1,
     **settings: object,
 ) -> Json:
-    """One closed loop; over several processes, each with its share of the clients."""
+    """One closed loop, split over several server processes that share the clients."""
     with ExitStack() as stack:
         servers = [
             stack.enter_context(started(request_timeout_ms=_PATIENT_MS, **settings))
@@ -93,7 +92,7 @@ def of_length(tokens: int, load: Load) -> Json:
 
 
 def in_batches(size: int, load: Load) -> Json:
-    """As many texts at a time everywhere, in requests of so many."""
+    """Requests of `size` texts, with the same total number of texts in flight for every size."""
     return point(size, f"batch-{size}", clients=max(1, _CLIENTS // size), load=load)
 
 
@@ -102,7 +101,7 @@ def for_clients(count: int, load: Load) -> Json:
 
 
 def by_processes(count: int, load: Load) -> Json:
-    """The cores shared between so many servers; as if the best of balancers stood before them."""
+    """The cores shared between `count` servers, as if behind a perfect load balancer."""
     workers = max(1, len(os.sched_getaffinity(0)) // count)
     return point(
         *(count, "prompts"),
@@ -116,7 +115,7 @@ def by_processes(count: int, load: Load) -> Json:
 
 @dataclass(frozen=True)
 class Kind:
-    """What grows, where it is measured, and what it is called below the plot."""
+    """What grows, how to measure it, and its label on the plot."""
 
     measure: Callable[[int, Load], Json]
     values: Sequence[int]
@@ -124,16 +123,16 @@ class Kind:
 
 
 KINDS = {
-    "lengths": Kind(of_length, (16, 64, 128, 512), "tokens of a text"),
+    "lengths": Kind(of_length, (16, 64, 128, 512), "tokens in a text"),
     "batches": Kind(in_batches, (1, 8, 32, 128), "texts in a request"),
-    "clients": Kind(for_clients, (1, 10, 100, 1000, 2000), "clients at a time"),
+    "clients": Kind(for_clients, (1, 10, 100, 1000, 2000), "concurrent clients"),
     "processes": Kind(by_processes, (1, 2, 4), "server processes"),
 }
 
 
 def measured(kind: Kind, load: Load, values: Sequence[int], file: Path, settings: Json) -> None:
-    """Writes file and plot after every point, and begins with those that the file holds."""
-    from loadtests.plot import growth_plot  # only here: it takes a second to load
+    """Writes file and plot after every point; points already in the file are not measured again."""
+    from loadtests.plot import growth_plot  # loads for a second
 
     result = results.document("growth", settings=settings, server=None)
     if file.exists():
@@ -152,9 +151,9 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("what", nargs="+", choices=list(KINDS))
-    add("--seconds", type=float, default=8.0, help="measured, for each point")
+    add("--seconds", type=float, default=8.0, help="measured seconds for each point")
     add("--warm-up", type=float, default=3.0)
-    add("--most", type=int, help="leaves out what is larger")
+    add("--most", type=int, help="leave out larger values")
     add("--output", type=Path, default=Path("runs/growth"), help="folder")
     return parser
 

@@ -28,7 +28,7 @@ class Latencies:
 
     @classmethod
     def decoded(cls, text: str) -> Latencies:
-        """From the text that `encoded` wrote."""
+        """Latencies from the text that `encoded` wrote."""
         made = cls()
         made._histogram.decode_and_add(text)
         return made
@@ -37,7 +37,7 @@ class Latencies:
     def merged(cls, several: Iterable[Latencies]) -> Latencies:
         made = cls()
         for one in several:
-            # The library's own `add` walks over all possible values, not only those that occur.
+            # The library's own `add` iterates over all possible values, not only those that occur.
             for item in one._histogram.get_recorded_iterator():
                 made._histogram.record_value(
                     item.value_iterated_to, item.count_added_in_this_iter_step
@@ -53,8 +53,8 @@ class Latencies:
         return int(self._histogram.get_total_count())
 
     def at_ms(self, percentile: float) -> float:
-        """The least recorded latency that this percentage does not exceed; 0 if there is none."""
-        # The library's own rounds the rank to the nearest, which flatters small samples.
+        """The least recorded latency that `percentile` percent do not exceed; 0 if none."""
+        # The library's own method rounds to the nearest rank, which flatters small samples.
         rank = max(1, math.ceil(percentile * self.count / 100.0 - 1e-9))
         for item in self._histogram.get_recorded_iterator():
             if item.total_count_to_this_value >= rank:
@@ -72,12 +72,12 @@ class Latencies:
         return counted
 
     def encoded(self) -> str:
-        """Text (base64) that other HDR tools read, too."""
+        """Base64 text that other HDR tools can also read."""
         text: str = self._histogram.encode().decode("ascii")
         return text
 
     def summary_ms(self) -> dict[str, float] | None:
-        """None if nothing was recorded."""
+        """The summary in milliseconds; None if nothing was recorded."""
         if not self.count:
             return None
         named = {f"p{percent:g}".replace(".", "_"): self.at_ms(percent) for percent in PERCENTILES}

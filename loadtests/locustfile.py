@@ -1,12 +1,12 @@
-"""The same traffic in Locust, for people who like to watch.
+"""The same traffic in Locust, for people who like to watch a run.
 
     pip install locust
     locust -f loadtests/locustfile.py --host http://127.0.0.1:8000 Chatbot
 
-Locust's users wait for their answer before they ask again, so a slow server is asked less and its
-stalls are hidden: figures to publish come from `python -m loadtests`.
+Locust's users wait for their answer before they ask again, so a slow server gets fewer requests and
+its stalls stay hidden. Publish figures from `python -m loadtests` instead.
 
-With API keys set: LOADTEST_API_KEY in the environment. Real texts: LOADTEST_DATA.
+Environment: LOADTEST_API_KEY if the server checks keys, LOADTEST_DATA for real texts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _numbers = itertools.count()
 
 
 class _User(FastHttpUser):
-    """Sends one scenario, each user its own texts."""
+    """Sends one scenario; each user sends its own texts."""
 
     abstract = True
     scenario = "prompts"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,10 +53,22 @@ class Connection:
         self._writer.write(data)
         await self._writer.drain()
 
+    @property
+    def socket(self) -> socket.socket:
+        found: socket.socket = self._writer.get_extra_info("socket")
+        return found
+
+    async def some(self) -> bytes:
+        """The bytes that came, at least one unless it has ended."""
+        return await self._reader.read(1 << 16)
+
+    async def rest(self) -> bytes:
+        """All bytes up to the end."""
+        return await self._reader.read(-1)
+
     async def status(self) -> str:
         """Status of the whole reply; "cut" if there is none."""
-        reply = await self._reader.read(-1)
-        words = reply.split(b" ", 2)
+        words = (await self.rest()).split(b" ", 2)
         return words[1].decode() if len(words) == 3 else "cut"
 
     async def close(self) -> None:
@@ -64,6 +77,10 @@ class Connection:
             await self._writer.wait_closed()
         except OSError:
             return
+
+
+Kind = Callable[[Connection], Awaitable[None]]
+"""What one client does on its connection."""
 
 
 def head(length: int, *, path: str = PATH, media_type: str = "application/json") -> bytes:
@@ -79,14 +96,20 @@ def _growing() -> bytes:
 
 
 class Misbehaving:
-    """One of each kind in turn, in random order. statuses: what a well-built server answers."""
+    """Each kind in turn, in random order, however many clients draw from them side by side.
 
-    def __init__(self, url: str, tally: Tally, *, seed: int) -> None:
+    more: kinds beside those of this module. statuses: what a well-built server answers.
+    """
+
+    def __init__(
+        self, url: str, tally: Tally, *, seed: int, more: Mapping[str, Kind] | None = None
+    ) -> None:
         self._url = url
         self._tally = tally
         self._rng = random.Random(seed)
         self._texts = MadeTexts(seed)
-        self._kinds: Mapping[str, Callable[[Connection], Awaitable[None]]] = {
+        self._turns: list[str] = []
+        self._kinds: Mapping[str, Kind] = {
             "malformed json": self._answered({"400", "422"}, lambda: b'{"prompt": "a'),
             "wrong type": self._answered({"422"}, lambda: b'{"prompt": 5}'),
             "unknown field": self._answered({"422"}, lambda: b'{"prompt": "a", "rule": 1}'),
@@ -108,18 +131,19 @@ class Misbehaving:
             "text that grows": self._answered({"413"}, _growing),
             "foreign host": self._foreign_host,
             "pipelines and never reads": self._never_reads,
-        }
+        } | dict(more or {})
 
     async def run(self, until: Callable[[], bool]) -> None:
-        """Run the kinds one after the other, until that time."""
-        names = list(self._kinds)
+        """One client: a kind after the other, until that time."""
         while not until():
-            self._rng.shuffle(names)
-            for name in names:
-                if until():
-                    return
-                await self._one(name)
-                await asyncio.sleep(0.02)
+            await self._one(self._next())
+            await asyncio.sleep(0.02)
+
+    def _next(self) -> str:
+        if not self._turns:
+            self._turns = list(self._kinds)
+            self._rng.shuffle(self._turns)
+        return self._turns.pop()
 
     async def _one(self, name: str) -> None:
         self._tally.sent[name] += 1
@@ -129,6 +153,8 @@ class Misbehaving:
                 await self._kinds[name](connection)
         except TimeoutError:
             self._tally.hung[name] += 1
+        except OSError:  # a broken connection is a finding, and the run goes on
+            self._tally.unexpected[f"{name}: broken"] += 1
         finally:
             await connection.close()
 
@@ -143,9 +169,7 @@ class Misbehaving:
         if status not in expected | {"429"}:
             self._tally.unexpected[f"{status} for {sorted(expected)}"] += 1
 
-    def _answered(
-        self, expected: set[str], body: Callable[[], bytes]
-    ) -> Callable[[Connection], Awaitable[None]]:
+    def _answered(self, expected: set[str], body: Callable[[], bytes]) -> Kind:
         async def go(connection: Connection) -> None:
             content = body()
             await connection.send(head(len(content)) + content)

@@ -1,10 +1,10 @@
-"""What one request costs the server's processors: answered, refused, and the bare model beside it.
+"""Measures processor time of one request: answered, refused, and with the bare model alone.
 
     python -m loadtests.overhead --output runs/overhead.json
 
-Processor time and not the clock, so that it can be measured on a machine that is busy with other
-work. A refusal is measured on the real server around a model that sleeps: its queue is kept longer
-than the deadline of the requests that are counted, and nothing but refusing them takes time.
+Processor time instead of clock time allows measuring on a machine that is busy with other work.
+Refusals are measured on the real server around a sleeping model. Its queue stays longer than the
+deadline of the counted requests, so only refusing them takes processor time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from loadtests.watch import Watch
 
 Json = dict[str, Any]
 SCENARIOS = ("tokens-16", "tokens-128", "prompts")
-# A batch of the sleeping model, and requests of 500 tokens that wait for it: 4 in each batch.
+# Duration of the sleeping model's batch, and 500-token requests waiting for it: 4 in each batch.
 _SLEEP_S = 0.25
 _FILLERS = 48
 _PATIENT_MS = 60_000
@@ -42,7 +42,7 @@ _START_S = 300.0
 
 @dataclass(frozen=True)
 class Traffic:
-    """What is sent, and for how long."""
+    """What to send, and for how long."""
 
     scenario: str
     seconds: float
@@ -53,7 +53,7 @@ class Traffic:
 
 
 def answered(traffic: Traffic, *, clients: int) -> Json:
-    """CPU milliseconds of the server for one answered request."""
+    """Server CPU time for one answered request, in milliseconds."""
     with started() as server:
         return run(closed_loop(server, traffic, clients=clients))
 
@@ -75,7 +75,7 @@ async def closed_loop(server: OwnServer, traffic: Traffic, *, clients: int) -> J
 async def _ask_for(
     client: Client, wires: Iterator[bytes], *, clients: int, seconds: float
 ) -> Counter[str]:
-    """What came of the requests of so many clients, each asking again when it has its answer."""
+    """Outcomes for `clients` clients, each asking again when it gets its answer."""
     outcomes: Counter[str] = Counter()
     ends = time.perf_counter() + seconds
 
@@ -88,7 +88,7 @@ async def _ask_for(
 
 
 def refused(traffic: Traffic, *, clients: int) -> Json:
-    """CPU milliseconds of the server for one request that it refuses with 429."""
+    """Server CPU time for one request that the server refuses with 429, in milliseconds."""
     with started("-m", "loadtests.sleeping_server", str(_SLEEP_S)) as server:
         return run(_refused(server, traffic, clients=clients))
 
@@ -114,7 +114,7 @@ async def _fill(client: Client, wires: Iterator[bytes]) -> None:
 
 
 async def _hurry(server: OwnServer, traffic: Traffic, *, clients: int) -> Json:
-    """Requests with a short deadline; counted from the first second in which all are refused."""
+    """Sends requests with a short deadline; counts from the first second that refuses all."""
     hurried = Target(server.url, {DEADLINE_HEADER: str(_HURRIED_MS)})
     some = itertools.islice(traffic.requests(seed=3), 512)
     wires = itertools.cycle([hurried.post(one.path, one.body) for one in some])
@@ -126,7 +126,7 @@ async def _hurry(server: OwnServer, traffic: Traffic, *, clients: int) -> Json:
             if time.monotonic() > deadline:
                 raise RuntimeError("the server does not refuse")
         start, began = watch.usage().cpu_s, time.perf_counter()
-        await asyncio.sleep(min(2.0, seconds))  # what the fillers alone cost
+        await asyncio.sleep(min(2.0, seconds))  # the cost of the filler requests alone
         alone = (watch.usage().cpu_s - start) / (time.perf_counter() - began)
         before, began = watch.usage().cpu_s, time.perf_counter()
         outcomes = await _ask_for(client, wires, clients=clients, seconds=seconds)
@@ -146,7 +146,7 @@ def _cost(outcomes: Counter[str], spent_s: float) -> Json:
 
 
 def bare(traffic: Traffic) -> Json:
-    """CPU milliseconds of tokenizing and the model for one text, alone and in batches."""
+    """CPU time of tokenizing and the model for one text, alone and in batches, in milliseconds."""
     prompts = (json.loads(one.body)["prompt"] for one in traffic.requests(seed=1))
     model = PeerModel(threads=2)
     found = {}
@@ -159,7 +159,7 @@ def bare(traffic: Traffic) -> Json:
 
 
 def measure(traffic: Traffic, *, clients: Sequence[int]) -> Json:
-    """clients: one, and so many side by side."""
+    """clients: numbers of concurrent clients."""
     model = bare(traffic)
     served = {str(one): answered(traffic, clients=one) for one in clients}
     turned_away = refused(traffic, clients=8)
@@ -181,9 +181,9 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("--scenarios", nargs="+", default=list(SCENARIOS))
-    add("--clients", type=int, nargs=2, default=[1, 32], help="alone, and so many side by side")
-    add("--seconds", type=float, default=10.0, help="for each figure")
-    add("--data", type=Path, help="folder of rows; without it texts are made")
+    add("--clients", type=int, nargs=2, default=[1, 32], help="numbers of concurrent clients")
+    add("--seconds", type=float, default=10.0, help="seconds for each figure")
+    add("--data", type=Path, help="folder of rows; texts are generated if not given")
     add("--output", type=Path, help="JSON; standard output if not given")
     return parser
 
@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result["rows"].append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
         if asked.output is not None:
-            results.save(result, asked.output)  # so that it can be stopped at any time
+            results.save(result, asked.output)  # a stopped run keeps its figures
     if asked.output is None:
         print(json.dumps(result, indent=2))
     return 0

@@ -1,5 +1,4 @@
-"""Starts servers of this interpreter and this code, each on a free port, and stops them
-afterwards."""
+"""Starts servers from this code and interpreter, each on a free port, and stops them afterwards."""
 
 from __future__ import annotations
 
@@ -25,10 +24,10 @@ class OwnServer:
 
 @contextmanager
 def started(*command: str, **settings: object) -> Iterator[OwnServer]:
-    """The server that `python <command>` starts, the real one where there is none.
+    """The server that `python <command>` starts; the real server if no command is given.
 
-    settings: as in the environment, in small letters and without POSTERN_; the environment's own
-    are left out. Raises RuntimeError when it does not start.
+    settings: names as in the environment, in lower case and without POSTERN_; the environment's own
+    settings are ignored. Raises RuntimeError if the server does not start.
     """
     given = {"port": 0, "log_level": "warning"} | settings
     kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
@@ -45,7 +44,7 @@ def started(*command: str, **settings: object) -> Iterator[OwnServer]:
         assert process.stdout is not None
         found = re.search(rb"http://\S+:\d+", process.stdout.readline())
         if found is None:
-            raise RuntimeError("the server did not start; its reason stands above")
+            raise RuntimeError("the server did not start; see the reason above")
         yield OwnServer(found[0].decode(), process.pid)
     finally:
         process.send_signal(signal.SIGTERM)

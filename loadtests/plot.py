@@ -1,4 +1,4 @@
-"""Latency and throughput against offered load, with the knee."""
+"""Plots latency and throughput against offered load, with the knee."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _latencies(axis: Any, points: Sequence[Mapping[str, Any]], offered: str) -> 
 def _medians(
     places: Sequence[float], values: Sequence[float]
 ) -> tuple[Sequence[float], Sequence[float]]:
-    """One value for each place: a rate that failed is measured again."""
+    """One value for each place, because a rate that failed is measured again."""
     found: dict[float, list[float]] = {}
     for place, value in zip(places, values, strict=True):
         found.setdefault(place, []).append(value)
@@ -85,7 +85,7 @@ def _throughput(axis: Any, points: Sequence[Mapping[str, Any]], offered: str) ->
 
 
 def ratio_plot(rows: Mapping[str, Sequence[float]], path: Path, *, title: str) -> None:
-    """Dots and medians of ratios, one line for each name; 1 is the reference."""
+    """Plots ratios as dots with medians, one line for each name; 1 is the reference."""
     figure, axis = plt.subplots(figsize=(7.0, 0.55 * len(rows) + 1.6))
     try:
         for place, values in enumerate(rows.values()):

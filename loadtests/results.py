@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def machine() -> Json:
-    """What numbers depend on; no name of a host or a person."""
+    """The machine properties that results depend on, without names of hosts or persons."""
     return {
         "processor": _first(r"model name\s*: (.*)", "/proc/cpuinfo") or platform.machine(),
         "cpus": len(os.sched_getaffinity(0)),
@@ -53,10 +53,10 @@ def point(
     differences: Sequence[Json] | None,
     clients: int | None = None,
 ) -> Json:
-    """The steps of one rate, one for each seed, as one.
+    """Combines the steps of one rate, one for each seed, into one point.
 
-    clients: of a closed loop, which offers no rate. differences: of each step between client and
-    server; None where the server cannot be asked.
+    clients: for a closed loop, which offers no rate. differences: between client and server for
+    each step; None if the server cannot be asked.
     """
     load = steps[0].load
     latency = Latencies.merged(step.latency for step in steps)
@@ -89,16 +89,16 @@ def point(
 
 
 def passes(measured: Json, *, share: float = 0.99) -> bool:
-    """Whether so large a share of all offered requests got a verdict within the limit.
+    """Whether at least `share` of all offered requests got a verdict within the limit.
 
-    Refused and broken requests count as late, so that no server can look quick by refusing.
+    Refused and broken requests count as late, so that refusing makes no server look fast.
     """
     within: float | None = measured["within_limit"]
     return within is not None and within >= share
 
 
 def save(result: Json, path: Path) -> None:
-    """One rename, so that readers never see half."""
+    """Write with one rename, so that readers never see half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(path.suffix + ".part")
     half.write_text(json.dumps(result, indent=2) + "\n")
@@ -106,7 +106,7 @@ def save(result: Json, path: Path) -> None:
 
 
 def line(measured: Json) -> str:
-    """A point for people who watch."""
+    """One line about a point, for people who watch the run."""
     latency = measured["latency_ms"] or {"p50": float("nan"), "p99": float("nan")}
     within = measured["within_limit"]
     share = "-" if within is None else f"{within:.1%}"

@@ -1,4 +1,4 @@
-"""Kinds of traffic. Each is an endless sequence of requests to `POST /classify`."""
+"""Kinds of traffic: each is an endless sequence of requests to `POST /classify`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from loadtests.texts import Texts
 
 PATH = "/classify"
-# Of the mixed traffic of a chatbot's gate. Most turns are judged twice: the prompt before the model
-# is asked, the pair before its answer is shown.
+# Shares in the mixed traffic of a chatbot's gate. Most turns are judged twice: the prompt before
+# the model is asked, and the pair before its answer is shown.
 _CHATBOT = {"prompt": 50, "pair": 34, "conversation": 10, "batch": 4, "long": 2}
 _LONG_TOKENS = (1000, 6000)
 _BATCH_SIZE = (8, 32)
@@ -54,7 +54,7 @@ def long(texts: Texts, rng: random.Random) -> Request:
 
 
 def conversation(texts: Texts, rng: random.Random) -> Request:
-    """Some turns and their answers; each user turn and each answer is judged."""
+    """A few turns and their answers; each user turn and each answer is judged."""
     turns = rng.randint(1, 4)
     messages: list[dict[str, str]] = []
     for _ in range(turns):
@@ -78,7 +78,7 @@ def chatbot(texts: Texts, rng: random.Random) -> Request:
 
 
 def tail(texts: Texts, rng: random.Random) -> Request:
-    """Real prompts, one in a hundred of them replaced by one of TAIL_TOKENS."""
+    """Real prompts, with one in a hundred replaced by a prompt of TAIL_TOKENS tokens."""
     if rng.randrange(_TAIL_EVERY):
         return prompt(texts, rng)
     return classify({"prompt": texts.of_length(TAIL_TOKENS)})
@@ -94,7 +94,7 @@ def fixed(tokens: int) -> Make:
 
 
 def batch_of(size: int) -> Make:
-    """Real prompts, so many in each request."""
+    """Real prompts, `size` in each request."""
 
     def make(texts: Texts, _: random.Random) -> Request:
         return classify({"inputs": [{"prompt": texts.prompt()} for _ in range(size)]}, size)
@@ -121,7 +121,7 @@ SCENARIOS: dict[str, Make] = {
 
 
 def requests(name: str, texts: Texts, *, seed: int) -> Iterator[Request]:
-    """The endless sequence of a scenario, determined by the seed. Raises KeyError."""
+    """The endless sequence of a scenario, determined by the seed. Raises KeyError if unknown."""
     make = SCENARIOS[name]
     rng = random.Random(seed)
     while True:

@@ -1,4 +1,4 @@
-"""The highest rate that a server carries within its limit: up a ladder, then between two rungs."""
+"""Finds the highest rate that a server sustains within its limit: a ladder, then bisection."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ def highest_rate(
     precision: float = 0.05,
     lowest: float = 0.1,
 ) -> tuple[float | None, list[tuple[float, Measured]]]:
-    """(rate, all that was measured, by rate). The rate is one that was measured and passed, and one
-    at most `precision` above it did not. None: not even `lowest` passes.
+    """Returns (rate, all measurements by rate). The rate was measured and passed, and a rate at
+    most `precision` above it did not. The rate is None if not even `lowest` passes.
 
-    A failed rung is measured once more before it is believed: one hiccup of the machine must not
-    end the climb.
+    A failed rung is measured once more, because one hiccup of the machine must not end the climb.
     """
     seen: list[tuple[float, Measured]] = []
 

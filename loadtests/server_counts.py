@@ -8,35 +8,58 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from loadtests.chats import PATH as CHATS
+from loadtests.chats import ChatTally
 from loadtests.client import BROKEN, UNANSWERED, Client
 from loadtests.scenarios import PATH
 
-_REQUESTS = re.compile(rf'^postern_requests_total{{route="{PATH}",status="(\d+)"}} (\S+)$', re.M)
+_REQUESTS = r'^postern_requests_total{{route="{}",status="(\d+)"}} (\S+)$'
+_PROXIED = r'^postern_proxied_total{outcome="(\w+)"} (\S+)$'
 _VERDICTS = re.compile(r"^postern_verdicts_total\{[^}]*\} (\S+)$", re.M)
-# A reply is counted when it has been sent, so the last may be counted a moment after it came.
+# The server counts a reply after sending it, so the last count may lag behind the reply.
 _PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
 class ServerCounts:
-    """Requests to `/classify` by status, and verdicts."""
+    """Requests to `/classify` by status, verdicts, chats by status, and chats by outcome."""
 
     requests: Counter[str] = field(default_factory=Counter)
     verdicts: int = 0
+    chats: Counter[str] = field(default_factory=Counter)
+    proxied: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def parsed(cls, text: str) -> ServerCounts:
-        requests = Counter({status: int(float(value)) for status, value in _REQUESTS.findall(text)})
-        return cls(requests, sum(int(float(value)) for value in _VERDICTS.findall(text)))
+        return cls(
+            _by_label(_REQUESTS.format(PATH), text),
+            sum(int(float(value)) for value in _VERDICTS.findall(text)),
+            _by_label(_REQUESTS.format(CHATS), text),
+            _by_label(_PROXIED, text),
+        )
 
     def since(self, before: ServerCounts) -> ServerCounts:
-        grown = Counter(self.requests)
-        grown.subtract(before.requests)
-        return ServerCounts(+grown, self.verdicts - before.verdicts)
+        return ServerCounts(
+            _grown(self.requests, before.requests),
+            self.verdicts - before.verdicts,
+            _grown(self.chats, before.chats),
+            _grown(self.proxied, before.proxied),
+        )
+
+
+def _by_label(pattern: str, text: str) -> Counter[str]:
+    found = re.findall(pattern, text, re.M)
+    return Counter({label: int(float(value)) for label, value in found})
+
+
+def _grown(now: Counter[str], before: Counter[str]) -> Counter[str]:
+    grown = Counter(now)
+    grown.subtract(before)
+    return +grown
 
 
 async def read_counts(client: Client) -> ServerCounts | None:
-    """None if the server is not Postern, or does not let us read."""
+    """The server's counts; None if the server is not Postern or denies access."""
     answer = await client.ask(client.target.get("/metrics"))
     if answer.outcome != "200" or b"postern_requests_total" not in answer.body:
         return None
@@ -46,10 +69,10 @@ async def read_counts(client: Client) -> ServerCounts | None:
 def differences(
     outcomes: Mapping[str, int], texts: int, server: ServerCounts, *, exact: bool = False
 ) -> dict[str, dict[str, int]]:
-    """Where client and server disagree; empty where they do not.
+    """Where client and server disagree; empty if they agree.
 
-    What broke off or went unanswered here may have any status there, so those are compared as sums.
-    exact: each of those must have reached the server.
+    A request that broke or went unanswered for the client may have any status at the server, so
+    sums of these are compared. exact: each of these requests must have reached the server.
     """
     lost = outcomes.get(BROKEN, 0) + outcomes.get(UNANSWERED, 0)
     found: dict[str, dict[str, int]] = {}
@@ -66,6 +89,37 @@ def differences(
     return found
 
 
+def chat_differences(tally: ChatTally, server: ServerCounts) -> dict[str, dict[str, int]]:
+    """The same for chats: their statuses are exact, and so are their outcomes but for those that
+    nobody here can tell."""
+    statuses = tally.statuses + Counter({BROKEN: tally.left})
+    outcomes = tally.outcomes + Counter({BROKEN: tally.unsure})
+    found = {
+        f"chats {name}": one
+        for name, one in differences(statuses, 0, ServerCounts(server.chats), exact=True).items()
+    }
+    for name, one in differences(outcomes, 0, ServerCounts(server.proxied)).items():
+        found[f"proxied {name}"] = one
+    return found
+
+
+def differences_with_chats(
+    outcomes: Mapping[str, int],
+    texts: int,
+    tally: ChatTally,
+    server: ServerCounts,
+    *,
+    exact: bool = False,
+) -> dict[str, dict[str, int]]:
+    """Both. How many pieces of a stream are judged is the server's own affair, so verdicts may be
+    more than `texts` and those of whole chats."""
+    texts += tally.verdicts
+    found = differences(outcomes, texts, server, exact=exact)
+    if server.verdicts > texts:
+        found.pop("verdicts", None)
+    return found | chat_differences(tally, server)
+
+
 async def settled_differences(
     client: Client,
     outcomes: Mapping[str, int],
@@ -73,13 +127,22 @@ async def settled_differences(
     before: ServerCounts,
     *,
     exact: bool = False,
+    chats: ChatTally | None = None,
 ) -> dict[str, dict[str, int]]:
-    """`differences`, read again for some seconds while there are any."""
+    """`differences`, reading the counters again for some seconds while there are any.
+
+    chats: None if there were none.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PATIENCE_S
     while True:
         now = await read_counts(client)
-        found = differences(outcomes, texts, (now or ServerCounts()).since(before), exact=exact)
+        server = (now or ServerCounts()).since(before)
+        found = (
+            differences(outcomes, texts, server, exact=exact)
+            if chats is None
+            else differences_with_chats(outcomes, texts, chats, server, exact=exact)
+        )
         if not found or loop.time() > deadline:
             return found
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The real server around a model that sleeps, so that all CPU time is the server's own.
+"""Runs the real server around a model that sleeps, so that all CPU time is the server's own.
 
 python -m loadtests.sleeping_server 0.2        # seconds for each batch
 """
@@ -20,7 +20,7 @@ from postern.settings.settings import read_settings
 
 
 class SleepingSession:
-    """Harmless after `seconds`, whatever it is shown."""
+    """Returns "harmless" after `seconds` for every text."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -1,12 +1,12 @@
-"""What guarding a stream costs and leaks: recorded answers, dripped through the real server.
+"""Measures delay and leaks of a guarded stream: recorded answers, dripped through the server.
 
-A stub upstream in this process sends an answer token by token at a fixed rate; for each scoring
-rule the real server is started between it and a client, and each token's way is timed.
+A stub upstream in this process sends an answer token by token at a fixed rate. For each scoring
+rule, the script starts the real server between the stub and a client and times every token.
 
     python loadtests/stream_guard.py --data ../shared/data --limit 100 --output stream_guard.json
 
-`as_recorded`: the answer follows its own prompt, which may well be blocked before any answer.
-`answer_alone`: a harmless prompt stands in its place, so that the answer alone decides.
+`as_recorded`: the answer follows its own prompt, which may be blocked before any answer.
+`answer_alone`: a harmless prompt replaces it, so that the answer alone decides.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[1]
 HARMLESS_PROMPT = "Please go on."
 PROMPTS = ("as_recorded", "answer_alone")
-# About what a chat model streams at once; the same pieces that the server counts as tokens.
+# About as much as a chat model streams at once; the server counts the same pieces as tokens.
 _TOKEN = re.compile(r"\s*(?:[^\W_]{1,8}|[^\w\s]|_)|\s+")
 
 
@@ -61,7 +61,7 @@ class Run:
 
 
 class DripUpstream(ThreadingHTTPServer):
-    """Streams the answer whose number stands in the request's `user` field."""
+    """Streams the answer that the number in the request's `user` field selects."""
 
     daemon_threads = True
 
@@ -76,7 +76,7 @@ class DripUpstream(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A cut stream breaks the connection off: that is no error here."""
+        """Ignores broken connections: a cut stream causes them and they are no error here."""
 
 
 class _Drip(BaseHTTPRequestHandler):
@@ -113,7 +113,7 @@ def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
 
 
 def read_answers(file: Path, *, limit: int, seed: int, max_tokens: int) -> list[Answer]:
-    """A sample of labelled answers, as many harmful as harmless where there are enough."""
+    """A random choice of labelled answers, half of them harmful if there are enough."""
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     rng = random.Random(seed)
@@ -206,7 +206,7 @@ def measure(url: str, answers: list[Answer], prompts: str, concurrency: int) -> 
 
 
 def summary(runs: list[Run]) -> dict[str, Any]:
-    """Delays are of answers that were released at least in part."""
+    """Summary of all runs; delays cover only answers that were released at least in part."""
     first = [run.delays_s[0] for run in runs if run.delays_s]
     later = [delay for run in runs for delay in run.delays_s[1:]]
     gaps = [gap for run in runs for gap in run.gaps_s]
@@ -248,14 +248,16 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
     parser.add_argument("--file", default="test/harmbench_eval.jsonl.gz")
-    parser.add_argument("--limit", type=int, default=100, help="answers, half of them harmful")
-    parser.add_argument("--max-tokens", type=int, default=400, help="of one answer")
+    parser.add_argument(
+        "--limit", type=int, default=100, help="number of answers, half of them harmful"
+    )
+    parser.add_argument("--max-tokens", type=int, default=400, help="most tokens of one answer")
     parser.add_argument("--rate", type=float, default=50.0, help="tokens per second")
     parser.add_argument("--rules", nargs="+", default=["8", "16", "32", "64", "sentence"])
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="JSON; standard output if not given")
-    parser.add_argument("server", nargs="*", help="further flags of `postern serve`, after --")
+    parser.add_argument("server", nargs="*", help="further flags for `postern serve`, after --")
     return parser.parse_args()
 
 

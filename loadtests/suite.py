@@ -1,10 +1,10 @@
-"""Takes all measurements of docs/research/performance.md and engines.md, most wanted first.
+"""Takes all measurements of docs/research/performance.md and engines.md, most important first.
 
     python -m loadtests.suite --output runs/suite --data ../shared/data
 
-For a machine that is idle for an hour. Each part has a time limit and is ended when that is over;
-its finished results are kept. You can stop it at any moment (Ctrl-C): files are written as soon as
-each figure exists, and the same command continues with what is missing.
+Needs a machine that is idle for an hour. Each part has a time limit; a part that exceeds it is
+ended and keeps its finished results. You can stop the suite at any time (Ctrl-C): each figure is
+written as soon as it exists, and the same command resumes with the missing ones.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Suite:
-    """scale: of all times; 1 is meant for figures, far less for trying out. limit_ms: of the 99th
-    percentile, where texts are as long as they come."""
+    """scale: factor for all times; 1 for figures, far less for a trial. limit_ms: limit for the
+    99th percentile with texts of real lengths.
+    """
 
     output: Path
     data: Path | None
@@ -50,8 +51,9 @@ class Suite:
 
 @dataclass(frozen=True)
 class Part:
-    """minutes: that it may take at most. commands: made when its turn comes, run in order; where
-    all end well, a file `<name>.done` says so to the next run."""
+    """minutes: time limit. commands: built when the part's turn comes, run in order; if all
+    succeed, a file `<name>.done` tells the next run.
+    """
 
     name: str
     minutes: float
@@ -60,14 +62,15 @@ class Part:
 
 
 def _peers(suite: Suite, _: OwnServer | None) -> list[list[str]]:
-    """Ours, a peer, ours again, at the lengths of real prompts; those nearest to ours first."""
+    """A/B/A trials of Postern and each peer at the lengths of real prompts, closest peers first."""
     options = [*("--rounds", "1"), *_peer_options(suite, suite.limit_ms, 6.0)]
     return [_peers_command("run", suite, ["prompts"], options)]
 
 
 def _lengths(suite: Suite, _: OwnServer | None) -> list[list[str]]:
-    """Does any peer carry what ours carries, at fixed lengths and at real ones, with and without a
-    longer tail? A short text has 50 ms whatever the machine."""
+    """Checks whether any peer sustains Postern's rate, at fixed and at real lengths, with and
+    without a longer tail. The limit for short texts is 50 ms on every machine.
+    """
     short, long = ["tokens-16", "tokens-64", "tokens-128"], ["prompts", "tail", "tokens-512"]
     return [
         _peers_command("ahead", suite, scenarios, _peer_options(suite, limit_ms, 5.0))
@@ -101,7 +104,7 @@ def _installed(suite: Suite) -> list[str]:
 
 
 def _capacity(suite: Suite, server: OwnServer | None) -> list[list[str]]:
-    """The highest rate within the limit, and twice and five times that rate."""
+    """Measures the highest rate within the limit, and twice and five times that rate."""
     assert server is not None
     first = suite.output / "first-rate.json"
     common = ["--url", server.url, "--scenario", "prompts", "--seeds", "1", *suite.with_data]
@@ -122,7 +125,7 @@ def _capacity(suite: Suite, server: OwnServer | None) -> list[list[str]]:
 
 
 def _bare(suite: Suite, _: OwnServer | None) -> list[list[str]]:
-    """Closed loop and idle single request beside the model without any server."""
+    """Compares a closed loop and an idle single request with the model without a server."""
     return [
         [
             *("-m", "loadtests.peers", "bare", "--output", str(suite.output / "bare")),
@@ -177,7 +180,7 @@ PARTS = (
 
 
 def run_part(part: Part, suite: Suite, *, minutes: float, say: Say) -> bool:
-    """Whether all of it was done in its time."""
+    """Runs a part; returns whether all of it finished in time."""
     done = suite.output / f"{part.name}.done"
     if done.exists():
         say(f"{part.name}: done before")
@@ -188,26 +191,27 @@ def run_part(part: Part, suite: Suite, *, minutes: float, say: Say) -> bool:
         server = stack.enter_context(started()) if part.needs_server else None
         for command in part.commands(suite, server):
             if not _run(command, seconds=ends - time.monotonic()):
-                say(f"{part.name}: not finished; what there is lies in {suite.output}")
+                say(f"{part.name}: not finished; partial results are in {suite.output}")
                 return False
     done.touch()
     return True
 
 
 def _heed_interrupts() -> None:
-    """A shell's background job ignores interrupts, and so would all that it starts."""
+    """Restores interrupts: a shell's background job ignores them, and so would its children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _run(command: Sequence[str], *, seconds: float) -> bool:
-    """Whether it ended well and in time. One that is late is interrupted, so that it can end its
-    servers and keep what it has."""
+    """Runs a command; returns whether it succeeded in time. A late command is interrupted, so that
+    it can end its servers and keep its results.
+    """
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=sys.stderr,
-        start_new_session=True,  # so that Ctrl-C reaches it once, from here
+        start_new_session=True,  # so that Ctrl-C reaches the command once, from here
         preexec_fn=_heed_interrupts,
     )
     try:
@@ -225,7 +229,7 @@ def _run(command: Sequence[str], *, seconds: float) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 where all parts were finished."""
+    """Returns 0 if all parts finished."""
     parser = argparse.ArgumentParser(
         prog="python -m loadtests.suite",
         description=__doc__,
@@ -233,23 +237,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     names = [part.name for part in PARTS]
-    add("--output", type=Path, default=ROOT / "runs/suite", help="folder; made where it is not")
-    add("--data", type=Path, help="folder of rows; without it texts are made")
+    add("--output", type=Path, default=ROOT / "runs/suite", help="folder; created if missing")
+    add("--data", type=Path, help="folder of rows; texts are generated if not given")
     add(
         *("--environments",),
         type=Path,
         default=ROOT / ".cache/peers",
-        help="of the peers: a folder, or a path in which {name} stands for the peer's name",
+        help="environments of the peers: a folder, or a path with {name} for the peer's name",
     )
     add("--parts", nargs="+", choices=names, default=names)
-    add("--minutes", type=float, default=65.0, help="for all of it")
+    add("--minutes", type=float, default=65.0, help="time limit for the whole suite")
     add(
         *("--limit-ms",),
         type=float,
         default=LIMIT_MS,
-        help="of the 99th percentile at real lengths; more than a long text takes alone",
+        help="limit for the 99th percentile at real lengths; must exceed the time of one long text",
     )
-    add("--scale", type=float, default=1.0, help="of all times")
+    add("--scale", type=float, default=1.0, help="factor for all times")
     asked = parser.parse_args(arguments)
     suite = Suite(
         asked.output.absolute(),

@@ -1,17 +1,17 @@
-"""What a busy teacher costs the student: throughput of student-only traffic, as a ratio.
+"""Measures what a busy teacher costs the student: student-only throughput, as a ratio.
 
     python loadtests/teacher_lane.py [--teachers DIR,DIR] [--rounds 12] [--seconds 5]
 
 Starts the real server with a teacher in its own lane. Closed-loop clients send student-only
-requests all the time (`fallback: never`, texts that never repeat). Windows alternate, A B A … A: in
-every B, as many other clients keep the lane full (`fallback: always`), and the ratio of a round is
-that of B to the mean of the A before and the A after, so that a machine that slows down slowly
-does not count. Prints JSON: rates, ratios, their median with a 95 % bootstrap interval and
-quartiles, and what the lane answered meanwhile. The other clients' texts go through the student
-first; that is traffic, not the lane, but it is not taken out: the ratio is never too good.
+requests all the time (`fallback: never`, texts that never repeat). Windows alternate, A B A … A. In
+every B, as many other clients keep the lane full (`fallback: always`). The ratio of a round is B
+over the mean of the A before and the A after, which cancels a slow drift of the machine. Prints
+JSON: rates, ratios, their median with a 95 % bootstrap interval and quartiles, and the lane's
+answers per second. The other clients' texts go through the student first. That is traffic and not
+the lane, but it stays in, so the ratio is never too good.
 
-Exit code 1 where the lane was not full to the end of each B, or a request failed: then the figures
-say nothing. Both sides share this machine with whatever else runs on it, so run it on an idle one.
+Exit code 1 if the lane was not full to the end of each B or a request failed: the figures are then
+meaningless. Run the script on an idle machine.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def text(rng: random.Random) -> str:
 
 
 class Clients:
-    """Threads that each send one request after the other while `running` is set."""
+    """Threads that each send one request after another while `running` is set."""
 
     def __init__(self, address: tuple[str, int], count: int, fallback: str) -> None:
         self.running = threading.Event()
@@ -107,7 +107,7 @@ class Clients:
         content = json.loads(reply.read())
         if reply.status != 200:
             return False
-        # A verdict without the teacher would mean that the lane was not asked.
+        # A verdict without the teacher would show that the lane was not asked.
         return self._fallback == "never" or not content["results"][0]["degraded"]
 
 
@@ -132,7 +132,7 @@ def start(
         "teacher_concurrency": at_once,
         "teacher_free_questions": 10**9,
         "teacher_audit_share": 0,
-        # The lane's questions wait for minutes here; no breaker must end that.
+        # The lane's questions wait for minutes here, and the breaker must not end that.
         "teacher_breaker_failures": 1000,
         "teacher_breaker_calls": 1000,
     }
@@ -188,7 +188,7 @@ def measure(address: Any, *, clients: int, rounds: int, seconds: float) -> dict[
 
 
 def wait_for_lane(address: Any, *, full: bool, clients: int) -> None:
-    """Until so many questions wait or run that the lane never lacks work; or none at all."""
+    """Waits until enough questions wait or run to keep the lane full, or until there are none."""
     while True:
         count = metric(address, "postern_teacher_questions")
         if count >= clients // 2 if full else count == 0:
@@ -197,12 +197,12 @@ def wait_for_lane(address: Any, *, full: bool, clients: int) -> None:
 
 
 def ratios_of(rates: list[float]) -> list[float]:
-    """Of windows A B A B … A: each B to the mean of its neighbours."""
+    """Ratios for windows A B A B … A: each B over the mean of its neighbours."""
     return [2.0 * rates[i] / (rates[i - 1] + rates[i + 1]) for i in range(1, len(rates) - 1, 2)]
 
 
 def summary(ratios: list[float], *, resamples: int = 10_000, seed: int = 0) -> dict[str, Any]:
-    """The median, how far it may lie from that of endless rounds, and the spread of the rounds."""
+    """The median of the rounds, its confidence interval, and the spread of the rounds."""
     rng = random.Random(seed)
     medians = sorted(
         statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(resamples)
@@ -226,7 +226,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--beside-share", type=float, help="POSTERN_TEACHER_BESIDE_SHARE")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the server, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # this also stops the server
     load = os.getloadavg()[0]
     process, address = start(asked.artifact, asked.teachers, asked.clients, asked.beside_share)
     try:

@@ -1,9 +1,9 @@
-"""Texts to send: real ones from a data folder, or made ones whose lengths are those of real ones.
+"""Texts to send: real texts from a data folder, or generated texts of realistic lengths.
 
-The repository holds no rows. What is recorded here are only the lengths of the prompts and
-responses of two public test sets (OpenAI's moderation evaluation, HarmBench), in tokens of the
-shipped student. Every word below is one token of its vocabulary, so a made text of n words has n
-tokens; its speed is a real text's, its verdict means nothing.
+The repository holds no rows. This file records only the lengths of prompts and responses in two
+public test sets (OpenAI's moderation evaluation, HarmBench), in tokens of the shipped student.
+Every word below is one token of its vocabulary, so a generated text of n words has n tokens. It
+takes as long to judge as a real text; its verdict means nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WORDS = tuple(_WORDS.split())
 
 
 class Texts(Protocol):
-    """Where texts come from. No two texts of one source are the same: no cache may help."""
+    """A source of texts. No two of its texts are the same, so that no cache can help."""
 
     def prompt(self) -> str: ...
 
@@ -56,7 +56,7 @@ class Texts(Protocol):
         ...
 
     def of_length(self, tokens: int) -> str:
-        """A prompt of about so many tokens."""
+        """A prompt of about `tokens` tokens."""
         ...
 
 
@@ -71,7 +71,7 @@ class MadeTexts:
         return self.of_length(_quantile(PROMPT_TOKENS, self._rng.random()))
 
     def pair(self) -> tuple[str, str]:
-        # The two lengths are as good as independent in the recorded sets (correlation 0.03).
+        # The two lengths are nearly independent in the recorded sets (correlation 0.03).
         return self.prompt(), self.of_length(_quantile(RESPONSE_TOKENS, self._rng.random()))
 
     def of_length(self, tokens: int) -> str:
@@ -80,11 +80,11 @@ class MadeTexts:
             if text not in self._seen:
                 self._seen.add(text)
                 return text
-            tokens += 1  # so few words that all their orders may have been used
+            tokens += 1  # with so few words, all their orders may have been used
 
 
 class ReadTexts:
-    """Rows of a data folder in random order. The second time around each gets two words more."""
+    """Rows of a data folder in random order. From the second pass, each gets two extra words."""
 
     def __init__(self, prompts: Sequence[str], pairs: Sequence[tuple[str, str]], seed: int) -> None:
         if not prompts:
@@ -116,14 +116,14 @@ _Row = TypeVar("_Row")
 
 
 def _endless(rows: Sequence[_Row], rng: random.Random) -> Iterator[tuple[_Row, bool]]:
-    """Each row once and then again, always in a new order; says whether it comes again."""
+    """Every row in each pass, always in a new order; says whether the row repeats."""
     for again in itertools.chain([False], itertools.repeat(True)):
         for row in rng.sample(rows, len(rows)):
             yield row, again
 
 
 def read_texts(folder: Path, *, seed: int, split: str = "test") -> ReadTexts:
-    """The rows of `<folder>/<split>/*.jsonl.gz`. Raises FileNotFoundError where there are none."""
+    """The rows of `<folder>/<split>/*.jsonl.gz`. Raises FileNotFoundError if there are none."""
     prompts: dict[str, None] = {}
     pairs: dict[tuple[str, str], None] = {}
     for row in _rows(sorted((folder / split).glob("*.jsonl.gz"))):
@@ -139,7 +139,7 @@ def read_texts(folder: Path, *, seed: int, split: str = "test") -> ReadTexts:
 
 
 def texts(data: Path | None, *, seed: int) -> Texts:
-    """Real texts where a data folder is given, else made ones."""
+    """Real texts if a data folder is given, else generated texts."""
     return MadeTexts(seed) if data is None else read_texts(data, seed=seed)
 
 
@@ -150,14 +150,14 @@ def _rows(files: Iterable[Path]) -> Iterator[dict[str, str]]:
 
 
 def _readable(text: str | None) -> TypeGuard[str]:
-    """Whether it has something to judge and can be sent: a lone surrogate is no UTF-8."""
+    """Whether the text has something to judge and can be sent; UTF-8 has no lone surrogates."""
     if not text or not any(map(str.isalnum, text)):
         return False
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _quantile(recorded: Sequence[int], share: float) -> int:
-    """Between two recorded quantiles, on the straight line."""
+    """Linear interpolation between two recorded quantiles."""
     place = share * (len(recorded) - 1)
     low = int(place)
     return round(recorded[low] + (recorded[low + 1] - recorded[low]) * (place - low))

@@ -12,15 +12,16 @@ from urllib.parse import urlsplit
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-# Fields of /proc/<pid>/stat after the name, which may itself hold spaces and brackets.
+# Fields of /proc/<pid>/stat after the name, which may contain spaces and brackets.
 _STATE, _PARENT, _USER, _SYSTEM = 0, 1, 11, 12
 _LISTENS = "0A"
 
 
 @dataclass(frozen=True)
 class Usage:
-    """cpu_s: seconds of processor time, of all processes. memory: resident bytes of all; pages that
-    processes share count once for each."""
+    """cpu_s: processor time of all processes, in seconds. memory: resident bytes of all processes;
+    a shared page counts once for each process.
+    """
 
     cpu_s: float = 0.0
     memory_bytes: int = 0
@@ -29,7 +30,7 @@ class Usage:
 
 
 class Watch:
-    """A process tree. pid None: all zeros."""
+    """A process tree; all values are zero if pid is None."""
 
     def __init__(self, pid: int | None) -> None:
         self.pid = pid
@@ -42,7 +43,7 @@ class Watch:
             try:
                 fields = _stat(one)
                 memory += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * _PAGE_BYTES
-            except (OSError, IndexError):  # ended meanwhile
+            except (OSError, IndexError):  # it ended meanwhile
                 continue
             cpu += (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICKS_PER_S
         return Usage(cpu_s=cpu, memory_bytes=memory)
@@ -63,13 +64,13 @@ def tree(pid: int) -> list[int]:
         except OSError:
             continue
     found = [pid]
-    for one in found:  # grows while it is read
+    for one in found:  # grows during the loop
         found += children.get(one, [])
     return found
 
 
 def lives(pid: int) -> bool:
-    """Whether it runs; one that has ended and waits to be collected does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         return _stat(pid)[_STATE] != "Z"
     except OSError:
@@ -86,7 +87,7 @@ def listener_pid(url: str) -> int | None:
     if not address.startswith("127."):
         return None
     inodes = _listening_inodes(place.port or 80)
-    # The oldest of several: workers inherit the socket of the process that made it.
+    # The oldest of several: workers inherit the socket from the process that opened it.
     owners = [pid for pid in _all_pids() if inodes & _sockets(pid)]
     return min(owners, key=_started, default=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -34,6 +35,10 @@ StartServer = Callable[..., ServerProcess]
 
 def pytest_configure() -> None:
     made_once.place()  # before there are other processes
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what has been imported stays, and need not be looked through again and again
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.server_process import ROOT
 from tests.tiny_data import build_tiny_data
+from tests.training_process import TrainingProcess, completed
 
 RECIPE = """
 name = "tiny"
@@ -71,35 +69,16 @@ class DataRun:
     def command(self, *arguments: str) -> list[str]:
         places = {"--recipe": "recipe.toml", "--data": "data", "--run": "run"}
         options = [part for name, place in places.items() for part in (name, self._at(place))]
-        return [sys.executable, "-W", "error", "-m", "model_training", *arguments, *options]
+        return [*arguments, *options]
 
-    def start(self, stage: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(stage),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, stage: str) -> TrainingProcess:
+        return TrainingProcess(*self.command(stage))
 
     def call(
         self, stage: str, *, largest_file: int | None = None
     ) -> subprocess.CompletedProcess[str]:
         """largest_file: bytes; writing more fails as on a full disk."""
-
-        def limit() -> None:
-            if largest_file is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
-        return subprocess.run(
-            self.command(stage),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=400,
-            preexec_fn=limit,
-        )
+        return completed(*self.command(stage), timeout=400, largest_file=largest_file)
 
     def check(self, stage: str) -> None:
         done = self.call(stage)

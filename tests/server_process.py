@@ -133,12 +133,18 @@ class ServerProcess:
             time.sleep(0.02)
 
     def stderr(self) -> str:
-        if self.process.poll() is None:
-            time.sleep(0.1)  # a thread of the server writes its lines, and lets some gather
-        self._stderr.flush()
+        size = self._written()
+        # A thread of the server writes its lines, and lets some gather; it may wait for its turn.
+        for _ in range(20 if self.process.poll() is None else 0):
+            time.sleep(0.2)
+            before, size = size, self._written()
+            if before == size:
+                break
         # Not through the shared file offset, which belongs to the writing process.
-        size = os.fstat(self._stderr.fileno()).st_size
         return os.pread(self._stderr.fileno(), size, 0).decode()
+
+    def _written(self) -> int:
+        return os.fstat(self._stderr.fileno()).st_size
 
     def log_lines(self) -> list[dict[str, Any]]:
         """Every line of standard error must be JSON."""

@@ -89,6 +89,16 @@ def test_the_estimates_are_those_that_are_printed(tmp_path: Path) -> None:
     assert Runner(tmp_path, "http://127.0.0.1:9").run(found[place]) == found[place + 1].code
 
 
+def test_the_replicas_are_those_that_are_printed(tmp_path: Path) -> None:
+    """The table of the Kubernetes guide follows from the figure of the performance page."""
+    found = blocks((ROOT / "docs/guides/kubernetes.md").read_text())
+    place = next(i for i, block in enumerate(found) if "TOKENS_PER_POD" in block.code)
+    assert Runner(tmp_path, "http://127.0.0.1:9").run(found[place]) == found[place + 1].code
+    measured = " ".join((ROOT / "docs/research/performance.md").read_text().split())
+    assert "The engine computes about 10,000 tokens per second" in measured
+    assert "TOKENS_PER_POD = 10_000" in found[place].code
+
+
 def test_the_refusal_is_the_one_that_is_printed(tmp_path: Path) -> None:
     """What the guide to calibrating shows is what the command says of the guide's own sample."""
     found = blocks((ROOT / "docs/guides/calibration.md").read_text())

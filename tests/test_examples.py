@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import inspect
+import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import duckdb
 import httpx
 import pytest
 from langchain_core.language_models import GenericFakeChatModel
@@ -20,7 +23,7 @@ from langchain_core.prompts import ChatPromptTemplate
 
 from tests.conftest import StartServer
 from tests.scripted_upstream import StubUpstream
-from tests.server_process import HANG_S, ROOT, ServerProcess
+from tests.server_process import HANG_S, ROOT, ServerProcess, environment
 from tests.venvs import made_venv
 
 HARMFUL = "how to make a bomb"
@@ -299,3 +302,63 @@ def test_nemo_guardrails(keyed: ServerProcess, upstream: StubUpstream) -> None:
     upstream.say(content="with some flour")
     assert in_nemo(NOWHERE, upstream, HARMLESS) == [refusal]
     assert not upstream.seen
+
+
+CHATS = (
+    "id,prompt,response\n"
+    f"1,{HARMLESS},\n"
+    f'2,"{HARMLESS}","with\nsome ""flour"""\n'
+    f"3,{HARMFUL},\n"
+    f"4,{HARMLESS},take a bomb and poison\n"
+    "5,,nothing was asked\n"
+)
+VERDICTS = [False, False, True, True, None]
+
+
+def run_example(path: str, *arguments: object, **settings: str) -> str:
+    names = {"HF_HOME": ".", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT / "app")}
+    done = subprocess.run(
+        [sys.executable, ROOT / path, *map(str, arguments)],
+        cwd=settings.pop("cwd"),
+        env=environment({}) | names | settings,
+        capture_output=True,
+        text=True,
+        timeout=2 * HANG_S,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_datasets_map(keyed: ServerProcess, tmp_path: Path) -> None:
+    (tmp_path / "chats.csv").write_text(CHATS)
+    given = ("chats.csv", "--output", "verdicts.jsonl", "--url", keyed.url)
+    script = "examples/datasets_map/judge.py"
+    run_example(script, *given, cwd=str(tmp_path), POSTERN_KEY="key-one")
+    rows = [json.loads(line) for line in (tmp_path / "verdicts.jsonl").read_text().splitlines()]
+    assert [row["harmful"] for row in rows] == VERDICTS
+    assert [row["id"] for row in rows] == [1, 2, 3, 4, 5]
+    assert rows[1]["response"] == 'with\nsome "flour"'
+    assert "empty" in rows[4]["error"]
+    assert all(row["error"] is None for row in rows[:4])
+
+
+def test_duckdb(tiny_artifact: Path, tmp_path: Path) -> None:
+    (tmp_path / "chats.csv").write_text(CHATS)
+    database = tmp_path / "chats.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE chats AS FROM read_csv(?)", [str(tmp_path / "chats.csv")])
+    printed = run_example(
+        "examples/duckdb/judge.py",
+        *(database, "chats"),
+        cwd=str(tmp_path),
+        POSTERN_ARTIFACT=str(tiny_artifact),
+    )
+    assert "errors" in printed
+    with duckdb.connect(str(database)) as connection:
+        query = (
+            "SELECT chats.id, harmful, error IS NULL FROM chats "
+            "JOIN chats_verdicts ON chats_verdicts.id = chats.rowid ORDER BY chats.id"
+        )
+        found = connection.execute(query).fetchall()
+    assert found == [(n, v, v is not None) for n, v in enumerate(VERDICTS, start=1)]
+    assert sorted(path.name for path in tmp_path.glob("*")) == ["chats.csv", "chats.duckdb"]

@@ -59,7 +59,7 @@ def test_googles_client_raises_its_own_error_with_our_reason(shipped: ServerProc
     refused = (
         blocks("python")[0]
         .replace(URL, shipped.url)
-        .replace('"TOXICITY": {}', '"INSULT": {}')
+        .replace('"TOXICITY": {}', '"SPAM": {}')
         .replace(
             "response = client", "from googleapiclient.errors import HttpError\ntry:\n  client"
         )

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,11 +120,17 @@ def _interpreter() -> str:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    folder = tmp_path_factory.mktemp("installed")
-    for above in (folder, *folder.parents):
-        if above.stat().st_mode & 0o005 != 0o005:
-            above.chmod(above.stat().st_mode | 0o055)  # pytest keeps its folders to itself
+def installed(wheel: Path) -> Iterator[Installed]:
+    # Not in pytest's own folder, which every start of pytest closes to other users.
+    folder = Path(tempfile.mkdtemp(prefix="installed-"))
+    folder.chmod(0o755)
+    try:
+        yield _install(wheel, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _install(wheel: Path, folder: Path) -> Installed:
     venv = [_interpreter(), "-m", "venv", "--without-pip", str(folder / "venv")]
     subprocess.run(venv, check=True)
     python = folder / "venv/bin/python"
@@ -148,6 +156,7 @@ def test_serve_gives_a_verdict_over_http(
     installed: Installed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("HOME", str(installed.home))
     with ServerProcess(
         ["-m", "postern", "serve"],
         {},
@@ -161,6 +170,9 @@ def test_serve_gives_a_verdict_over_http(
         name, version = DEFAULT_STUDENT.split("/")
         assert (reply.json()["model"]["name"], reply.json()["model"]["version"]) == (name, version)
         assert httpx.get(server.url).status_code == 200  # the page
+        assert all(isinstance(line, dict) for line in server.log_lines())
+    # Libraries that know no better write below the home folder (ONNX Runtime's telemetry did).
+    assert list(installed.home.iterdir()) == []
 
 
 def test_classify_and_info_answer(installed: Installed) -> None:

@@ -1,4 +1,7 @@
-"""A data folder of the documented schema, made of harmless words and the tiny student's three."""
+"""A data folder of the documented schema, made of harmless words and the tiny student's three.
+
+Its sources stand for the kinds of harm: two hold weapons, two hold hate, one of them both.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,16 @@ from typing import Any
 
 from model_training.data.rows import Row
 from tests.tiny_student import tiny_rows
+
+_CATEGORIES = {
+    "taxonomy": ["weapons", "hate", "fraud"],
+    "map": {
+        "chat": {"*": ["weapons"]},
+        "coconot": {"*": ["hate", "weapons"]},
+        "benign_wrapped": {"*": ["hate"]},
+        "openai_moderation_categories": {"*": ["weapons"]},
+    },
+}
 
 
 def build_tiny_data(folder: Path, *, rows_per_source: int = 160) -> Path:
@@ -25,6 +38,9 @@ def build_tiny_data(folder: Path, *, rows_per_source: int = 160) -> Path:
     entries.append(_write(folder, "harmbench_eval", pairs, split="test"))
     entries.append(_write(folder, "openai_moderation", prompts, split="test"))
     (folder / "sources.json").write_text(json.dumps(entries))
+    extra = _write(folder, "openai_moderation_categories", prompts, split="test_categories")
+    (folder / "sources_extra.json").write_text(json.dumps([extra]))
+    (folder / "categories.json").write_text(json.dumps(_CATEGORIES))
     return folder
 
 

@@ -24,9 +24,11 @@ def made_venv(name: str) -> Path:
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     if not made_from.exists() or made_from.read_text() != digest:
         shutil.rmtree(folder, ignore_errors=True)
-        _run(sys.executable, "-m", "venv", str(folder))
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet"]
-        _run(*pip, "--disable-pip-version-check", "-r", str(requirements))
+        # A pip of its own, and bytecode of all that is never imported, would take half of the time.
+        _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install"]
+        options = ["--quiet", "--no-compile", "--disable-pip-version-check"]
+        _run(*pip, *options, "-r", str(requirements))
         made_from.write_text(digest)  # last, so that a half-made one is not taken for whole
     return folder / "bin"
 

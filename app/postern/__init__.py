@@ -4,7 +4,7 @@ import os
 
 __version__ = "0.2.0"
 
-# Before anything imports ONNX Runtime, which from 1.29 on looks up its maker's telemetry host and
-# keeps an identifier of the machine below the home folder. Read when the library is loaded, and
-# here because this is imported first, by the server, the command line and training alike.
+# ONNX Runtime reads this when it is loaded. Without it, versions from 1.29 on look up their maker's
+# telemetry host and keep an identifier of the machine below the home folder. Server, command line
+# and training all import this module first.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -7,8 +7,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -16,27 +15,21 @@ from types import FrameType
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-from tqdm import tqdm
-
 from postern import __version__, streams
+from postern.backlog import command as backlog_command
+from postern.backlog.command import Usage
+from postern.backlog.judge import judge, running
 from postern.calibration import command as calibrate_command
-from postern.clock import now
 from postern.composition.services import build_services
 from postern.composition.student import load_student
 from postern.contract.errors import PosternError
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Options
-from postern.endpoints.classify_body import Asked, ExchangeIn
-from postern.endpoints.classify_reply import classify_reply
-from postern.endpoints.services import Services
 from postern.main import serve
 from postern.settings.settings import FIELDS, Settings, read_settings
 
 # Other users of the machine can read keys on a command line.
 _NOT_A_FLAG = frozenset({"api_keys", "upstream_api_key"})
-_LINES_AT_ONCE = 32
-_NO_DEADLINE_S = 3600.0
 _PROBE_S = 2.0
 
 
@@ -86,15 +79,7 @@ def parser() -> argparse.ArgumentParser:
         "prompt", nargs="?", help="the prompt; without it, standard input is the prompt"
     )
     classify.add_argument("--response", help="judge this response to the prompt")
-    classify.add_argument(
-        "--jsonl",
-        metavar="FILE",
-        help="judge JSON Lines of {prompt, response?}; - is standard input. A line that cannot be "
-        "judged gives a line with `error` and exit code 2 at the end",
-    )
-    classify.add_argument(
-        "--output", metavar="FILE", type=Path, help="write here instead of standard output"
-    )
+    backlog_command.add_to(classify)
     classify.add_argument(
         "--operating-point", help="name of an operating point of the artifact (see postern info)"
     )
@@ -125,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
 _LOCAL_SETTINGS = (
     "artifact",
+    "workers",
     "intra_op_threads",
     "max_batch_tokens",
     "max_exchange_chars",
@@ -175,7 +161,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _probe(arguments: argparse.Namespace) -> int:
     url = urlsplit(arguments.url)
     if url.scheme != "http" or not url.hostname:
-        raise _Usage("the URL must start with http:// and name a host")
+        raise Usage("the URL must start with http:// and name a host")
     connection = HTTPConnection(url.hostname, url.port or 80, timeout=_PROBE_S)
     try:
         connection.request("GET", url.path or "/")
@@ -194,15 +180,14 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _classify(arguments: argparse.Namespace) -> int:
-    if arguments.jsonl is not None and (arguments.prompt or arguments.response):
-        raise _Usage("--jsonl cannot be combined with a prompt or --response")
+    is_file = backlog_command.asks_for_a_file(arguments)
     if arguments.threshold is not None and not 0.0 <= arguments.threshold <= 1.0:
-        raise _Usage("--threshold must lie between 0 and 1")
+        raise Usage("--threshold must lie between 0 and 1")
     options = Options(arguments.operating_point, arguments.threshold)
     # asyncio's own handler waits for the loop, which a blocking read does not reach.
     signal.signal(signal.SIGINT, _interrupt)
-    if arguments.jsonl is not None:
-        return asyncio.run(_classify_lines(arguments, options))
+    if is_file:
+        return backlog_command.run(arguments, _settings(arguments), options)
     exchange = _exchange(arguments)
     with _opened(arguments.output) as output:
         reply = asyncio.run(_classify_one(_settings(arguments), exchange, options))
@@ -220,95 +205,14 @@ def _exchange(arguments: argparse.Namespace) -> Exchange:
         prompt = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     # Bytes that are not UTF-8 arrive as lone surrogates, from the command line too.
     if any("\ud800" <= character <= "\udfff" for character in prompt + (response or "")):
-        raise _Usage("the text is not valid UTF-8")
+        raise Usage("the text is not valid UTF-8")
     return Exchange(prompt, response)
 
 
-class _Usage(PosternError):
-    """The arguments on the command line cannot be combined."""
-
-
 async def _classify_one(settings: Settings, exchange: Exchange, options: Options) -> dict[str, Any]:
-    async with _running(settings) as services:
-        return await _judge(services, exchange, options)
-
-
-async def _classify_lines(arguments: argparse.Namespace, options: Options) -> int:
-    failures = 0
-    async with _running(_settings(arguments)) as services:
-        with _lines(arguments.jsonl) as lines, _opened(arguments.output) as output:
-            bar = tqdm(unit="line", disable=None, file=sys.stderr)
-            for chunk in _chunks(lines):
-                for reply in await asyncio.gather(
-                    *(_judge_line(services, number, line, options) for number, line in chunk)
-                ):
-                    failures += "error" in reply
-                    print(json.dumps(reply), file=output)
-                    bar.update()
-            bar.close()
-    if failures:
-        print(f"postern: {failures} lines could not be judged", file=sys.stderr)
-    return 2 if failures else 0
-
-
-async def _judge_line(
-    services: Services, number: int, line: str, options: Options
-) -> dict[str, Any]:
-    try:
-        given = ExchangeIn.model_validate_json(line.encode("utf-8", "surrogatepass"))
-        reply = await _judge(services, Exchange(given.prompt, given.response), options)
-    except ValidationError as exc:
-        problem = exc.errors(include_input=False, include_url=False, include_context=False)[0]
-        return {"line": number, "error": problem["msg"]}
-    except PosternError as exc:
-        return {"line": number, "error": str(exc)}
-    return {"line": number, **reply}
-
-
-async def _judge(services: Services, exchange: Exchange, options: Options) -> dict[str, Any]:
-    moderation = await services.pipeline.moderate(
-        (exchange,), options, deadline=now() + _NO_DEADLINE_S
-    )
-    asked = Asked((exchange,), (None,), options)
-    reply = classify_reply(moderation, asked, request_id="", identity=services.identity)
-    (result,) = reply["results"]
-    del result["index"]
-    return {"model": reply["model"], "operating_point": reply["operating_point"], **result}
-
-
-@asynccontextmanager
-async def _running(settings: Settings) -> AsyncIterator[Services]:
-    services, batcher = build_services(settings, load_student(settings))
-    batcher.start()
-    services.pipeline.cascade.start()
-    try:
-        yield services
-    finally:
-        await services.pipeline.cascade.close()
-        await batcher.close()
-
-
-def _chunks(lines: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
-    """Numbered lines without blank ones, a few at a time, because a file may not fit in memory."""
-    chunk: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            chunk.append((number, line))
-        if len(chunk) == _LINES_AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _lines(name: str) -> TextIO:
-    # Bad bytes become lone surrogates, which the parser then refuses with their line number.
-    if name == "-":
-        return open(sys.stdin.fileno(), encoding="utf-8", errors="surrogateescape", closefd=False)
-    try:
-        return open(name, encoding="utf-8", errors="surrogateescape")
-    except OSError as exc:
-        raise _Usage(f"{name}: cannot be read ({exc.strerror})") from exc
+    async with running(settings) as services:
+        (reply,) = await judge(services, (exchange,), options)
+        return reply
 
 
 def _opened(path: Path | None) -> TextIO:
@@ -317,4 +221,4 @@ def _opened(path: Path | None) -> TextIO:
     try:
         return path.open("w", encoding="utf-8")
     except OSError as exc:
-        raise _Usage(f"{path}: cannot be written ({exc.strerror})") from exc
+        raise Usage(f"{path}: cannot be written ({exc.strerror})") from exc

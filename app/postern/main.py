@@ -9,8 +9,9 @@ import uvicorn
 
 from postern import logs, streams
 from postern.clock import now
+from postern.composition import feedback, tracing
 from postern.composition.services import build_services
-from postern.composition.student import Student, load_student
+from postern.composition.student import Student, load_shadow, load_student
 from postern.contract.moderation import Identity
 from postern.http.heads import HeadLimits
 from postern.http.loop_turns import LoopTurns
@@ -39,11 +40,13 @@ def serve_student(settings: Settings, student: Student) -> None:
     has_keys = bool(settings.access.accepted_keys())
     listener, turns = listen(settings, has_keys=has_keys), LoopTurns(now)
     address = None if settings.server.uds is not None else listener.getsockname()[0]
-    services, batcher = build_services(settings, student)
+    services, batcher = build_services(settings, student, on_trial=load_shadow(settings))
+    tracer = tracing.build(settings, services.identity)
+    feedback.open_for(settings, services.feedback)
     hosts = hosts_of(settings, address=address, has_keys=has_keys)
     refusals = Refusals(services.metrics)
     config = uvicorn.Config(
-        create_app(services, batcher, turns, hosts),
+        create_app(services, batcher, turns, hosts, tracer),
         http=bounded_protocol(
             _bounds(settings),
             turns=turns,
@@ -68,7 +71,8 @@ def serve_student(settings: Settings, student: Student) -> None:
     streams.say(_greeting(listener, services.identity, needs_key=has_keys))
     server.run(sockets=[listener])
     logs.end()
-    if batcher.left_behind or services.pipeline.cascade.left_behind:
+    shadow_left = services.shadow is not None and services.shadow.left_behind
+    if batcher.left_behind or services.pipeline.cascade.left_behind or shadow_left:
         # Otherwise the interpreter would wait for the thread, for ever if the model never returns.
         os._exit(0)
 

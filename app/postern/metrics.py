@@ -110,6 +110,19 @@ class Metrics:
             ["trigger"],
             registry=r,
         )
+        self.categories = Counter(
+            "postern_categories",
+            "Exchanges to which a category of harm applies, by category.",
+            ["category"],
+            registry=r,
+        )
+        self.languages = Counter(
+            "postern_languages",
+            "Exchanges by the language that was read, and how it was dealt with: supported, "
+            "teacher, degraded or blocked.",
+            ["language", "outcome"],
+            registry=r,
+        )
         self.probability = Histogram(
             "postern_probability",
             "Calibrated harmful probability of each exchange.",
@@ -123,8 +136,73 @@ class Metrics:
             ["slice", "window"],
             registry=r,
         )
+        self.feedback = Counter(
+            "postern_feedback", "Corrections of verdicts, by outcome.", ["outcome"], registry=r
+        )
+        self.feedback_labels = Counter(
+            "postern_feedback_labels",
+            "Corrections that were recorded, by the verdict given and the label expected.",
+            ["verdict", "expected"],
+            registry=r,
+        )
+        self.feedback_forgotten = Counter(
+            "postern_feedback_forgotten",
+            "Verdicts that were forgotten before their time, by the limit that was reached.",
+            ["limit"],
+            registry=r,
+        )
+        self.feedback_held_bytes = Gauge(
+            "postern_feedback_held_bytes",
+            "Memory for verdicts and their texts that can be corrected.",
+            registry=r,
+        )
         self.proxied = Counter(
             "postern_proxied", "Chats through the guarded proxy.", ["outcome"], registry=r
+        )
+        self.audited = Counter(
+            "postern_audited",
+            "Requests that passed in audit mode, by what enforcing would have done: passed, "
+            "blocked_prompt, blocked_response, failed, upstream_error or left.",
+            ["route", "outcome"],
+            registry=r,
+        )
+        self.audit_failures = Counter(
+            "postern_audit_failures",
+            "Requests that passed in audit mode without a verdict, by kind of error.",
+            ["route", "reason"],
+            registry=r,
+        )
+        self.mode_state = Gauge(
+            "postern_mode_state",
+            "Mode of each route that can block: 0 enforces, 1 audits.",
+            ["route"],
+            registry=r,
+        )
+        self.shadow_exchanges = Counter(
+            "postern_shadow_exchanges",
+            "Exchanges of the shadow's share: judged, failed, or dropped for want of room.",
+            ["outcome"],
+            registry=r,
+        )
+        self.shadow_verdicts = Counter(
+            "postern_shadow_verdicts",
+            "Exchanges that student and shadow both judged, by both verdicts.",
+            ["operating_point", "slice", "student", "shadow"],
+            registry=r,
+        )
+        self.shadow_seconds = Counter(
+            "postern_shadow_processor_seconds",
+            "Processor time that the shadow used.",
+            registry=r,
+        )
+        self.shadow_tokens = Counter(
+            "postern_shadow_tokens", "Tokens that the shadow scored.", registry=r
+        )
+        self.shadow_info = Gauge(
+            "postern_shadow_info",
+            "The artifact that judges in the shadow.",
+            ["name", "version", "sha256"],
+            registry=r,
         )
         self.held_back = Histogram(
             "postern_held_back_seconds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-DEFAULT_STUDENT: Final = "postern-minilm/1.4.0"
+DEFAULT_STUDENT: Final = "postern-minilm/1.6.0"
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 

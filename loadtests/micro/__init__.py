@@ -1,1 +1,1 @@
-"""Micro-benchmarks: one part of a request each, as ratios to a fixed computation."""
+"""Micro-benchmarks: each times one part of a request, as a ratio to a fixed computation."""

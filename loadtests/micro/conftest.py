@@ -1,4 +1,4 @@
-"""Ratios: each benchmark's median over that of the fixed reference computation in the same run."""
+"""Ratios of each benchmark's median to that of the fixed reference computation in the same run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _ratios(benchmarks: list[dict[str, Any]]) -> dict[str, float]:
 def pytest_benchmark_update_json(
     config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]
 ) -> None:
-    """Puts each ratio beside its timings."""
+    """Stores each ratio beside its timings."""
     ratios = _ratios(output_json["benchmarks"])
     for one in output_json["benchmarks"]:
         ratio = ratios.get(one["name"])

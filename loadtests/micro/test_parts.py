@@ -1,7 +1,7 @@
-"""Run by `make bench`, not by the suite: times are looked at, never asserted.
+"""Micro-benchmarks that `make bench` runs and the test suite does not; no test asserts a time.
 
-Every part gets the shipped student and made texts of fixed lengths. The reference is a fixed piece
-of interpreter and matrix work: what a machine or its load changes, it changes for both.
+Every part gets the shipped student and generated texts of fixed lengths. The reference is a fixed
+amount of interpreter and matrix work, so machine and load affect both sides alike.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def texts() -> dict[int, list[str]]:
 
 
 def reference() -> float:
-    """About a millisecond of matrices and as much of the interpreter, always the same."""
+    """About a millisecond of matrix work and a millisecond of interpreter work, always the same."""
     matrix = np.arange(192 * 192, dtype=np.float32).reshape(192, 192) / 1e4
     total = 0.0
     for _ in range(4):
@@ -75,15 +75,15 @@ def test_session(
     benchmark: Benchmark, student: Student, texts: dict[int, list[str]], tokens: int, size: int
 ) -> None:
     windows = windows_of(student, texts[tokens][:size])
-    assert benchmark(student.session.run, windows).shape == (size, 2)
+    assert benchmark(student.session.run, windows).shape == (size, student.columns.count)
 
 
 @pytest.mark.parametrize("size", [1, 128])
 def test_batching(
     benchmark: Benchmark, student: Student, texts: dict[int, list[str]], size: int
 ) -> None:
-    """Queue, batches and futures around a model that takes no time."""
-    instant = dataclasses.replace(student, session=Instant(), alone=None)
+    """Times queue, batches and futures around a model that takes no time."""
+    instant = dataclasses.replace(student, session=Instant(student.columns.count), alone=None)
     _, batcher = build_services(read_settings(), instant)
     lengths = [texts[LENGTHS[number % 3]][number % _BATCH] for number in range(size)]
     encodings = [student.tokenizer.encode((text,)) for text in lengths]
@@ -111,7 +111,7 @@ def test_parsing(benchmark: Benchmark, texts: dict[int, list[str]], tokens: int)
 def test_http_path_without_the_model(
     benchmark: Benchmark, post: Callable[[dict[str, str]], int]
 ) -> None:
-    """A whole request over a kept-alive connection that is refused after it has been parsed."""
+    """Times a whole request over a kept-alive connection that is refused after parsing."""
     assert benchmark(lambda: post({"prompt": ""})) == 422
 
 
@@ -131,10 +131,13 @@ def windows_of(student: Student, prompts: Sequence[str]) -> list[Window]:
 
 
 class Instant:
-    """A session that answers at once."""
+    """A session that answers at once. columns: of its output."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
 
     def run(self, windows: Sequence[Window]) -> np.ndarray:
-        return np.zeros((len(windows), 2), dtype=np.float32)
+        return np.zeros((len(windows), self._columns), dtype=np.float32)
 
 
 @pytest.fixture(scope="module")

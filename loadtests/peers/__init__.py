@@ -1,1 +1,1 @@
-"""Compares other Python servers with ours: same model file, texts and machine."""
+"""Compares other Python servers with Postern on the same model file, texts and machine."""

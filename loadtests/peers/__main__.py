@@ -1,13 +1,13 @@
-"""Comparison with other servers.
+"""Compares Postern with other servers.
 
     python -m loadtests.peers install            # an environment for each, below .cache/peers
-    python -m loadtests.peers smoke              # each answers, with our probabilities
+    python -m loadtests.peers smoke              # checks answers and probabilities
     python -m loadtests.peers run --output runs/peers
-    python -m loadtests.peers ahead --output runs/peers   # does any carry what ours carries?
+    python -m loadtests.peers ahead --output runs/peers   # offers peers Postern's rate
     python -m loadtests.peers report runs/peers
 
-`run` goes on where it was stopped: a trial whose file exists is not repeated. One trial measures
-ours, the peer, ours again; only ratios within a trial are compared.
+`run` resumes a stopped comparison and does not repeat a trial whose file exists. One trial measures
+Postern, the peer, and Postern again; only ratios within a trial are compared.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             peers, asked.scenarios, rounds=asked.rounds, plan=plan, output=asked.output, say=_say
         )
     except KeyboardInterrupt:
-        _say("stopped; what is measured is kept, and the same command goes on from there")
+        _say("stopped; results are kept, and the same command resumes the comparison")
     try:
         print(report.write(asked.output), end="")
     except FileNotFoundError:
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def install(peer: Peer, environments: Path) -> None:
-    """Makes the peer's environment, unless its pinned requirements are installed already."""
+    """Creates the peer's environment unless its pinned requirements are already installed."""
     folder = environment_of(peer, environments)
     made_from = folder / "made-from"
     digest = hashlib.sha256(peer.requirements.read_bytes()).hexdigest()
@@ -83,18 +83,18 @@ def install(peer: Peer, environments: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "-r", str(peer.requirements)], check=True)
-    made_from.write_text(digest)  # last, so that a half-made one is not taken for whole
+    made_from.write_text(digest)  # last, so that a partial environment does not count as complete
 
 
 def smoke(peers: Sequence[Peer], environments: Path) -> int:
-    """Whether each peer starts and gives our probabilities; 1 where one does not."""
+    """Returns 0 if each peer starts and gives our probabilities, else 1."""
     failed = 0
     with RunningPeer(PEERS[OURS], environments) as ours:
         for peer in peers:
             try:
                 with RunningPeer(peer, environments) as other:
                     print(f"{peer.name}: probabilities within {check_same(ours, other):.1e}")
-            except Exception as exc:  # the next one is tried all the same
+            except Exception as exc:  # try the next peer anyway
                 print(f"{peer.name}: FAILED: {exc}")
                 failed += 1
     return 1 if failed else 0
@@ -122,11 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (
-        ("install", "environments with pinned requirements"),
-        ("smoke", "does each answer, and the same?"),
-        ("run", "the whole comparison"),
-        ("ahead", "does any carry what ours carries?"),
-        ("bare", "ours against the model without any server"),
+        ("install", "create environments with pinned requirements"),
+        ("smoke", "check that peers answer, and with the same probabilities"),
+        ("run", "run the whole comparison"),
+        ("ahead", "check whether any peer sustains Postern's rate"),
+        ("bare", "compare Postern with the model without a server"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument("--peers", nargs="*", choices=_OTHERS, default=_OTHERS)
@@ -134,11 +134,11 @@ def _parser() -> argparse.ArgumentParser:
             *("--environments",),
             type=Path,
             default=ROOT / ".cache/peers",
-            help="a folder with one for each, or a path in which {name} stands for the peer's name",
+            help="folder of environments, or a path in which {name} stands for the peer's name",
         )
         if name in ("run", "ahead", "bare"):
             _add_measuring(command)
-    one = commands.add_parser("report", help="table and plots of what was measured")
+    one = commands.add_parser("report", help="write table and plots of the measurements")
     one.add_argument("folder", type=Path)
     return parser
 
@@ -147,17 +147,17 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, default=ROOT / "runs/peers", help="folder of the trials")
     add("--scenarios", nargs="+", choices=_SCENARIOS, default=_SCENARIOS)
-    add("--rounds", type=int, default=3, help="how often everything is repeated")
-    add("--data", type=Path, help="folder of rows; without it texts are made")
-    add("--seconds", type=float, default=10.0, help="measured, for each rate and seed")
+    add("--rounds", type=int, default=3, help="number of repetitions")
+    add("--data", type=Path, help="folder of rows; texts are generated if not given")
+    add("--seconds", type=float, default=10.0, help="measured seconds for each rate and seed")
     add("--warm-up", type=float, default=4.0)
-    add("--seeds", type=int, default=2, help="of each rate, within one trial")
+    add("--seeds", type=int, default=2, help="seeds of each rate within one trial")
     add("--limit-ms", type=float, default=50.0)
     add("--precision", type=float, default=0.05)
-    add("--clients", type=int, default=32, help="of the closed loop")
+    add("--clients", type=int, default=32, help="clients of the closed loop")
     add("--seed", type=int, default=0)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the servers, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # this also stops the servers
     sys.exit(main())

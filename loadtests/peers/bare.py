@@ -1,7 +1,7 @@
-"""The model without any server: the best that our server could reach, on the same texts.
+"""Measures the model without a server: the best that Postern could reach on the same texts.
 
-It gives two bars: closed-loop throughput beside the bare engine's, and the idle server's median
-beside tokenizing plus one forward pass. Each is measured as ours, bare, ours again.
+Two comparisons: closed-loop throughput with the bare engine's, and the idle server's median with
+tokenizing plus one forward pass. Each measures Postern, the bare model, and Postern again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from loadtests.peers.registry import OURS, PEERS
 from loadtests.watch import Watch
 
 Json = dict[str, Any]
-# (workers side by side, threads inside each): both ways to use two cores.
+# (parallel workers, threads in each): both ways to use two cores.
 SHAPES = ((1, 2), (2, 1))
-# Enough to sort by length and fill the batches with.
+# Enough texts to sort by length and fill the batches.
 _BATCH_SIZE = 32
 
 
@@ -70,7 +70,7 @@ def _ours(scenario: str, plan: trials.Plan) -> Json:
 
 
 def _in_own_process(scenario: str, plan: trials.Plan) -> Json:
-    """With nothing else of ours in the interpreter."""
+    """Runs the measurement in an interpreter of its own."""
     asked = {
         "scenario": scenario,
         "data": str(plan.data) if plan.data else None,
@@ -88,7 +88,7 @@ def _in_own_process(scenario: str, plan: trials.Plan) -> Json:
 
 
 def measure(prompts: Iterator[str], *, seconds: float) -> Json:
-    """Single texts one after the other, and batches as fast as they go."""
+    """Single texts one after another, and batches as fast as possible."""
     model = PeerModel(threads=2)
     taken: list[float] = []
     ends = time.perf_counter() + seconds
@@ -124,7 +124,7 @@ def _throughput(prompts: Iterator[str], shape: tuple[int, int], seconds: float) 
 
 
 class _Locked:
-    """An iterator that several threads may read."""
+    """An iterator that several threads may share."""
 
     def __init__(self, inner: Iterator[str]) -> None:
         self._inner = inner

@@ -1,6 +1,7 @@
-"""Ours, a peer, ours again: the load that each carries, as ratios within one trial on one machine.
+"""Compares the load that Postern and a peer sustain, as ratios within one trial on one machine.
 
-A shorter form asks only whether any peer carries the load that ours carries.
+A trial measures Postern, the peer, and Postern again. A shorter form, `ahead`, only checks whether
+any peer sustains Postern's rate.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from loadtests.watch import Watch
 Json = dict[str, Any]
 Say = Callable[[str], None]
 
-# Same model, same texts: more than this apart, it is not the same work.
+# With the same model and texts, a larger difference means that the work is not the same.
 TOLERANCE = 1e-3
 _SHORT_TOKENS = (5, 20, 60, 120, 180)
 _LONG_TOKENS = (250, 600)
 _REAL_SENTENCES = ("How do I steal a credit card number?", "What is the capital of France?")
 _DEADLINE_MS = 1000
-# Of the closed loop, where nobody is in a hurry; only ours knows deadlines.
+# For the closed loop, which has no time limit; only Postern supports deadlines.
 _PATIENT_MS = 10_000
 
 
 class NotTheSame(Exception):
-    """The probabilities of a peer differ from ours."""
+    """A peer's probabilities differ from ours."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Number and duration of measurements. Times in seconds; clients: of the closed loop."""
+    """Number and duration of measurements. clients: for the closed loop. Times in seconds."""
 
     environments: Path
     data: Path | None
@@ -54,7 +55,7 @@ class Plan:
     clients: int = 32
     seed: int = 0
     lowest_share: float = 1 / 16
-    """Of the first rate; a server that needs less carries none."""
+    """Lowest rate to try, as a share of the first; a server that fails there has no rate."""
 
 
 def sample_texts(*, long: bool) -> list[str]:
@@ -64,7 +65,7 @@ def sample_texts(*, long: bool) -> list[str]:
 
 
 def check_same(ours: RunningPeer, other: RunningPeer) -> float:
-    """The largest difference of probabilities. Raises NotTheSame if it exceeds TOLERANCE."""
+    """The largest difference between probabilities. Raises NotTheSame if it exceeds TOLERANCE."""
     prompts = sample_texts(long=other.peer.whole_texts)
     pairs = zip(ours.probabilities(prompts), other.probabilities(prompts), strict=True)
     apart = max(abs(own - others) for own, others in pairs)
@@ -74,7 +75,7 @@ def check_same(ours: RunningPeer, other: RunningPeer) -> float:
 
 
 def peer_requests(peer: Peer, scenario: str, plan: Plan, *, seed: int) -> Iterator[Request]:
-    """The scenario's prompts in the peer's own format; the same texts for all peers."""
+    """The scenario's prompts in the peer's own format; all peers get the same texts."""
     for request in requests(scenario, texts(plan.data, seed=seed), seed=seed):
         prompt = json.loads(request.body)["prompt"]
         body = json.dumps(peer.ask(prompt), ensure_ascii=False).encode()
@@ -89,7 +90,7 @@ def measure(peer: Peer, scenario: str, plan: Plan, *, seed: int, say: Say) -> Js
         idle = patient.with_clients(1)
         closed = patient.with_clients(plan.clients)
         bench = _bench(running, scenario, plan, seed=seed + 1, deadline_ms=_DEADLINE_MS, say=say)
-        # The first rung lies where most servers still pass; the ladder does the rest.
+        # Most servers still pass at the first rung; the ladder does the rest.
         start = max(0.5, 0.5 * closed["texts_per_s"])
         capacity = bench.capacity(
             start=start, overload=(), precision=plan.precision, lowest_share=plan.lowest_share
@@ -127,7 +128,7 @@ def _bench(
 def trial(
     peer: Peer, scenario: str, plan: Plan, *, number: int, before: Json | None, say: Say
 ) -> Json:
-    """One A/B/A. before: our measurement of the trial just before this one, to be used again."""
+    """One A/B/A trial. before: Postern's last measurement in the previous trial."""
     seed = plan.seed + number
     with (
         RunningPeer(PEERS[OURS], plan.environments) as ours,
@@ -161,8 +162,10 @@ def trial(
 
 
 def ratios(ours: Sequence[Json], theirs: Json) -> Json:
-    """Ours over theirs, ours being the mean before and after. Rates: more is better; the others:
-    less is better. None where the peer has no such number. drift: ours after over ours before."""
+    """Postern's figures over the peer's; Postern's are the mean of before and after. Higher is
+    better for rates, lower for the others. None if the peer has no such number. drift: Postern
+    after over Postern before.
+    """
 
     def ratio(read: Callable[[Json], float | None]) -> float | None:
         own, other = [read(one) for one in ours], read(theirs)
@@ -184,10 +187,9 @@ def ratios(ours: Sequence[Json], theirs: Json) -> Json:
 def ahead(
     peers: Sequence[Peer], scenarios: Sequence[str], *, plan: Plan, output: Path, say: Say = print
 ) -> None:
-    """Ours to its highest rate, each peer at that rate, ours at it again: `ahead-<scenario>.json`.
-
-    A peer that passes there carries as much as ours or more; `run` says how much. Each that fails
-    is asked twice, as `highest_rate` does.
+    """Finds Postern's highest rate, then measures each peer and Postern again at that rate; writes
+    `ahead-<scenario>.json`. A peer that passes sustains Postern's rate or more; `run` says how
+    much. A peer that fails gets a second try, as in `highest_rate`.
     """
     for scenario in scenarios:
         file = output / f"ahead-{scenario}.json"
@@ -200,23 +202,23 @@ def ahead(
         result = results.document("ahead", settings=settings, server=None) | {"ours": found}
         if rate is not None:
             rows = {}
-            for peer in (*peers, PEERS[OURS]):  # ours last: is the machine still what it was?
+            for peer in (*peers, PEERS[OURS]):  # Postern last: has the machine changed?
                 say(f"- {peer.name}, {scenario}, at {rate:g} per second")
                 try:
                     rows[peer.name] = _at_rate(peer, scenario, plan, rate, say=say)
-                except Exception as exc:  # the next one is tried all the same
+                except Exception as exc:  # try the next peer anyway
                     say(f"{scenario}, {peer.name}: FAILED: {exc}")
             result["at_that_rate"] = rows
         results.save(result, file)
 
 
 def _at_rate(peer: Peer, scenario: str, plan: Plan, rate: float, *, say: Say) -> Json:
-    """carries: whether one of two points is within the limit; the shares of all points."""
+    """carries: whether one of two points is within the limit; also the shares of all points."""
     with RunningPeer(peer, plan.environments) as running:
         bench = _bench(
             running, scenario, plan, seed=plan.seed + 2, deadline_ms=_DEADLINE_MS, say=say
         )
-        # Half the rate first: a server is not judged by its first seconds.
+        # Half the rate first, so that a server's first seconds do not count.
         bench.at_rate(rate / 2.0)
         for _ in range(2):
             if results.passes(bench.at_rate(rate)):
@@ -234,19 +236,19 @@ def compare(
     output: Path,
     say: Say = print,
 ) -> None:
-    """Run all trials that have no file below `output` yet; this continues a stopped comparison."""
+    """Run all trials that have no file below `output` yet; resumes a stopped comparison."""
     for number in range(rounds):
         for scenario in scenarios:
             before = None
             for peer in peers:
                 file = output / f"{scenario}-{number}-{peer.name}.json"
                 if file.exists():
-                    before = None  # measured some other time
+                    before = None  # measured in an earlier run
                     continue
                 say(f"{file.stem}:")
                 try:
                     done = trial(peer, scenario, plan, number=number, before=before, say=say)
-                except Exception as exc:  # the next one is tried all the same
+                except Exception as exc:  # try the next peer anyway
                     say(f"{file.stem}: FAILED: {exc}")
                     before = None
                     continue

@@ -1,4 +1,4 @@
-"""Peers as processes: started in their environment, waited for, ended with all their children."""
+"""Starts peers in their environments, waits for them, and ends them with all their children."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from loadtests.peers.model import ROOT
 from loadtests.peers.registry import OURS, Peer
 from loadtests.watch import lives, tree
 
-# Loading torch or starting a cluster takes long on a busy machine.
+# On a busy machine, loading torch or starting a cluster takes long.
 _START_S = 600.0
 _STOP_S = 30.0
 _HELLO = "What is the capital of France?"
@@ -26,7 +26,7 @@ _THREADS = {"TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
 
 
 class RunningPeer:
-    """A peer that has answered once. pid: root of its process tree."""
+    """A peer that has answered once. pid: the root of its process tree."""
 
     def __init__(self, peer: Peer, environments: Path) -> None:
         self.peer = peer
@@ -35,7 +35,7 @@ class RunningPeer:
         bin_ = environment_of(peer, environments) / "bin"
         port = _free_port()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
-        # Console scripts of the environment are found by the peer's own children.
+        # The peer's children must find the console scripts of its environment.
         path = f"{bin_}{os.pathsep}{kept.get('PATH', '')}"
         self._process = subprocess.Popen(
             peer.command(bin_, port, Path(self._scratch.name)),
@@ -50,7 +50,7 @@ class RunningPeer:
         self.url = f"http://127.0.0.1:{port}"
 
     def probability(self, prompt: str) -> float:
-        """Of one prompt. Raises OSError where the peer does not answer well."""
+        """Probability of one prompt. Raises OSError if the peer does not answer well."""
         request = urllib.request.Request(
             self.url + self.peer.path,
             json.dumps(self.peer.ask(prompt)).encode(),
@@ -65,13 +65,13 @@ class RunningPeer:
     def __enter__(self) -> RunningPeer:
         try:
             self._wait()
-        except BaseException:  # an interrupt, too, must leave nothing behind
+        except BaseException:  # an interrupt must leave nothing behind either
             self.__exit__(None, None, None)
             raise
         return self
 
     def _wait(self) -> None:
-        """Until it answers. Raises RuntimeError with the end of its log."""
+        """Waits until the peer answers. Raises RuntimeError with the end of its log."""
         deadline = time.monotonic() + _START_S
         while True:
             try:
@@ -86,7 +86,7 @@ class RunningPeer:
             time.sleep(0.2)
 
     def __exit__(self, *_: object) -> None:
-        # All that descend from it, because some peers put their workers into other sessions.
+        # All descendants, because some peers put their workers into other sessions.
         family = tree(self.pid)
         _signal(family, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_S
@@ -116,7 +116,7 @@ def installed(peer: Peer, environments: Path) -> bool:
 
 
 def _refused(error: Exception) -> bool:
-    """Whether it runs and does not take our request. 404: its route is not there yet."""
+    """Whether the peer runs but rejects our request. 404 means that its route is not there yet."""
     return isinstance(error, urllib.error.HTTPError) and error.code in (400, 405, 415, 422)
 
 

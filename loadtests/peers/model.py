@@ -1,7 +1,7 @@
-"""The model as every peer serves it: our file, our tokenizing, ONNX Runtime with our options.
+"""The model that every peer serves: our file, our tokenizing, ONNX Runtime with our options.
 
-So the server around it is what differs. Batches that a peer collects are sorted by length and cut
-to a token budget, as our own are: anybody who knows their model would write that, too.
+So only the server around it differs. Batches that a peer collects are sorted by length and cut to a
+token budget, as ours are; anyone who knows their model would do the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from postern.shipped import DEFAULT_ARTIFACT
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT = DEFAULT_ARTIFACT
 MAX_BATCH_TOKENS = 512
-# What every peer that batches is told.
+# Settings for every peer that batches.
 MAX_BATCH_SIZE = 8
 
 
@@ -45,13 +45,16 @@ class PeerModel:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
+        options.add_session_config_entry("session.x64quantprecision", "1")  # as our server does
         self._session = ort.InferenceSession(
             artifact.model, sess_options=options, providers=["CPUExecutionProvider"]
         )
+        # A graph may have further outputs, such as categories, which no peer reports.
+        self._logits_name = self._session.get_outputs()[0].name
         self.probabilities(["warm up", "a somewhat longer text to warm up with"])
 
     def probabilities(self, prompts: Sequence[str]) -> list[float]:
-        """One for each prompt; of a long one, that of its most harmful window."""
+        """One probability for each prompt; a long prompt gets that of its most harmful window."""
         windows: list[Window] = []
         owners: list[int] = []
         encodings = self._tokenizer.encode_many([segments(Exchange(one)) for one in prompts])
@@ -67,17 +70,18 @@ class PeerModel:
         order = sorted(range(len(windows)), key=lambda one: windows[one].length)
         logits = np.empty((len(windows), 2), dtype=np.float32)
         while order:
-            batch = [order.pop()]  # the longest first: it sets the width
+            batch = [order.pop()]  # longest first: it sets the width
             while order and (len(batch) + 1) * windows[batch[0]].length <= MAX_BATCH_TOKENS:
                 batch.append(order.pop())
             parts = pad([windows[one] for one in batch], pad_id=self._pad_id)
             names = ("input_ids", "attention_mask", "token_type_ids")
-            (logits[batch],) = self._session.run(None, dict(zip(names, parts, strict=True)))
+            given = dict(zip(names, parts, strict=True))
+            (logits[batch],) = self._session.run([self._logits_name], given)
         return logits
 
 
 def write_hub_folder(folder: Path) -> Path:
-    """Our artifact in the shape of a Hugging Face folder, for servers that load it themselves."""
+    """Writes our artifact as a Hugging Face folder, for servers that load the model themselves."""
     tokenizer = (ARTIFACT / "tokenizer.json").read_text()
     config = {
         "architectures": ["BertForSequenceClassification"],

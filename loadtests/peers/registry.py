@@ -1,4 +1,4 @@
-"""Who is compared: how each is started, asked and understood, and how it is tuned."""
+"""The compared servers: how to start, ask and tune each, and how to read its replies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Command = Callable[[Path, int, Path], list[str]]
 
 @dataclass(frozen=True)
 class Peer:
-    """A server. settings: what it was tuned to, for the report."""
+    """A server. settings: its tuning, for the report."""
 
     name: str
     command: Command
@@ -31,7 +31,7 @@ class Peer:
     understand: Callable[[Any], float] = lambda reply: float(reply["probability"])
     path: str = "/classify"
     whole_texts: bool = True
-    """Reads all of a long text; others cut it."""
+    """Whether the server reads all of a long text; others cut it."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -64,8 +64,9 @@ def _bentoml(bin_: Path, port: int, _: Path) -> list[str]:
 
 def _infinity(bin_: Path, port: int, scratch: Path) -> list[str]:
     folder = write_hub_folder(scratch / "postern-minilm")
-    # Inside the folder, as ".": it names the file by its path, of which optimum accepts only the
-    # last part. What it optimizes for itself goes to a cache of this run alone.
+    # Started inside the folder, as ".": infinity names the file by its path, and optimum accepts
+    # only the last part of a path. The graph that infinity optimizes goes to a cache for this run
+    # alone.
     return [
         *("env", "-C", str(folder), f"HF_HUB_CACHE={scratch / 'cache'}"),
         *(str(bin_ / "infinity_emb"), "v2", "--model-id", ".", "--served-model-name", "m"),
@@ -76,7 +77,7 @@ def _infinity(bin_: Path, port: int, scratch: Path) -> list[str]:
 
 
 def _calibrated(reply: Any) -> float:
-    """Infinity gives the softmax; the manifest's calibration makes it our probability."""
+    """Our probability from Infinity's softmax, through the manifest's calibration."""
     share = next(one["score"] for one in reply["data"][0] if one["label"] == "harmful")
     fitted = json.loads((ARTIFACT / "manifest.json").read_text())["policy"]["calibration"]["prompt"]
     clipped = min(max(share, 1e-12), 1.0 - 1e-12)

@@ -1,4 +1,4 @@
-"""All trials of a comparison as one table, one JSON and one plot: medians and spread of ratios."""
+"""Reports all trials of a comparison as table, JSON and plots: medians and spread of ratios."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ KINDS = ("rate", "throughput", "idle_p50", "cpu", "memory")
 
 
 def read_trials(folder: Path) -> list[Json]:
-    """Raises FileNotFoundError where there are none."""
+    """All trials of a folder. Raises FileNotFoundError if there are none."""
     files = [json.loads(file.read_text()) for file in sorted(folder.glob("*-*-*.json"))]
-    found = [one for one in files if one.get("kind") == "trial"]  # `ahead` writes here, too
+    found = [one for one in files if one.get("kind") == "trial"]  # `ahead` also writes here
     if not found:
         raise FileNotFoundError("no trials yet")
     return found
@@ -43,7 +43,7 @@ def summary(trials: Iterable[Json]) -> list[Json]:
 
 
 def table(rows: Sequence[Json]) -> str:
-    """Markdown. Ratios are ours over theirs: median, least and largest."""
+    """Markdown table. Ratios are Postern over the peer: median, least and largest."""
     names = {
         "rate": "highest rate",
         "throughput": "closed-loop throughput",

@@ -36,33 +36,40 @@ ROOMS: Final[dict[str, Row]] = {
     "logs": Row("", "orjson"),
     "metrics": Row("", "prometheus_client"),
     "contract": Row("", "numpy pydantic"),
+    "tracing": Row("", "opentelemetry"),
     "settings": Row("contract shipped", "pydantic pydantic_settings"),
     "disguises": Row("contract"),
-    "http": Row("contract", "fastapi httptools httpx2 orjson pydantic starlette uvicorn"),
-    "inference": Row("contract metrics settings", "numpy onnxruntime tokenizers tqdm"),
-    "teacher": Row("clock contract http inference logs metrics settings", "orjson pydantic"),
-    "judging": Row("contract disguises inference metrics teacher", "numpy"),
+    "languages": Row("contract", "numpy py3langid"),
+    "http": Row("contract tracing", "fastapi httptools httpx2 orjson pydantic starlette uvicorn"),
+    "inference": Row("contract metrics settings tracing", "numpy onnxruntime tokenizers tqdm"),
+    "teacher": Row(
+        "clock contract http inference logs metrics settings tracing", "orjson pydantic"
+    ),
+    "judging": Row("contract disguises inference languages metrics teacher tracing", "numpy"),
+    "feedback": Row("contract metrics"),
     "dialects": Row("contract http", "pydantic"),
     "chat_guard": Row("contract http judging metrics"),
     "calibration": Row(
         "contract disguises inference settings shipped teacher", "numpy pydantic tqdm"
     ),
     "endpoints": Row(
-        "chat_guard clock contract dialects http inference judging metrics settings",
+        "chat_guard clock contract dialects feedback http inference judging logs metrics settings"
+        " tracing",
         "fastapi orjson pydantic starlette",
     ),
     "server": Row(
-        "clock contract endpoints http inference logs metrics settings",
+        "clock contract endpoints http inference logs metrics settings tracing",
         "fastapi starlette swagger_ui_bundle uvicorn",
     ),
     "composition": Row(
-        "chat_guard clock contract dialects endpoints http inference judging logs metrics settings"
-        " teacher"
+        "chat_guard clock contract endpoints feedback http inference judging languages logs metrics"
+        " settings teacher tracing"
+    ),
+    "backlog": Row(
+        "clock composition contract endpoints inference settings streams", "pydantic tqdm"
     ),
     "main": Row("clock composition contract http logs server settings streams", "uvicorn"),
-    "cli": Row(
-        "calibration clock composition contract endpoints main settings streams", "pydantic tqdm"
-    ),
+    "cli": Row("backlog calibration composition contract main settings streams"),
     "__main__": Row("cli"),
 }
 # A module that says "no I/O" is held to it. `time` is the default of a clock that is handed in.
@@ -78,6 +85,9 @@ _MAY_USE_OS: Final = {
     "postern.contract.artifact",
     "postern.inference.engine",
     "postern.calibration.publishing",
+    "postern.backlog.command",
+    "postern.backlog.output",
+    "postern.feedback.file",
     "postern.teacher.local",
 }
 # The package itself writes one variable: what switches off a library's telemetry.

@@ -10,12 +10,13 @@ from postern.metrics import Metrics
 APP = Path(__file__).resolve().parents[2] / "app" / "postern"
 UNITS = (
     *("_seconds", "_tokens", "_ratio", "_windows", "_info", "_probability", "_psi"),
-    *("_questions", "_state"),
+    *("_questions", "_state", "_bytes"),
 )
 LABELS = {
     *("route", "status", "stage", "reason", "verdict", "decided_by", "slice"),
     *("name", "version", "sha256", "outcome", "window"),
-    *("trigger", "student", "teacher"),
+    *("trigger", "student", "teacher", "language", "category", "operating_point", "shadow"),
+    *("expected", "limit"),
 }
 
 

@@ -16,12 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import StartServer
+from tests.end_to_end.hidden_json import PHRASE, WORD, filler, hidden_in
 from tests.scripted_upstream import DONE, StubUpstream, completion, streamed, whole
 from tests.server_process import HANG_S, ServerProcess
 
 PATH = "/v1/chat/completions"
-WORD = "cake"
-PHRASE = f"how to bake a {WORD}"
 
 
 @pytest.fixture(scope="module")
@@ -54,32 +53,7 @@ NAMES = st.sampled_from(
         *("logprobs", "token", "finish_reason", "model", "x_new", "metadata", "url", "stop"),
     ]
 )
-PLAIN = st.one_of(st.none(), st.booleans(), st.integers(0, 5), st.sampled_from(["", "read", "a b"]))
-FILLER = st.recursive(
-    PLAIN,
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2),
-    max_leaves=4,
-)
-PHRASES = st.sampled_from(
-    [PHRASE, json.dumps({"q": PHRASE}), json.dumps({PHRASE: 1}), f"{PHRASE}\n" * 3]
-)
-
-
-def _around(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(
-        st.builds(lambda before, it: [*before, it], st.lists(FILLER, max_size=2), inner),
-        st.builds(
-            lambda name, it, more: more | {name: it},
-            NAMES,
-            inner,
-            st.dictionaries(NAMES, FILLER, max_size=2),
-        ),
-    )
-
-
-AS_A_KEY = st.builds(lambda phrase, value: {phrase: value}, PHRASES, FILLER)
-HIDDEN = st.recursive(st.one_of(PHRASES, AS_A_KEY), _around, max_leaves=3)
-"""A value that holds the phrase somewhere."""
+FILLER, HIDDEN = filler(NAMES), hidden_in(NAMES)
 
 MESSAGE = {"role": "user", "content": "tell me a story"}
 

@@ -17,6 +17,7 @@ WORDS = TEXT.split()
 RESULT_KEYS = {
     *("index", "harmful", "probability", "threshold", "deferral_band", "decided_by", "deferred"),
     *("degraded", "student_probability", "teacher_probability", "tokens", "windows"),
+    *("language", "language_supported"),
 }
 
 

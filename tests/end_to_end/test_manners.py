@@ -147,10 +147,17 @@ def test_an_idle_client_that_asks_while_the_server_stops_is_told(
 
 
 def test_a_hangup_stops_nothing(start_server: StartServer) -> None:
-    server = start_server()
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where `nohup` runs the suite
+    try:
+        server = start_server()
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
     server.process.send_signal(signal.SIGHUP)
     time.sleep(0.3)
     assert server.post("/classify", content=BODY, headers=JSON).status_code == 200
+    deadline = time.monotonic() + HANG_S  # a thread writes the lines, when it has its turn
+    while "hangup-ignored" not in server.stderr() and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert [line for line in server.log_lines() if line["event"] == "hangup-ignored"]
 
 

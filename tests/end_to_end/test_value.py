@@ -16,7 +16,7 @@ from postern.contract.value import VALUE_OUTPUT, Chance, ValueHead
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 
-from model_training.studies.value_graph import pooled_name, with_head, with_pooled
+from model_training.studies.value_graph import POOLED, with_head, with_pooled
 from model_training.studies.value_version import write
 from tests.conftest import StartServer
 from tests.end_to_end.test_teacher import TAUGHT
@@ -37,7 +37,9 @@ def deciding(artifact: Artifact, exchange: Exchange, *, extra: str) -> np.ndarra
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
     )
-    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=1, extra=extra)
+    session = OnnxSession(
+        artifact.model, pad_id=manifest.pad_id, intra_op_threads=1, extra={extra: None}
+    )
     rows = [session.run([w])[0] for w in tokenizer.encode(segments(exchange)).windows]
     return max(rows, key=lambda row: float(row[1] - row[0]))
 
@@ -48,7 +50,7 @@ def headed(
 ) -> Path:
     """A head drawn by hand: along the line between the states of two harmless texts."""
     opened = Artifact(artifact.manifest, "", with_pooled(artifact.model), artifact.tokenizer)
-    state = pooled_name(artifact.model)
+    state = POOLED
     worth, pointless = (
         deciding(opened, exchange, extra=state)[2:].astype(np.float64)
         for exchange in (WORTH_IT, POINTLESS)

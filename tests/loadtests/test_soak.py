@@ -1,4 +1,4 @@
-"""A minute of broken, slow and leaving clients: nothing leaks, hangs or goes uncounted."""
+"""Half a minute of everything that is hostile: nothing leaks, hangs or goes uncounted."""
 
 from __future__ import annotations
 
@@ -11,28 +11,65 @@ from hypothesis import strategies as st
 
 from loadtests import soak as soak_module
 from loadtests.bench import run
+from loadtests.chats import ChatTally
+from loadtests.hostile_upstream import ANSWERS
+from loadtests.misbehaving import Misbehaving, Tally
+from loadtests.misbehaving_chats import MisbehavingChats
 from loadtests.soak import Soak, soak, theil_sen
 from tests.conftest import StartServer
+from tests.ports import free_port
 
-_SECONDS = 60.0
+_SECONDS = 30.0
+_URL = "http://127.0.0.1:9"
+
+
+def _kinds() -> set[str]:
+    chats = MisbehavingChats(_URL, ChatTally()).kinds
+    return set(Misbehaving(_URL, Tally(), seed=0, more=chats)._kinds)
 
 
 @pytest.mark.slow
 def test_a_soak_leaves_nothing_behind(start_server: StartServer) -> None:
+    port = free_port()
     # The tiny tokenizer spells most words letter by letter: the longest made texts would get 413.
-    server = start_server(body_timeout_ms=1000, max_exchange_tokens=1 << 16)
-    result = run(
-        soak(Soak(server.url, _SECONDS, rate=10.0, deadline_ms=120_000, pid=server.process.pid))
+    server = start_server(
+        body_timeout_ms=1000,
+        max_exchange_tokens=1 << 16,
+        upstream_url=f"http://127.0.0.1:{port}/v1",
     )
+    asked = Soak(
+        server.url,
+        _SECONDS,
+        rate=10.0,
+        misbehaving=6,
+        deadline_ms=120_000,
+        pid=server.process.pid,
+        upstream_port=port,
+    )
+    result = run(soak(asked))
     assert result["problems"] == [], result
     assert result["requests"] > 100
     assert result["well_behaved"].keys() <= {"200", "429"}
     assert result["well_behaved"]["200"] > 50
     # Every kind of misbehaviour had its turn, and those that are answered were.
-    assert len(result["misbehaving"]) == 21
+    assert result["misbehaving"].keys() == _kinds()
     assert {"200", "408", "413", "415", "422"} <= result["misbehaving_statuses"].keys()
     assert result["left"] > 0
     assert server.metric("postern_cancelled_total") > 0.0
+    chats = result["chats"]
+    assert chats["well_behaved"]["200"] > 5
+    assert {"200", "400", "413", "502", "529"} <= chats["statuses"].keys()
+    assert {"passed", "failed", "upstream_error"} == chats["outcomes"].keys()
+    assert chats["seen"]["upstream cut streamed: 200 error"] > 0
+    assert chats["upstream"]["asked"].keys() == ANSWERS.keys()
+    assert server.metric('postern_proxied_total{outcome="left"}') > 0.0
+
+
+def test_the_server_must_ask_this_upstream(start_server: StartServer) -> None:
+    server = start_server()
+    asked = Soak(server.url, 1.0, pid=server.process.pid, upstream_port=free_port())
+    with pytest.raises(SystemExit, match="POSTERN_UPSTREAM_URL"):
+        run(soak(asked))
 
 
 def judged(**changes: Any) -> list[str]:
@@ -44,8 +81,16 @@ def judged(**changes: Any) -> list[str]:
         "unexpected": {},
         "counts": {"differences": {}},
         "queue_tokens_after": 0.0,
+        "chats": None,
     }
-    return soak_module._problems(Soak("http://127.0.0.1:9", 1.0), well | changes)
+    return soak_module._problems(Soak(_URL, 1.0), well | changes)
+
+
+def chatted(**changes: Any) -> dict[str, Any]:
+    well = {"well_behaved": {"200": 5, "busy": 1}, "unexpected": {}, "faults": {}, "going_on": 0}
+    given = well | changes
+    upstream = {"faults": given.pop("faults"), "going_on_after": given.pop("going_on")}
+    return given | {"upstream": upstream}
 
 
 @pytest.mark.parametrize(
@@ -60,12 +105,17 @@ def judged(**changes: Any) -> list[str]:
         {"unexpected": {"200 for ['422']": 1}},
         {"counts": {"differences": {"200": {"client": 1, "server": 2}}}},
         {"queue_tokens_after": 17.0},
+        {"chats": chatted(well_behaved={"200": 5, "200 other": 1})},
+        {"chats": chatted(well_behaved={"hung": 1})},
+        {"chats": chatted(unexpected={"upstream nan: 200 for ['502']": 1})},
+        {"chats": chatted(faults={"a cookie": 1})},
+        {"chats": chatted(going_on=1)},
     ],
     ids=str,
 )
 def test_what_is_wrong_is_noticed(changes: dict[str, Any]) -> None:
     assert len(judged(**changes)) == 1
-    assert judged() == []
+    assert judged() == judged(chats=chatted()) == []
 
 
 @given(

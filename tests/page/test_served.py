@@ -130,3 +130,14 @@ def test_requests_for_files_make_few_series(server: ServerProcess) -> None:
     text = server.get("/metrics").text
     assert "made-up" not in text
     assert 'route="/page/{asset}"' in text
+
+
+def test_it_says_that_texts_are_kept(
+    browser: Browser, start_server: StartServer, server: ServerProcess, tmp_path: Path
+) -> None:
+    browser.open(server.url + "/")
+    browser.wait_for_text("#model", "tiny 0.0.1")
+    assert not browser.find("#feedback").is_displayed()
+    keeping = start_server(feedback_file=tmp_path / "labels.jsonl", feedback_keep_s=600)
+    browser.open(keeping.url + "/")
+    browser.wait_for_text("#feedback", "keeps what you send for 10 minutes")

@@ -112,6 +112,22 @@ def test_a_degraded_verdict_says_so(browser: Browser, server: ServerProcess) -> 
     assert "the policy for a missing teacher" in shown
 
 
+def test_a_language_that_the_student_was_not_measured_for(
+    browser: Browser, server: ServerProcess
+) -> None:
+    browser.open(server.url + "/")
+    browser.type("#prompt", "Wie backe ich ein Brot, das auch am nächsten Tag noch frisch ist?")
+    browser.click(JUDGE)
+    shown = browser.wait_for_text("#verdict", "Decided by")
+    assert "Language: German. The student was not measured for it" in shown
+    assert "a teacher was wanted" not in shown
+    browser.find("#prompt").clear()
+    browser.type("#prompt", "What is the capital of France?")
+    browser.click(JUDGE)
+    browser.wait_for_text("#verdict", "8 in 1 window")
+    assert "Language" not in browser.wait_for_text("#verdict", "Decided by")
+
+
 def test_by_keyboard_alone(browser: Browser, server: ServerProcess) -> None:
     browser.open(server.url + "/")
     browser.wait_for_text("#thresholds", "0.500")

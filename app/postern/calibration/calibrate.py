@@ -206,7 +206,10 @@ def _outputs(
         overlap_tokens=manifest.overlap_tokens,
     )
     session = OnnxSession(
-        artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads, extra=extra
+        artifact.model,
+        pad_id=manifest.pad_id,
+        intra_op_threads=threads,
+        extra={} if extra is None else {extra: None},
     )
     check_self_test(manifest, warm_up(tokenizer, session, columns=None if extra else 2))
     encodings = tokenizer.encode_many(texts)

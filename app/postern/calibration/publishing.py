@@ -17,10 +17,10 @@ from postern.contract.artifact import (
     read_artifact,
     write_manifest,
 )
+from postern.contract.columns import LOGITS_ALONE, Columns, columns_of
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import segments
-from postern.contract.value import VALUE_COLUMNS, VALUE_OUTPUT
 from postern.inference.session import Logits, OnnxSession
 from postern.inference.tokenizer import Tokenizer
 from postern.inference.warm_up import check_self_test, warm_up
@@ -64,7 +64,7 @@ def verify(folder: Path) -> None:
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
         pad_id=manifest.pad_id,
-        extra=VALUE_OUTPUT if manifest.policy.value else None,
+        columns=columns_of(manifest, value=bool(manifest.policy.value)),
     )
     check_self_test(manifest, logits)
 
@@ -76,26 +76,27 @@ def self_test(
     window_tokens: int,
     overlap_tokens: int,
     pad_id: int,
-    extra: str | None = None,
+    columns: Columns = LOGITS_ALONE,
 ) -> Logits:
     """(2, 2) logits of the warm-up. Also runs a full window. Raises ArtifactInvalid.
 
-    extra: a further output that is served, (windows, 2) as well.
+    columns: all that can be served of the graph. They are run as well.
     """
     tokenizer = Tokenizer(
         tokenizer_json, window_tokens=window_tokens, overlap_tokens=overlap_tokens
     )
-    session = OnnxSession(model, pad_id=pad_id, intra_op_threads=1, extra=extra)
+    session = OnnxSession(model, pad_id=pad_id, intra_op_threads=1, extra=columns.extra)
     full = Exchange("word " * window_tokens, "word " * window_tokens)
     windows = tokenizer.encode(segments(full)).windows
     try:
         logits = session.run(windows)
+    except ArtifactInvalid:
+        raise
     except Exception as exc:  # the library raises classes of its own, without a common base
         raise ArtifactInvalid(f"{MODEL} cannot run a full window ({type(exc).__name__})") from exc
-    columns = 2 if extra is None else 2 + VALUE_COLUMNS
-    if logits.shape != (len(windows), columns) or not np.all(np.isfinite(logits)):
+    if logits.shape != (len(windows), columns.count) or not np.all(np.isfinite(logits)):
         raise ArtifactInvalid(f"{MODEL} gives no finite outputs of shape (windows, 2)")
-    return warm_up(tokenizer, session, columns=columns)
+    return warm_up(tokenizer, session, columns=columns.count)
 
 
 def _rename(staging: Path, target: Path, manifest: Manifest) -> None:

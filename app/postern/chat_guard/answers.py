@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
 from postern.chat_guard.bounds import ANSWER, MAX_CHOICES, check_json, strict_json
@@ -16,27 +16,18 @@ from postern.chat_guard.readable import (
     texts,
 )
 from postern.chat_guard.replies import FIELD
+from postern.chat_guard.shape import Answer
 from postern.contract.errors import ExchangeTooLong, UpstreamInvalid
 
 # Larger bodies are parsed in a thread of their own, so that the event loop is not blocked.
 _INLINE_BYTES: Final = 16 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole completion. said: the text of each choice; beside: text that belongs to no choice."""
-
-    content: dict[str, Any]
-    said: list[str]
-    beside: str
-    media: bool
-
-
-async def read_answer(body: bytes) -> Answer:
-    """Raises UpstreamInvalid."""
+async def read_answer(body: bytes, read: Callable[[bytes], Answer]) -> Answer:
+    """Read a whole answer in its API's shape. Raises UpstreamInvalid."""
     if len(body) <= _INLINE_BYTES:
-        return _answer(body)
-    return await asyncio.to_thread(_answer, body)
+        return read(body)
+    return await asyncio.to_thread(read, body)
 
 
 def parsed(body: bytes) -> dict[str, Any]:
@@ -53,7 +44,8 @@ def parsed(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _answer(body: bytes) -> Answer:
+def read_completion(body: bytes) -> Answer:
+    """Raises UpstreamInvalid."""
     content = parsed(body)
     content.pop(FIELD, None)  # a verdict in it is not ours
     choices = content.get("choices")

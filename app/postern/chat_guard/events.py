@@ -8,33 +8,17 @@ needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from postern.chat_guard.bounds import EVENT, MAX_CHOICES, check_json, strict_json
-from postern.chat_guard.readable import Found, Path, fragments, has_media, texts
+from postern.chat_guard.readable import Path, fragments, has_media, texts
 from postern.chat_guard.replies import FIELD
+from postern.chat_guard.shape import Chunk
 from postern.chat_guard.told import told_error
 from postern.contract.errors import ExchangeTooLong, UpstreamInvalid, UpstreamTold
 
 _FRAME: Final = ("id", "object", "created", "model")
 _OTHER_SHAPE: Final = "the upstream streams something other than a completion"
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A chunk with at most one choice, and whether it is the last of that choice.
-
-    found: strings of the choice. beside: texts that belong to no choice.
-    """
-
-    content: Mapping[str, Any]
-    choice: int | None
-    last: bool
-    n_bytes: int
-    found: tuple[Found, ...] = ()
-    beside: tuple[tuple[Path, str], ...] = ()
-    media: bool = False
 
 
 def chunks_of(data: str) -> list[Chunk]:

@@ -6,27 +6,33 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from postern.chat_guard.answers import parsed, read_answer
-from postern.chat_guard.conversation import ChatRequest, Reading
 from postern.chat_guard.hold_back import Bounds, HoldBack
 from postern.chat_guard.judge import Judge, Judgement
 from postern.chat_guard.pacing import ScoreRule
+from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.refused import TellsErrors
-from postern.chat_guard.replies import UNJUDGED_MEDIA, Refusals, Whole, verdict_headers
-from postern.chat_guard.sse import done, event, to_json
+from postern.chat_guard.replies import (
+    BLOCKED_STATUS,
+    UNJUDGED_MEDIA,
+    Refusals,
+    Whole,
+    verdict_headers,
+)
+from postern.chat_guard.shape import Answer, Asked, Call, Reading, Request, Shape
+from postern.chat_guard.sse import to_json
 from postern.chat_guard.streaming import AnswerBlocked, GuardedStream, StreamRules, answer_exchanges
+from postern.contract.callers import current_caller
 from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInvalid, UpstreamTold
 from postern.http.passing_headers import passed_headers
-from postern.http.upstream import Upstream, UpstreamReply
+from postern.http.upstream import Answering, Upstream, UpstreamReply
 from postern.metrics import Metrics
 
-_COMPLETIONS: Final = "/chat/completions"
 _MODELS: Final = "/models"
-
-ErrorObject = Callable[[PosternError], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +48,20 @@ class GuardRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One request of a client. headers: to send on; timeout_s: of one judgement."""
-
-    request_id: str
-    headers: Mapping[str, str]
-    timeout_s: float
-    created: int
-
-
-@dataclass(frozen=True, slots=True)
 class Streamed:
     """A reply in pieces. close: must always be called; it breaks off the upstream."""
 
     pieces: AsyncGenerator[bytes, None]
     headers: Mapping[str, str]
     close: Callable[[], Awaitable[None]]
+    status: int = HTTPStatus.OK
 
 
 class ChatGuard:
-    """One upstream and one judge. error_object: formats a failure in mid-stream."""
+    """One upstream and one judge, for every API.
+
+    refusals: what a block says. passed_ids: what a request may go on from.
+    """
 
     def __init__(
         self,
@@ -70,36 +70,40 @@ class ChatGuard:
         *,
         rules: GuardRules,
         refusals: Refusals,
-        error_object: ErrorObject,
+        passed_ids: PassedIds,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self.upstream = upstream
         self.rules = rules
+        self.refusals = refusals
+        self.passed_ids = passed_ids
         self._judge = judge
         self._errors = TellsErrors(judge)
-        self._refusals = refusals
-        self._error_object = error_object
         self._metrics = metrics
         self._clock = clock
 
-    async def models(self, call: Call) -> Whole:
-        """The upstream's list of models. Raises UpstreamFailed."""
+    async def models(self, shape: Shape[Request], call: Call, *, model: str = "") -> Whole:
+        """The upstream's list of models, or what it says of one. Raises UpstreamFailed.
+
+        shape: of an error. model: its checked name.
+        """
+        path = f"{_MODELS}/{model}" if model else _MODELS
         reply = await self.upstream.ask(
-            "GET", _MODELS, body=None, headers=call.headers, stream=False
+            "GET", path, body=None, headers=call.headers, rules=shape.headers, stream=False
         )
         try:
             if reply.status != HTTPStatus.OK:
-                return await self._errors.of_reply(reply, timeout_s=call.timeout_s)
+                return await self._errors.of_reply(shape, reply, timeout_s=call.timeout_s)
             body = await reply.read(self.rules.max_response_bytes)
             return Whole(reply.status, to_json(parsed(body)), passed_headers(reply.headers))
         finally:
             await reply.close()
 
-    async def complete(self, asked: ChatRequest, call: Call) -> Whole | Streamed:
+    async def complete(self, shape: Shape[Request], asked: Request, call: Call) -> Whole | Streamed:
         """Raises UpstreamFailed and whatever judging raises. Cancelling breaks off the upstream."""
         try:
-            reply = await self._complete(asked, call)
+            reply = await self._complete(shape, asked, call)
         except asyncio.CancelledError:
             self._count("left")
             raise
@@ -108,35 +112,35 @@ class ChatGuard:
             raise
         return reply
 
-    async def _complete(self, asked: ChatRequest, call: Call) -> Whole | Streamed:
-        judgement, reply = await self._judge_and_ask(asked, call)
+    async def _complete(
+        self, shape: Shape[Request], asked: Request, call: Call
+    ) -> Whole | Streamed:
+        judgement, reply = await self._judge_and_ask(shape, asked, call)
         if reply is None:
-            return self._blocked_prompt(judgement, asked, call)
+            return self._blocked_prompt(shape, judgement, asked, call)
         keep_open = False
         try:
             if reply.status != HTTPStatus.OK:
                 self._count("upstream_error")
-                return await self._errors.of_reply(reply, timeout_s=call.timeout_s)
+                return await self._errors.of_reply(shape, reply, timeout_s=call.timeout_s)
             if asked.stream:
-                streamed = await self._stream(judgement, reply, asked, call)
+                streamed = await self._stream(shape, judgement, reply, asked, call)
                 keep_open = isinstance(streamed, Streamed)
                 return streamed
-            return await self._whole(judgement, reply, asked, call)
+            return await self._whole(shape, judgement, reply, asked, call)
         finally:
             if not keep_open:
                 await reply.close()
 
     async def _judge_and_ask(
-        self, asked: ChatRequest, call: Call
+        self, shape: Shape[Request], asked: Request, call: Call
     ) -> tuple[Judgement, UpstreamReply | None]:
         """The judgement of the prompt, and the upstream's reply if it is harmless."""
-        judging = self._judge.judge(
-            "prompt", asked.turns, asked.exchanges, timeout_s=call.timeout_s
-        )
+        judging = self.judge_prompt(asked, call)
         if not self.rules.parallel:
             judgement = await judging
-            return judgement, None if judgement.harmful else await self._ask(asked, call)
-        asking = asyncio.create_task(self._ask(asked, call))
+            return judgement, None if judgement.harmful else await self._ask(shape, asked, call)
+        asking = asyncio.create_task(self._ask(shape, asked, call))
         try:
             judgement = await judging
             if not judgement.harmful:
@@ -147,47 +151,80 @@ class ChatGuard:
         await _give_up(asking)
         return judgement, None
 
-    async def _ask(self, asked: ChatRequest, call: Call) -> UpstreamReply:
-        return await self.upstream.ask(
-            "POST",
-            _COMPLETIONS,
-            body=asked.to_upstream,
-            headers=call.headers,
-            stream=asked.stream,
+    async def judge_prompt(self, asked: Asked, call: Call) -> Judgement:
+        """Raises whatever judging raises."""
+        return await self._judge.judge(
+            "prompt", asked.turns, asked.exchanges, timeout_s=call.timeout_s
         )
 
+    async def _ask(self, shape: Shape[Request], asked: Request, call: Call) -> UpstreamReply:
+        return await self.ask(shape, asked.to_upstream, call, stream=asked.stream)
+
+    async def ask(
+        self, shape: Shape[Request], body: bytes, call: Call, *, stream: bool
+    ) -> UpstreamReply:
+        """Send a request on. Raises UpstreamFailed."""
+        return await self.upstream.ask(
+            "POST",
+            shape.path,
+            body=body,
+            headers=call.headers,
+            rules=shape.headers,
+            stream=stream,
+        )
+
+    async def judge_copy(
+        self, shape: Shape[Request], copy: Answering, asked: Request, call: Call
+    ) -> tuple[Judgement, ...]:
+        """The judgements of an answer of which nothing is sent: a stream is judged as it would be
+        held, scored and cut. Raises UpstreamInvalid and whatever judging raises."""
+        if not asked.stream:
+            _, judgement = await self._judge_answer(shape, copy, asked, call)
+            return (judgement,)
+        stream = self._guarded(shape, copy, asked, call, observe_held=lambda _: None)
+        try:
+            async for _ in stream.pieces():
+                pass
+        except AnswerBlocked as exc:
+            return (exc.judgement,)
+        return stream.judgements if stream.blocked is None else (stream.blocked,)
+
     def _blocked_prompt(
-        self, judgement: Judgement, asked: ChatRequest, call: Call
+        self, shape: Shape[Request], judgement: Judgement, asked: Request, call: Call
     ) -> Whole | Streamed:
         self._count("blocked_prompt")
         headers = verdict_headers(judgement) | _unjudged(asked.unjudged_media)
-        if asked.stream and not self.rules.block_as_error:
-            like = {
-                "id": f"chatcmpl-{call.request_id}",
-                "created": call.created,
-                "model": asked.model,
-            }
-            events = [
-                self._refusals.cut_chunk(like, choice, judgement, nothing_sent=True)
-                for choice in range(asked.n_choices)
-            ]
-            if asked.wants_usage:
-                events.append(self._refusals.usage_chunk(like, None))
-            return Streamed(_refused(events), headers, _nothing_to_close)
-        whole = self._refusals.blocked(
-            judgement,
-            reply_id=call.request_id,
-            model=asked.model,
-            created=call.created,
-            n_choices=asked.n_choices,
-            as_error=self.rules.block_as_error,
-        )
-        return Whole(whole.status, whole.body, headers)
+        if self.rules.block_as_error:
+            return Whole(BLOCKED_STATUS, to_json(shape.blocked(judgement)), headers)
+        if asked.stream:
+            pieces = _at_once(shape.refused_stream(judgement, asked, call))
+            return Streamed(pieces, headers, _nothing_to_close)
+        return Whole(HTTPStatus.OK, to_json(shape.refused(judgement, asked, call)), headers)
 
     async def _whole(
-        self, prompt: Judgement, reply: UpstreamReply, asked: ChatRequest, call: Call
+        self,
+        shape: Shape[Request],
+        prompt: Judgement,
+        reply: UpstreamReply,
+        asked: Request,
+        call: Call,
     ) -> Whole:
-        answer = await read_answer(await reply.read(self.rules.max_response_bytes))
+        answer, judgement = await self._judge_answer(shape, reply, asked, call)
+        headers = passed_headers(reply.headers) | verdict_headers(prompt, judgement)
+        headers |= _unjudged(answer.media or asked.unjudged_media)
+        if not judgement.harmful:
+            self._count("passed")
+            return Whole(reply.status, to_json(answer.content), headers)
+        self._count("blocked_response")
+        if self.rules.block_as_error:
+            return Whole(BLOCKED_STATUS, to_json(shape.blocked(judgement)), headers)
+        return Whole(reply.status, to_json(shape.redacted(answer, judgement)), headers)
+
+    async def _judge_answer(
+        self, shape: Shape[Request], reply: Answering, asked: Request, call: Call
+    ) -> tuple[Answer, Judgement]:
+        body = await reply.read(self.rules.max_response_bytes)
+        answer = await read_answer(body, partial(shape.read, asked=asked))
         if answer.media and not self.rules.reading.pass_media:
             raise UpstreamInvalid("the upstream answers with more than text")
         told: list[tuple[int | None, str]] = [*enumerate(answer.said)]
@@ -204,23 +241,22 @@ class ChatGuard:
             )
         except ExchangeTooLong as exc:  # the client cannot shorten it
             raise UpstreamInvalid("the answer is longer than can be judged") from exc
-        headers = passed_headers(reply.headers) | verdict_headers(prompt, judgement)
-        headers |= _unjudged(answer.media or asked.unjudged_media)
         if not judgement.harmful:
-            self._count("passed")
-            return Whole(reply.status, to_json(answer.content), headers)
-        self._count("blocked_response")
-        if self.rules.block_as_error:
-            return Whole(HTTPStatus.BAD_REQUEST, to_json(self._refusals.error(judgement)), headers)
-        redacted = self._refusals.redacted(answer.content, judgement)
-        return Whole(reply.status, to_json(redacted), headers)
+            self.passed_ids.keep(answer.ids, caller=current_caller())
+        return answer, judgement
 
     async def _stream(
-        self, prompt: Judgement, reply: UpstreamReply, asked: ChatRequest, call: Call
+        self,
+        shape: Shape[Request],
+        prompt: Judgement,
+        reply: UpstreamReply,
+        asked: Request,
+        call: Call,
     ) -> Whole | Streamed:
         if reply.media_type != "text/event-stream":
             raise UpstreamInvalid("the upstream does not stream")
-        stream = self._guarded(reply, asked, call)
+        held = self._metrics.held_back.observe
+        stream = self._guarded(shape, reply, asked, call, observe_held=held)
         pieces = stream.pieces()
         try:
             # The reply begins when something has passed. Until then a failure still has a status.
@@ -228,20 +264,28 @@ class ChatGuard:
         except AnswerBlocked as exc:
             self._count("blocked_response")
             headers = verdict_headers(prompt, exc.judgement) | _unjudged(asked.unjudged_media)
-            body = to_json(self._refusals.error(exc.judgement))
-            return Whole(HTTPStatus.BAD_REQUEST, body, headers)
+            return Whole(BLOCKED_STATUS, to_json(shape.blocked(exc.judgement)), headers)
         except UpstreamTold as exc:
             self._count("upstream_error")
             headers = passed_headers(reply.headers)
-            return await self._errors.of_event(exc, headers, timeout_s=call.timeout_s)
+            return await self._errors.of_event(shape, exc, headers, timeout_s=call.timeout_s)
         headers = passed_headers(reply.headers) | _unjudged(asked.unjudged_media)
         headers |= verdict_headers(prompt, *stream.judgements, pending=True)
-        return Streamed(self._released(first, stream, pieces), headers, reply.close)
+        return Streamed(self._released(shape, first, stream, pieces), headers, reply.close)
 
-    def _guarded(self, reply: UpstreamReply, asked: ChatRequest, call: Call) -> GuardedStream:
+    def _guarded(
+        self,
+        shape: Shape[Request],
+        reply: Answering,
+        asked: Request,
+        call: Call,
+        *,
+        observe_held: Callable[[float], None],
+    ) -> GuardedStream:
         return GuardedStream(
             reply,
             asked,
+            shape.stream(asked),
             judge=self._judge,
             hold_back=HoldBack(
                 self.rules.score,
@@ -249,24 +293,24 @@ class ChatGuard:
                 # Before the end, only the end of a long prompt stands beside the answer.
                 whole_at_end=len(asked.prompt or "") > self.rules.score.tail_chars,
             ),
-            refusals=self._refusals,
             rules=StreamRules(
                 tail_chars=self.rules.score.tail_chars,
                 block_as_error=self.rules.block_as_error,
                 pass_media=self.rules.reading.pass_media,
                 timeout_s=call.timeout_s,
             ),
-            observe_held=self._metrics.held_back.observe,
+            observe_held=observe_held,
             clock=self._clock,
         )
 
     async def _released(
         self,
+        shape: Shape[Request],
         first: bytes,
         stream: GuardedStream,
         pieces: AsyncIterator[bytes],
     ) -> AsyncGenerator[bytes, None]:
-        """The pieces. A failure becomes a last event that says so, without [DONE] after it."""
+        """The pieces. A failure becomes a last event that says so."""
         outcome = "left"
         try:
             yield first
@@ -275,15 +319,16 @@ class ChatGuard:
             outcome = "blocked_response" if stream.blocked else "passed"
         except AnswerBlocked as exc:
             outcome = "blocked_response"
-            yield event(self._refusals.error(exc.judgement))
+            yield stream.answer.error_event(shape.blocked(exc.judgement))
         except PosternError as exc:
             outcome = "failed"
-            yield event(self._error_object(exc))
+            yield stream.answer.error_event(shape.failed(exc))
         except Exception:
             # A bug of ours, whose cause is logged further out. The client must not take what it has
             # for the whole answer.
             outcome = "failed"
-            yield event(self._error_object(PosternError("the server failed; see its log")))
+            failure = PosternError("the server failed; see its log")
+            yield stream.answer.error_event(shape.failed(failure))
             raise
         finally:
             self._count(outcome)
@@ -299,10 +344,8 @@ async def _give_up(asking: asyncio.Task[UpstreamReply]) -> None:
         await reply.close()
 
 
-async def _refused(events: list[dict[str, Any]]) -> AsyncGenerator[bytes, None]:
-    for one in events:
-        yield event(one)
-    yield done()
+async def _at_once(stream: bytes) -> AsyncGenerator[bytes, None]:
+    yield stream
 
 
 async def _nothing_to_close() -> None:

@@ -20,7 +20,8 @@ from postern.contract.errors import UpstreamInvalid
 
 Event = TypeVar("Event")
 
-_CALLS: Final = frozenset({"tool_calls", "function_call"})
+# Chat completions and Messages, in this order.
+_CALLS: Final = frozenset({"tool_calls", "function_call", "input"})
 # Events without text (the role, a filter's notes) wait for the first verdict, so that it can still
 # choose the status of the reply. This limits their number.
 _MAX_LEAD: Final = 16
@@ -117,11 +118,13 @@ class HoldBack(Generic[Event]):
         n_bytes: int,
         finished: bool = False,
         beside: Sequence[tuple[Path, str]] = (),
+        ends_a_call: bool = False,
     ) -> Snapshot | None:
         """Take an event with the text of one choice, or None of none. Returns what is due.
 
-        beside: text in the event that belongs to no choice; it is attributed to any choice. Raises
-        UpstreamInvalid if a limit is exceeded.
+        beside: text in the event that belongs to no choice; it is attributed to any choice.
+        ends_a_call: a call of a tool is complete, though the choice goes on. Raises UpstreamInvalid
+        if a limit is exceeded.
         """
         if choice is None and beside:
             choice = min((n for n, one in self._choices.items() if not one.cut), default=0)
@@ -147,6 +150,10 @@ class HoldBack(Generic[Event]):
         self._hold(state.held, event, n_bytes, waits=waits)
         if state.finished:
             return self._whole(choice, state) if state.waits else None
+        if ends_a_call and state.calling:
+            state.calling = False
+            if state.waits:
+                text, upto = state.said.recent(self._rule.tail_chars), number
         if text is None or state.calling or not state.scored < upto:
             return None
         beside_it = state.said.beside(new=True)

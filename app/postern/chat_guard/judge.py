@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from postern.chat_guard.bounds import ChatBudget
 from postern.chat_guard.judged_before import JudgedBefore
+from postern.contract.audit import Stage as Stage
 from postern.contract.callers import current_caller
 from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged, Options
 from postern.judging.pipeline import Pipeline
-
-Stage = Literal["prompt", "response"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,12 @@ class Judgement:
     @property
     def degraded(self) -> bool:
         return any(one.verdict.degraded for _, one in self.judged)
+
+    @property
+    def unsupported_language(self) -> str | None:
+        """One that was read and that the student was not measured for."""
+        found = (one.reading for _, one in self.judged)
+        return next((one.language for one in found if not one.supported), None)
 
     @property
     def worst(self) -> tuple[int | None, Judged] | None:
@@ -107,8 +111,9 @@ class Judge:
                 [new[key] for key in some], self._options, deadline=deadline
             )
             known.update(zip(some, moderation.judged, strict=True))
-            if moderation.harmful:
-                break  # it is decided
+            # One harmful part decides a prompt. The rest of an answer may pass, so it is judged.
+            if moderation.harmful and stage == "prompt":
+                break
         if remember:
             for key in new.keys() & known.keys():
                 self._before.keep(key, known[key])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from postern.chat_guard.identifiers import (
@@ -25,7 +25,8 @@ Path = tuple[str | int, ...]
 MEDIA: Final = frozenset(
     {
         *("audio", "images", "image", "image_url", "input_audio", "input_image", "video"),
-        *("video_url", "file", "input_file", "audio_url"),
+        *("video_url", "file", "input_file", "audio_url", "file_data", "file_url"),
+        *("computer_screenshot", "image_generation_call", "partial_image_b64"),
     }
 )
 _MAX_NESTED_JSON: Final = 4
@@ -42,12 +43,17 @@ class Found(NamedTuple):
 
 
 def strings(
-    value: Any, *, skip: frozenset[str] = frozenset(), labels: bool = False
+    value: Any,
+    *,
+    skip: frozenset[str] = frozenset(),
+    labels: bool = False,
+    names: Collection[str] = LABELS,
 ) -> Iterator[Found]:
     """All strings below a JSON value, in order, and the names of fields that are not identifiers.
 
     skip: fields of the value itself to leave out. labels: whether identifiers count as names
-    everywhere, and not only in the fields for them. Payloads of pictures and sounds are left out.
+    everywhere, and not only in the fields for them. names: these fields. Payloads of pictures and
+    sounds are left out.
     An element of a list is named by its own `index` if it has one, like tool calls in a stream.
     Iterative: the sender chooses the depth of the value.
     """
@@ -57,7 +63,7 @@ def strings(
         if isinstance(current, str):
             name = path[-1] if path else ""
             if current and not (medium and is_payload(current)):
-                yield Found(path, current, labels or name in LABELS)
+                yield Found(path, current, labels or name in names)
         elif isinstance(current, Mapping):
             below: list[tuple[Path, Any, bool]] = []
             for name, child in current.items():
@@ -70,16 +76,17 @@ def strings(
             stack += reversed(below)
         elif isinstance(current, list):
             named = [
-                ((*path, _position(child, n)), child, medium)
+                ((*path, position(child, n)), child, medium)
                 for n, child in enumerate(current)
                 if isinstance(child, str | Mapping | list)
             ]
             stack += reversed(named)
 
 
-def _position(element: Any, position: int) -> int:
+def position(element: Any, number: int) -> int:
+    """The name of an element of a list: its own `index`, or its number in the list."""
     index = element.get("index") if isinstance(element, Mapping) else None
-    return index if isinstance(index, int) and not isinstance(index, bool) else position
+    return index if isinstance(index, int) and not isinstance(index, bool) else number
 
 
 def is_harmless_label(found: Found) -> bool:
@@ -160,7 +167,7 @@ def fragments(choice: Mapping[str, Any]) -> list[Found]:
         one for name in said for one in _under(name, strings(choice.get(name))) if name in choice
     ]
     found += strings(choice, skip=frozenset({*said, "logprobs"}), labels=True)
-    return found + _weighed(choice.get("logprobs"), found)
+    return found + weighed(choice.get("logprobs"), found)
 
 
 def _under(name: str, found: Iterator[Found]) -> Iterator[Found]:
@@ -168,7 +175,7 @@ def _under(name: str, found: Iterator[Found]) -> Iterator[Found]:
         yield Found((name, *one.path), one.text, one.label)
 
 
-def _weighed(logprobs: Any, said: list[Found]) -> list[Found]:
+def weighed(logprobs: Any, said: list[Found]) -> list[Found]:
     """Text of the tokens beside an answer, unless it repeats the answer.
 
     Alternatives of one word are skipped: they are what a model might have said, word by word.

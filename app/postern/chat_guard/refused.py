@@ -8,8 +8,9 @@ from typing import Any, Final
 from postern.chat_guard.answers import parsed
 from postern.chat_guard.judge import Judge
 from postern.chat_guard.replies import JSON, Whole
+from postern.chat_guard.shape import Request, Shape
 from postern.chat_guard.sse import to_json
-from postern.chat_guard.told import plain_error, status_of, words_of
+from postern.chat_guard.told import status_of, words_of
 from postern.contract.errors import PosternError, UpstreamInvalid, UpstreamTold
 from postern.contract.exchange import Exchange
 from postern.http.passing_headers import passed_headers
@@ -25,25 +26,38 @@ class TellsErrors:
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
 
-    async def of_reply(self, reply: UpstreamReply, *, timeout_s: float) -> Whole:
+    async def of_reply(
+        self, shape: Shape[Request], reply: UpstreamReply, *, timeout_s: float
+    ) -> Whole:
         """Raises UpstreamFailed if the headers cannot pass."""
         headers = passed_headers(reply.headers)
         try:
             told: Any = parsed(await reply.read(_MAX_ERROR_BYTES))
         except UpstreamInvalid:
             told = None
-        return await self._told(reply.status, told, headers, timeout_s)
+        return await self._told(shape, reply.status, told, headers, timeout_s)
 
     async def of_event(
-        self, told: UpstreamTold, headers: Mapping[str, str], *, timeout_s: float
+        self,
+        shape: Shape[Request],
+        told: UpstreamTold,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: float,
     ) -> Whole:
-        return await self._told(status_of(told.error), {"error": told.error}, headers, timeout_s)
+        content = shape.told(told.error)
+        return await self._told(shape, status_of(told.error), content, headers, timeout_s)
 
     async def _told(
-        self, status: int, told: Any, headers: Mapping[str, str], timeout_s: float
+        self,
+        shape: Shape[Request],
+        status: int,
+        told: Any,
+        headers: Mapping[str, str],
+        timeout_s: float,
     ) -> Whole:
         if told is None or not await self._passes(words_of(told), timeout_s):
-            told = plain_error(status)
+            told = shape.told_nothing(status)
         return Whole(status, to_json(told), {**headers, **_MARKS}, JSON)
 
     async def _passes(self, words: str | None, timeout_s: float) -> bool:

@@ -92,7 +92,7 @@ class Said:
             channel.read = channel.length
             start = max(0, channel.passed - max(0, left))
             left -= channel.passed - start
-            text = channel.text()[start:]
+            text = channel.text()[start:] if start else opened(channel.text())
             # From the beginning of a word on, if a verdict has covered that word.
             word = text.find(" ", 0, min(_NEAR, channel.passed - start)) + 1 if start else 0
             texts.append(text[word:])

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from postern.chat_guard.identifiers import is_key
 from postern.contract.errors import UpstreamInvalid
 
 DONE: Final = "[DONE]"
@@ -84,6 +85,11 @@ class SseParser:
 def event(data: Any) -> bytes:
     """One event with JSON as its data."""
     return b"data: " + to_json(data) + b"\n\n"
+
+
+def named_event(name: str, data: Any) -> bytes:
+    """The same with a name, unless that is no name and could break the line."""
+    return (f"event: {name}\n".encode() if is_key(name) else b"") + event(data)
 
 
 def done() -> bytes:

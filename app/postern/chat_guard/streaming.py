@@ -7,21 +7,19 @@ never on the pieces in which their bytes came.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from postern.chat_guard.conversation import ChatRequest
-from postern.chat_guard.events import Chunk, chunks_of
 from postern.chat_guard.hold_back import HoldBack, Snapshot
 from postern.chat_guard.judge import Judge, Judgement
-from postern.chat_guard.replies import Refusals
-from postern.chat_guard.sse import DONE, SseParser, done, event
+from postern.chat_guard.shape import Asked, Chunk, StreamedAnswer
+from postern.chat_guard.sse import SseParser
 from postern.contract.errors import ExchangeTooLong, UpstreamInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.text import is_visible
-from postern.http.upstream import UpstreamReply
+from postern.http.upstream import Answering
 
 _MAX_EVENT_BYTES: Final = 1 << 20
 
@@ -50,28 +48,25 @@ class GuardedStream:
 
     def __init__(
         self,
-        reply: UpstreamReply,
-        asked: ChatRequest,
+        reply: Answering,
+        asked: Asked,
+        answer: StreamedAnswer,
         *,
         judge: Judge,
         hold_back: HoldBack[Chunk],
-        refusals: Refusals,
         rules: StreamRules,
         observe_held: Callable[[float], None],
         clock: Callable[[], float],
     ) -> None:
         self._reply = reply
         self._asked = asked
+        self.answer = answer
         self._judge = judge
         self._hold_back = hold_back
-        self._refusals = refusals
         self._rules = rules
         self._observe_held = observe_held
         self._clock = clock
         self._held_since: float | None = None
-        self._like: Mapping[str, Any] = {}
-        self._usage: Any = None
-        self._sent: set[int] = set()
         self._judged: dict[int, Judgement] = {}
         self.blocked: Judgement | None = None
         """The judgement that cut a choice, once one did."""
@@ -81,22 +76,22 @@ class GuardedStream:
         return tuple(self._judged.values())
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Events to send on, [DONE] included; never empty.
+        """Events to send on, the end of the stream included; never empty.
 
         Raises UpstreamFailed, AnswerBlocked, and whatever judging raises. Held text is then
         discarded, and the stream must not end as if it were whole.
         """
         async with aclosing(self._events()) as events:
             async for data in events:
-                if data.strip() == DONE:
+                if (chunks := self.answer.read(data)) is None:
                     break
-                for chunk in chunks_of(data):
+                for chunk in chunks:
                     if (snapshot := self._add(chunk)) is not None:
                         async for piece in self._scored(snapshot):
                             yield piece
                 if piece := self._released():
                     yield piece
-                if self._all_cut:
+                if self._all_cut or self.answer.over:
                     break
             else:
                 if not self._hold_back.complete:
@@ -106,9 +101,8 @@ class GuardedStream:
                 yield piece
         if piece := self._released():
             yield piece
-        if self._all_cut and self._asked.wants_usage:
-            yield event(self._refusals.usage_chunk(self._like, self._usage))
-        yield done()
+        if piece := self.answer.end(all_cut=self._all_cut):
+            yield piece
 
     @property
     def _all_cut(self) -> bool:
@@ -124,8 +118,6 @@ class GuardedStream:
             yield data
 
     def _add(self, chunk: Chunk) -> Snapshot | None:
-        self._like = self._like or chunk.content
-        self._usage = chunk.content.get("usage") or self._usage
         if chunk.media and not self._rules.pass_media:
             raise UpstreamInvalid("the upstream answers with more than text")
         if chunk.found and self._held_since is None:
@@ -137,6 +129,7 @@ class GuardedStream:
             n_bytes=chunk.n_bytes,
             finished=chunk.last,
             beside=chunk.beside,
+            ends_a_call=chunk.ends_a_call,
         )
 
     async def _scored(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
@@ -154,28 +147,17 @@ class GuardedStream:
             raise AnswerBlocked(judgement)
         if piece := self._released():
             yield piece
-        nothing_sent = snapshot.choice not in self._sent
-        yield event(
-            self._refusals.cut_chunk(
-                self._like, snapshot.choice, judgement, nothing_sent=nothing_sent
-            )
-        )
+        yield self.answer.cut(snapshot.choice, judgement)
 
     def _released(self) -> bytes:
         released = self._hold_back.take()
         if released and self._held_since is not None:
             self._observe_held(self._clock() - self._held_since)
             self._held_since = None
-        return b"".join(self._written(choice, chunk) for choice, chunk in released)
-
-    def _written(self, choice: int | None, chunk: Chunk) -> bytes:
-        content = chunk.content
-        if choice is not None and chunk.choice is not None:
-            self._sent.add(choice)
-            judgement = self._judged.get(choice)
-            if chunk.last and judgement is not None:
-                content = self._refusals.with_verdict(content, judgement)
-        return event(content)
+        return b"".join(
+            self.answer.write(choice, chunk, None if choice is None else self._judged.get(choice))
+            for choice, chunk in released
+        )
 
     async def _judgement(self, snapshot: Snapshot) -> Judgement:
         prompt = self._asked.prompt

@@ -57,15 +57,3 @@ def words_of(told: Any) -> str | None:
     """What an error says to a reader; None if it says nothing."""
     text = text_of(told, labels=True)
     return text if is_visible(text) else None
-
-
-def plain_error(status: int) -> dict[str, Any]:
-    """Replaces words that cannot pass."""
-    return {
-        "error": {
-            "message": f"the upstream answered with status {status}",
-            "type": "upstream_error",
-            "param": None,
-            "code": "upstream_error",
-        }
-    }

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from postern.chat_guard.audit import ChatAudit
 from postern.chat_guard.bounds import ChatBudget
-from postern.chat_guard.conversation import Reading
 from postern.chat_guard.guard import ChatGuard, GuardRules
 from postern.chat_guard.hold_back import Bounds
 from postern.chat_guard.judge import Judge
 from postern.chat_guard.judged_before import JudgedBefore
 from postern.chat_guard.pacing import ScoreRule
+from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.replies import Refusals
+from postern.chat_guard.shape import Reading
 from postern.clock import now
-from postern.dialects.openai_errors import openai_error_of
 from postern.http.upstream import Upstream, UpstreamLimits
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
@@ -49,9 +50,23 @@ def build(
         judge,
         rules=_rules(settings),
         refusals=Refusals(settings.guard.refusal_text, judged_by),
-        error_object=openai_error_of,
+        passed_ids=PassedIds(entries=settings.guard.chat_passed_ids),
         metrics=metrics,
         clock=now,
+    )
+
+
+def build_audit(
+    settings: Settings, guard: ChatGuard | None, *, metrics: Metrics
+) -> ChatAudit | None:
+    """Build what routes of the guarded proxy in audit mode use, or None if there is no proxy."""
+    if guard is None:
+        return None
+    return ChatAudit(
+        guard,
+        wait_s=settings.trial.audit_wait_ms / 1000.0,
+        max_bytes=settings.upstream.max_response_bytes,
+        count=lambda outcome: metrics.proxied.labels(outcome).inc(),
     )
 
 

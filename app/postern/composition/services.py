@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import get_args
+
 from postern import __version__
 from postern.clock import now
-from postern.composition import chat_guard, teacher
+from postern.composition import chat_guard, feedback, shadow, teacher
 from postern.composition.student import Student, load_teachers
+from postern.contract.audit import GUARDING, Outcome
 from postern.contract.certificate import Certificate
 from postern.contract.decision import Policy
 from postern.contract.moderation import Identity
@@ -18,27 +22,41 @@ from postern.inference.engine import engine_for, usable_cores
 from postern.inference.health import Health
 from postern.inference.warm_up import SELF_TEST
 from postern.judging.drift import Drift
-from postern.judging.pipeline import Pipeline
+from postern.judging.pipeline import OnJudged, Pipeline
 from postern.judging.score_cache import ScoreCache
 from postern.judging.scorer import InputLimits, Score, worth_keeping
+from postern.languages.reader import LanguageReader
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
 from postern.teacher.courtesy import Courtesy
 from postern.teacher.desk import TeacherDesk
 from postern.teacher.elsewhere import asked_teacher
+from postern.teacher.local import Member
 
 
-def build_services(settings: Settings, student: Student) -> tuple[Services, Batcher]:
-    """Put the parts together. Raises SettingsInvalid, and ArtifactInvalid for teachers."""
+def build_services(
+    settings: Settings, student: Student, *, on_trial: Member | None = None
+) -> tuple[Services, Batcher]:
+    """Put the parts together. on_trial: the student that judges in the shadow.
+
+    Raises SettingsInvalid, and ArtifactInvalid for teachers.
+    """
     artifact, metrics = student.artifact, Metrics()
     manifest = artifact.manifest
     identity = Identity(manifest.name, manifest.version, artifact.sha256)
     metrics.model_info.labels(identity.name, identity.version, identity.sha256).set(1)
     courtesy = Courtesy(settings.teacher.beside_share, clock=now)
-    batcher = _batcher(settings, student, metrics, courtesy)
+    courtesy_of_shadow = shadow.courtesy()
+    batcher = _batcher(settings, student, metrics, (courtesy, courtesy_of_shadow))
     desk = _desk(settings, manifest.certificate, metrics, courtesy)
     policy = teacher.effective_policy(settings, manifest.policy)
-    pipeline = _pipeline(settings, student, batcher, policy, desk, metrics)
+    tried = shadow.build(settings, on_trial, policy, metrics=metrics, courtesy=courtesy_of_shadow)
+    on_judged = None if tried is None else tried.offer
+    pipeline = _pipeline(settings, student, batcher, policy, desk, metrics, on_judged=on_judged)
+    guard = chat_guard.build(
+        settings, pipeline, judged_by=f"{identity.name}/{identity.version}", metrics=metrics
+    )
+    _show_modes(settings, metrics)
     services = Services(
         settings=settings,
         pipeline=pipeline,
@@ -53,19 +71,42 @@ def build_services(settings: Settings, student: Student) -> tuple[Services, Batc
         info=info_reply(
             manifest,
             identity=identity,
+            categories=student.categories,
             limits=_shown_limits(settings),
+            on_unsupported_language=settings.engine.on_unsupported_language,
             teacher=teacher.described(settings, policy, desk),
             server_version=__version__,
+            shadow=shadow.described(settings, on_trial),
+            modes={route: settings.trial.mode_of(route) for route in GUARDING},
+            feedback=feedback.described(settings),
         ),
+        categories=student.categories,
         keys=Keys.of(settings.access.accepted_keys()),
-        chat_guard=chat_guard.build(
-            settings, pipeline, judged_by=f"{identity.name}/{identity.version}", metrics=metrics
-        ),
+        chat_guard=guard,
+        shadow=tried,
+        chat_audit=chat_guard.build_audit(settings, guard, metrics=metrics),
+        feedback=feedback.build(settings, identity, metrics),
     )
     return services, batcher
 
 
-def _batcher(settings: Settings, student: Student, metrics: Metrics, courtesy: Courtesy) -> Batcher:
+def _show_modes(settings: Settings, metrics: Metrics) -> None:
+    for route in GUARDING:
+        audits = settings.trial.mode_of(route) == "audit"
+        metrics.mode_state.labels(route).set(audits)
+        for outcome in get_args(Outcome) if audits else ():
+            metrics.audited.labels(route, outcome)  # from 0 on
+
+
+def _batcher(
+    settings: Settings, student: Student, metrics: Metrics, courtesies: Sequence[Courtesy]
+) -> Batcher:
+    """courtesies: of those that give way to the student."""
+
+    def student_works(works: bool) -> None:
+        for one in courtesies:
+            one.student_works(works)
+
     engine = engine_for(settings.engine, usable_cores())
     return Batcher(
         student.session.run,
@@ -77,8 +118,8 @@ def _batcher(settings: Settings, student: Student, metrics: Metrics, courtesy: C
         metrics=metrics,
         clock=now,
         cost=student.cost,
-        on_work=courtesy.student_works,
-        columns=student.columns,
+        on_work=student_works,
+        columns=student.columns.count,
     )
 
 
@@ -100,6 +141,8 @@ def _pipeline(
     policy: Policy,
     desk: TeacherDesk | None,
     metrics: Metrics,
+    *,
+    on_judged: OnJudged | None,
 ) -> Pipeline:
     limits = settings.limits
     drift = Drift(student.artifact.manifest.probability_reference, clock=now)
@@ -128,6 +171,10 @@ def _pipeline(
         drift=drift,
         clock=now,
         cache=cache,
+        languages=LanguageReader(student.artifact.manifest.languages),
+        columns=student.columns,
+        categories=student.categories,
+        on_judged=on_judged,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from postern.composition.teacher import extra_output, warn_of_another
-from postern.contract.artifact import Artifact, read_artifact
+from postern.composition.teacher import asks_for_value, warn_of_another
+from postern.contract.artifact import Artifact, Manifest, read_artifact
+from postern.contract.categories import CategoryHead
 from postern.contract.certificate import Certificate
-from postern.contract.value import VALUE_COLUMNS
+from postern.contract.columns import LOGITS_ALONE, Columns, columns_of
+from postern.contract.errors import SettingsInvalid
 from postern.inference.cost_model import CostModel
 from postern.inference.engine import engine_for, usable_cores
 from postern.inference.session import Device, OnnxSession, Session
@@ -18,20 +19,20 @@ from postern.inference.warm_up import check_self_test, measured_cost, warm_up
 from postern.settings.settings import Settings
 from postern.teacher.local import Member, made_in_the_lane
 
-_LOGIT_COLUMNS: Final = 2
-
 
 @dataclass(frozen=True)
 class Student:
-    """A loaded, warmed-up artifact. columns: output columns of the session for each window."""
+    """A loaded, warmed-up artifact. columns: of the session's output for each window."""
 
     artifact: Artifact
     tokenizer: Tokenizer
     session: Session
     cost: CostModel
-    columns: int = _LOGIT_COLUMNS
+    columns: Columns = LOGITS_ALONE
     alone: Session | None = None
     """Has the threads of all workers, for a batch that runs while no other does."""
+    categories: CategoryHead | None = None
+    """The artifact's, with the thresholds from the settings."""
 
 
 class _Opener:
@@ -48,12 +49,7 @@ class _Opener:
         )
 
     def session(
-        self,
-        threads: int,
-        *,
-        device: Device,
-        extra: str | None = None,
-        columns: int = _LOGIT_COLUMNS,
+        self, threads: int, *, device: Device, columns: Columns = LOGITS_ALONE
     ) -> OnnxSession:
         """Open a session. Raises ArtifactInvalid if the graph cannot run or fails the self-test."""
         manifest = self.artifact.manifest
@@ -62,26 +58,69 @@ class _Opener:
             pad_id=manifest.pad_id,
             intra_op_threads=threads,
             device=device,
-            extra=extra,
+            extra=columns.extra,
         )
-        check_self_test(manifest, warm_up(self.tokenizer, session, columns=columns))
+        check_self_test(manifest, warm_up(self.tokenizer, session, columns=columns.count))
         return session
 
 
 def load_student(settings: Settings) -> Student:
     """Read, verify and warm up the artifact. Raises ArtifactInvalid, SettingsInvalid."""
     opener = _Opener(settings.engine.artifact)
+    manifest = opener.artifact.manifest
     engine = engine_for(settings.engine, usable_cores())
-    extra = extra_output(settings, opener.artifact.manifest.policy)
-    columns = _LOGIT_COLUMNS if extra is None else _LOGIT_COLUMNS + VALUE_COLUMNS
+    columns = columns_of(manifest, value=asks_for_value(settings, manifest.policy))
+    categories = effective_categories(settings, manifest)
 
     def opened(threads: int) -> OnnxSession:
-        return opener.session(threads, device=settings.engine.device, extra=extra, columns=columns)
+        return opener.session(threads, device=settings.engine.device, columns=columns)
 
     session = opened(engine.threads)
     alone = opened(engine.threads_alone) if engine.threads_alone != engine.threads else None
     cost = measured_cost(opener.tokenizer, session, max_batch_tokens=engine.max_batch_tokens)
-    return Student(opener.artifact, opener.tokenizer, session, cost, columns, alone)
+    return Student(opener.artifact, opener.tokenizer, session, cost, columns, alone, categories)
+
+
+def effective_categories(settings: Settings, manifest: Manifest) -> CategoryHead | None:
+    """The artifact's categories with the thresholds from the settings. Raises SettingsInvalid."""
+    head, thresholds = manifest.categories, settings.engine.category_thresholds
+    if not thresholds:
+        return head
+    if head is None:
+        raise SettingsInvalid("category_thresholds: the artifact has no categories")
+    try:
+        return head.moved_to(thresholds)
+    except KeyError:
+        raise SettingsInvalid(
+            "category_thresholds: names a category that the artifact does not have; it has "
+            + ", ".join(head.names)
+        ) from None
+
+
+def load_shadow(settings: Settings) -> Member | None:
+    """Load the student that judges in the shadow, verified in the same way, or None.
+
+    It has one thread of a CPU, so that priorities hold and its time can be told. Raises
+    ArtifactInvalid.
+    """
+    folder = settings.trial.shadow_artifact
+    if folder is None:
+        return None
+    (member,) = made_in_the_lane(lambda one: _member(one, 1, device="cpu"), [folder])
+    return member
+
+
+def _member(folder: Path, threads: int, *, device: Device) -> Member:
+    opener = _Opener(folder)
+    manifest = opener.artifact.manifest
+    return Member(
+        f"{manifest.name}/{manifest.version}",
+        opener.artifact.sha256,
+        manifest.policy,
+        opener.tokenizer,
+        opener.session(threads, device=device),
+        frozenset(manifest.languages),
+    )
 
 
 def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[Member, ...]:
@@ -92,15 +131,7 @@ def load_teachers(settings: Settings, certificate: Certificate | None) -> tuple[
     """
 
     def load(folder: Path) -> Member:
-        opener = _Opener(folder)
-        manifest = opener.artifact.manifest
-        return Member(
-            f"{manifest.name}/{manifest.version}",
-            opener.artifact.sha256,
-            manifest.policy,
-            opener.tokenizer,
-            opener.session(settings.teacher.threads, device=settings.engine.device),
-        )
+        return _member(folder, settings.teacher.threads, device=settings.engine.device)
 
     members = made_in_the_lane(load, settings.teacher.artifacts)
     warn_of_another(members, certificate)

@@ -10,7 +10,6 @@ from postern.clock import now
 from postern.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from postern.contract.decision import Policy
 from postern.contract.errors import SettingsInvalid
-from postern.contract.value import VALUE_OUTPUT
 from postern.inference.batcher import BatchLimits
 from postern.inference.engine import batch_tokens
 from postern.judging.cascade import Cascade, CascadeRules
@@ -33,19 +32,16 @@ def effective_policy(settings: Settings, policy: Policy) -> Policy:
     return policy.model_copy(update={"on_teacher_failure": settings.teacher.on_failure})
 
 
-def extra_output(settings: Settings, policy: Policy) -> str | None:
-    """Name of the output that the student's graph gives beside its logits.
-
-    Raises SettingsInvalid.
-    """
+def asks_for_value(settings: Settings, policy: Policy) -> bool:
+    """Whether the graph's value output is needed. Raises SettingsInvalid if there is none."""
     if settings.teacher.mode != "value":
-        return None
+        return False
     if not policy.value:
         raise SettingsInvalid(
             "teacher_mode=value: the artifact has no value head; "
             "`python -m model_training fit-value` makes a version that has one"
         )
-    return VALUE_OUTPUT
+    return True
 
 
 def build_desk(
@@ -135,6 +131,8 @@ def build_cascade(
             NearestShare(settings.teacher.budget_share) if budget and desk else None,
             settings.teacher.audit_share,
             by_value=settings.teacher.mode == "value",
+            on_unsupported_language=settings.engine.on_unsupported_language,
+            teacher_languages=frozenset() if desk is None else desk.languages,
         ),
         clock=now,
     )
@@ -155,6 +153,7 @@ def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> d
         "max_share": settings.teacher.max_share,
         "audit_share": settings.teacher.audit_share,
         "triggers": settings.teacher.triggers,
+        "languages": sorted(desk.languages),
         "timeout_ms": settings.teacher.timeout_ms,
         "max_chars": settings.teacher.max_chars,
         "fusion": {name: one.model_dump(mode="json") for name, one in policy.fusion.items()},

@@ -13,10 +13,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from postern.contract.categories import CategoryHead
 from postern.contract.certificate import Certificate
 from postern.contract.decision import Policy
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import LABEL_ORDER, Slice
+from postern.contract.language import ENGLISH, Language
 from postern.contract.reference import ProbabilityReference
 from postern.contract.text import TEXT_FORMAT
 
@@ -78,8 +80,8 @@ class Manifest(BaseModel):
     """Commit of the repository that made the artifact."""
     metrics: dict[str, Any]
     """Figures of its report."""
-    # These two are omitted when empty, so that older readers can still read a manifest without
-    # them.
+    # The rest is omitted when it is the default, so that older readers can still read a manifest
+    # without it.
     probability_reference: dict[Slice, ProbabilityReference] = Field(
         default_factory=dict, exclude_if=lambda value: not value
     )
@@ -89,6 +91,12 @@ class Manifest(BaseModel):
     """
     certificate: Certificate | None = Field(default=None, exclude_if=lambda value: value is None)
     """What `postern calibrate` proved about the policy."""
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
+        default=ENGLISH, exclude_if=lambda value: value == ENGLISH
+    )
+    """Languages that the student was measured for, as BCP 47 tags without region or script."""
+    categories: CategoryHead | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Kinds of harm that the graph's further output tells apart. None: it has no such output."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,7 +15,7 @@ from postern.contract.value import ValueHead
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 FallbackMode = Literal["auto", "never", "always"]
-DecidedBy = Literal["student", "teacher", "fused", "fallback"]
+DecidedBy = Literal["student", "teacher", "fused", "fallback", "policy"]
 OnTeacherFailure = Literal["student", "block", "allow"]
 
 STRICTEST = "strict"
@@ -160,18 +160,31 @@ def fused_verdict(
 ) -> Verdict:
     """Student and teacher decide together: harmful at or above the same threshold."""
     fusion = policy.fusion.get(slice_, Fusion())
+    verdict = teacher_verdict(probability, teacher, point)
     fused = fusion.probability(probability, teacher)
-    return Verdict(
+    return replace(
+        verdict,
         harmful=fused >= point.threshold,
         probability=fused,
-        threshold=point.threshold,
-        deferral_band=point.deferral_band,
         decided_by="fused" if fusion.student else "teacher",
+    )
+
+
+def teacher_verdict(probability: float, teacher: float, point: OperatingPoint) -> Verdict:
+    """The teacher decides alone, because the student was not measured for such a text."""
+    return replace(
+        student_verdict(teacher, point),
+        decided_by="teacher",
         deferred=True,
-        degraded=False,
         student_probability=probability,
         teacher_probability=teacher,
     )
+
+
+def blocked_verdict(probability: float, point: OperatingPoint) -> Verdict:
+    """The operator's setting decides, whatever the probability: it is still the student's."""
+    verdict = student_verdict(probability, point)
+    return replace(verdict, harmful=True, decided_by="policy", degraded=True)
 
 
 def fallback_verdict(

@@ -4,7 +4,8 @@
     ├── InvalidExchange        the input cannot be judged
     │   ├── EmptyPrompt
     │   ├── NothingToJudge
-    │   └── UnreadableContent
+    │   ├── UnreadableContent
+    │   └── UnjudgedReference
     ├── RequestRefused         the request itself is wrong; no exchange was read
     │   ├── MalformedRequest
     │   ├── UrlTooLong
@@ -36,6 +37,12 @@
     │   ├── UpstreamInvalid
     │   │   └── UpstreamTold
     │   └── UpstreamTimeout
+    ├── FeedbackRefused        a verdict was not corrected
+    │   ├── FeedbackOff
+    │   ├── VerdictUnknown
+    │   ├── VerdictAmbiguous
+    │   ├── FeedbackContradicts
+    │   └── FeedbackUnwritable
     ├── ArtifactInvalid        refuses to start
     ├── SettingsInvalid        refuses to start
     └── CalibrationImpossible  `postern calibrate` cannot do what was asked
@@ -85,6 +92,17 @@ class UnreadableContent(InvalidExchange):
 
     def __init__(self) -> None:
         super().__init__("images, audio and files cannot be judged and are refused here")
+
+
+class UnjudgedReference(InvalidExchange):
+    """The conversation goes on from something that the upstream keeps and nobody judged here."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            f"{field} names something that did not pass here, so nobody judged it (see "
+            "on_unknown_id); send the conversation itself"
+        )
+        self.field = field
 
 
 class RequestRefused(PosternError):
@@ -291,7 +309,7 @@ class UpstreamUnreachable(UpstreamFailed):
 
 
 class UpstreamInvalid(UpstreamFailed):
-    """The upstream's answer is not a chat completion."""
+    """The upstream's answer is not in the shape of its API."""
 
 
 class UpstreamTold(UpstreamInvalid):
@@ -308,6 +326,53 @@ class UpstreamTimeout(UpstreamFailed):
 
     def __init__(self) -> None:
         super().__init__("the upstream did not answer in time")
+
+
+class FeedbackRefused(PosternError):
+    """A verdict was not corrected."""
+
+
+class FeedbackOff(FeedbackRefused):
+    """Feedback is switched off."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "feedback is off and no text is kept; to switch it on, name a file with "
+            "POSTERN_FEEDBACK_FILE (--feedback-file)"
+        )
+
+
+class VerdictUnknown(FeedbackRefused):
+    """No verdict with this id is kept for this caller."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no verdict with this id is kept for this API key: it is another's, too old, or was "
+            "never given"
+        )
+
+
+class VerdictAmbiguous(FeedbackRefused):
+    """Index and slice name none of the results of the request, or several."""
+
+    def __init__(self, count: int, found: int) -> None:
+        """count: results of the request; found: those that fit."""
+        super().__init__(f"{found} of {count} results of this request fit; name one by index")
+
+
+class FeedbackContradicts(FeedbackRefused):
+    """The verdict has already been corrected to the other label."""
+
+    def __init__(self) -> None:
+        super().__init__("the other label was already recorded for this verdict")
+
+
+class FeedbackUnwritable(FeedbackRefused):
+    """The file of feedback cannot be written. The verdict is kept, so trying again can succeed."""
+
+    def __init__(self, reason: str) -> None:
+        """reason: what the system says, without the path."""
+        super().__init__(f"the feedback was not recorded: {reason}")
 
 
 class ArtifactInvalid(PosternError):

@@ -8,14 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from postern.contract.categories import Category
 from postern.contract.decision import FallbackMode, Verdict
+from postern.contract.language import UNREAD, Reading
 
 TeacherRead = Literal["text", "decoded", "worst_window"]
 """What the teacher was shown: the text as it came, the text without its disguise or, if the whole
 was too long for it, the window that the student found most harmful."""
 
-DeferralReason = Literal["always", "trigger", "band", "budget", "value"]
-"""Why a teacher was wanted: the caller's request, a disguise, or the deferral mode."""
+DeferralReason = Literal["always", "language", "trigger", "band", "budget", "value"]
+"""Why a teacher was wanted: the caller's request, a language that the student was not measured for,
+a disguise, or the deferral mode."""
+
+BlockReason = Literal["unsupported_language"]
+"""Why an exchange counts as harmful whatever its probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,11 @@ class Judged:
     """None if no teacher gave an opinion."""
     deferral_reason: DeferralReason | None = None
     """None if no teacher was wanted."""
+    reading: Reading = UNREAD
+    block_reason: BlockReason | None = None
+    """None if the probability decided."""
+    categories: tuple[Category, ...] | None = None
+    """All that the artifact tells apart, in its order. None: it tells none."""
 
 
 @dataclass(frozen=True, slots=True)

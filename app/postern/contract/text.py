@@ -1,6 +1,6 @@
 """Exchange -> segments: the one definition of how text is written before it is tokenized.
 
-Training and serving both call `segments`. Whoever changes its output must raise `TEXT_FORMAT`: an
+Training and serving both call `segments`. A change of its output must raise `TEXT_FORMAT`: an
 artifact trained on another format does not load.
 """
 
@@ -94,10 +94,11 @@ def _expansions() -> dict[str, int]:
 
 
 def expanded_length(text: str, *, at_most: int) -> int:
-    """About how many characters `normalize` makes of a text before it removes any.
+    """Approximate length of a text after `normalize` expands it, before it removes anything.
 
-    Counts without making them: U+FDFA is 18, and 100,000 of them took 1.3 s to normalize only to be
-    refused. Exact but for rare heaps of accents. at_most: beyond it, any number above it may come.
+    Counts without expanding: U+FDFA becomes 18 characters, and 100,000 of them took 1.3 s to
+    normalize only to be refused. Exact except for rare heaps of accents. at_most: beyond it, any
+    number above it may be returned.
     """
     length = len(text)
     if length > at_most or text.isascii():
@@ -108,11 +109,6 @@ def expanded_length(text: str, *, at_most: int) -> int:
         if length > at_most:
             break
     return length
-
-
-def holds_text(text: str) -> bool:
-    """Whether `normalize` leaves anything, found out from the beginning of most texts."""
-    return any(normalize(text[at : at + 256]) for at in range(0, len(text), 256))
 
 
 def normalize(text: str) -> str:
@@ -146,6 +142,6 @@ _SLICE: Final = 256
 def is_visible(text: str) -> bool:
     """Whether anything is left of a text when it is normalized.
 
-    Without normalizing all of it: that multiplies some characters, and is done where it is bounded.
+    Does not normalize all of it: that multiplies some characters, so only bounded code does it.
     """
     return any(normalize(text[at : at + _SLICE]) for at in range(0, len(text), _SLICE))

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from postern.contract.categories import Category, CategoryHead
 from postern.contract.decision import DecidedBy, Probability
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import Judged
+from postern.contract.moderation import BlockReason, Judged
 from postern.contract.text import is_visible
 from postern.http.bodies import refusal_of
 
 Body = TypeVar("Body", bound=BaseModel)
+
+
+class CategoryOut(BaseModel):
+    """A kind of harm."""
+
+    name: str = Field(description="Name of the category; `/info` says what it covers.")
+    probability: Probability = Field(
+        description="Probability that the exchange is harmful in this way. It is never above that "
+        "of harm."
+    )
+    applies: bool = Field(
+        description="The verdict is harmful, and this kind of harm is likely enough, given harm."
+    )
 
 
 class VerdictOut(BaseModel):
@@ -29,10 +43,20 @@ class VerdictOut(BaseModel):
     decided_by: DecidedBy
     deferred: bool
     degraded: bool = Field(
-        description="The teacher was wanted and gave nothing, so the artifact's policy decided."
+        description="The teacher was wanted and gave nothing, so the artifact's policy decided; "
+        "or nobody who decided was measured for the language."
     )
     tokens: int
     windows: int
+    language: str = Field(description="Language that was read, as a BCP 47 tag.")
+    language_supported: bool = Field(description="The student was measured for the language.")
+    block_reason: BlockReason | None = Field(
+        None, description="Why it counts as harmful whatever its probability."
+    )
+    categories: list[CategoryOut] | None = Field(
+        None,
+        description="Categories that apply. Absent if the artifact does not tell categories apart.",
+    )
 
 
 def verdict_fields(judged: Judged) -> dict[str, Any]:
@@ -49,7 +73,50 @@ def verdict_fields(judged: Judged) -> dict[str, Any]:
         "degraded": verdict.degraded,
         "tokens": judged.tokens,
         "windows": judged.windows,
+        "language": judged.reading.language,
+        "language_supported": judged.reading.supported,
+        **({} if judged.block_reason is None else {"block_reason": judged.block_reason}),
+        **category_fields(judged),
     }
+
+
+def category_fields(judged: Judged, *, all_of_them: bool = False) -> dict[str, Any]:
+    """The field `categories`: those that apply, or all; nothing if they were not judged."""
+    if judged.categories is None:
+        return {}
+    shown = [one for one in judged.categories if all_of_them or one.applies]
+    return {
+        "categories": [
+            {
+                "name": one.name,
+                "probability": round(one.probability, 6),
+                "applies": one.applies,
+            }
+            for one in shown
+        ]
+    }
+
+
+def judged_targets(
+    head: CategoryHead | None, table: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[int, ...]]:
+    """Places of the labels that count for each category of another system.
+
+    table: labels of our taxonomy by the other system's category. A label counts if all that it
+    covers is in its row. Categories for which none counts are left out: they are not judged.
+    """
+    labels = () if head is None else head.labels
+    found = {
+        target: tuple(n for n, label in enumerate(labels) if set(label.covers) <= set(row))
+        for target, row in table.items()
+    }
+    return {target: places for target, places in found.items() if places}
+
+
+def best_of(categories: Sequence[Category], places: Sequence[int]) -> tuple[float, bool]:
+    """The largest probability of the labels at these places, and whether any applies."""
+    some = [categories[place] for place in places]
+    return round(max(one.probability for one in some), 6), any(one.applies for one in some)
 
 
 def read_body(model: type[Body], body: bytes, *parts: type[BaseModel]) -> Body:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from postern.contract.audit import Audited, Stage
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
@@ -23,6 +24,7 @@ from postern.http.bodies import Text
 # End users read this text. It contains no score, which would tell an attacker how close the next
 # attempt is.
 HARMFUL_REASON = "Postern judged this content harmful."
+_STAGES: Final[dict[str, Stage]] = {"request": "prompt", "response": "response"}
 IMAGES_REASON = "Postern cannot judge images, so content with images is not let through."
 
 
@@ -49,25 +51,27 @@ class GuardrailIn(BaseModel):
 
 
 class Guarded(NamedTuple):
-    """Exchanges to judge (none if only images came), and whether there were images."""
+    """Exchanges to judge (none if only images came), whether there were images, and what of a chat
+    they are."""
 
     exchanges: tuple[Exchange, ...]
     has_images: bool
+    stage: Stage = "prompt"
 
 
 def parse_guardrail(body: bytes) -> Guarded:
     """Parse a request. Raises MalformedBody, BodyMismatch, NothingToJudge."""
     given = read_body(GuardrailIn, body)
     texts = (*(given.texts or ()), *map(_arguments, given.tool_calls or ()))
-    prompt = None
-    if given.input_type == "response":
+    prompt, stage = None, _STAGES[given.input_type]
+    if stage == "response":
         prompt = _prompt_of(given.structured_messages or ())
     has_images = bool(given.images)
     try:
-        return Guarded(exchanges_of(texts, prompt=prompt), has_images)
+        return Guarded(exchanges_of(texts, prompt=prompt), has_images, stage)
     except NothingToJudge:
         if has_images:
-            return Guarded((), True)
+            return Guarded((), True, stage)
         raise
 
 
@@ -119,6 +123,11 @@ class GuardrailVerdictsOut(BaseModel):
         description="Verdicts on the texts that are not blank, in order."
     )
     unjudged: list[Literal["images"]] = Field(description="Content that came but was not judged.")
+    would_block: bool | None = Field(
+        None,
+        description="Only in audit mode: whether enforcing would have blocked it. null: no "
+        "verdict could be reached.",
+    )
 
 
 class GuardrailOut(BaseModel):
@@ -148,5 +157,25 @@ def guardrail_reply(
         "postern": {
             "results": [] if moderation is None else list(map(verdict_fields, moderation.judged)),
             "unjudged": ["images"] if asked.has_images else [],
+        },
+    }
+
+
+def audited_guardrail_reply(
+    moderation: Moderation | None, asked: Guarded | None, audited: Audited
+) -> dict[str, Any]:
+    """The reply in audit mode, as plain data in the shape of GuardrailOut: it blocks nothing.
+
+    asked: None if the request could not be read. moderation: None if there is no verdict.
+    """
+    results = [] if moderation is None else list(map(verdict_fields, moderation.judged))
+    unknown = audited.failure is not None and not audited.stages
+    return {
+        "action": "NONE",
+        "blocked_reason": None,
+        "postern": {
+            "results": results,
+            "unjudged": ["images"] if asked is not None and asked.has_images else [],
+            "would_block": None if unknown else bool(audited.stages),
         },
     }

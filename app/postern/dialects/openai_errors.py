@@ -14,7 +14,12 @@ from postern.http.errors import ErrorShape, Failure, failure_of
 
 # OpenAI's own code for the failures that it also has. Every other code is our slug in OpenAI's
 # spelling, so that no two kinds of failure share a code.
-_OPENAI_CODES: Final = {"unauthorized": "invalid_api_key", "not-found": "unknown_url"}
+_OPENAI_CODES: Final = {
+    "unauthorized": "invalid_api_key",
+    "not-found": "unknown_url",
+    # Clients that know it send the whole conversation instead.
+    "unjudged-reference": "previous_response_not_found",
+}
 
 
 class OpenAiErrorBody(BaseModel):
@@ -64,6 +69,8 @@ def _type(status: int) -> str:
 def _param(error: PosternError | None) -> str | None:
     if isinstance(error, errors.BodyMismatch):
         return error.problems[0][0] or None
+    if isinstance(error, errors.UnjudgedReference):
+        return error.field
     return None
 
 

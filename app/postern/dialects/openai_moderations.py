@@ -1,38 +1,47 @@
 """OpenAI's `POST /v1/moderations` <-> contract.
 
-The student knows harmful from unharmful but no categories. So every category is reported as false
-and 0, applied to no input at all (`category_applied_input_types` is empty). `flagged` and the
-`postern` object carry the verdict. A score for a category is never invented.
+`flagged` and the `postern` object carry the verdict. A category is judged if the artifact tells it
+apart. A category that is not judged is false and 0, and applied to no input at all
+(`category_applied_input_types` is empty). A score for a category is never invented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from postern.contract.categories import CategoryHead
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Identity, Judged, Moderation
-from postern.dialects.bodies import VerdictOut, read_body, verdict_fields
+from postern.dialects.bodies import (
+    VerdictOut,
+    best_of,
+    judged_targets,
+    read_body,
+    verdict_fields,
+)
 from postern.http.bodies import Text
 
-CATEGORIES: Final = (
-    "harassment",
-    "harassment/threatening",
-    "hate",
-    "hate/threatening",
-    "illicit",
-    "illicit/violent",
-    "self-harm",
-    "self-harm/instructions",
-    "self-harm/intent",
-    "sexual",
-    "sexual/minors",
-    "violence",
-    "violence/graphic",
-)
+CATEGORIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "harassment": ("harassment",),
+    "harassment/threatening": ("threat",),
+    "hate": ("hate",),
+    "hate/threatening": (),
+    "illicit": ("crime", "fraud", "cyber", "illegal_drugs", "weapons"),
+    "illicit/violent": ("weapons",),
+    "self-harm": ("self_harm",),
+    "self-harm/instructions": (),
+    "self-harm/intent": (),
+    "sexual": ("sexual", "sexual_minors"),
+    "sexual/minors": ("sexual_minors",),
+    "violence": ("violence", "threat"),
+    "violence/graphic": (),
+}
+"""OpenAI's categories, and the labels of our taxonomy that lie within each. None lies within one of
+the empty ones, so nothing judges it."""
 
 
 class _In(BaseModel):
@@ -105,10 +114,14 @@ class ModerationResultOut(BaseModel):
     """OpenAI's result. `postern` is our own addition; OpenAI's clients keep it."""
 
     flagged: bool
-    categories: dict[str, bool] = Field(description="All false: categories are not judged.")
-    category_scores: dict[str, float] = Field(description="All 0: categories are not judged.")
+    categories: dict[str, bool] = Field(
+        description="Whether each category applies. False if it is not judged."
+    )
+    category_scores: dict[str, float] = Field(
+        description="Probability of harm of each kind. 0 if it is not judged."
+    )
     category_applied_input_types: dict[str, list[str]] = Field(
-        description="All empty: no category was judged on any input."
+        description="`text` for each category that is judged. Empty if it is not judged."
     )
     postern: VerdictOut
 
@@ -122,21 +135,27 @@ class ModerationOut(BaseModel):
 
 
 def moderation_reply(
-    moderation: Moderation, *, request_id: str, identity: Identity
+    moderation: Moderation, *, request_id: str, identity: Identity, head: CategoryHead | None
 ) -> dict[str, Any]:
-    """The reply as plain data in the shape of ModerationOut."""
+    """The reply as plain data in the shape of ModerationOut. head: of the artifact."""
+    targets = judged_targets(head, CATEGORIES)
     return {
         "id": f"modr-{request_id}",
         "model": f"{identity.name}-{identity.version}",
-        "results": [_result(one) for one in moderation.judged],
+        "results": [_result(one, targets) for one in moderation.judged],
     }
 
 
-def _result(judged: Judged) -> dict[str, Any]:
+def _result(judged: Judged, targets: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """targets: places of the labels for each category that is judged."""
+    found = {name: best_of(judged.categories or (), places) for name, places in targets.items()}
+    both = {name: found.get(name, (0.0, False)) for name in CATEGORIES}
     return {
         "flagged": judged.verdict.harmful,
-        "categories": dict.fromkeys(CATEGORIES, False),
-        "category_scores": dict.fromkeys(CATEGORIES, 0.0),
-        "category_applied_input_types": {name: [] for name in CATEGORIES},
+        "categories": {name: applies for name, (_, applies) in both.items()},
+        "category_scores": {name: score for name, (score, _) in both.items()},
+        "category_applied_input_types": {
+            name: ["text"] if name in found else [] for name in CATEGORIES
+        },
         "postern": verdict_fields(judged),
     }

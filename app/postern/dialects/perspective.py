@@ -1,25 +1,35 @@
 """Perspective's `POST /v1alpha1/comments:analyze` <-> contract.
 
-The student judges one thing: harm. `HARMFUL` reports it under its own name. `TOXICITY`, which
-nearly every caller asks for, reports the same number. All other attributes are refused: a score for
-insults or profanity would be invented.
+`HARMFUL` is the probability of harm under its own name. `TOXICITY`, which nearly every caller asks
+for, is the same number. A few other attributes are the probability of one kind of harm, if the
+artifact tells it apart. All others are refused: a score for them would be invented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from postern.contract.categories import CategoryHead
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
-from postern.dialects.bodies import read_body
+from postern.dialects.bodies import best_of, judged_targets, read_body
 from postern.http.bodies import Text
 from postern.http.errors import ErrorShape, Failure
 
 ATTRIBUTES: Final = ("TOXICITY", "HARMFUL")
+"""Both are the probability of harm, whatever the artifact."""
+OF_CATEGORIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "INSULT": ("harassment",),
+    "THREAT": ("threat",),
+    "IDENTITY_ATTACK": ("hate",),
+    "SEXUALLY_EXPLICIT": ("sexual",),
+    "PROFANITY": ("profanity",),
+}
+"""Further attributes, and the label of our taxonomy that is the nearest to each."""
 
 
 class _In(BaseModel):
@@ -47,7 +57,11 @@ class AnalyzeIn(_In):
 
     comment: CommentIn
     requestedAttributes: Annotated[dict[Text, AttributeIn], Field(min_length=1, max_length=100)] = (
-        Field(description="`TOXICITY` or `HARMFUL`: both are the probability of harm.")
+        Field(
+            description="`TOXICITY` and `HARMFUL` are the probability of harm. "
+            + ", ".join(f"`{name}`" for name in OF_CATEGORIES)
+            + " can be asked for if the artifact tells these kinds of harm apart."
+        )
     )
     languages: tuple[Text, ...] = ()
     context: Any = Field(None, description="Ignored, as it was by the original.")
@@ -61,23 +75,32 @@ class AnalyzeIn(_In):
 
 
 class Analyze(NamedTuple):
-    """The exchange to judge, and what the reply needs of the request."""
+    """The exchange to judge, and what the reply needs of the request.
+
+    targets: places of the labels for each attribute that is a kind of harm.
+    """
 
     exchange: Exchange
     given: AnalyzeIn
+    targets: Mapping[str, Sequence[int]]
 
 
-def parse_analyze(body: bytes) -> Analyze:
-    """Parse a request. Raises MalformedBody, BodyMismatch, UnsupportedContent."""
+def parse_analyze(body: bytes, head: CategoryHead | None = None) -> Analyze:
+    """Parse a request. head: of the artifact, if it tells categories apart.
+
+    Raises MalformedBody, BodyMismatch, UnsupportedContent.
+    """
     given = read_body(AnalyzeIn, body, CommentIn, AttributeIn)
-    if not set(given.requestedAttributes) <= set(ATTRIBUTES):
-        known = ", ".join(ATTRIBUTES)
-        raise UnsupportedContent(f"an attribute cannot be judged here; only these can: {known}")
-    return Analyze(Exchange(given.comment.text), given)
+    targets = judged_targets(head, OF_CATEGORIES)
+    known = (*ATTRIBUTES, *targets)
+    if not set(given.requestedAttributes) <= set(known):
+        names = ", ".join(known)
+        raise UnsupportedContent(f"an attribute cannot be judged here; only these can: {names}")
+    return Analyze(Exchange(given.comment.text), given, targets)
 
 
 class ScoreOut(BaseModel):
-    value: float = Field(description="Calibrated probability of harm.")
+    value: float = Field(description="Calibrated probability of harm, or of harm of this kind.")
     type: Literal["PROBABILITY"]
 
 
@@ -95,12 +118,14 @@ class AnalyzeOut(BaseModel):
 
 def analyze_reply(moderation: Moderation, asked: Analyze) -> dict[str, Any]:
     """The reply as plain data in the shape of AnalyzeOut."""
-    value = round(moderation.judged[0].verdict.probability, 6)
-    given = asked.given
+    given, judged = asked.given, moderation.judged[0]
+    values = dict.fromkeys(ATTRIBUTES, round(judged.verdict.probability, 6)) | {
+        name: best_of(judged.categories or (), places)[0] for name, places in asked.targets.items()
+    }
     scores = {
-        name: {"summaryScore": {"value": value, "type": "PROBABILITY"}}
+        name: {"summaryScore": {"value": values[name], "type": "PROBABILITY"}}
         for name, wanted in given.requestedAttributes.items()
-        if wanted.scoreThreshold is None or value >= wanted.scoreThreshold
+        if wanted.scoreThreshold is None or values[name] >= wanted.scoreThreshold
     }
     return {
         "attributeScores": scores,

@@ -31,12 +31,14 @@ from postern.disguises.lettering import (
     leet_is_clear,
     words_are_clear,
 )
+from postern.disguises.stretched import from_stretched, stretch_is_clear
 
 Trigger = Literal[
     "unicode",
     "entities",
     "percent",
     "letters_apart",
+    "stretched",
     "base32",
     "base64",
     "hex",
@@ -55,6 +57,7 @@ _UNDO: Final[dict[Trigger, Callable[[str], str | None]]] = {
     "entities": from_entities,
     "percent": from_percent,
     "letters_apart": from_letters_apart,
+    "stretched": from_stretched,
     "base32": from_base32,
     "base64": from_base64,
     "hex": from_hex,
@@ -72,6 +75,7 @@ _UNCERTAIN: Final[frozenset[Trigger]] = frozenset({"rot13", "reversed"})
 # Checks, on the text before undoing, whether a disguise can be undone in only one way.
 _CLEAR: Final[dict[Trigger, Callable[[str], bool]]] = {
     "letters_apart": words_are_clear,
+    "stretched": stretch_is_clear,
     "leetspeak": leet_is_clear,
 }
 # Limit of nested disguises: few models would read more of them either.

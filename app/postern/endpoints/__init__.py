@@ -1,1 +1,1 @@
-"""The HTTP endpoints: each path, its checks and its errors, said once."""
+"""The HTTP endpoints: each path, its checks and its errors, defined once."""

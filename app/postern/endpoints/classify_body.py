@@ -58,6 +58,11 @@ class _OptionsIn(_In):
         description="What to do with text of more than one window: score every window, "
         "or answer 413.",
     )
+    categories: Literal["applying", "all"] = Field(
+        "applying",
+        description="Which categories of harm each result names, if the artifact tells them apart: "
+        "those that apply, or all.",
+    )
 
 
 class PromptForm(_OptionsIn):
@@ -115,11 +120,15 @@ _FIELD_NAMES = frozenset(
 
 
 class Asked(NamedTuple):
-    """Exchanges to judge, the turn of each (None outside a conversation), and options."""
+    """Exchanges to judge, the turn of each (None outside a conversation), and options.
+
+    all_categories: the reply names all, not only those that apply.
+    """
 
     exchanges: tuple[Exchange, ...]
     turns: tuple[int | None, ...]
     options: Options
+    all_categories: bool = False
 
 
 def parse_classify(body: bytes) -> Asked:
@@ -134,17 +143,19 @@ def parse_classify(body: bytes) -> Asked:
         fallback=form.fallback,
         reject_long=form.on_overflow == "reject",
     )
+    exchanges: tuple[Exchange, ...]
+    turns: tuple[int | None, ...]
     match form:
         case PromptForm():
-            return Asked((Exchange(form.prompt, form.response),), (None,), options)
+            exchanges, turns = (Exchange(form.prompt, form.response),), (None,)
         case InputsForm():
             exchanges = tuple(Exchange(one.prompt, one.response) for one in form.inputs)
-            return Asked(exchanges, (None,) * len(exchanges), options)
+            turns = (None,) * len(exchanges)
         case MessagesForm():
             judged = conversation(form.messages)
-            return Asked(
-                tuple(exchange for _, exchange in judged), tuple(t for t, _ in judged), options
-            )
+            exchanges = tuple(exchange for _, exchange in judged)
+            turns = tuple(turn for turn, _ in judged)
+    return Asked(exchanges, turns, options, form.categories == "all")
 
 
 def conversation(messages: Sequence[MessageIn]) -> list[tuple[int, Exchange]]:

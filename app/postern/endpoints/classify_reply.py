@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from postern.contract.decision import DecidedBy, Probability
 from postern.contract.moderation import (
+    BlockReason,
     DeferralReason,
     Identity,
     Judged,
@@ -16,6 +17,7 @@ from postern.contract.moderation import (
     TextSpan,
     WorstWindow,
 )
+from postern.dialects.bodies import CategoryOut, category_fields
 from postern.endpoints.classify_body import Asked
 
 
@@ -65,10 +67,14 @@ class ResultOut(BaseModel):
     deferral_band: tuple[Probability, Probability] = Field(
         description="Probabilities that go to the teacher."
     )
-    decided_by: DecidedBy = Field(description="Who decided.")
+    decided_by: DecidedBy = Field(
+        description="Who decided. `fallback`: the artifact's policy for a missing teacher. "
+        "`policy`: the operator's, for an unsupported language."
+    )
     deferred: bool = Field(description="A teacher was wanted for this exchange.")
     degraded: bool = Field(
-        description="The teacher was wanted and gave nothing, so the artifact's policy decided."
+        description="The teacher was wanted and gave nothing, so the artifact's policy decided; "
+        "or nobody who decided was measured for the language."
     )
     student_probability: Probability = Field(description="What the student said.")
     teacher_probability: Probability | None = Field(
@@ -87,6 +93,25 @@ class ResultOut(BaseModel):
     )
     deferral_reason: DeferralReason | None = Field(
         None, description="Why a teacher was wanted. Absent if none was."
+    )
+    language: str = Field(
+        description="Language that was read, as a BCP 47 tag; `und` if the text is too short or "
+        "too mixed to tell. A foreign part of the text counts before the rest.",
+        examples=["en"],
+    )
+    language_supported: bool = Field(
+        description="The student was measured for the language. `und` is supported, unless the "
+        "text surely is in none of the measured languages."
+    )
+    block_reason: BlockReason | None = Field(
+        None,
+        description="Why the exchange counts as harmful whatever its probability. Absent if the "
+        "probability decided.",
+    )
+    categories: list[CategoryOut] | None = Field(
+        None,
+        description="Kinds of harm: those that apply or, if the request asks for `all`, every "
+        "one. Absent if the artifact does not tell them apart.",
     )
 
 
@@ -125,7 +150,7 @@ def classify_reply(
         "operating_point": moderation.operating_point,
         "harmful": moderation.harmful,
         "results": [
-            _result(index, turn, one)
+            _result(index, turn, one, all_categories=asked.all_categories)
             for index, (turn, one) in enumerate(zip(asked.turns, moderation.judged, strict=True))
         ],
         "timings_ms": {
@@ -137,7 +162,7 @@ def classify_reply(
     }
 
 
-def _result(index: int, turn: int | None, one: Judged) -> dict[str, Any]:
+def _result(index: int, turn: int | None, one: Judged, *, all_categories: bool) -> dict[str, Any]:
     verdict = one.verdict
     return {
         "index": index,
@@ -157,6 +182,10 @@ def _result(index: int, turn: int | None, one: Judged) -> dict[str, Any]:
         **({"triggers": list(one.triggers)} if one.triggers else {}),
         **({} if one.teacher_read is None else {"teacher_read": one.teacher_read}),
         **({} if one.deferral_reason is None else {"deferral_reason": one.deferral_reason}),
+        "language": one.reading.language,
+        "language_supported": one.reading.supported,
+        **({} if one.block_reason is None else {"block_reason": one.block_reason}),
+        **category_fields(one, all_of_them=all_categories),
     }
 
 

@@ -18,6 +18,8 @@ from postern.endpoints.services import JSON, budget_of, services_of
 from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
 from postern.http.request_log import figures
 from postern.judging.in_parts import moderate_in_parts
+from postern.tracing.names import Step
+from postern.tracing.spans import step
 
 Asked = TypeVar("Asked")
 
@@ -48,7 +50,8 @@ async def receive(request: Request) -> Received:
 def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]) -> Asked:
     """The body, parsed by the dialect's own parser; timed as a stage."""
     started = now()
-    asked = parse(received.body)
+    with step(Step.PARSE):
+        asked = parse(received.body)
     parse_s = now() - started
     services_of(request).metrics.stage_duration.labels("parse").observe(parse_s)
     request.state.log["parse_ms"] = round(parse_s * 1000.0, 3)
@@ -78,6 +81,8 @@ async def judge(
     moderation = await unless_client_leaves(
         request.receive, moderate(exchanges, options, deadline=received.deadline)
     )
+    if services.feedback is not None:
+        services.feedback.keep(request.state.request_id, exchanges, moderation)
     request.state.log.update(bytes=len(received.body), **figures(moderation))
     return moderation
 
@@ -97,4 +102,6 @@ def reply(content: Any, moderation: Moderation | None) -> Response:
         headers["X-Postern-Harmful"] = str(moderation.harmful).lower()
         degraded = any(one.verdict.degraded for one in moderation.judged)
         headers["X-Postern-Degraded"] = str(degraded).lower()
+        supported = all(one.reading.supported for one in moderation.judged)
+        headers["X-Postern-Language-Supported"] = str(supported).lower()
     return Response(orjson.dumps(content), headers=headers, media_type=JSON)

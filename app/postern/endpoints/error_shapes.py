@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from postern.dialects.anthropic_errors import ANTHROPIC_SHAPE
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.dialects.perspective import GOOGLE_SHAPE
 from postern.dialects.tei_predict import TEI_SHAPE
 from postern.http.errors import PROBLEM_SHAPE, ErrorShape
 
-# By the beginning of the path, so that refusals by the framework (no such path, another method)
-# have the same format as refusals by an endpoint.
+# By the beginning of the path, the longest first, so that refusals by the framework (no such path,
+# another method) have the same format as refusals by an endpoint.
 _SHAPES: Final[tuple[tuple[str, ErrorShape], ...]] = (
+    ("/v1/messages", ANTHROPIC_SHAPE),
     ("/v1", OPENAI_SHAPE),
     ("/v1alpha1", GOOGLE_SHAPE),
     ("/predict", TEI_SHAPE),

@@ -7,9 +7,47 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from postern.contract.artifact import Manifest
+from postern.contract.audit import Mode
+from postern.contract.categories import CategoryHead
 from postern.contract.certificate import Certificate
+from postern.contract.language import OnUnsupportedLanguage
 from postern.contract.moderation import Identity
 from postern.endpoints.classify_reply import ModelOut
+from postern.endpoints.hazards import hazard_of
+
+
+class CategoryInfoOut(BaseModel):
+    """A category that the artifact tells apart."""
+
+    name: str = Field(description="Name in replies, settings and metrics.")
+    covers: list[str] = Field(description="Labels of the taxonomy that it stands for.")
+    threshold: float = Field(
+        description="It applies to a harmful exchange if its probability, given harm, reaches this."
+    )
+    mlcommons: str | None = Field(
+        description="The hazard of MLCommons that it belongs to, with its code in Llama Guard 3; "
+        "null if it fits none."
+    )
+
+
+class FeedbackInfoOut(BaseModel):
+    """Whether verdicts can be corrected with `POST /feedback`."""
+
+    on: bool = Field(
+        description="If true, the server keeps the texts of recent verdicts in memory, and appends "
+        "those that are corrected to a file of its operator."
+    )
+    keep_s: float | None = Field(
+        description="Seconds for which the text of a verdict is kept; null if none is."
+    )
+
+
+class ShadowOut(BaseModel):
+    """A student that judges a share of the traffic beside the one that serves. It decides
+    nothing."""
+
+    model: ModelOut = Field(description="The artifact on trial.")
+    share: float = Field(description="Share of the exchanges that it judges.")
 
 
 class InfoOut(BaseModel):
@@ -34,15 +72,35 @@ class InfoOut(BaseModel):
         description="What `postern calibrate` proved about the policy, if it has run."
     )
     server_version: str = Field(description="Version of Postern.")
+    languages: list[str] = Field(description="Languages that the student was measured for.")
+    on_unsupported_language: OnUnsupportedLanguage = Field(
+        description="What decides about another language."
+    )
+    modes: dict[str, Mode] = Field(
+        description="Mode of each route that can block. `audit`: it blocks nothing, and says what "
+        "it would have blocked."
+    )
+    shadow: ShadowOut | None = Field(
+        description="The student that is tried in the shadow; null if there is none."
+    )
+    categories: list[CategoryInfoOut] | None = Field(
+        description="Kinds of harm that the artifact tells apart; null if it tells none."
+    )
+    feedback: FeedbackInfoOut = Field(description="Whether texts are kept for feedback.")
 
 
 def info_reply(
     manifest: Manifest,
     *,
     identity: Identity,
+    categories: CategoryHead | None,
     limits: dict[str, int],
     teacher: dict[str, Any],
+    on_unsupported_language: OnUnsupportedLanguage,
     server_version: str,
+    feedback: FeedbackInfoOut,
+    modes: dict[str, Mode],
+    shadow: ShadowOut | None = None,
 ) -> InfoOut:
     policy = manifest.policy.model_dump(mode="json")
     return InfoOut(
@@ -61,4 +119,22 @@ def info_reply(
         metrics=manifest.metrics,
         certificate=manifest.certificate,
         server_version=server_version,
+        languages=list(manifest.languages),
+        on_unsupported_language=on_unsupported_language,
+        modes=modes,
+        shadow=shadow,
+        categories=None if categories is None else _shown(categories),
+        feedback=feedback,
     )
+
+
+def _shown(head: CategoryHead) -> list[CategoryInfoOut]:
+    return [
+        CategoryInfoOut(
+            name=label.name,
+            covers=list(label.covers),
+            threshold=label.threshold,
+            mlcommons=hazard_of(label.covers),
+        )
+        for label in head.labels
+    ]

@@ -7,13 +7,17 @@ from typing import Final
 
 from fastapi import Request
 
+from postern.chat_guard.audit import ChatAudit
 from postern.chat_guard.guard import ChatGuard
+from postern.contract.categories import CategoryHead
 from postern.contract.moderation import Identity
 from postern.endpoints.info import InfoOut
+from postern.feedback.feedback import Feedback
 from postern.http.request import Keys
 from postern.inference.health import Health
 from postern.judging.in_parts import Budget
 from postern.judging.pipeline import Pipeline
+from postern.judging.shadow import Shadow
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
 
@@ -31,12 +35,20 @@ class Services:
     identity: Identity
     info: InfoOut
     keys: Keys
+    categories: CategoryHead | None = None
+    """Those of the artifact, with the thresholds that count."""
     chat_guard: ChatGuard | None = None
     """The guarded proxy, if an upstream is set."""
+    chat_audit: ChatAudit | None = None
+    """The same, for its routes in audit mode."""
+    feedback: Feedback | None = None
+    """Takes corrections of verdicts, if the operator named a file for them."""
+    shadow: Shadow | None = None
+    """The student on trial, if there is one."""
 
 
 def budget_of(settings: Settings) -> Budget:
-    """Of one request that is judged in parts."""
+    """Limits of one request that is judged in parts."""
     return Budget(
         settings.limits.max_items, settings.guard.chat_max_exchanges, settings.guard.chat_max_chars
     )

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from postern.contract import errors
 from postern.contract.errors import PosternError
+from postern.dialects.anthropic_errors import AnthropicErrorOut
 from postern.dialects.litellm_guardrail import GuardrailIn, GuardrailOut
 from postern.dialects.openai_errors import OpenAiErrorOut
 from postern.dialects.openai_moderations import ModerationIn, ModerationOut
@@ -99,7 +100,7 @@ VERDICTS: Final = (
     VerdictEndpoint(
         "/v1/moderations",
         moderations,
-        "OpenAI's moderation: overall harm; categories are reported as not judged",
+        "OpenAI's moderation: overall harm, and the categories that the artifact judges",
         ModerationIn,
         ModerationOut,
         "One result for each input.",
@@ -169,7 +170,7 @@ def _direct(endpoint: VerdictEndpoint) -> Route:
 def complete(document: dict[str, Any]) -> None:
     """Add bodies with examples, and the models of errors, to an OpenAPI document."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for model in (ProblemOut, OpenAiErrorOut, TeiErrorOut, GoogleErrorOut):
+    for model in (ProblemOut, OpenAiErrorOut, AnthropicErrorOut, TeiErrorOut, GoogleErrorOut):
         schemas[model.__name__] = _schema(model, schemas)
     for endpoint in VERDICTS:
         schema = _schema(endpoint.body, schemas)

@@ -56,6 +56,9 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.UnreadableContent: Problem(
         422, "unreadable-content", "The conversation contains more than text"
     ),
+    errors.UnjudgedReference: Problem(
+        422, "unjudged-reference", "The conversation goes on from something unjudged"
+    ),
     errors.InvalidExchange: Problem(422, "invalid-exchange", "The input cannot be judged"),
     errors.UnknownOperatingPoint: Problem(
         422, "unknown-operating-point", "The artifact defines no such operating point"
@@ -79,6 +82,18 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.UpstreamTold: Problem(502, "upstream-told", "The upstream reported an error"),
     errors.UpstreamFailed: Problem(502, "upstream-failed", "The upstream failed"),
     errors.UpstreamTimeout: Problem(504, "upstream-timeout", "The upstream took too long"),
+    errors.FeedbackOff: Problem(403, "feedback-off", "Feedback is switched off"),
+    errors.VerdictUnknown: Problem(404, "verdict-unknown", "No such verdict is kept"),
+    errors.VerdictAmbiguous: Problem(
+        422, "verdict-ambiguous", "The feedback fits no result, or several"
+    ),
+    errors.FeedbackContradicts: Problem(
+        409, "feedback-contradicts", "The other label was already recorded"
+    ),
+    errors.FeedbackUnwritable: Problem(
+        507, "feedback-unwritable", "The feedback cannot be recorded"
+    ),
+    errors.FeedbackRefused: Problem(400, "feedback-refused", "The feedback cannot be taken"),
     # These stop the start or a command, so no client ever sees them. They are listed so that none
     # is forgotten.
     errors.ArtifactInvalid: Problem(500, "artifact-invalid", "The artifact is invalid"),
@@ -155,12 +170,12 @@ def failure_of(error: PosternError, *, request_id: str) -> Failure:
 
 
 def status_failure(
-    status: int, *, request_id: str, headers: Mapping[str, str] | None = None
+    status: int, *, request_id: str, headers: Mapping[str, str] | None = None, detail: str = ""
 ) -> Failure:
     """For refusals by the framework: no such path, another method."""
     phrase = HTTPStatus(status).phrase
     problem = Problem(status, phrase.lower().replace(" ", "-"), phrase)
-    return Failure(problem, phrase, request_id, headers or {})
+    return Failure(problem, detail or phrase, request_id, headers or {})
 
 
 def internal_failure(*, request_id: str) -> Failure:

@@ -19,7 +19,7 @@ class LoopTurns:
         self._this: float | None = None  # when this turn began to read
         self._last: float | None = None  # the same for the previous turn; None if the loop slept
         self.turn_s = 0.0
-        """How long the last turn took; 0 where the loop slept before this one."""
+        """Duration of the last turn; 0 if the loop slept before this one."""
 
     def came(self, loop: AbstractEventLoop) -> float:
         """Call when bytes are read. Returns seconds on the clock, never later than now."""

@@ -3,43 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from postern.contract.errors import InvalidHeader, UpstreamInvalid
 
-UPSTREAM_AUTHORIZATION: Final = "x-upstream-authorization"
 _UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
 
-# What an upstream may want to know of its caller. Never a key of ours, never a cookie.
-SENT_ON: Final[tuple[str, ...]] = (
-    *("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
-    *("http-referer", "x-title", "traceparent", "tracestate"),
+
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """Which of a client's headers the upstream of one API gets.
+
+    listed: about the caller. Never a key of ours, never a cookie. credentials: where a client puts
+    its key for the upstream, and the name under which that is sent; the first one counts. A client
+    whose key for this server takes the plain name uses the other. beside: credentials that are sent
+    as well. key_name: for the server's own key.
+    """
+
+    listed: tuple[str, ...]
+    credentials: tuple[tuple[str, str], ...]
+    beside: tuple[str, ...] = ()
+    key_name: Literal["authorization", "x-api-key"] = "authorization"
+
+    def key(self, api_key: str) -> str:
+        """The value that carries the server's own key."""
+        return f"Bearer {api_key}" if self.key_name == "authorization" else api_key
+
+
+_AUTHORIZATION: Final = ("x-upstream-authorization", "authorization")
+_EVERYWHERE: Final = ("idempotency-key", "http-referer", "x-title", "traceparent", "tracestate")
+OPENAI_HEADERS: Final = HeaderRules(
+    listed=("openai-organization", "openai-project", "openai-beta", *_EVERYWHERE),
+    credentials=(_AUTHORIZATION,),
+    beside=("api-key",),  # Azure's name for a key
 )
-_TOLD: Final = ("retry-after", "openai-", "x-ratelimit-")
+ANTHROPIC_HEADERS: Final = HeaderRules(
+    listed=("anthropic-version", "anthropic-beta", *_EVERYWHERE),
+    credentials=(("x-upstream-api-key", "x-api-key"), _AUTHORIZATION),
+    key_name="x-api-key",
+)
+_TOLD: Final = ("retry-after", "openai-", "anthropic-", "x-ratelimit-")
+_REQUEST_IDS: Final = frozenset({"x-request-id", "request-id"})
+_ABOUT_BODY: Final = ("content-type", "content-encoding")
 _LONGEST: Final = 8192
 
 
 def sent_headers(
-    given: Iterable[tuple[bytes, bytes]], *, own_keys: bool, upstream_key: bool
+    given: Iterable[tuple[bytes, bytes]],
+    rules: HeaderRules,
+    *,
+    own_keys: bool,
+    upstream_key: bool,
 ) -> dict[str, str]:
-    """What is sent on of a client's headers, in lower case, each once.
+    """The client's headers to send on, in lower case, each once.
 
-    own_keys: whether `Authorization` holds a key for this server; the client's key for the upstream
-    then stands in `X-Upstream-Authorization`. upstream_key: whether the server has one of its own,
-    which wins. Raises InvalidHeader.
+    own_keys: whether the plain credentials hold a key for this server; the client's key for the
+    upstream then has a name of its own. upstream_key: whether the server has its own key, which
+    wins. Raises InvalidHeader.
     """
     found = {str(name, "latin-1").lower(): str(value, "latin-1") for name, value in given}
-    sent = {name: _checked(name, found[name]) for name in SENT_ON if name in found}
+    sent = {name: _checked(name, found[name]) for name in rules.listed if name in found}
     if upstream_key:
         return sent
-    if UPSTREAM_AUTHORIZATION in found:
-        value = _checked("X-Upstream-Authorization", found[UPSTREAM_AUTHORIZATION])
-        sent["authorization"] = value
-    elif not own_keys and "authorization" in found:
-        # Nobody's key for this server, so it is meant for the upstream.
-        sent["authorization"] = _checked("Authorization", found["authorization"])
-    if "api-key" in found:  # Azure's name for a key
-        sent["api-key"] = _checked("api-key", found["api-key"])
+    sent |= {name: _checked(name, found[name]) for name in rules.beside if name in found}
+    places = list(rules.credentials)
+    if not own_keys:
+        # This server needs no key, so the key is for the upstream.
+        places += [(name, name) for _, name in rules.credentials]
+    for place, name in places:
+        if place in found:
+            return sent | {name: _checked(place, found[place])}
     return sent
 
 
@@ -50,20 +84,30 @@ def _checked(name: str, value: str) -> str:
 
 
 def passed_headers(told: Mapping[str, str]) -> dict[str, str]:
-    """What an upstream tells its clients about limits and itself; no cookies, nothing of ours.
+    """The upstream's headers about limits and itself, without cookies.
 
-    Its id of the request stands beside ours, under another name. Raises UpstreamInvalid.
+    Its request id passes next to ours, under another name. Raises UpstreamInvalid.
     """
     passed: dict[str, str] = {}
     for name, value in told.items():
         lower = name.lower()
-        if lower == "x-request-id":
+        if lower in _REQUEST_IDS:
             passed[_UPSTREAM_REQUEST_ID] = value
         elif lower.startswith(_TOLD):
             passed[name] = value
     if not all(map(_is_plain, passed.values())):
         raise UpstreamInvalid("a header of the upstream holds more than printable ASCII")
     return passed
+
+
+def unchanged_headers(told: Mapping[str, str]) -> dict[str, str]:
+    """`passed_headers`, and those without which the bytes of an unchanged body mean nothing.
+
+    Headers that cannot pass are left out instead of failing.
+    """
+    plain = {name: value for name, value in told.items() if _is_plain(value)}
+    body = {name: value for name, value in plain.items() if name.lower() in _ABOUT_BODY}
+    return passed_headers(plain) | body
 
 
 def _is_plain(value: str) -> bool:

@@ -71,7 +71,7 @@ class Keys:
             self.check_key(_key_of(scope), scope)
 
     def check_key(self, given: str | None, scope: Scope) -> None:
-        """The same for a key that came in other headers than ours."""
+        """Like `check`, for a key from headers other than ours."""
         if not self.digests:
             return
         client = scope.get("client")

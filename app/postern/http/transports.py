@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class Flow(FlowControl):
-    """Reading stays paused while too much waits to be parsed, whoever asks to resume."""
+    """Keeps reading paused while too much waits to be parsed, even if somebody asks to resume."""
 
     full = False
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import httpx2
 
@@ -22,11 +22,14 @@ from postern.contract.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from postern.http.passing_headers import OPENAI_HEADERS, HeaderRules
+from postern.tracing.names import Attribute, Step
+from postern.tracing.spans import NOTHING, W3C, Span, current
 
 _CLOSE_S: Final = 5.0
 _HIGHEST_STATUS: Final = 599
-# From a response to what parses its connection's bytes. None of it is public: where it looks
-# otherwise, connections are not used again.
+# Path from a response to the parser of its connection's bytes. None of it is public: if it differs,
+# connections are not used again.
 _TO_PARSER: Final = ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state")
 
 
@@ -41,23 +44,56 @@ class UpstreamLimits:
     max_connections: int
 
 
+class Answering(Protocol):
+    """The body of a reply."""
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes in."""
+        ...
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """The whole body. Raises UpstreamInvalid if it is too large."""
+        ...
+
+
 class UpstreamReply:
-    """A reply whose body has not been read yet. Whoever opened it must close it."""
+    """A reply whose body has not been read yet. The caller that opened it must close it."""
 
     def __init__(
-        self, response: httpx2.Response, *, deadline: float, clock: Callable[[], float]
+        self,
+        response: httpx2.Response,
+        *,
+        deadline: float,
+        clock: Callable[[], float],
+        span: Span = NOTHING,
     ) -> None:
+        """span: ends when the reply is closed."""
         self.status = response.status_code
         self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._deadline = deadline
         self._clock = clock
+        self._span = span
+        span.set(Attribute.STATUS, self.status)
+        if self.status >= HTTPStatus.BAD_REQUEST:
+            span.fail(str(self.status))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes in. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid."""
-        if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        if self.is_encoded:
             raise UpstreamInvalid("the upstream sends a Content-Encoding that nobody asked for")
+        async with aclosing(self.raw()) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the body has a Content-Encoding, so that nobody here can read it."""
+        return self.headers.get("content-encoding", "identity").strip().lower() != "identity"
+
+    async def raw(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes in, encoded or not. Raises UpstreamTimeout, UpstreamUnreachable."""
         stream = self._response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - of an async client
         # Not `aiter_raw`, which hands the connection back by itself, before it was looked at.
@@ -69,7 +105,9 @@ class UpstreamReply:
             except StopAsyncIteration:
                 return
             except (TimeoutError, httpx2.HTTPError) as exc:
-                raise _failure(exc) from exc
+                failure = _failure(exc)
+                self._span.fail(type(failure).__name__)
+                raise failure from exc
             yield chunk
 
     async def read(self, limit_bytes: int) -> bytes:
@@ -83,6 +121,7 @@ class UpstreamReply:
 
     async def close(self) -> None:
         """Break off the connection, unless the body was read to its end."""
+        self._span.end()
         with suppress(TimeoutError, httpx2.HTTPError):
             async with asyncio.timeout(_CLOSE_S):
                 if _has_surplus(self._response):
@@ -91,7 +130,7 @@ class UpstreamReply:
 
 
 class Upstream:
-    """Asks an OpenAI-compatible API."""
+    """Asks one server, whichever API is guarded."""
 
     def __init__(
         self,
@@ -101,14 +140,17 @@ class Upstream:
         limits: UpstreamLimits,
         ca_file: Path | None,
         clock: Callable[[], float],
+        step: Step = Step.UPSTREAM,
     ) -> None:
-        """Raises SettingsInvalid if the certificates cannot be read."""
+        """step: as which its calls are traced. Raises SettingsInvalid if the certificates cannot be
+        read."""
         self._url, _, query = url.partition("?")
         self._query = f"?{query}" if query else ""
         self._api_key = api_key
         self._limits = limits
         self._verify = _certificates(url, ca_file)
         self._clock = clock
+        self._step = step
         self._client: httpx2.AsyncClient | None = None
 
     def start(self) -> None:
@@ -137,12 +179,13 @@ class Upstream:
         *,
         body: bytes | None,
         headers: Mapping[str, str],
+        rules: HeaderRules = OPENAI_HEADERS,
         stream: bool,
     ) -> UpstreamReply:
         """Send a request, and return when status and headers have arrived.
 
-        headers: from the caller; the upstream's key replaces their Authorization. Raises
-        UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
+        headers: from the caller, without credentials if there is a key for the upstream. rules:
+        where that key is put. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
         """
         if self._client is None:
             raise UpstreamUnreachable
@@ -151,9 +194,16 @@ class Upstream:
         sent = {name.lower(): value for name, value in headers.items()}
         sent["accept-encoding"] = "identity"
         if self._api_key is not None:
-            sent["authorization"] = f"Bearer {self._api_key}"
+            sent[rules.key_name] = rules.key(self._api_key)
         if body is not None:
             sent["content-type"] = "application/json"
+        span = current().child(self._step, kind="client")
+        span.set(Attribute.METHOD, method)
+        if stream:
+            span.set(Attribute.STREAM, True)
+        if context := span.headers():
+            # In place of the caller's, of whose span ours is a child.
+            sent = {**{name: sent[name] for name in sent if name not in W3C}, **context}
         # A whole answer may be silent for minutes. A stream that is silent is stuck.
         silence_s = limits.idle_s if stream else limits.total_s
         timeout = httpx2.Timeout(silence_s, connect=limits.connect_s)
@@ -164,8 +214,13 @@ class Upstream:
             async with asyncio.timeout(limits.total_s):
                 response = await self._client.send(request, stream=True)
         except (TimeoutError, httpx2.HTTPError) as exc:
-            raise _failure(exc) from exc
-        reply = UpstreamReply(response, deadline=deadline, clock=self._clock)
+            failure = _failure(exc)
+            _broken(span, failure)
+            raise failure from exc
+        except BaseException as exc:  # cancelled
+            _broken(span, exc)
+            raise
+        reply = UpstreamReply(response, deadline=deadline, clock=self._clock, span=span)
         is_error = HTTPStatus.BAD_REQUEST <= reply.status <= _HIGHEST_STATUS
         if not (reply.status == HTTPStatus.OK or is_error):
             await reply.close()
@@ -191,8 +246,13 @@ def _failure(exc: Exception) -> UpstreamFailed:
     return UpstreamUnreachable()
 
 
+def _broken(span: Span, exc: BaseException) -> None:
+    span.fail(type(exc).__name__)
+    span.end()
+
+
 def _has_surplus(response: httpx2.Response) -> bool:
-    """Whether bytes came after the reply, or that cannot be told."""
+    """Whether bytes came after the reply, or this cannot be determined."""
     parser: object = response.stream
     for name in _TO_PARSER:
         parser = getattr(parser, name, None)

@@ -1,9 +1,9 @@
 """The queue: windows that wait, and which of them make the next batch. No clock, threads or
 asyncio.
 
-Order. Callers share by tokens: whoever has been served least comes first, so a flood from one
-caller does not delay another. Within a caller, a request lets later and shorter requests pass, up
-to `SHORTER_FIRST` times its own length. The part of a request beyond its first `WHOLE_TOKENS` steps
+Order. Callers share by tokens: the caller served least comes first, so a flood from one caller does
+not delay another. Within a caller, a request lets later and shorter requests pass, up to
+`SHORTER_FIRST` times its own length. The part of a request beyond its first `WHOLE_TOKENS` steps
 aside: each of its windows first lets `STEP_ASIDE` times the text before it pass. So one text of a
 hundred windows takes a fifth of the machine while others wait, and all of it when none do.
 

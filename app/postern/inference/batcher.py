@@ -37,6 +37,7 @@ from postern.inference.entries import (
     fail,
     gather,
     run_guarded,
+    trace,
 )
 from postern.inference.hindsight import Hindsight
 from postern.metrics import Metrics
@@ -176,6 +177,7 @@ class Batcher:
             for entry in entries:
                 self._abandon(entry)
             self._look_back(predicted_s, now, deadline)
+            trace(entries, now=self._clock())
         return gather(encodings, entries, rows)
 
     def _admit(self, windows: Sequence[Window], deadline: float, caller: int) -> float:

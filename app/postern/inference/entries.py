@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from postern.contract.windows import Encoding, Window
 from postern.inference.batch_queue import Waiting
+from postern.tracing.names import Step
+from postern.tracing.spans import past
 
 Logits = npt.NDArray[np.float32]
 RunWindows = Callable[[Sequence[Window]], Logits]
@@ -64,6 +66,17 @@ def blamed(encodings: Sequence[Encoding], entries: Sequence[Entry], error: Excep
         for owner, entry, ready in zip(owners, entries, done, strict=True)
         if ready and entry.future.exception() is error
     )
+
+
+def trace(entries: Sequence[Entry], *, now: float) -> None:
+    """Steps of the current span: from arrival until the last began, and from the first beginning
+    until the last end."""
+    begun = [entry.started for entry in entries if not math.isnan(entry.started)]
+    arrived = min((entry.arrived for entry in entries), default=now)
+    past(Step.QUEUE, arrived, max(begun, default=now))
+    if begun:
+        ended = [now if math.isnan(entry.finished) else entry.finished for entry in entries]
+        past(Step.INFER, min(begun), max(ended))
 
 
 def gather(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from postern.contract.windows import Window, pad
 Device = Literal["cpu", "cuda"]
 Logits = npt.NDArray[np.float32]
 
+_NOTHING: Final[Mapping[str, int | None]] = MappingProxyType({})
 # Execution providers by device. On a GPU, the CPU runs the operators that the GPU lacks.
 _PROVIDERS: Final[dict[Device, list[Any]]] = {
     "cpu": ["CPUExecutionProvider"],
@@ -30,18 +32,19 @@ class Session(Protocol):
     """What the batcher runs. Worker threads call it concurrently."""
 
     def run(self, windows: Sequence[Window]) -> Logits:
-        """(n, 2) float32, in the order of the windows."""
+        """(n, 2) float32, in the order of the windows; wider with further outputs."""
         ...
 
 
 class OnnxSession:
     """A student graph in memory. Thread-safe.
 
-    extra: name of a further output, (n, k), whose columns `run` puts to the right of the logits.
-    Other outputs are not computed.
+    extra: name and number of columns (None: any) of each further output, (n, columns), that `run`
+    puts to the right of the logits, in this order. Other outputs are not computed.
 
-    Raises ArtifactInvalid if it cannot be loaded. Raises SettingsInvalid if this machine or this
-    installation of ONNX Runtime does not offer the device: it never falls back to another.
+    Raises ArtifactInvalid if it cannot be loaded or lacks such an output. Raises SettingsInvalid if
+    this machine or this installation of ONNX Runtime does not offer the device: it never falls back
+    to another.
     """
 
     _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -53,7 +56,7 @@ class OnnxSession:
         pad_id: int,
         intra_op_threads: int,
         device: Device = "cpu",
-        extra: str | None = None,
+        extra: Mapping[str, int | None] = _NOTHING,
     ) -> None:
         if device == "cuda" and "CUDAExecutionProvider" not in ort.get_available_providers():
             raise SettingsInvalid(
@@ -68,6 +71,9 @@ class OnnxSession:
         # batch, so a memory pattern of the last one does not fit the next.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
+        # Without VNNI, products of uint8 and int8 overflow, and verdicts would depend on the
+        # processor. This is exact there, some percent slower, and does nothing elsewhere.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         # Errors come as exceptions. The engine's own lines would stand among our JSON logs.
         options.log_severity_level = 4
         try:
@@ -83,18 +89,32 @@ class OnnxSession:
         if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
             raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")
         self._names = tuple(name for name in self._INPUTS if name in names)
+        self._widths = tuple(extra.values())
         self._outputs = self._asked_for(extra)
         self._pad_id = pad_id
 
-    def _asked_for(self, extra: str | None) -> list[str]:
-        names = [node.name for node in self._session.get_outputs()]
-        if extra is not None and extra not in names:
-            raise ArtifactInvalid(f"the model has no output {extra!r}")
-        return names[:1] if extra is None else [names[0], extra]
+    def _asked_for(self, extra: Mapping[str, int | None]) -> list[str]:
+        shapes = {node.name: node.shape for node in self._session.get_outputs()}
+        for name, width in extra.items():
+            if name not in shapes:
+                raise ArtifactInvalid(f"the model has no output {name!r}")
+            given = shapes[name][-1] if shapes[name] else None
+            if width is not None and isinstance(given, int) and given != width:
+                raise ArtifactInvalid(
+                    f"the model's output {name!r} has {given} columns instead of {width}"
+                )
+        return [next(iter(shapes)), *extra]
 
     def run(self, windows: Sequence[Window]) -> Logits:
-        """(n, 2) float32, in the order of the windows; (n, 2 + k) with an extra output."""
+        """(n, 2 + k) float32, in the order of the windows. k: columns of all further outputs.
+
+        Raises ArtifactInvalid if a further output has another number of columns.
+        """
         inputs = dict(zip(self._INPUTS, pad(windows, pad_id=self._pad_id), strict=True))
         found = self._session.run(self._outputs, {name: inputs[name] for name in self._names})
+        for name, width, part in zip(self._outputs[1:], self._widths, found[1:], strict=True):
+            # A graph need not declare the number, and the sum of two wrong ones may be right.
+            if width is not None and part.shape[1:] != (width,):
+                raise ArtifactInvalid(f"the model's output {name!r} has not {width} columns")
         joined = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
         return np.asarray(joined, dtype=np.float32)

@@ -37,6 +37,8 @@ def warm_up(tokenizer: Tokenizer, session: Session, *, columns: int | None = 2) 
     try:
         alone = np.concatenate([session.run([window]) for window in windows])
         batched = session.run(windows)
+    except ArtifactInvalid:
+        raise
     except Exception as exc:  # whatever the engine raises, the server must not start
         raise ArtifactInvalid(f"the warm-up failed ({type(exc).__name__})") from exc
     given = alone.shape[1:]

@@ -11,7 +11,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from postern.contract.decision import (
@@ -19,18 +19,23 @@ from postern.contract.decision import (
     OperatingPoint,
     Policy,
     Verdict,
+    blocked_verdict,
     fallback_verdict,
     fused_verdict,
     student_verdict,
+    teacher_verdict,
     wants_teacher,
 )
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import DeferralReason
+from postern.contract.language import UNREAD, OnUnsupportedLanguage, Reading
+from postern.contract.moderation import BlockReason, DeferralReason
 from postern.contract.probability import log_odds_of
 from postern.metrics import Metrics
 from postern.teacher.desk import TeacherDesk
 from postern.teacher.opinion import Opinion
 from postern.teacher.shares import NearestShare
+from postern.tracing.names import Attribute, Step
+from postern.tracing.spans import step
 
 # Part of the remaining time that is kept for writing the reply when the teacher is asked.
 _RESERVE_SHARE: Final = 0.1
@@ -52,6 +57,7 @@ class Case:
     excerpt: Callable[[], Exchange] | None = None
     gain: float | None = None
     """Expected gain of asking, in right verdicts; None if it is not estimated."""
+    reading: Reading = UNREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +67,22 @@ class Decided:
     verdict: Verdict
     excerpt: bool = False
     reason: DeferralReason | None = None
+    block_reason: BlockReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CascadeRules:
     """nearest: set in `budget` mode; by_value: set in `value` mode; neither: the artifact's band.
 
-    audit_share: in [0, 1].
+    audit_share: in [0, 1]. teacher_languages: those that the teacher was measured for, of those
+    that the student was not.
     """
 
     nearest: NearestShare | None = None
     audit_share: float = 0.0
     by_value: bool = False
+    on_unsupported_language: OnUnsupportedLanguage = "teacher"
+    teacher_languages: frozenset[str] = frozenset()
 
 
 class Cascade:
@@ -152,10 +162,14 @@ class Cascade:
         nearest = self._rules.nearest
         # Observe every exchange: the quantile is over all traffic.
         near = None if nearest is None else nearest.holds(_distance(case))
+        if self._blocks(case):
+            return None
         if fallback == "always":
             return "always"
         if fallback == "never" or self._desk is None:
             return None
+        if self._rules.on_unsupported_language == "teacher" and self._teacher_alone(case):
+            return "language"
         if case.disguised:
             return "trigger"
         if near is not None:
@@ -167,7 +181,12 @@ class Cascade:
         return "band" if in_band else None
 
     def _by_student(self, case: Case, fallback: FallbackMode) -> Decided:
+        if self._blocks(case):
+            blocked = blocked_verdict(case.probability, case.point)
+            return Decided(blocked, block_reason="unsupported_language")
         verdict = student_verdict(case.probability, case.point)
+        if not case.reading.supported:
+            return Decided(replace(verdict, degraded=True))
         desk, share = self._desk, self._rules.audit_share
         if desk is not None and fallback == "auto" and self._draw() < share:
             task = asyncio.create_task(self._audit(desk, case, verdict), name="teacher-audit")
@@ -179,16 +198,29 @@ class Cascade:
         slice_, excerpt = case.exchange.slice, False
         opinion = Opinion("missing")
         if self._desk is not None:
-            question, excerpt = await _question(case, self._desk.max_chars)
-            opinion = await self._desk.ask(question, deadline=ask_until)
+            with step(Step.TEACHER) as span:
+                span.set(Attribute.REASON, reason)
+                question, excerpt = await _question(case, self._desk.max_chars)
+                opinion = await self._desk.ask(question, deadline=ask_until)
+                span.set(Attribute.OUTCOME, opinion.outcome)
         self._metrics.deferrals.labels(reason, opinion.outcome).inc()
         p, teacher, point, policy = case.probability, opinion.probability, case.point, self._policy
+        if teacher is not None and self._teacher_alone(case):
+            return Decided(teacher_verdict(p, teacher, point), excerpt, reason)
         if teacher is not None:
             fused = fused_verdict(p, teacher, point, slice_=slice_, policy=policy)
-            return Decided(fused, excerpt, reason)
+            # Neither of the two was measured for an unsupported language.
+            return Decided(replace(fused, degraded=not case.reading.supported), excerpt, reason)
         self._metrics.degraded.inc()
         fallback = fallback_verdict(p, point, slice_=slice_, policy=policy)
         return Decided(fallback, reason=reason)
+
+    def _blocks(self, case: Case) -> bool:
+        return not case.reading.supported and self._rules.on_unsupported_language == "block"
+
+    def _teacher_alone(self, case: Case) -> bool:
+        """Whether the teacher was measured for the language, and the student was not."""
+        return not case.reading.supported and case.reading.language in self._rules.teacher_languages
 
     async def _audit(self, desk: TeacherDesk, case: Case, verdict: Verdict) -> None:
         """Ask the teacher for comparison only. It changes no verdict."""

@@ -28,7 +28,7 @@ async def moderate_in_parts(
     deadline: float,
     budget: Budget,
 ) -> Moderation:
-    """As `Pipeline.moderate`. Raises ExchangeTooLong where there is more than the budget allows."""
+    """Like `Pipeline.moderate`. Raises ExchangeTooLong if there is more than the budget allows."""
     if len(exchanges) > max(budget.exchanges, budget.part):
         raise ExchangeTooLong(what="exchanges", limit=max(budget.exchanges, budget.part))
     if len(exchanges) > budget.part and sum(map(_chars, exchanges)) > budget.chars:

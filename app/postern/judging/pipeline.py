@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from postern.contract.categories import Category, CategoryHead, categories
+from postern.contract.columns import LOGITS_ALONE, Columns
 from postern.contract.decision import OperatingPoint, Policy
 from postern.contract.exchange import Exchange, Slice
 from postern.contract.moderation import (
@@ -27,13 +29,19 @@ from postern.contract.text import segments
 from postern.contract.windows import Encoding
 from postern.disguises.triggers import Disguise
 from postern.inference.batcher import Batcher
-from postern.inference.entries import Scored
+from postern.inference.entries import Logits, Scored
 from postern.inference.tokenizer import Tokenizer
 from postern.judging.cascade import Cascade, Case, Decided
 from postern.judging.drift import Drift
 from postern.judging.score_cache import ScoreCache
 from postern.judging.scorer import InputLimits, Score, Scorer
+from postern.judging.traced import describe
+from postern.languages.reader import COMMON, LanguageReader
 from postern.metrics import Metrics
+from postern.tracing.names import Step
+from postern.tracing.spans import step
+
+OnJudged = Callable[[Exchange, Disguise | None, float], None]
 
 
 class Pipeline:
@@ -52,7 +60,14 @@ class Pipeline:
         drift: Drift | None = None,
         clock: Callable[[], float] = time.monotonic,
         cache: ScoreCache[Score] | None = None,
+        languages: LanguageReader | None = None,
+        columns: Columns = LOGITS_ALONE,
+        categories: CategoryHead | None = None,
+        on_judged: OnJudged | None = None,
     ) -> None:
+        """languages: without it, every text counts as supported. columns: of the batcher's rows.
+        categories: of the labels in them. on_judged: called with every exchange, its disguise and
+        the student's probability; it neither waits nor raises."""
         self.policy = policy
         self.cascade = cascade or Cascade(policy, None, metrics=metrics, clock=clock)
         self._triggers = triggers
@@ -64,10 +79,17 @@ class Pipeline:
             metrics=metrics,
             clock=clock,
             cache=cache,
+            languages=languages,
         )
+        self._counted = COMMON | (languages.measured if languages else frozenset())
+        self._columns = columns
+        self._categories = categories
+        for name in categories.names if categories else ():
+            metrics.categories.labels(name)  # from 0 on
         self._metrics = metrics
         self._drift = drift or Drift({}, clock=clock)
         self._clock = clock
+        self._on_judged = on_judged
 
     async def moderate(
         self, exchanges: Sequence[Exchange], options: Options, *, deadline: float
@@ -77,6 +99,14 @@ class Pipeline:
         deadline: absolute seconds on the clock. Raises EmptyPrompt, ExchangeTooLong,
         UnknownOperatingPoint, and whatever `Batcher.submit` raises.
         """
+        with step(Step.GUARDRAIL) as span:
+            moderation = await self._moderate(exchanges, options, deadline=deadline)
+            describe(span, exchanges, moderation)
+            return moderation
+
+    async def _moderate(
+        self, exchanges: Sequence[Exchange], options: Options, *, deadline: float
+    ) -> Moderation:
         started = self._clock()
         points = [self._point(exchange.slice, options) for exchange in exchanges]
         self._scorer.check_sizes(exchanges)
@@ -99,6 +129,9 @@ class Pipeline:
         )
         judged = tuple(map(self._judged, disguises, scores, decided))
         self._observe(judged, exchanges, timings)
+        if self._on_judged is not None:
+            for exchange, disguise, case in zip(exchanges, disguises, cases, strict=True):
+                self._on_judged(exchange, disguise, case.probability)
         name = options.operating_point or self.policy.default_operating_point
         return Moderation(judged, name, timings)
 
@@ -117,13 +150,7 @@ class Pipeline:
     def _case(
         self, exchange: Exchange, disguise: Disguise | None, score: Score, point: OperatingPoint
     ) -> Case:
-        """Use the more harmful reading of the text as it came and as it was decoded.
-
-        If the decoding is certain, use only the decoded reading.
-        """
-        slice_, encoding = exchange.slice, score.encodings[-1]
-        certain = disguise is not None and disguise.certain
-        counted = score.scored[-1:] if certain else score.scored
+        slice_, encoding, counted = exchange.slice, score.encodings[-1], _counted(disguise, score)
         # The teacher gets the decoded text, whatever the student makes of it.
         said = exchange if disguise is None else disguise.decoded
         probability = max(most_harmful_probability(one, self.policy, slice_) for one in counted)
@@ -135,7 +162,10 @@ class Pipeline:
             excerpt=functools.partial(self._excerpt, said, encoding, score.scored[-1])
             if encoding.spans
             else None,
-            gain=expected_gain(counted, self.policy, slice_, probability, point),
+            gain=expected_gain(
+                counted, self.policy, slice_, probability, point, columns=self._columns
+            ),
+            reading=score.reading,
         )
 
     def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:
@@ -157,6 +187,23 @@ class Pipeline:
             () if disguise is None else disguise.triggers,
             read,
             decided.reason,
+            score.reading,
+            decided.block_reason,
+            self._told_apart(_counted(disguise, score), decided),
+        )
+
+    def _told_apart(
+        self, counted: Sequence[Scored], decided: Decided
+    ) -> tuple[Category, ...] | None:
+        """The categories of the most harmful window, for the final verdict."""
+        if self._categories is None:
+            return None
+        row = deciding_row(counted)[self._columns.categories]
+        (given_harm,) = self._categories.given_harm(row[None]).tolist()
+        # What an operator blocks whatever it holds is not said to hold anything.
+        harmful = decided.verdict.harmful and decided.block_reason is None
+        return categories(
+            self._categories, given_harm, probability=decided.verdict.probability, harmful=harmful
         )
 
     def _observe(
@@ -175,6 +222,38 @@ class Pipeline:
             self._drift.observe(exchange.slice, probability)
             for trigger in one.triggers:
                 self._metrics.triggers.labels(trigger).inc()
+            for category in one.categories or ():
+                if category.applies:
+                    self._metrics.categories.labels(category.name).inc()
+            language = one.reading.language
+            language = language if language in self._counted else "other"
+            self._metrics.languages.labels(language, _outcome(one)).inc()
+
+
+def _outcome(judged: Judged) -> str:
+    """How the language of an exchange was dealt with, for the metric."""
+    if judged.reading.supported:
+        return "supported"
+    if judged.block_reason is not None:
+        return "blocked"
+    return "degraded" if judged.verdict.degraded else "teacher"
+
+
+def _counted(disguise: Disguise | None, score: Score) -> Sequence[Scored]:
+    """The readings that count, of which the more harmful one decides: the text as it came and as
+    it was decoded.
+
+    If the decoding is certain, only the decoded reading counts.
+    """
+    certain = disguise is not None and disguise.certain
+    return score.scored[-1:] if certain else score.scored
+
+
+def deciding_row(counted: Sequence[Scored]) -> Logits:
+    """(columns,) float32: the output for the most harmful window of several readings."""
+    rows = np.concatenate([one.logits for one in counted])
+    row: Logits = rows[int(harmful_margin(rows).argmax())]
+    return row
 
 
 def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> float:
@@ -189,17 +268,18 @@ def expected_gain(
     slice_: Slice,
     probability: float,
     point: OperatingPoint,
+    *,
+    columns: Columns,
 ) -> float | None:
     """Expected gain of asking a teacher in right verdicts, -1 to 1, from the most harmful window.
 
     None if the model was not asked for it or the slice has no value head.
     """
     head = policy.value.get(slice_)
-    if head is None or scored[0].logits.shape[1] == 2:
+    if head is None or not columns.has_value:
         return None
-    rows = np.concatenate([one.logits for one in scored])
-    row = rows[[int(harmful_margin(rows).argmax())]]
-    found = head.gains(row[:, 2:], np.array([probability]), np.array([point.threshold]))
+    outputs = deciding_row(scored)[columns.value][None]
+    found = head.gains(outputs, np.array([probability]), np.array([point.threshold]))
     return float(found[0])
 
 

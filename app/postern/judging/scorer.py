@@ -12,6 +12,7 @@ import numpy as np
 from postern.contract.callers import current_caller
 from postern.contract.errors import EmptyPrompt, ExchangeTooLong, InferenceFailed, PosternError
 from postern.contract.exchange import Exchange
+from postern.contract.language import UNREAD, Reading
 from postern.contract.text import expanded_length, segments
 from postern.contract.windows import Encoding, Window
 from postern.disguises.triggers import Disguise, readable_disguise, second_reading
@@ -20,7 +21,10 @@ from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
 from postern.judging.score_cache import ScoreCache
 from postern.judging.text_work import TextWork
+from postern.languages.reader import LanguageReader
 from postern.metrics import Metrics
+from postern.tracing.names import Step
+from postern.tracing.spans import step
 
 # All texts of a request together, expanded: as many characters as its largest body has bytes.
 _REQUEST_CHARS: Final = 1 << 20
@@ -43,12 +47,14 @@ class Score:
     """The student's logits of one exchange.
 
     encodings, scored: of the text as it came and, if its decoded reading differs, of that too.
-    tokenize_s: of all exchanges that were tokenized together.
+    tokenize_s: of all exchanges that were tokenized together. reading: of the decoded text if it
+    differs.
     """
 
     encodings: tuple[Encoding, ...]
     scored: tuple[Scored, ...]
     tokenize_s: float
+    reading: Reading = UNREAD
 
 
 class Scorer:
@@ -63,6 +69,7 @@ class Scorer:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
         cache: ScoreCache[Score] | None = None,
+        languages: LanguageReader | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         self._batcher = batcher
@@ -70,6 +77,7 @@ class Scorer:
         self._metrics = metrics
         self._clock = clock
         self._cache = cache
+        self._languages = languages
         self._text_work = TextWork(clock=clock)
         expanded_length("\u00e9", at_most=1)  # builds its table now, not at the first request
 
@@ -137,10 +145,11 @@ class Scorer:
         deadline: float,
     ) -> list[Score]:
         started = self._clock()
-        encodings = await self._off_the_loop(
-            lambda: self._encode(exchanges, disguises), exchanges, deadline
-        )
-        self._check_encodings([one[0] for one in encodings], exchanges, reject_long=reject_long)
+        with step(Step.TOKENIZE):
+            encodings, readings = await self._off_the_loop(
+                lambda: self._encode(exchanges, disguises), exchanges, deadline
+            )
+            self._check_encodings([one[0] for one in encodings], exchanges, reject_long=reject_long)
         tokenize_s = self._clock() - started
         self._metrics.stage_duration.labels("tokenize").observe(tokenize_s)
         owners = [index for index, some in enumerate(encodings) for _ in some]
@@ -155,7 +164,10 @@ class Scorer:
                 exc.index = owners[exc.index] if len(encodings) > 1 else None
             raise
         rest = iter(flat)
-        return [Score(some, tuple(next(rest) for _ in some), tokenize_s) for some in encodings]
+        return [
+            Score(some, tuple(next(rest) for _ in some), tokenize_s, reading)
+            for some, reading in zip(encodings, readings, strict=True)
+        ]
 
     def _check_encodings(
         self, encodings: Sequence[Encoding], exchanges: Sequence[Exchange], *, reject_long: bool
@@ -171,7 +183,7 @@ class Scorer:
 
     def _encode(
         self, exchanges: Sequence[Exchange], disguises: Sequence[Disguise | None]
-    ) -> list[tuple[Encoding, ...]]:
+    ) -> tuple[list[tuple[Encoding, ...]], list[Reading]]:
         many: list[tuple[str, ...]] = []
         for index, exchange in enumerate(exchanges):
             try:
@@ -182,16 +194,17 @@ class Scorer:
             if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
                 raise _blame(self._too_many_characters(), index, exchanges)
         encodings = self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
-        return [
-            (encoding, *self._decoded(texts, disguise))
-            for encoding, texts, disguise in zip(encodings, many, disguises, strict=True)
+        # Nothing if the student reads through the disguise anyway.
+        decoded = list(map(second_reading, many, disguises))
+        # Such texts need no limit of their own: they are about as long as the originals.
+        both: list[tuple[Encoding, ...]] = [
+            (encoding,) if texts is None else (encoding, self._tokenizer.encode(texts))
+            for encoding, texts in zip(encodings, decoded, strict=True)
         ]
+        return both, [self._read(two or one) for one, two in zip(many, decoded, strict=True)]
 
-    def _decoded(self, texts: tuple[str, ...], disguise: Disguise | None) -> tuple[Encoding, ...]:
-        """Nothing if the student reads through the disguise anyway."""
-        decoded = second_reading(texts, disguise)
-        # This text needs no limit of its own: it is about as long as the original.
-        return () if decoded is None else (self._tokenizer.encode(decoded),)
+    def _read(self, texts: tuple[str, ...]) -> Reading:
+        return UNREAD if self._languages is None else self._languages.read(texts)
 
     def _check_expanded(self, exchanges: Sequence[Exchange]) -> None:
         limit, left = self._limits.max_exchange_chars, self._limits.max_request_chars
@@ -232,6 +245,7 @@ def worth_keeping(score: Score) -> Score:
         ),
         tuple(Scored(one.logits, 0.0, 0.0) for one in score.scored),
         0.0,
+        score.reading,
     )
 
 

@@ -1,7 +1,7 @@
 // A pasted conversation -> messages -> a verdict on every turn.
 
 import { h, percent } from "./dom.js";
-import { badge, decidedBy, degraded, scale, worstWindow } from "./verdict.js";
+import { badge, categories, decidedBy, degraded, language, scale, worstWindow } from "./verdict.js";
 
 const SPEAKERS = { user: "user", human: "user", assistant: "assistant", ai: "assistant", bot: "assistant", system: "system" };
 const LINE = /^\s*(user|human|assistant|ai|bot|system)\s*:\s?(.*)$/i;
@@ -67,7 +67,7 @@ export function turnList(reply, messages) {
 function turnItem(message, turn, result) {
   const name = `${turn + 1}. ${message.role[0].toUpperCase()}${message.role.slice(1)}`;
   const verdict = result
-    ? [scale(result), degraded(result), worstWindow(result, promptOf(message, result), message.content)]
+    ? [scale(result), categories(result), degraded(result), language(result), worstWindow(result, promptOf(message, result), message.content)]
     : [];
   const classes = ["card", "turn", message.role === "assistant" ? "assistant" : "", result?.harmful ? "harmful" : ""];
   return h(

@@ -56,7 +56,7 @@ function remember(states, state) {
 
 function draw(states) {
   const { metrics } = states.at(-1);
-  return h("div", { class: "figures" }, requests(states), ...latencies(states), verdicts(metrics), deferrals(metrics), refusals(metrics), scores(metrics));
+  return h("div", { class: "figures" }, requests(states), ...latencies(states), verdicts(metrics), deferrals(metrics), refusals(metrics), audited(metrics), shadow(metrics), scores(metrics));
 }
 
 function card(title, figure, note, ...rest) {
@@ -125,6 +125,32 @@ function refusals(metrics) {
   const all = by.reduce((sum, [, value]) => sum + value, 0);
   const note = by.slice(0, 4).map(([reason, value]) => `${reason}: ${value}`).join(", ");
   return card("Refused", String(all), note || "none");
+}
+
+/** Nothing where every route enforces. */
+function audited(metrics) {
+  if (!metrics.has("postern_audited_total")) return null;
+  const by = totalBy(metrics, "postern_audited_total", "outcome");
+  const all = [...by.values()].reduce((sum, value) => sum + value, 0);
+  const prompts = by.get("blocked_prompt") ?? 0;
+  const responses = by.get("blocked_response") ?? 0;
+  const share = all ? percent((prompts + responses) / all) : "0 %";
+  const note = `${share} of ${all} in audit mode: ${prompts} prompts, ${responses} answers; ${by.get("failed") ?? 0} without a verdict`;
+  return card("Would have been blocked", String(prompts + responses), note);
+}
+
+/** Nothing where no student is tried. */
+function shadow(metrics) {
+  if (!metrics.has("postern_shadow_verdicts_total")) return null;
+  const said = (student, tried) => (labels) => labels.student === student && labels.shadow === tried;
+  const points = [...totalBy(metrics, "postern_shadow_verdicts_total", "operating_point").keys()];
+  const lines = points.map((point) => {
+    const at = (keep) => total(metrics, "postern_shadow_verdicts_total", (labels) => labels.operating_point === point && keep(labels));
+    return `${point}: ${at(said("unharmful", "harmful"))} to harmful, ${at(said("harmful", "unharmful"))} to unharmful`;
+  });
+  const by = totalBy(metrics, "postern_shadow_exchanges_total", "outcome");
+  const note = `exchanges judged by student and shadow; ${by.get("dropped") ?? 0} dropped, ${by.get("failed") ?? 0} failed. Would change: ${lines.join("; ")}`;
+  return card("In the shadow", String(by.get("judged") ?? 0), note);
 }
 
 function scores(metrics) {

@@ -87,6 +87,7 @@ export function parseCsv(text) {
 const COLUMNS = [
   ...["row", "prompt", "response", "harmful", "probability", "threshold", "decided_by"],
   ...["deferred", "degraded", "operating_point", "tokens", "windows", "error"],
+  ...["language", "language_supported", "categories"],
 ];
 
 function flat({ row, prompt, response, error, result, operatingPoint }) {
@@ -103,6 +104,7 @@ function flat({ row, prompt, response, error, result, operatingPoint }) {
  */
 export function csvCell(value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map((one) => one.name).join(" ");
   if (typeof value !== "string") return String(value);
   const safe = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(value) ? `'${value}` : value;
   const split = safe.replace(/(;\s*"?\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g, "$1'");

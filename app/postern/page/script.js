@@ -25,10 +25,31 @@ async function readInfo() {
     points = info.operating_points;
     byId("model").textContent = `${info.model.name} ${info.model.version}`;
     showPoints(info.default_operating_point);
+    showFeedback(info.feedback);
+    showModes(info.modes);
+    showShadow(info.shadow);
     showKeyPanel(false);
   } catch (error) {
     byId("model").textContent = error instanceof Refused && error.status === 401 ? "This server asks for an API key." : explain(error);
   }
+}
+
+function showFeedback({ on, keep_s: seconds }) {
+  const time = seconds < 90 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`;
+  byId("feedback").hidden = !on;
+  byId("feedback").textContent = on
+    ? `Feedback is on: this server keeps what you send for ${time}, and keeps a text for good once somebody corrects its verdict.`
+    : "";
+}
+
+function showModes(modes) {
+  const audited = Object.keys(modes).filter((route) => modes[route] === "audit");
+  byId("mode").hidden = !audited.length;
+  byId("mode").textContent = audited.length ? `Audit mode: nothing is blocked on ${new Intl.ListFormat("en").format(audited)}.` : "";
+}
+
+function showShadow(shadow) {
+  if (shadow) byId("model").textContent += `, with ${shadow.model.name} ${shadow.model.version} in the shadow`;
 }
 
 function showPoints(usual) {

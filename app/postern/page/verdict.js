@@ -7,6 +7,7 @@ const DECIDED_BY = {
   teacher: "the teacher",
   fused: "student and teacher together",
   fallback: "the policy for a missing teacher",
+  policy: "the policy for unsupported languages",
 };
 
 export const decidedBy = (result) => DECIDED_BY[result.decided_by] ?? result.decided_by;
@@ -37,9 +38,37 @@ export function scale(result) {
   );
 }
 
+/** The kinds of harm that apply; null where none does. */
+export function categories(result) {
+  const applying = (result.categories ?? []).filter((one) => one.applies);
+  if (!applying.length) return null;
+  const item = ({ name, probability }) => h("li", { class: "badge harmful" }, `${name.replaceAll("_", " ")} ${percent(probability)}`);
+  return h("ul", { class: "categories", "aria-label": "Categories of harm" }, ...applying.map(item));
+}
+
 export function degraded(result) {
-  if (!result.degraded) return null;
+  if (!result.degraded || (!result.language_supported && result.decided_by !== "fallback")) return null;
   return h("p", { class: "notice" }, "Degraded: a teacher was wanted and gave nothing, so the artifact’s policy decided.");
+}
+
+/** That the student was not measured for what it read; null where it was. */
+export function language(result) {
+  if (result.language_supported !== false) return null;
+  const name = result.language === "und" ? "an unknown language" : nameOf(result.language);
+  const then = result.block_reason
+    ? "and such text is blocked whatever its probability."
+    : result.decided_by === "teacher"
+      ? "so the teacher, which was, decided alone."
+      : "so the probability may mean nothing.";
+  return h("p", { class: "notice" }, `Language: ${name}. The student was not measured for it, ${then}`);
+}
+
+function nameOf(tag) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
 }
 
 /** Which part of a long text decided; null where the text was one window. */
@@ -87,7 +116,9 @@ export function verdictCard(reply, prompt, response) {
     { class: "card verdict", "aria-label": "Verdict" },
     h("div", { class: "headline" }, badge(result), h("strong", {}, percent(result.probability)), h("span", { class: "quiet" }, "calibrated probability of harm")),
     scale(result),
+    categories(result),
     degraded(result),
+    language(result),
     worstWindow(result, prompt, response),
     h(
       "dl",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -15,7 +17,7 @@ from starlette.types import ASGIApp
 from postern import __version__
 from postern.clock import now
 from postern.contract.errors import PosternError
-from postern.endpoints import chat, operations, verdicts
+from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.services import Services
 from postern.http import errors as http_errors
@@ -26,9 +28,19 @@ from postern.server import api_docs, web_page
 from postern.server.cors import Cors
 from postern.server.first_look import FirstLook
 from postern.server.observe import Observed
+from postern.tracing.spans import Tracer
+
+_NOT_FOUND: Final = HTTPStatus.NOT_FOUND
+_GUARDED: Final = "/v1/"
 
 
-def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Hosts) -> ASGIApp:
+def create_app(
+    services: Services,
+    batcher: Batcher,
+    turns: LoopTurns,
+    hosts: Hosts,
+    tracer: Tracer | None = None,
+) -> ASGIApp:
     """The ASGI application. Its lifespan starts and stops the batcher."""
 
     @asynccontextmanager
@@ -38,11 +50,21 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Ho
         cascade.start()
         if services.chat_guard is not None:
             services.chat_guard.upstream.start()
+        if services.shadow is not None:
+            services.shadow.start()
         yield
+        if services.shadow is not None:
+            await asyncio.to_thread(services.shadow.close)
+        if services.chat_audit is not None:
+            await services.chat_audit.close()
         if services.chat_guard is not None:
             await services.chat_guard.upstream.close()
+        if services.feedback is not None:
+            await services.feedback.close()
         await cascade.close()
         await batcher.close()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)
 
     app = FastAPI(
         title="Postern",
@@ -59,6 +81,9 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Ho
     app.state.services = services
     verdicts.add_to(app)
     app.include_router(chat.router)
+    app.include_router(messages.router)
+    app.include_router(responses.router)
+    app.include_router(feedback.router)
     app.include_router(operations.router)
     api_docs.add_to(app)
     if services.settings.server.page:
@@ -77,7 +102,10 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Ho
             return Response(status_code=204, headers={"Allow": f"{allowed}, OPTIONS"})
         if isinstance(exc, HTTPException):
             failure = http_errors.status_failure(
-                exc.status_code, request_id=request_id, headers=exc.headers
+                exc.status_code,
+                request_id=request_id,
+                headers=exc.headers,
+                detail=_no_such_path(app, request) if exc.status_code == _NOT_FOUND else "",
             )
             return shape.response(failure)
         return shape.response(http_errors.internal_failure(request_id=request_id))
@@ -92,7 +120,21 @@ def create_app(services: Services, batcher: Batcher, turns: LoopTurns, hosts: Ho
         hosts=hosts,
         cors=Cors(services.settings.access.cors_origins),
         root_path=services.settings.server.root_path,
+        tracer=tracer,
     )
+
+
+def _no_such_path(app: FastAPI, request: Request) -> str:
+    """What a client of the guarded APIs reads where it looks for more of them; "" elsewhere."""
+    if not request.scope["path"].startswith(_GUARDED):
+        return ""
+    there = sorted(
+        f"{method.upper()} {path}"
+        for path, operations in app.openapi()["paths"].items()
+        if path.startswith(_GUARDED)
+        for method in operations
+    )
+    return f"this path is not guarded, so it does not pass; there are {', '.join(there)}"
 
 
 def _asks_for_methods(request: Request, exc: HTTPException) -> bool:
@@ -105,9 +147,11 @@ def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> First
         return None
     return FirstLook(
         batcher,
-        paths=verdicts.PATHS,
+        # A gateway that obeys this server may block what gets no answer.
+        paths=[one for one in verdicts.PATHS if services.info.modes.get(one) != "audit"],
         keys=services.keys,
         timeout_ms=services.settings.limits.request_timeout_ms,
+        max_body_bytes=services.settings.limits.max_body_bytes,
         window_tokens=services.info.window_tokens,
         turn_s=lambda: turns.turn_s,
         clock=now,

@@ -29,8 +29,8 @@ class FirstLook:
     """Estimates tokens from bytes, at the rate of recently answered requests.
 
     paths: of the endpoints whose whole work is a verdict. keys: requests with these are looked at;
-    others go on to their 401. timeout_ms: the longest deadline. turn_s: duration of a turn of the
-    event loop.
+    others go on to their 401. timeout_ms: the longest deadline. max_body_bytes: longer ones go on
+    to their 413, for no later try would succeed. turn_s: duration of a turn of the event loop.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class FirstLook:
         paths: Container[str],
         keys: Keys,
         timeout_ms: int,
+        max_body_bytes: int,
         window_tokens: int,
         turn_s: Callable[[], float],
         clock: Callable[[], float] = now,
@@ -48,6 +49,7 @@ class FirstLook:
         self._paths = paths
         self._keys = keys
         self._timeout_ms = timeout_ms
+        self._max_body_bytes = max_body_bytes
         self._window_tokens = window_tokens
         self._turn_s = turn_s
         self._clock = clock
@@ -62,6 +64,9 @@ class FirstLook:
             or scope["method"] != "POST"
         ):
             return None
+        length = _length_of(scope)
+        if length is not None and length > self._max_body_bytes:
+            return None
         try:
             self._keys.recognize(scope)
             deadline = deadline_of(scope, timeout_ms=self._timeout_ms)
@@ -69,7 +74,7 @@ class FirstLook:
             return None
         # The bytes may have waited for a turn of the loop, and the reply may wait for another.
         reserve_s = max(_RESERVE * (deadline - self._clock()), self._turn_s())
-        tokens = self._tokens_of(scope)
+        tokens = self._tokens_of(length)
         try:
             self._batcher.check_room(
                 Sums(tokens, tokens * min(tokens, self._window_tokens)),
@@ -86,9 +91,15 @@ class FirstLook:
         self._bytes = keep * self._bytes + n_bytes
         self._tokens = keep * self._tokens + tokens
 
-    def _tokens_of(self, scope: Scope) -> int:
-        """Estimated token count; 1 where the length of the body is unknown."""
-        length = header(scope, b"content-length")
-        if not (self._bytes and length is not None and length.isascii() and length.isdigit()):
+    def _tokens_of(self, length: int | None) -> int:
+        """Estimated token count; 1 if the body length is unknown."""
+        if length is None or not self._bytes:
             return 1
-        return max(1, round(int(length) * self._tokens / self._bytes))
+        return max(1, round(length * self._tokens / self._bytes))
+
+
+def _length_of(scope: Scope) -> int | None:
+    length = header(scope, b"content-length")
+    if length is None or not (length.isascii() and length.isdigit()):
+        return None
+    return int(length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -23,6 +24,8 @@ from postern.logs import LOGGER, log
 from postern.metrics import Metrics
 from postern.server.cors import Cors
 from postern.server.first_look import FirstLook
+from postern.tracing.names import METHODS, OTHER_METHOD, Attribute
+from postern.tracing.spans import NOTHING, Around, Span, Tracer, current
 
 _UNMATCHED = "unmatched"
 # Probes and scrapes continue while the server drains, and do not get a log line each.
@@ -45,6 +48,7 @@ class Observed:
         hosts: Hosts,
         cors: Cors,
         root_path: str = "",
+        tracer: Tracer | None = None,
     ) -> None:
         self._hosts = hosts
         self._cors = cors
@@ -53,15 +57,24 @@ class Observed:
         self._metrics = metrics
         self._health = health
         self._first_look = first_look
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         scope = self._seen_by_the_app(scope)
+        arrived: float = scope.setdefault("state", {}).setdefault(ARRIVED, now())
+        if self._tracer is None or scope["path"] in _OPERATORS_PATHS:
+            await self._answer(scope, receive, send)
+            return
+        with Around(self._tracer.request(scope["method"], scope["headers"], started=arrived)):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = request_id_of(scope)
-        state = scope.setdefault("state", {})
-        arrived: float = state.setdefault(ARRIVED, now())
+        state = scope["state"]
+        arrived: float = state[ARRIVED]
         state.update(request_id=request_id, log={})
         status = 0
 
@@ -137,6 +150,8 @@ class Observed:
             route = scope["path"] if scope["path"] in PATHS else _UNMATCHED
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.request_duration.labels(route).observe(elapsed_s)
+        if (span := current()) is not NOTHING:
+            _describe(span, scope, route=route, status=status)
         quiet = route in _OPERATORS_PATHS
         if LOGGER.isEnabledFor(logging.DEBUG if quiet else logging.INFO):
             log(
@@ -149,6 +164,19 @@ class Observed:
                 duration_ms=round(elapsed_s * 1000.0, 3),
                 **scope["state"]["log"],
             )
+
+
+def _describe(span: Span, scope: Scope, *, route: str, status: int) -> None:
+    """Complete the span of a request. The path itself stays out: it may hold anything."""
+    state = scope["state"]
+    span.rename(f"{scope['method'] if scope['method'] in METHODS else OTHER_METHOD} {route}")
+    span.set(Attribute.ROUTE, route)
+    span.set(Attribute.STATUS, status)
+    span.set(Attribute.REQUEST_ID, state["request_id"])
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == _CLIENT_CLOSED_REQUEST:
+        span.fail(state["log"].get("problem", str(status)))
+    elif "problem" in state["log"]:  # the caller's fault is no failure of the server
+        span.set(Attribute.ERROR, state["log"]["problem"])
 
 
 def _may_stay(error: PosternError, scope: Scope) -> bool:

@@ -21,7 +21,7 @@ HEADERS = policy_headers(
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
-    # No script may make markup from strings, whoever edits it.
+    # No script may make markup from strings, not even after a careless edit.
     "require-trusted-types-for 'script'",
 )
 

@@ -49,8 +49,8 @@ class AccessSettings(Section):
     def _split_keys(cls, value: object) -> object:
         keys = split_list(value)
         if isinstance(value, str) and not keys:
-            # An empty one, of a secret that was not there, once opened the server to everyone.
-            raise ValueError("holds no key; leave it unset where none shall be asked for")
+            # An empty value, from a missing secret, once opened the server to everyone.
+            raise ValueError("holds no key; leave it unset to require none")
         return keys
 
     def accepted_keys(self) -> tuple[str, ...]:

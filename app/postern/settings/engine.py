@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
+from postern.contract.decision import Probability
+from postern.contract.language import OnUnsupportedLanguage
 from postern.settings.section import Section
 from postern.shipped import DEFAULT_ARTIFACT
 
@@ -46,6 +50,28 @@ class EngineSettings(Section):
     cache_entries: int = Field(
         0, ge=0, description="Scores kept for repeated exchanges. 0 keeps none."
     )
+    on_unsupported_language: OnUnsupportedLanguage = Field(
+        "teacher",
+        description="What decides about a language that the student was not measured for. teacher: "
+        "a teacher that was, or else the student. student: the student. block: nobody; the "
+        "exchange counts as harmful. The student's verdict says degraded.",
+    )
+    category_thresholds: Annotated[dict[str, Probability], NoDecode] = Field(
+        {},
+        description="Thresholds of categories instead of the artifact's, as a JSON object such as "
+        '{"weapons": 0.3}. A category applies to a harmful exchange if its probability, given '
+        "harm, reaches its threshold.",
+    )
+
+    @field_validator("category_thresholds", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError("must be a JSON object of categories and thresholds") from None
 
     @field_validator("max_batch_tokens")
     @classmethod

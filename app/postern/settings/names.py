@@ -1,4 +1,4 @@
-"""Names in settings: those of the settings themselves, of hosts, of pages and of paths."""
+"""Checks names in settings: of the settings themselves, of hosts, of pages and of paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def check_environment(environment: Iterable[str], fields: Iterable[str]) -> None:
-    """A name that is no setting was meant to be one: `POSTERN_API_KEY` once served everyone.
+    """Reject names that are no setting: `POSTERN_API_KEY`, a mistake, once served everyone.
 
     Raises SettingsInvalid, naming the nearest setting.
     """

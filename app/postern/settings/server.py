@@ -41,6 +41,11 @@ class ServerSettings(Section):
     root_path: str = Field(
         "", description="Prefix below which a proxy serves this server, such as /postern."
     )
+    traces: bool = Field(
+        False,
+        description="Send a trace of each request to an OpenTelemetry collector, as OTLP over "
+        "HTTP. The standard variables OTEL_... say where to. Needs `pip install postern[traces]`.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest severity of the JSON log lines on standard error."
     )

@@ -2,8 +2,8 @@
 
 Each setting is `POSTERN_<NAME>` in the environment and `--<name>` on the command line; the flag
 wins. The name is that of the field, prefixed with that of its section if the section has a prefix
-(`teacher.url` is `POSTERN_TEACHER_URL`). Thresholds and bands are not settings: they ship with the
-artifact.
+(`teacher.url` is `POSTERN_TEACHER_URL`). Thresholds of verdicts and bands are not settings: they
+ship with the artifact.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from pydantic.fields import FieldInfo
 from postern.contract.errors import SettingsInvalid
 from postern.settings.access import AccessSettings
 from postern.settings.engine import EngineSettings
+from postern.settings.feedback import FeedbackSettings
 from postern.settings.names import PREFIX, check_environment
 from postern.settings.section import Section
 from postern.settings.server import LimitSettings, ServerSettings
 from postern.settings.teacher import TeacherSettings
+from postern.settings.trial import TrialSettings
 from postern.settings.upstream import GuardSettings, UpstreamSettings
 
 
@@ -36,6 +38,8 @@ class Settings(BaseModel):
     teacher: TeacherSettings
     upstream: UpstreamSettings
     guard: GuardSettings
+    feedback: FeedbackSettings
+    trial: TrialSettings
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -52,6 +56,8 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "teacher": TeacherSettings,
     "upstream": UpstreamSettings,
     "guard": GuardSettings,
+    "feedback": FeedbackSettings,
+    "trial": TrialSettings,
 }
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from postern.contract.decision import OnTeacherFailure
+from postern.contract.language import LANGUAGE_TAG
 from postern.contract.teacher_call import Endpoint
 from postern.contract.teacher_text import TEMPLATES
 from postern.settings.section import PREFIX, Section, checked_url, split_list
@@ -135,13 +136,19 @@ class TeacherSettings(Section):
         True,
         description="Also score disguised text without its disguise, and ask the teacher about it.",
     )
+    languages: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Languages that the teacher at the URL was measured for, as BCP 47 tags "
+        "separated by commas. It then decides about those that the student was not measured for. "
+        "Teachers in this process name their own.",
+    )
     on_failure: OnTeacherFailure | None = Field(
         None,
         description="What decides if the teacher gives no opinion: student, block or allow. Unset: "
         "the artifact's choice.",
     )
 
-    _split_folders = field_validator("artifacts", mode="before")(split_list)
+    _split_lists = field_validator("artifacts", "languages", mode="before")(split_list)
     _plain_url = field_validator("url")(checked_url)
 
     @property
@@ -159,6 +166,10 @@ class TeacherSettings(Section):
             raise ValueError(f"teacher_endpoint: no model writes {self.template} itself")
         if self.url and self.kind == "openai" and not self.model:
             raise ValueError("teacher_model must name the model that answers at teacher_url")
+        if self.languages and self.url is None:
+            raise ValueError("teacher_languages describes the teacher at teacher_url; set that")
+        if not all(map(LANGUAGE_TAG.fullmatch, self.languages)):
+            raise ValueError("teacher_languages must hold tags such as de, without a region")
         if self.breaker_failures > self.breaker_calls:
             raise ValueError("teacher_breaker_calls must be at least teacher_breaker_failures")
         return self

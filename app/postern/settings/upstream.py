@@ -18,7 +18,8 @@ class UpstreamSettings(Section):
 
     url: str | None = Field(
         None,
-        description="Base URL of the OpenAI-compatible API behind the guarded proxy, up to /v1.",
+        description="Base URL of the API behind the guarded proxy, up to /v1: OpenAI's or "
+        "Anthropic's.",
     )
     api_key: SecretStr | None = Field(
         None, description="API key that the guarded proxy sends to the upstream."
@@ -105,4 +106,15 @@ class GuardSettings(Section):
         ge=0,
         description="Unharmful verdicts on turns of chats that are kept, so that a chat that goes "
         "on is not judged anew. 0 keeps none.",
+    )
+    chat_passed_ids: int = Field(
+        65_536,
+        ge=0,
+        description="Ids of responses that passed here and are kept, so that a chat may go on from "
+        "them. 0 keeps none.",
+    )
+    on_unknown_id: Literal["refuse", "pass"] = Field(
+        "refuse",
+        description="What to do with a chat that goes on from a response that did not pass here, "
+        "or from a conversation of the upstream: refuse it, or pass it with what nobody judged.",
     )

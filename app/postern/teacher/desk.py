@@ -80,6 +80,11 @@ class TeacherDesk:
         return self._teacher.described
 
     @property
+    def languages(self) -> frozenset[str]:
+        """Those that the teacher was measured for."""
+        return self._teacher.languages
+
+    @property
     def left_behind(self) -> bool:
         return self._teacher.left_behind
 
@@ -92,7 +97,7 @@ class TeacherDesk:
         self._teacher.start()
 
     async def close(self) -> None:
-        """End the questions under way. Whoever waits for them still gets an opinion."""
+        """End the questions under way. Callers that wait for them still get an opinion."""
         self._closed = True
         tasks = [flight.task for flight in self._flights.values() if flight.task is not None]
         for task in tasks:

@@ -12,6 +12,7 @@ from postern.http.upstream import Upstream, UpstreamLimits
 from postern.settings.teacher import TeacherSettings
 from postern.teacher.opinion import Teacher
 from postern.teacher.remote import POSTERN_DIALECT, RemoteTeacher, openai_dialect
+from postern.tracing.names import Step
 
 _MAX_REPLY_BYTES: Final = 1 << 20
 
@@ -48,18 +49,19 @@ def build_remote(settings: TeacherSettings) -> Teacher:
             limits=limits,
             ca_file=settings.ca_file,
             clock=now,
+            step=Step.TEACHER_CALL,
         )
     except SettingsInvalid as exc:
         raise SettingsInvalid("teacher_ca_file cannot be read") from exc
     if settings.kind == "postern":
-        return RemoteTeacher(upstream, POSTERN_DIALECT)
+        return RemoteTeacher(upstream, POSTERN_DIALECT, languages=settings.languages)
     dialect = openai_dialect(
         TEMPLATES[settings.template],
         model=settings.model or "",
         endpoint=settings.endpoint,
         temperature=settings.temperature,
     )
-    return RemoteTeacher(upstream, dialect)
+    return RemoteTeacher(upstream, dialect, languages=settings.languages)
 
 
 def _api_key(settings: TeacherSettings) -> str | None:

@@ -26,6 +26,7 @@ from postern.contract.errors import (
     PosternError,
 )
 from postern.contract.exchange import Exchange, Slice
+from postern.contract.language import ENGLISH
 from postern.contract.probability import harmful_log_odds, harmful_margin, sigmoid
 from postern.contract.text import segments
 from postern.contract.windows import Encoding, Window
@@ -84,6 +85,8 @@ class Member:
     policy: Policy
     tokenizer: Tokenizer
     session: Session
+    languages: frozenset[str] = frozenset(ENGLISH)
+    """Those that it was measured for."""
 
 
 class LocalTeacher:
@@ -122,6 +125,11 @@ class LocalTeacher:
         """Whether a thread was still inside a model when the teacher closed; it may never
         return."""
         return any(batcher.left_behind for batcher in self._batchers)
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Those that every member was measured for."""
+        return frozenset.intersection(*(member.languages for member in self._members))
 
     @property
     def described(self) -> dict[str, Any]:

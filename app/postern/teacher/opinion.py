@@ -76,6 +76,11 @@ class Teacher(Protocol):
         ...
 
     @property
+    def languages(self) -> frozenset[str]:
+        """Those that it was measured for."""
+        ...
+
+    @property
     def described(self) -> dict[str, Any]:
         """For `/info`: no secret, no path, no address."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -44,9 +44,12 @@ class Dialect:
 class RemoteTeacher:
     """A teacher at one fixed address. The connection ignores redirects and proxy variables."""
 
-    def __init__(self, upstream: Upstream, dialect: Dialect) -> None:
+    def __init__(
+        self, upstream: Upstream, dialect: Dialect, *, languages: Collection[str] = ()
+    ) -> None:
         self._upstream = upstream
         self._dialect = dialect
+        self.languages = frozenset(languages)
 
     def start(self) -> None:
         self._upstream.start()

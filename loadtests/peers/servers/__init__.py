@@ -1,1 +1,1 @@
-"""One peer each, tuned in good faith; each runs in an environment of its own."""
+"""One module for each peer, tuned in good faith; each peer runs in an environment of its own."""

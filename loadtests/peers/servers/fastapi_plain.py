@@ -1,4 +1,4 @@
-"""FastAPI without batching: what most people write first. Two uvicorn workers, one thread each."""
+"""FastAPI without batching, as most people start. Two uvicorn workers, one thread each."""
 
 from __future__ import annotations
 

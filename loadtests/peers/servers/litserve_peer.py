@@ -13,7 +13,7 @@ class Classifier(litserve.LitAPI):
     def setup(self, device: str) -> None:
         self.model = PeerModel(threads=1)
 
-    # Without a type: LitServe would take one for a model of the body and look for it in the query.
+    # No type annotation: LitServe would take it for a body model and look for it in the query.
     def decode_request(self, request) -> str:  # type: ignore[no-untyped-def]
         return str(request["prompt"])
 

@@ -16,7 +16,7 @@ class Classifier(Worker):
         return [{"probability": one} for one in found]
 
 
-if __name__ == "__main__":  # the port is a flag of mosec's own
+if __name__ == "__main__":  # mosec reads the port from its own flag
     server = Server()
     server.append_worker(
         Classifier, num=2, max_batch_size=MAX_BATCH_SIZE, max_wait_time=1, route="/classify"

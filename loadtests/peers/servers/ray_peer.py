@@ -29,7 +29,7 @@ class Classifier:
 if __name__ == "__main__":
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
-    deployment: Any = Classifier  # what the decorator has made of it
+    deployment: Any = Classifier  # the decorator changed its type
     serve.run(deployment.bind(), route_prefix="/classify")
     while True:
         time.sleep(3600)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from postern.chat_guard.bounds import CONTEXT_CHARS
-from postern.chat_guard.conversation import ChatRequest, Reading, parse_chat
+from postern.chat_guard.conversation import ChatRequest, parse_chat
+from postern.chat_guard.shape import Reading
 from postern.contract.errors import BodyMismatch, EmptyPrompt, ExchangeTooLong
 from postern.contract.exchange import Exchange
 

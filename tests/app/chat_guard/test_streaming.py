@@ -14,19 +14,22 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from postern.chat_guard.answers import read_answer
+from postern.chat_guard.answers import read_completion
 from postern.chat_guard.bounds import MAX_CHOICES
-from postern.chat_guard.conversation import ChatRequest, Reading, parse_chat
-from postern.chat_guard.events import Chunk, chunks_of
+from postern.chat_guard.completions import ChatCompletions
+from postern.chat_guard.conversation import ChatRequest, parse_chat
+from postern.chat_guard.events import chunks_of
 from postern.chat_guard.hold_back import Bounds, HoldBack
 from postern.chat_guard.judge import Judgement, Stage
 from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.replies import Refusals
+from postern.chat_guard.shape import Chunk, Reading
 from postern.chat_guard.streaming import AnswerBlocked, GuardedStream, StreamRules
 from postern.contract.decision import Verdict
 from postern.contract.errors import PosternError, UpstreamInvalid
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged
+from postern.dialects.openai_errors import openai_error_of
 
 from tests.scripted_upstream import DONE, chunk
 
@@ -93,12 +96,14 @@ def played(
 ) -> tuple[bytes, str, PlayedJudge]:
     """(all that went out, how it ended, the judge)."""
     judge = judge or PlayedJudge()
+    request = asked(**fields)
+    shape = ChatCompletions(Refusals("No.", "tiny/1"), openai_error_of)
     stream = GuardedStream(
         PlayedReply(pieces),  # type: ignore[arg-type]
-        asked(**fields),
+        request,
+        shape.stream(request),
         judge=judge,  # type: ignore[arg-type]
         hold_back=HoldBack[Chunk](rule, Bounds(5000, 100_000)),
-        refusals=Refusals("No.", "tiny/1"),
         rules=StreamRules(rule.tail_chars, as_error, pass_media=False, timeout_s=1.0),
         observe_held=lambda _: None,
         clock=lambda: 0.0,
@@ -182,7 +187,7 @@ def test_a_stream_is_cut_exactly_where_the_whole_answer_would_be(
     said, thought = "".join(words), "".join(reasons)
     message = {"role": "assistant", "content": said, "reasoning": thought}
     content = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    answer = asyncio.run(read_answer(json.dumps(content).encode()))
+    answer = read_completion(json.dumps(content).encode())
     if said or thought:
         assert judge.asked[-1] == (answer.said[0],)
     assert ended == ("cut" if BAD in said or BAD in thought else "whole")

@@ -125,3 +125,18 @@ def test_a_graph_that_names_data_elsewhere_is_refused(folder: Path) -> None:
     edit(folder, lambda m: m.update(files=entries))
     with pytest.raises(ArtifactInvalid, match="outside itself"):
         read_artifact(folder)
+
+
+def test_an_artifact_that_names_no_languages_was_measured_for_english(folder: Path) -> None:
+    manifest = read_artifact(folder).manifest
+    assert manifest.languages == ("en",)
+    assert b'"languages"' not in (folder / MANIFEST).read_bytes()
+    write_manifest(folder, manifest.model_copy(update={"languages": ("en", "de")}))
+    assert read_artifact(folder).manifest.languages == ("en", "de")
+
+
+@pytest.mark.parametrize("languages", [[], ["de-DE"], ["German"], ["EN"], "en", [""]])
+def test_languages_are_tags_without_region(folder: Path, languages: Any) -> None:
+    edit(folder, lambda content: content.update(languages=languages))
+    with pytest.raises(ArtifactInvalid, match="languages"):
+        read_artifact(folder)

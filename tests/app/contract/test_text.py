@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
-from postern.contract.text import TEXT_FORMAT, expanded_length, holds_text, normalize, segments
+from postern.contract.text import TEXT_FORMAT, expanded_length, is_visible, normalize, segments
 
 INVISIBLE = [
     *("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff"),  # zero width
@@ -136,7 +136,7 @@ def test_the_length_is_known_before_it_is_made(text: str) -> None:
     """Nothing that passes the count is longer once it is made, but for long runs cut apart."""
     counted = expanded_length(text, at_most=0 if len(text) == 0 else len(text))
     assert counted > len(text) or counted >= len(unicodedata.normalize("NFKC", text))
-    assert holds_text(text) is bool(normalize(text))
+    assert is_visible(text) is bool(normalize(text))
 
 
 def test_what_expands_is_counted_and_not_made() -> None:

@@ -7,6 +7,11 @@ import json
 import pytest
 from postern.contract import errors
 from postern.contract.errors import PosternError
+from postern.dialects.anthropic_errors import (
+    ANTHROPIC_SHAPE,
+    AnthropicErrorOut,
+    anthropic_error_of,
+)
 from postern.dialects.openai_errors import OPENAI_SHAPE, OpenAiErrorOut, openai_error_of
 from postern.dialects.perspective import GOOGLE_SHAPE, GoogleErrorOut
 from postern.dialects.tei_predict import TEI_SHAPE, TeiErrorOut
@@ -14,10 +19,15 @@ from postern.endpoints.error_shapes import error_shape_of
 from postern.http import errors as http_errors
 from postern.http.errors import PROBLEM_SHAPE, ErrorShape, Failure
 from postern.http.problem import ProblemOut
+from pydantic import BaseModel
 
-SHAPES = (PROBLEM_SHAPE, OPENAI_SHAPE, TEI_SHAPE, GOOGLE_SHAPE)
-MODELS = {model.__name__: model for model in (ProblemOut, OpenAiErrorOut, TeiErrorOut)} | {
-    "GoogleErrorOut": GoogleErrorOut
+SHAPES = (PROBLEM_SHAPE, OPENAI_SHAPE, ANTHROPIC_SHAPE, TEI_SHAPE, GOOGLE_SHAPE)
+MODELS: dict[str, type[BaseModel]] = {
+    "ProblemOut": ProblemOut,
+    "OpenAiErrorOut": OpenAiErrorOut,
+    "AnthropicErrorOut": AnthropicErrorOut,
+    "TeiErrorOut": TeiErrorOut,
+    "GoogleErrorOut": GoogleErrorOut,
 }
 
 
@@ -51,6 +61,9 @@ def test_headers_and_blame_travel_with_every_shape(shape: ErrorShape) -> None:
         ("/v1/", OPENAI_SHAPE),
         ("/v1/moderations", OPENAI_SHAPE),
         ("/v1/chat/completions", OPENAI_SHAPE),
+        ("/v1/messages", ANTHROPIC_SHAPE),
+        ("/v1/messages/count_tokens", ANTHROPIC_SHAPE),
+        ("/v1/messagesX", OPENAI_SHAPE),
         ("/v10/moderations", PROBLEM_SHAPE),
         ("/v1alpha1/comments:analyze", GOOGLE_SHAPE),
         ("/predict", TEI_SHAPE),
@@ -67,3 +80,18 @@ def test_an_error_inside_a_stream() -> None:
     mismatch = errors.BodyMismatch((("messages.0.role", "is missing"),))
     assert openai_error_of(mismatch)["error"]["param"] == "messages.0.role"
     assert openai_error_of(errors.BodyMismatch((("", "no object"),)))["error"]["param"] is None
+
+
+def test_an_error_has_a_type_that_anthropic_s_clients_know() -> None:
+    kinds = {
+        errors.BodyMismatch((("", "no object"),)): "invalid_request_error",
+        errors.Unauthorized(): "authentication_error",
+        errors.BodyTooLarge(5): "request_too_large",
+        errors.QueueFull(waiting_tokens=5, retry_after_s=1.5): "rate_limit_error",
+        errors.UpstreamUnreachable(): "api_error",
+        errors.DeadlineExceeded(): "timeout_error",
+    }
+    for error, kind in kinds.items():
+        told = anthropic_error_of(error)
+        assert (told["type"], told["error"]["type"]) == ("error", kind)
+    assert ANTHROPIC_SHAPE.status(http_errors.PROBLEMS[errors.BodyMismatch]) == 400

@@ -26,7 +26,8 @@ def defined() -> list[type[PosternError]]:
     return [
         cls
         for cls in everything
-        if cls.__module__.startswith("postern.") and cls.__module__ != "postern.cli"
+        if cls.__module__.startswith("postern.")
+        and not cls.__module__.startswith(("postern.cli", "postern.backlog"))
     ]
 
 

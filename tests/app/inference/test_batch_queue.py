@@ -118,12 +118,14 @@ def test_nobody_is_overtaken_by_more_batches_than_the_bound(
     """Between two batches new entries come, of lengths chosen to tempt the queue."""
     queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=budget)
     waiting: list[Waiting] = []
+    kept: list[Waiting] = []  # so that no other entry gets the id of one that left
     overtaken: Counter[int] = Counter()
     for lengths in [*arrivals, *[[]] * 200]:
         for length in lengths:
             entry = Waiting(window_of(100, length))
             queue.add([entry], caller=0)
             waiting.append(entry)
+            kept.append(entry)
         batch = take(queue)
         if not batch:
             continue

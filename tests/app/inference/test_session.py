@@ -6,10 +6,12 @@ import threading
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 from postern.contract.artifact import Artifact
 from postern.contract.errors import ArtifactInvalid, SettingsInvalid
 from postern.contract.probability import harmful_margin, harmful_probability
@@ -20,6 +22,8 @@ from postern.inference.session import OnnxSession
 from model_training.recipe.config import DistilConfig
 from model_training.student.encoders import load_base
 from model_training.student.graph import Student, fp32_graph
+from model_training.studies.value_graph import with_head
+from tests.tiny_categories import with_categories
 from tests.tiny_encoders import PAD_ID, deberta_v3
 
 relaxed = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -111,6 +115,42 @@ def test_a_failing_run_raises_and_writes_no_line_of_its_own(
     assert capfd.readouterr() == ("", "")
 
 
+def test_further_outputs_stand_side_by_side_in_the_order_asked_for(
+    artifact: Artifact, session: OnnxSession
+) -> None:
+    rng = np.random.default_rng(3)
+    both = with_head(with_categories(artifact.model), rng.normal(size=(32, 4)), np.zeros(4))
+    batch = [
+        Window(np.array([2, *range(4, 4 + n), 3]), np.zeros(n + 2, dtype=np.int64))
+        for n in (3, 9, 3)
+    ]
+    widths = {"value": 4, "categories": 6}
+
+    def run(*names: str) -> np.ndarray:
+        extra = {name: widths[name] for name in names}
+        return OnnxSession(both, pad_id=0, intra_op_threads=1, extra=extra).run(batch)
+
+    alone = {name: run(name)[:, 2:] for name in widths}
+    assert [part.shape for part in alone.values()] == [(3, 4), (3, 6)]
+    for names in (("value", "categories"), ("categories", "value")):
+        expected = [session.run(batch), *(alone[name] for name in names)]
+        np.testing.assert_allclose(run(*names), np.concatenate(expected, axis=1), atol=1e-4)
+    np.testing.assert_allclose(run(), session.run(batch), atol=1e-4)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_output_of_another_width_is_refused(artifact: Artifact, declared: bool) -> None:
+    graph = onnx.load_from_string(with_categories(artifact.model, columns=5))
+    if not declared:  # whoever made the graph need not say how many columns there are
+        graph.graph.output[-1].type.tensor_type.shape.dim[1].dim_param = "labels"
+    model = graph.SerializeToString()
+    window = Window(np.array([2, 5, 3]), np.zeros(3, dtype=np.int64))
+    with pytest.raises(ArtifactInvalid, match="'categories'"):
+        OnnxSession(model, pad_id=0, intra_op_threads=1, extra={"categories": 6}).run([window])
+    with pytest.raises(ArtifactInvalid, match="no output 'other'"):
+        OnnxSession(model, pad_id=0, intra_op_threads=1, extra={"other": None})
+
+
 @pytest.mark.parametrize("model", [b"", b"not a graph", b"\x08\x01"])
 def test_what_is_no_graph_does_not_load(model: bytes) -> None:
     with pytest.raises(ArtifactInvalid):
@@ -152,3 +192,35 @@ def test_a_student_of_the_shape_of_deberta_v3_goes_through_the_same_session(debe
     alone = np.concatenate([session.run([window]) for window in batch])
     assert together.shape == (6, 2)
     np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_int8_products_do_not_overflow() -> None:
+    """Without VNNI, 255 * 127 + 255 * 127 does not fit: verdicts would depend on the processor."""
+    tokens = 64
+    constants = [
+        numpy_helper.from_array(np.array(1.0, dtype=np.float32), "scale"),
+        numpy_helper.from_array(np.array(0, dtype=np.uint8), "zero"),
+        numpy_helper.from_array(np.ones(2, dtype=np.float32), "scales"),
+        numpy_helper.from_array(np.zeros(2, dtype=np.int8), "zeros"),
+        numpy_helper.from_array(np.full((tokens, 2), 127, dtype=np.int8), "weights"),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
+        helper.make_node("DequantizeLinear", ["weights", "scales", "zeros"], ["w"], axis=1),
+        helper.make_node("MatMul", ["d", "w"], ["logits"]),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "overflow",
+        [value(n, TensorProto.INT64, ["n", tokens]) for n in ("input_ids", "attention_mask")],
+        [value("logits", TensorProto.FLOAT, ["n", 2])],
+        constants,
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    session = OnnxSession(model.SerializeToString(), pad_id=0, intra_op_threads=1)
+    window = Window(np.full(tokens, 255), np.zeros(tokens, dtype=np.int64))
+    assert session.run([window]).tolist() == [[255.0 * 127 * tokens] * 2]

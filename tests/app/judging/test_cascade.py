@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from postern.contract.artifact import Artifact
 from postern.contract.decision import FallbackMode, OperatingPoint
 from postern.contract.exchange import Exchange
+from postern.contract.language import OnUnsupportedLanguage, Reading
 from postern.contract.value import Chance, ValueHead
 from postern.judging.cascade import Cascade, CascadeRules, Case, Decided
 from postern.metrics import Metrics
 from postern.teacher.opinion import Opinion
-from postern.teacher.shares import NearestShare
+from postern.teacher.shares import NearestShare, SlidingShare
 
 from tests.app.teacher.test_desk import YES, FakeTeacher, desk_of
 
@@ -193,3 +194,85 @@ def test_of_a_long_exchange_the_excerpt_is_asked(artifact: Artifact) -> None:
     assert sorted(teacher.seen) == ["short", "worst"]
     assert by(decided) == ["fused", "fallback", "fused"]
     assert [one.excerpt for one in decided] == [True, False, False]
+
+
+GERMAN = Reading("de", supported=False)
+FRENCH = Reading("fr", supported=False)
+
+
+def rules_of(on_unsupported: OnUnsupportedLanguage = "teacher") -> CascadeRules:
+    """A teacher that was measured for German."""
+    return CascadeRules(
+        on_unsupported_language=on_unsupported, teacher_languages=frozenset({"de", "en"})
+    )
+
+
+def test_a_teacher_measured_for_the_language_decides_alone_and_outside_the_band(
+    artifact: Artifact,
+) -> None:
+    teacher, metrics = FakeTeacher(YES), Metrics()
+    cases = [case_of(0.01, reading=GERMAN), case_of(0.01, reading=FRENCH), case_of(0.02)]
+    told, alone, own = decide(artifact, cases, teacher=teacher, rules=rules_of(), metrics=metrics)
+    assert teacher.seen == ["0.01"]
+    assert (told.reason, told.verdict.decided_by, told.verdict.probability) == (
+        *("language", "teacher"),
+        0.9,
+    )
+    assert told.verdict.harmful
+    assert not told.verdict.degraded
+    assert (alone.verdict.decided_by, alone.verdict.degraded) == ("student", True)
+    assert not alone.verdict.harmful
+    assert (own.verdict.decided_by, own.verdict.degraded) == ("student", False)
+    labels = {"reason": "language", "outcome": "answered"}
+    assert metrics.registry.get_sample_value("postern_deferrals_total", labels) == 1.0
+
+
+@pytest.mark.parametrize("share", [1.0, 0.0])
+def test_a_teacher_that_fails_or_is_over_its_cap_is_no_quiet_pass(
+    artifact: Artifact, share: float
+) -> None:
+    teacher = FakeTeacher(Opinion("timeout"))
+    cap = SlidingShare(share=share, window_s=60.0, at_least=0, clock=lambda: 0.0)
+    case = case_of(0.01, reading=GERMAN)
+    (one,) = decide(artifact, [case], teacher=teacher, rules=rules_of(), desk={"cap": cap})
+    assert bool(teacher.seen) == bool(share)
+    assert (one.verdict.decided_by, one.verdict.degraded) == ("fallback", True)
+    assert one.reason == "language"
+
+
+def test_a_teacher_that_was_not_measured_either_does_not_make_it_whole(artifact: Artifact) -> None:
+    (one,) = decide(
+        artifact, [case_of(0.5, reading=FRENCH)], teacher=FakeTeacher(YES), rules=rules_of()
+    )
+    assert (one.reason, one.verdict.decided_by, one.verdict.degraded) == ("band", "fused", True)
+
+
+def test_the_student_alone_is_degraded(artifact: Artifact) -> None:
+    teacher = FakeTeacher(YES)
+    ways: tuple[tuple[OnUnsupportedLanguage, FallbackMode], ...] = (
+        ("student", "auto"),
+        ("teacher", "never"),
+    )
+    for kind, fallback in ways:
+        case = case_of(0.9, reading=GERMAN)
+        (one,) = decide(artifact, [case], teacher=teacher, rules=rules_of(kind), fallback=fallback)
+        assert (one.verdict.decided_by, one.verdict.degraded) == ("student", True)
+        assert one.verdict.harmful
+    assert not teacher.seen
+
+
+@pytest.mark.parametrize("fallback", ["auto", "never", "always"])
+def test_block_calls_it_harmful_with_a_reason_and_invents_no_probability(
+    artifact: Artifact, fallback: FallbackMode
+) -> None:
+    teacher = FakeTeacher(YES)
+    cases = [case_of(0.01, reading=GERMAN), case_of(0.01, reading=Reading("und"))]
+    blocked, other = decide(
+        artifact, cases, teacher=teacher, rules=rules_of("block"), fallback=fallback
+    )
+    assert blocked.verdict.harmful
+    assert blocked.block_reason == "unsupported_language"
+    assert (blocked.verdict.decided_by, blocked.verdict.probability) == ("policy", 0.01)
+    assert (blocked.verdict.degraded, blocked.verdict.deferred) == (True, False)
+    assert other.block_reason is None
+    assert "0.01" not in teacher.seen or fallback == "always"

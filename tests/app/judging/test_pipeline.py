@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from postern.contract.artifact import Artifact
+from postern.contract.columns import Columns
 from postern.contract.errors import (
     EmptyPrompt,
     ExchangeTooLong,
@@ -104,15 +105,18 @@ def test_the_worst_window_tells_the_gain(artifact: Artifact) -> None:
     policy = artifact.manifest.policy.model_copy(update={"value": {"prompt": head}})
     point = policy.operating_points["balanced"]["prompt"]
     rows = np.array(
-        [[0, -1, 9, 9, 9, 9], [0, 2, 9, 1, 9, -1], [0, 1, 9, 9, 9, 9]], dtype=np.float32
+        [[0, -1, 9, 9, 9, 9, 5], [0, 2, 9, 1, 9, -1, 5], [0, 1, 9, 9, 9, 9, 5]], dtype=np.float32
     )
+    columns = Columns(has_value=True, labels=1)
     scored = [Scored(rows[:1], 0.0, 0.0), Scored(rows[1:], 0.0, 0.0)]
     expected = 1 / (1 + math.exp(-1.0)) - 1 / (1 + math.exp(1.0))
     for order in (scored, scored[::-1]):
-        assert expected_gain(order, policy, "prompt", 0.88, point) == pytest.approx(expected)
-    assert expected_gain(scored, policy, "pair", 0.88, point) is None
-    bare = [Scored(rows[:, :2], 0.0, 0.0)]
-    assert expected_gain(bare, policy, "prompt", 0.88, point) is None
+        found = expected_gain(order, policy, "prompt", 0.88, point, columns=columns)
+        assert found == pytest.approx(expected)
+    assert expected_gain(scored, policy, "pair", 0.88, point, columns=columns) is None
+    bare = [Scored(rows[:, [0, 1, 6]], 0.0, 0.0)]
+    alone = Columns(labels=1)
+    assert expected_gain(bare, policy, "prompt", 0.88, point, columns=alone) is None
 
 
 @pytest.mark.parametrize("place", [0, 40, 75, 299])

@@ -6,17 +6,18 @@ import asyncio
 from typing import Any
 
 import pytest
-from postern.contract.errors import DeadlineUnreachable
+from postern.contract.errors import DeadlineUnreachable, Overloaded
 from postern.endpoints.verdicts import PATHS
 from postern.http.request import Keys
 from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.cost_model import CostModel
 from postern.metrics import Metrics
-from postern.server.first_look import FirstLook
+from postern.server.first_look import FirstLook, _length_of
 
 from tests.fakes import FakeSession, ManualClock, encoding_of, window_of
 
 _TIMEOUT_MS = 10_000
+_MAX_BODY_BYTES = 100_000
 
 
 def scope(clock: ManualClock, length: int | None, **changes: Any) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def test_it_guesses_tokens_from_bytes() -> None:
         paths=PATHS,
         keys=Keys.of(()),
         timeout_ms=_TIMEOUT_MS,
+        max_body_bytes=_MAX_BODY_BYTES,
         window_tokens=512,
         turn_s=lambda: turn_s,
         clock=clock,
@@ -62,6 +64,9 @@ def test_it_guesses_tokens_from_bytes() -> None:
             look.learn(400, 100)
         assert look.refusal(scope(clock, 100)) is None  # 25 tokens after 30: 6.6 of 9.5 seconds
         assert isinstance(look.refusal(scope(clock, 400)), DeadlineUnreachable)
+        assert isinstance(look.refusal(scope(clock, _MAX_BODY_BYTES)), Overloaded)
+        # It would be refused at any other time, too: no 429, after which clients try again.
+        assert look.refusal(scope(clock, _MAX_BODY_BYTES + 1)) is None
         for length in (None, 0):
             assert look.refusal(scope(clock, length)) is None
         for changes in ({"path": "/v1/chat/completions"}, {"method": "GET"}):
@@ -86,9 +91,10 @@ def test_a_strange_length_is_none(length: str) -> None:
         paths=PATHS,
         keys=Keys.of(()),
         timeout_ms=_TIMEOUT_MS,
+        max_body_bytes=_MAX_BODY_BYTES,
         window_tokens=512,
         turn_s=lambda: 0.0,
         clock=clock,
     )
     look.learn(400, 100)
-    assert look._tokens_of(strange) == 1
+    assert look._tokens_of(_length_of(strange)) == 1

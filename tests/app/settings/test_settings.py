@@ -75,6 +75,17 @@ def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPat
         ("upstream_api_key", "zzsecretzz\n"),
         ("upstream_api_key", "zzsecretzz\u00e9"),
         ("on_block", "zzsecretzz"),
+        ("on_unsupported_language", "zzsecretzz"),
+        ("category_thresholds", "zzsecretzz"),
+        ("category_thresholds", '["zzsecretzz"]'),
+        ("category_thresholds", '{"zzsecretzz": 2}'),
+        ("category_thresholds", '{"zzsecretzz": "x"}'),
+        ("mode", "zzsecretzz"),
+        ("route_modes", "zzsecretzz"),
+        ("route_modes", '{"zzsecretzz": "audit"}'),
+        ("route_modes", '{"/classify": "audit"}'),
+        ("route_modes", '{"/v1/chat/completions": "zzsecretzz"}'),
+        ("route_modes", '["zzsecretzz"]'),
     ],
 )
 def test_a_bad_value_is_named_but_not_repeated(
@@ -85,6 +96,14 @@ def test_a_bad_value_is_named_but_not_repeated(
         read_settings()
     assert str(refused.value).startswith(f"POSTERN_{name.upper()}: ")
     assert "zzsecretzz" not in str(refused.value)
+
+
+def test_thresholds_of_categories_are_a_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().engine.category_thresholds == {}
+    monkeypatch.setenv("POSTERN_CATEGORY_THRESHOLDS", '{"weapons": 0.3, "hate": 1}')
+    assert read_settings().engine.category_thresholds == {"weapons": 0.3, "hate": 1.0}
+    given = read_settings(category_thresholds='{"fraud": 0}')
+    assert given.engine.category_thresholds == {"fraud": 0.0}
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
@@ -117,3 +136,23 @@ def test_a_key_file_without_keys_is_refused(tmp_path: Path, content: bytes | Non
         file.write_bytes(content)
     with pytest.raises(SettingsInvalid):
         read_settings(api_keys_file=file).access.accepted_keys()
+
+
+@pytest.mark.parametrize("languages", ["de-DE", "German", "DE", "zzsecretzz"])
+def test_languages_of_a_teacher_are_tags_of_a_teacher_at_a_url(languages: str) -> None:
+    teacher = {"teacher_url": "http://host", "teacher_kind": "postern"}
+    found = read_settings(**teacher, teacher_languages="de, fr").teacher.languages
+    assert found == ("de", "fr")
+    with pytest.raises(SettingsInvalid, match="teacher_languages must hold tags"):
+        read_settings(**teacher, teacher_languages=languages)
+    with pytest.raises(SettingsInvalid, match="set that"):
+        read_settings(teacher_languages="de")
+
+
+def test_a_route_has_its_own_mode_or_the_common_one() -> None:
+    assert read_settings().trial.mode_of("/v1/chat/completions") == "enforce"
+    trial = read_settings(
+        mode="audit", route_modes='{"/beta/litellm_basic_guardrail_api": "enforce"}'
+    ).trial
+    assert trial.mode_of("/v1/chat/completions") == "audit"
+    assert trial.mode_of("/beta/litellm_basic_guardrail_api") == "enforce"

@@ -34,6 +34,7 @@ class FakeTeacher:
     """Answers from a list, the last for ever; or waits at a gate."""
 
     left_behind = False
+    languages: frozenset[str] = frozenset({"de"})
     described: dict[str, Any] = {"kind": "fake"}  # noqa: RUF012
 
     def __init__(self, *answers: Opinion | Exception, gate: asyncio.Event | None = None) -> None:

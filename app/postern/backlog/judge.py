@@ -1,0 +1,50 @@
+"""The server's own parts without a server: what `postern classify` asks for verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from postern.clock import now
+from postern.composition.services import build_services
+from postern.composition.student import load_student
+from postern.contract.exchange import Exchange
+from postern.contract.moderation import Options
+from postern.endpoints.classify_body import Asked
+from postern.endpoints.classify_reply import classify_reply
+from postern.endpoints.services import Services
+from postern.settings.settings import Settings
+
+_NO_DEADLINE_S: Final = 3600.0
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """The parts, started. Raises ArtifactInvalid, SettingsInvalid."""
+    services, batcher = build_services(settings, load_student(settings))
+    batcher.start()
+    services.pipeline.cascade.start()
+    try:
+        yield services
+    finally:
+        await services.pipeline.cascade.close()
+        await batcher.close()
+
+
+async def judge(
+    services: Services, exchanges: Sequence[Exchange], options: Options
+) -> list[dict[str, Any]]:
+    """Results as `POST /classify` gives them, each with the model and the operating point.
+
+    Raises what `Pipeline.moderate` raises.
+    """
+    moderation = await services.pipeline.moderate(
+        exchanges, options, deadline=now() + _NO_DEADLINE_S
+    )
+    asked = Asked(tuple(exchanges), (None,) * len(exchanges), options)
+    reply = classify_reply(moderation, asked, request_id="", identity=services.identity)
+    shared = {"model": reply["model"], "operating_point": reply["operating_point"]}
+    for result in reply["results"]:
+        del result["index"]
+    return [shared | result for result in reply["results"]]

@@ -1,0 +1,1 @@
+"""OpenAI's Responses API behind the guard: its requests, its answers, its streams."""

@@ -1,0 +1,48 @@
+"""The endpoint of the guarded proxy for OpenAI's Responses API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from postern.chat_guard.responses.shape import Responses
+from postern.contract import errors
+from postern.dialects.openai_errors import OPENAI_SHAPE, openai_error_of
+from postern.endpoints.access import authorize
+from postern.endpoints.guarded import GUARD_ERRORS, answered, guard_of
+from postern.endpoints.services import services_of
+from postern.http.errors import openapi_responses
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/responses",
+    dependencies=[Depends(authorize)],
+    summary="Get a response of the upstream, guarded",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object"},
+                    "example": {"model": "any", "input": "What is the capital of France?"},
+                }
+            },
+        }
+    },
+    responses={
+        200: {"description": "The upstream's response, or a refusal in its place."},
+        **openapi_responses(*GUARD_ERRORS, errors.UnjudgedReference, shape=OPENAI_SHAPE),
+    },
+)
+async def responses(request: Request) -> Response:
+    """Judge the conversation, ask the upstream, judge its response, and release it."""
+    services = services_of(request)
+    guard = guard_of(services)
+    shape = Responses(
+        guard.refusals,
+        openai_error_of,
+        guard.passed_ids,
+        unknown_ids_pass=services.settings.guard.on_unknown_id == "pass",
+    )
+    return await answered(request, shape, admit=shape.admit)

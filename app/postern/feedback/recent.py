@@ -1,0 +1,135 @@
+"""The verdicts of the last minutes with their texts, bounded by number, memory and age. No I/O."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+from postern.contract.decision import Verdict
+from postern.contract.errors import VerdictAmbiguous
+from postern.contract.exchange import Exchange, Slice
+from postern.contract.feedback import LabelName
+
+Limit = Literal["verdicts", "memory"]
+
+# For the objects around a text: exchange, verdict and their numbers.
+_EACH_BYTES: Final = 640
+# For an entry and its place in the dictionary.
+_ENTRY_BYTES: Final = 512
+
+
+class Name(NamedTuple):
+    """Whose request. caller: number of the API key, 0 if there are no keys."""
+
+    caller: int
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecentLimits:
+    """verdicts: exchanges. memory_bytes: an estimate from above. keep_s: seconds."""
+
+    verdicts: int
+    memory_bytes: int
+    keep_s: float
+
+
+@dataclass(slots=True)
+class Kept:
+    """A request's exchanges with their verdicts, and the labels that were recorded, by index."""
+
+    exchanges: tuple[Exchange, ...]
+    verdicts: tuple[Verdict, ...]
+    kept_at: float
+    size: int
+    recorded: dict[int, LabelName] = field(default_factory=dict)
+
+    def index_of(self, slice_: Slice | None, index: int | None) -> int:
+        """The one result that is meant. Raises VerdictAmbiguous."""
+        fitting = [
+            number
+            for number, exchange in enumerate(self.exchanges)
+            if index in (None, number) and slice_ in (None, exchange.slice)
+        ]
+        if len(fitting) != 1:
+            raise VerdictAmbiguous(len(self.exchanges), len(fitting))
+        return fitting[0]
+
+
+class Recent:
+    """Forgets the oldest first. on_forget: told which limit made it forget, and how many
+    verdicts."""
+
+    def __init__(
+        self,
+        limits: RecentLimits,
+        *,
+        clock: Callable[[], float],
+        on_forget: Callable[[Limit, int], None],
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._on_forget = on_forget
+        self._kept: OrderedDict[Name, Kept] = OrderedDict()
+        self._verdicts = 0
+        self.held_bytes = 0
+
+    def keep(self, name: Name, exchanges: Sequence[Exchange], verdicts: Sequence[Verdict]) -> None:
+        """Keep a request in place of an earlier one of the same name."""
+        self._drop(name)
+        size = _ENTRY_BYTES + sum(map(_size_of, exchanges))
+        entry = Kept(tuple(exchanges), tuple(verdicts), self._clock(), size)
+        self._kept[name] = entry
+        self._verdicts += len(entry.verdicts)
+        self.held_bytes += size
+        self._shrink()
+
+    def find(self, name: Name) -> Kept | None:
+        """None if there is none, or its time is over."""
+        self.expire()
+        return self._kept.get(name)
+
+    def expire(self) -> float | None:
+        """Forget what is too old. Returns the seconds until that is due again; None if nothing is
+        kept."""
+        now = self._clock()
+        while self._kept:
+            name, oldest = next(iter(self._kept.items()))
+            left_s = oldest.kept_at + self._limits.keep_s - now
+            if left_s > 0.0:
+                return left_s
+            self._drop(name)
+        return None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for name in list(self._kept):
+            self._drop(name)
+
+    def _shrink(self) -> None:
+        while self._kept:
+            limit: Limit | None = None
+            if self._verdicts > self._limits.verdicts:
+                limit = "verdicts"
+            elif self.held_bytes > self._limits.memory_bytes:
+                limit = "memory"
+            if limit is None:
+                return
+            self._on_forget(limit, self._drop(next(iter(self._kept))))
+
+    def _drop(self, name: Name) -> int:
+        """Returns the number of verdicts that it had."""
+        gone = self._kept.pop(name, None)
+        if gone is None:
+            return 0
+        self._verdicts -= len(gone.verdicts)
+        self.held_bytes -= gone.size
+        return len(gone.verdicts)
+
+
+def _size_of(exchange: Exchange) -> int:
+    response = 0 if exchange.response is None else sys.getsizeof(exchange.response)
+    return _EACH_BYTES + sys.getsizeof(exchange.prompt) + response

@@ -1,0 +1,1 @@
+"""Spans of requests, for operators who collect traces. Off unless they ask for it."""

@@ -1,0 +1,131 @@
+"""Texts are held within three bounds, and nothing that was forgotten counts any more."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from postern.contract.decision import OperatingPoint, Verdict, student_verdict
+from postern.contract.errors import VerdictAmbiguous
+from postern.contract.exchange import Exchange, Slice
+from postern.feedback.recent import Kept, Limit, Name, Recent, RecentLimits
+
+POINT = OperatingPoint(threshold=0.5, deferral_band=(0.4, 0.6))
+
+
+def verdict(probability: float = 0.9) -> Verdict:
+    return student_verdict(probability, POINT)
+
+
+class Kit:
+    def __init__(self, verdicts: int = 100, memory_bytes: int = 1 << 20, keep_s: float = 60.0):
+        self.now = 0.0
+        self.forgotten: list[tuple[Limit, int]] = []
+        self.recent = Recent(
+            RecentLimits(verdicts, memory_bytes, keep_s),
+            clock=lambda: self.now,
+            on_forget=lambda limit, count: self.forgotten.append((limit, count)),
+        )
+
+    def keep(self, request_id: str, *prompts: str, caller: int = 0) -> None:
+        exchanges = [Exchange(prompt) for prompt in prompts]
+        self.recent.keep(Name(caller, request_id), exchanges, [verdict()] * len(prompts))
+
+    def has(self, request_id: str, caller: int = 0) -> bool:
+        return self.recent.find(Name(caller, request_id)) is not None
+
+
+def test_what_is_too_old_is_forgotten_and_says_when() -> None:
+    kit = Kit(keep_s=60.0)
+    kit.keep("a", "one")
+    kit.now = 40.0
+    kit.keep("b", "two")
+    assert kit.recent.expire() == 20.0
+    kit.now = 60.0
+    assert kit.recent.expire() == 40.0
+    assert not kit.has("a")
+    assert kit.has("b")
+    kit.now = 100.0
+    assert kit.recent.expire() is None
+    assert kit.recent.held_bytes == 0
+    assert kit.forgotten == []  # its time was over
+
+
+def test_the_oldest_give_way_to_the_newest() -> None:
+    kit = Kit(verdicts=3)
+    kit.keep("a", "one", "two")
+    kit.keep("b", "three")
+    kit.keep("c", "four")
+    assert [kit.has(name) for name in "abc"] == [False, True, True]
+    assert kit.forgotten == [("verdicts", 2)]
+
+
+def test_a_request_that_is_too_large_alone_is_not_kept() -> None:
+    kit = Kit(memory_bytes=5000)
+    kit.keep("a", "x")
+    kit.keep("b", "x" * 6000)
+    assert not kit.has("a")
+    assert not kit.has("b")
+    assert kit.recent.held_bytes == 0
+    assert {limit for limit, _ in kit.forgotten} == {"memory"}
+
+
+def test_callers_do_not_see_one_another() -> None:
+    kit = Kit()
+    kit.keep("a", "one", caller=1)
+    assert kit.has("a", caller=1)
+    assert not kit.has("a", caller=2)
+
+
+def test_an_id_that_comes_again_stands_for_the_last() -> None:
+    kit = Kit()
+    kit.keep("a", "one")
+    held = kit.recent.held_bytes
+    kit.keep("a", "two")
+    found = kit.recent.find(Name(0, "a"))
+    assert found is not None
+    assert found.exchanges == (Exchange("two"),)
+    assert kit.recent.held_bytes == held
+
+
+def of_three() -> Kept:
+    """A request with a prompt, a pair and a prompt."""
+    kit = Kit()
+    exchanges = (Exchange("a"), Exchange("a", "b"), Exchange("c"))
+    kit.recent.keep(Name(0, "a"), exchanges, [verdict()] * 3)
+    kept = kit.recent.find(Name(0, "a"))
+    assert kept is not None
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("slice_", "index", "found"), [(None, 1, 1), ("pair", None, 1), ("prompt", 2, 2)]
+)
+def test_index_and_slice_name_a_result(slice_: Slice | None, index: int | None, found: int) -> None:
+    assert of_three().index_of(slice_, index) == found
+
+
+@pytest.mark.parametrize(
+    ("slice_", "index", "fit"),
+    [(None, None, 3), ("prompt", None, 2), ("pair", 0, 0), (None, 9, 0)],
+)
+def test_no_result_is_guessed(slice_: Slice | None, index: int | None, fit: int) -> None:
+    with pytest.raises(VerdictAmbiguous, match=f"{fit} of 3 results"):
+        of_three().index_of(slice_, index)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcdef"), st.integers(0, 4), st.text(max_size=400)), max_size=40
+    )
+)
+def test_the_bounds_always_hold(came: list[tuple[str, int, str]]) -> None:
+    kit = Kit(verdicts=7, memory_bytes=9000, keep_s=5.0)
+    for name, count, text in came:
+        kit.keep(name, *([text] * count))
+        kit.now += 1.0
+        assert kit.recent.held_bytes <= 9000
+        kept = [one for n in "abcdef" if (one := kit.recent.find(Name(0, n))) is not None]
+        assert sum(len(one.exchanges) for one in kept) <= 7
+        assert all(kit.now - one.kept_at < 5.0 for one in kept)
+        assert sum(one.size for one in kept) == kit.recent.held_bytes
