@@ -11,7 +11,7 @@ ENV ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/o
 COPY --from=build /opt/postern /opt/postern
 WORKDIR /srv/postern
 COPY app app
-COPY artifacts/postern-minilm/1.4.0 artifacts/postern-minilm/1.4.0
+COPY artifacts/postern-minilm/1.6.0 artifacts/postern-minilm/1.6.0
 USER 65534:65534
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-m", "postern", "probe", "http://127.0.0.1:8000/healthz"]

@@ -12,7 +12,7 @@ VENV ?= .venv
 TEACHERS ?= $(sort $(wildcard artifacts/teacher-*/1.0.0))
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# The theme tells of its successor at each build.
+# Silences the theme's notice about its successor at each build.
 export NO_MKDOCS_2_WARNING = 1
 
 .PHONY: serve demo-cascade test check coverage format lock train loadtest bench sbom audit clean
@@ -26,7 +26,7 @@ $(SERVE_VENV)/.installed: requirements/serve.txt pyproject.toml
 	$(SERVE_VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-# The shipped student with the shipped ensemble behind it, on a few texts; then a server to try.
+# Runs the shipped student with the shipped ensemble on a few texts, then starts a server to try.
 demo-cascade: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/python examples/cascade/demo.py --host $(HOST) --port $(PORT) \
 		$(addprefix --teacher ,$(TEACHERS))
@@ -37,10 +37,10 @@ $(VENV)/.installed: requirements/test.txt pyproject.toml
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-# In two processes, because much of the suite waits for servers; a file's tests stay together, and
-# the slow files come first (tests/conftest.py). The benchmarks of `make bench` mean nothing beside
-# other work.
-TEST_PROCESSES ?= 2
+# Four processes on two cores, because tests wait for servers and clocks half of the time. A file's
+# tests stay together, and slow files come first (tests/conftest.py). Benchmarks are off: they mean
+# nothing next to other work.
+TEST_PROCESSES ?= 4
 IN_PROCESSES = -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 test: check
 	$(VENV)/bin/python -m pytest $(IN_PROCESSES) --benchmark-disable --durations=20
@@ -52,7 +52,7 @@ check: $(VENV)/.installed
 	$(VENV)/bin/python -m scripts.reference --check
 	$(VENV)/bin/python -m mkdocs build --strict --quiet
 
-# What the suite runs, by room; a part of it with TESTS=tests/app. Looked at, never asserted.
+# Share of statements that the suite runs, by room; TESTS=tests/app runs a part. No test asserts it.
 TESTS ?= tests
 coverage: $(VENV)/.installed
 	mkdir -p runs
@@ -64,24 +64,24 @@ format: $(VENV)/.installed
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-# From rows to artifacts/<name>/<version>/; goes on where it was stopped. Threads are bound, because
-# beside other work two of them end up on one core, which more than halves the speed.
+# From rows to artifacts/<name>/<version>/; resumes a stopped run. Threads are bound to cores,
+# because next to other work two threads end up on one core, which more than halves the speed.
 train: export OMP_PROC_BIND = true
 train: $(VENV)/.installed
 	$(VENV)/bin/python -m model_training run --recipe $(RECIPE) --data $(DATA) --older $(OLDER)
 
-# A short one against the server at URL: Poisson arrivals, JSON and a plot under runs/.
+# A short load test of the server at URL: Poisson arrivals; JSON and a plot under runs/.
 loadtest: $(VENV)/.installed
 	$(VENV)/bin/python -m loadtests run --url $(URL) --scenario chatbot --rates 5 10 20 \
 		--seconds 10 --warm-up 3 --seeds 1 --output runs/loadtest.json --plot runs/loadtest.png
 
-# Parts of a request as ratios to a fixed computation; times are looked at, never asserted.
+# Times parts of a request as ratios to a fixed computation; no test asserts a time.
 bench: $(VENV)/.installed
 	mkdir -p runs
 	$(VENV)/bin/python -m pytest loadtests/micro --benchmark-columns=median,iqr,rounds \
 		--benchmark-sort=name --benchmark-json=runs/bench.json
 
-# Exact versions from pyproject.toml; needs pip-tools. The local tag of a torch build is not kept.
+# Pins exact versions from pyproject.toml; needs pip-tools. Drops the local tag of a torch build.
 LOCK = pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
 lock:
 	$(LOCK) --generate-hashes --output-file requirements/serve.txt pyproject.toml
@@ -89,13 +89,13 @@ lock:
 		--output-file requirements/test.txt pyproject.toml
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements/test.txt
 
-# What serving installs, as CycloneDX: names, versions, hashes.
+# The packages that serving installs, as CycloneDX: names, versions, hashes.
 sbom: $(VENV)/.installed
 	mkdir -p runs
 	$(VENV)/bin/cyclonedx-py requirements requirements/serve.txt --pyproject pyproject.toml \
 		--output-reproducible --of JSON -o runs/sbom.json
 
-# Known vulnerabilities of what serving installs; needs the network, where the database lives.
+# Known vulnerabilities of the packages that serving installs; needs network access to the database.
 audit: $(VENV)/.installed
 	$(VENV)/bin/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 

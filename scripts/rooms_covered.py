@@ -1,4 +1,4 @@
-"""The share of statements that the suite runs, by room: a table from coverage's JSON report.
+"""Prints the share of statements that the suite runs, by room, from coverage's JSON report.
 
 python -m scripts.rooms_covered runs/coverage.json
 """
@@ -15,7 +15,7 @@ _ROOTS = ("app/postern", "model_training")
 
 
 def room_of(file: str) -> str:
-    """The folder below `postern` or `model_training`; the module itself where it has no room."""
+    """The folder below `postern` or `model_training`; the module itself if it has no room."""
     path = PurePosixPath(file)
     for root in _ROOTS:
         if path.is_relative_to(root):
@@ -24,7 +24,7 @@ def room_of(file: str) -> str:
 
 
 def rooms(report: dict[str, Any]) -> list[tuple[str, int, int]]:
-    """(room, its statements, those that were run), by name, with the sum of all at the end."""
+    """(room, statements, statements run) by name, with the sum of all rooms at the end."""
     statements: Counter[str] = Counter()
     covered: Counter[str] = Counter()
     for file, found in report["files"].items():
@@ -36,7 +36,7 @@ def rooms(report: dict[str, Any]) -> list[tuple[str, int, int]]:
 
 
 def table(report: dict[str, Any]) -> str:
-    """The rooms under each other: statements, statements run, percent."""
+    """A table with one row for each room: statements, statements run, percent."""
     lines = [f"{'room':<40} {'statements':>10} {'run':>7} {'%':>6}"]
     lines += [
         f"{name:<40} {statements:>10} {covered:>7} {100.0 * covered / statements:>6.1f}"
@@ -46,7 +46,7 @@ def table(report: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Prints the table of the report that the one argument names."""
+    """Prints the table for the report that the only argument names."""
     print(table(json.loads(Path(sys.argv[1]).read_text("utf-8"))))
 
 

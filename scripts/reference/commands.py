@@ -10,7 +10,7 @@ from typing import Final
 from scripts.reference import sources
 from scripts.reference.markdown import NOTE, page, paragraphs, sentence, table
 
-# A command with more settings than this takes nearly all of them.
+# A command with more settings than this accepts nearly all of them.
 _FEW_FLAGS: Final = 20
 
 

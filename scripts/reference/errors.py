@@ -11,7 +11,7 @@ from scripts.reference import sources
 from scripts.reference.markdown import NOTE, page, table
 
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
-_KEYED: Final = frozenset({"/metrics", "/info", "/v1/models"})
+_KEYED: Final = frozenset({"/metrics", "/info", "/v1/models", "/feedback"})
 _JUDGING: Final = frozenset(sources.openapi()["paths"]) - _HEALTH - _KEYED
 
 
@@ -55,7 +55,7 @@ def errors_page() -> str:
 
 
 def _in_words(paths: Sequence[str]) -> str:
-    """The paths that can answer with an error; a set with a name goes by its name."""
+    """The paths that can answer with an error, in words; known sets of paths by their name."""
     named = {
         "every path that judges": _JUDGING,
         "every path that needs a key": _JUDGING | _KEYED,
@@ -85,7 +85,7 @@ def _example_problem() -> dict[str, Any]:
 
 
 def _summary(kind: type) -> str:
-    """The first sentence of an error's docstring; what follows is for its callers in the code."""
+    """The first sentence of an error's docstring; further sentences are for callers in the code."""
     first, dot, _ = " ".join((inspect.getdoc(kind) or "").split()).partition(". ")
     return f"{first}{dot}".strip()
 

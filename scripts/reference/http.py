@@ -40,7 +40,7 @@ def http_page() -> str:
             parts += _operation(method, path, operation, used)
     parts += ["## Objects", "The objects that requests and replies hold."]
     schemas = document["components"]["schemas"]
-    for name in used:  # grows while it is read
+    for name in used:  # grows during the loop
         schema = schemas[name]
         parts.append(f"### {name}")
         if schema.get("description"):
@@ -114,7 +114,7 @@ def _properties(schema: dict[str, Any], used: list[str]) -> str:
 
 
 def _schema_words(schema: dict[str, Any], used: list[str]) -> str:
-    """A JSON schema in plain words; objects are links, and noted in `used`."""
+    """A JSON schema in plain words; objects become links and are added to `used`."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
         if name not in used:

@@ -19,19 +19,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    """One line; what looks like a tag outside of code is no tag."""
+    """One line, in which `<` outside of code is escaped, so that nothing becomes a tag."""
     pieces = " ".join(str(value).split()).replace("|", "\\|").split("`")
     pieces[::2] = [piece.replace("<", "&lt;") for piece in pieces[::2]]
     return "`".join(pieces)
 
 
 def several(word: str) -> str:
-    """A plain word in its plural; a link or a code word as it is."""
+    """The plural of a plain word; a link or a code word unchanged."""
     return f"{word}s" if word.isalpha() else word
 
 
 def sentence(text: str) -> str:
-    """With a full stop, and a capital unless it begins with a name."""
+    """The text with a full stop, and with a capital unless it begins with a name."""
     first = text.partition(" ")[0].rstrip(",;:")
     text = text[:1].upper() + text[1:] if first.isalpha() else text
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."

@@ -61,7 +61,7 @@ def recipe_page() -> str:
 def _models(*roots: type[BaseModel]) -> Iterator[str]:
     """A section for each model that can be reached from the roots, breadth first."""
     waiting, seen = list(roots), set(roots)
-    for model in waiting:  # grows while it is read
+    for model in waiting:  # grows during the loop
         yield f"## {model.__name__}"
         about = inspect.getdoc(model) if "__doc__" in vars(model) else None
         if about:
@@ -82,7 +82,7 @@ def _models(*roots: type[BaseModel]) -> Iterator[str]:
 
 
 def _about(annotation: Any) -> str:
-    """For a field that says nothing itself: what its model is, in one sentence."""
+    """For a field without a docstring: the first sentence about its model."""
     if isinstance(annotation, type) and not issubclass(annotation, BaseModel):
         return ""
     found = list(_models_in(annotation))
@@ -93,7 +93,7 @@ def _about(annotation: Any) -> str:
 
 
 def _toml(field: FieldInfo) -> str:
-    """A default as a recipe would write it."""
+    """A default in a recipe's notation."""
     default = (
         field.get_default(call_default_factory=True) if field.default_factory else (field.default)
     )
@@ -120,7 +120,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """The docstrings under a model's fields, those of its bases included."""
+    """The docstrings under a model's fields, including those of its base classes."""
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if not issubclass(base, BaseModel) or base is BaseModel:

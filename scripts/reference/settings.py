@@ -11,7 +11,7 @@ from scripts.reference import sources
 from scripts.reference.markdown import NOTE, page, table
 from scripts.reference.words import type_of
 
-# The sections of the settings in the order of the page: title, and what they are about.
+# The sections of the settings in the order of the page: title and subject.
 _SECTIONS: Final = {
     "server": ("Server", "Where the server listens, and how it starts and stops."),
     "access": ("Access", "Who may ask."),
@@ -29,6 +29,15 @@ _SECTIONS: Final = {
         "The model behind the guarded proxy; see [the guide](../guides/proxy.md).",
     ),
     "guard": ("Guarded proxy", "How the guarded proxy judges and blocks."),
+    "feedback": (
+        "Feedback",
+        "Whether callers can correct verdicts, and what is kept for that; see "
+        "[the guide](../guides/feedback.md).",
+    ),
+    "trial": (
+        "Trial",
+        "Trying before deciding; see [the guide](../guides/trial.md).",
+    ),
 }
 
 
@@ -42,7 +51,8 @@ def settings_page() -> str:
         "because every user of a machine can read its command lines.",
         "Durations have the unit that ends their name: `_ms` for milliseconds, `_s` for seconds. "
         "A value that cannot be used stops the start with one line and exit code 2. "
-        "Thresholds and deferral bands are not settings: they belong to the artifact.",
+        "Thresholds of verdicts and deferral bands are not settings: they belong to the "
+        "artifact.",
     ]
     found = sources.settings()
     for section, (title, about) in _SECTIONS.items():
@@ -63,8 +73,8 @@ def settings_page() -> str:
 
 def _default_of(field: FieldInfo) -> str:
     default = field.default
-    if default is None or default == ():
+    if default in (None, (), {}):
         return "none"
-    if isinstance(default, Path):  # where it lies differs from one installation to the next
+    if isinstance(default, Path):  # its location differs between installations
         return f"`{default.parent.name}/{default.name}`, which is included"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"

@@ -1,4 +1,4 @@
-"""Everything that the reference pages are made from, read from the code.
+"""The material for the reference pages, read from the code.
 
 Nothing else here imports the server, so only the imports below change when modules move.
 """
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from postern import __version__, cli
 from postern.contract import errors
 from postern.contract.artifact import Manifest
-from postern.endpoints import chat, operations, verdicts
+from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
 from postern.http.errors import PROBLEMS, Problem
 from postern.metrics import Metrics
 from postern.server import api_docs
@@ -27,7 +27,7 @@ from model_training.studies.config import AblationConfig, CaseStudyConfig
 
 VERSION = __version__
 SETTING_FLAG = "setting_"
-"""What the name of an argument starts with that stands for a setting."""
+"""Prefix of an argument's name if the argument stands for a setting."""
 
 _NEVER_OVER_HTTP = (
     errors.ArtifactInvalid,
@@ -57,7 +57,7 @@ def metrics() -> Metrics:
 
 
 def problems() -> Mapping[type[errors.PosternError], Problem]:
-    """Each kind of error and how it looks over HTTP."""
+    """Each kind of error and its form over HTTP."""
     return PROBLEMS
 
 
@@ -67,10 +67,13 @@ def is_never_over_http(kind: type[Exception]) -> bool:
 
 
 def openapi() -> dict[str, Any]:
-    """The OpenAPI document of the server, made without a model."""
+    """The server's OpenAPI document, made without a model."""
     app = FastAPI(title="Postern", version=VERSION)
     verdicts.add_to(app)
     app.include_router(chat.router)
+    app.include_router(messages.router)
+    app.include_router(responses.router)
+    app.include_router(feedback.router)
     app.include_router(operations.router)
     api_docs.add_to(app)
     return app.openapi()
@@ -87,5 +90,5 @@ def recipe() -> type[BaseModel]:
 
 
 def study_sections() -> tuple[type[BaseModel], ...]:
-    """What a recipe may hold besides, for a study alone."""
+    """Further sections of a recipe, which only studies read."""
     return AblationConfig, CaseStudyConfig
