@@ -40,7 +40,7 @@ def block(index: int, block: dict[str, Any]) -> bytes:
     return sse("content_block_start", index=index, content_block=block)
 
 
-def delta(index: int, **fields: Any) -> bytes:
+def delta(index: int, /, **fields: Any) -> bytes:
     return sse("content_block_delta", index=index, delta=fields)
 
 
