@@ -13,6 +13,7 @@ _LONG_RUN: Final = re.compile(r"([A-Za-z])\1{2,}", re.IGNORECASE)
 _NO_WORD: Final = re.compile(r"[IVXLCDM]+|(.)\1*|https?|www", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _VOWELS: Final = frozenset("aeiou")
+_NEVER_DOUBLED: Final = frozenset("aiu")  # but for vacuum, skiing and the like
 _LEAST_VOWELS: Final = 6
 _LEAST_WORDS: Final = 3
 
@@ -20,10 +21,10 @@ _LEAST_WORDS: Final = 3
 def from_stretched(text: str) -> str | None:
     """The text with repeated letters written once, or None if it is not stretched.
 
-    If every vowel is repeated equally often, each run is divided by that number, so that `breeaad`,
-    from `bread`, and `freeee`, from `free`, both come back. Otherwise a letter that stands three
-    times or more is written once, as no English word has three: needs three such words, and one
-    word in three, because `www`, `VIII` and a single `sooo` are no disguise.
+    If every vowel of several words is repeated equally often, each run is divided by that number,
+    so that `breeaad`, from `bread`, and `freeee`, from `free`, both come back. Otherwise a letter
+    that stands three times or more is written once, as no English word has three: needs three such
+    words, and one word in three, because `www`, `VIII` and a single `sooo` are no disguise.
     """
     times = _times(text)
     if times > 1:
@@ -41,15 +42,21 @@ def stretch_is_clear(text: str) -> bool:
 
 
 def _times(text: str) -> int:
-    """How often every vowel is repeated; 1 if not equally often, or if there are too few."""
-    runs = list(_vowel_runs(text))
-    return math.gcd(*runs) if len(runs) >= _LEAST_VOWELS else 1
+    """How often every vowel is repeated; 1 if not equally often, or if there are too few.
+
+    Each word counts once. English doubles only e and o by itself: `book`, `book, see, food, keep`.
+    """
+    runs = list(_vowel_runs(set(_WORD.findall(text.lower()))))
+    if len(runs) < _LEAST_VOWELS or not any(vowel in _NEVER_DOUBLED for vowel, _ in runs):
+        return 1
+    return math.gcd(*(length for _, length in runs))
 
 
-def _vowel_runs(text: str) -> Iterable[int]:
-    for char, run in groupby(text.lower()):
-        if char in _VOWELS:
-            yield sum(1 for _ in run)
+def _vowel_runs(words: Iterable[str]) -> Iterable[tuple[str, int]]:
+    for word in words:
+        for char, run in groupby(word):
+            if char in _VOWELS:
+                yield char, sum(1 for _ in run)
 
 
 def _divided(found: re.Match[str], times: int) -> str:

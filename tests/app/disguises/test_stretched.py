@@ -28,7 +28,7 @@ SYLLABLES = st.lists(
 )
 
 
-@given(SYLLABLES.map(" da ".join), st.integers(2, 6))
+@given(SYLLABLES.map(lambda drawn: "da fu ki mo re la " + " da ".join(drawn)), st.integers(2, 6))
 def test_vowels_that_are_repeated_equally_often_come_back(text: str, times: int) -> None:
     assert from_stretched(stretched(text, times)) == text
     assert stretch_is_clear(stretched(text, times))
@@ -57,6 +57,8 @@ def test_unequal_repeats_are_a_guess() -> None:
         "See www.example.org, chapters III, VIII and XIII.",
         "Colours #fff, #eee and #aaa",
         "aaa bbb ccc",
+        "book " * 30,
+        "See, good food soon. Keep cool, feed geese, root beets.",
         "Aaaah!",
         "",
     ],
