@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from model_training.data.rows import PoolRow, Row, read_pool_file
+from model_training.data.rows import PoolRow, Row, read_further_sources, read_pool
 from model_training.data.split import labelled_rows
 from model_training.errors import DataInvalid, first_problem
 
 CATEGORY_MAP: Final = "categories.json"
-_MORE_SOURCES: Final = "sources_extra.json"
 _TEST: Final = "test_categories"
 
 Labels = frozenset[str]
@@ -84,26 +83,10 @@ def row_key(row: Row) -> tuple[str, ...]:
     return (row.source, row.prompt, *(() if row.response is None else (row.response,)))
 
 
-class _Source(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    file: str
-    split: str
-
-
 def category_tests(data: Path) -> dict[str, list[PoolRow]]:
     """The test sets with categories, by name. Empty if the data folder has none.
 
     Raises DataInvalid.
     """
-    path = data / _MORE_SOURCES
-    if not path.exists():
-        return {}
-    try:
-        sources = TypeAdapter(list[_Source]).validate_json(path.read_bytes())
-    except OSError as exc:
-        raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
-    except ValidationError as exc:
-        raise DataInvalid(f"{path}: {first_problem(exc)}") from exc
-    return {one.name: read_pool_file(data / one.file) for one in sources if one.split == _TEST}
+    sources = read_further_sources(data)
+    return {one.name: read_pool(data, one) for one in sources if one.split == _TEST}

@@ -52,6 +52,16 @@ class Source(BaseModel):
     label_kind: str = ""
 
 
+class FurtherSource(BaseModel):
+    """One entry of `sources_extra.json`: rows that are neither trained on nor in a test set."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    file: str
+    split: str
+
+
 class Row(BaseModel):
     """A labelled exchange for training or evaluation. `label`: 1 harmful, 0 unharmful.
 
@@ -90,7 +100,20 @@ def read_sources(data: Path) -> list[Source]:
         raise DataInvalid(f"{path}: {first_problem(exc)}") from exc
 
 
-def read_pool(data: Path, source: Source) -> list[PoolRow]:
+def read_further_sources(data: Path) -> list[FurtherSource]:
+    """Read the second catalogue of a data folder. Empty if there is none. Raises DataInvalid."""
+    path = data / "sources_extra.json"
+    if not path.exists():
+        return []
+    try:
+        return TypeAdapter(list[FurtherSource]).validate_json(path.read_bytes())
+    except OSError as exc:
+        raise DataInvalid(f"{path}: cannot be read ({exc.strerror})") from exc
+    except ValidationError as exc:
+        raise DataInvalid(f"{path}: {first_problem(exc)}") from exc
+
+
+def read_pool(data: Path, source: Source | FurtherSource) -> list[PoolRow]:
     """Read all rows of one source. Raises DataInvalid with the file and line number."""
     return read_pool_file(data / source.file)
 

@@ -26,6 +26,22 @@ def evaluation_rows(rows: Sequence[Row], count: int, rng: np.random.Generator) -
     return prompts[: count - n_pairs] + pairs[:n_pairs]
 
 
+def auprc_by_source(
+    rows: Sequence[Row], margins: npt.NDArray[np.floating]
+) -> tuple[dict[str, float], float]:
+    """AUPRC of each source and slice with both classes, and the mean of these (0 if there is none).
+
+    Sources differ in the share of harm, so their rows are not mixed. margins: (n,) of the rows.
+    """
+    found: dict[str, float] = {}
+    for source in dict.fromkeys(row.source for row in rows):
+        here = np.array([row.source == source for row in rows])
+        some = [row for row in rows if row.source == source]
+        each, _ = auprc_by_slice(some, margins[here])
+        found |= {f"{source}, {name}": value for name, value in each.items()}
+    return found, float(np.mean(list(found.values()))) if found else 0.0
+
+
 def auprc_by_slice(
     rows: Sequence[Row], margins: npt.NDArray[np.floating]
 ) -> tuple[dict[str, float], float]:

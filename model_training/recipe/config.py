@@ -84,11 +84,18 @@ class DistilConfig(_Section):
 
     Its weights replace the base's own at the start.
     """
-    start_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    start_share: Annotated[float, Field(ge=0.0, lt=1.0)] | Literal["best"] = 0.0
     """Share of the start in the student: after training, its weights are interpolated with those
     it started from. That keeps more of what the start knew about other data (WiSE-FT,
-    arXiv 2109.01903).
+    arXiv 2109.01903). `best`: the share that measures best, out of 0, 1/4, 1/2 and 3/4.
     """
+    development_sources: tuple[str, ...] = ()
+    """Sources that the recipe does not learn from: development sets, and train sources that
+    `[data] sources` leaves out. With them, the best checkpoint and the best `start_share` are those
+    with the best mean of the validation AUPRC and of the mean AUPRC of these sources.
+    """
+    development_rows: Positive = 200
+    """Rows of each of them."""
     window_tokens: Positive = 512
     """Longest window in training."""
     overlap_tokens: Positive = 64
@@ -165,6 +172,11 @@ class DistilConfig(_Section):
     def _has_a_start_to_keep(self) -> DistilConfig:
         if self.start_share and self.artifact is None:
             raise ValueError("`start_share` needs `artifact`: a base alone judges nothing")
+        if self.start_share == "best" and not self.development_sources:
+            raise ValueError(
+                '`start_share = "best"` needs `development_sources`: '
+                "rows like those of the training always favour its end"
+            )
         return self
 
     def draws_of(self, n_rows: int) -> int:

@@ -78,6 +78,9 @@ class EnsembleConfig(_Section):
     """Train sources that the recipe does not learn from, for comparison only."""
     transfer_rows: Positive = 300
     """Rows of each of them, drawn at random."""
+    held_out_rows: Positive | None = None
+    """Rows of the validation and of the calibration split that are read, half of them pairs.
+    None: all."""
 
     @model_validator(mode="after")
     def _names(self) -> EnsembleConfig:

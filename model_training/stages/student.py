@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from model_training.data.derived import derive
+from model_training.data.development import development_rows
 from model_training.data.rows import (
     Row,
     dump_json,
@@ -81,8 +82,16 @@ def distil(run: Run) -> None:
         distil as stage,  # torch, which fit-policy and evaluate do not need
     )
 
+    settings = run.config.distil
+    development = development_rows(
+        run.data, run.config.data, settings.development_sources, settings.development_rows
+    )
     stage.distil(
-        run.config, train=training_rows(run), validation=run.rows("validation"), run=run.folder
+        run.config,
+        train=training_rows(run),
+        validation=run.rows("validation"),
+        development=[row for rows in development.values() for row in rows],
+        run=run.folder,
     )
 
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from postern.contract.artifact import MANIFEST
 
+from model_training.data.development import development_rows
 from model_training.data.rows import Row, read_pool, read_sources, write_atomically
-from model_training.data.sources import choose_sources
-from model_training.data.split import deduplicate, labelled_rows
-from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.data.split import labelled_rows
+from model_training.errors import RecipeInvalid
 from model_training.evaluation.fit_policy import samples
 from model_training.recipe.config import WindowConfig, read_recipe
 from model_training.recipe.ensemble import (
@@ -34,7 +34,7 @@ from model_training.recipe.published import named
 from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import Run, is_split, locked
 from model_training.run.stage_files import sha256
-from model_training.stages.student import distil, split
+from model_training.stages.student import distil, measured, split
 from model_training.teachers.artifact import take_artifact
 from model_training.teachers.fingerprint import fingerprint
 
@@ -177,22 +177,17 @@ def _described(run: Run, member: Member) -> dict[str, Any]:
     }
 
 
-def _sets(run: Run, config: EnsembleConfig) -> dict[str, list[Row]]:
+def _sets(run: Run, config: EnsembleConfig) -> dict[str, Sequence[Row]]:
     """The rows on which members are compared: held-out splits, transfer sources, test sets."""
-    sources = read_sources(run.data)
-    learnt = {source.name for source in choose_sources(sources, run.config.data)}
-    by_name = {source.name: source for source in sources if source.split == "train"}
-    sets = {name: run.rows(name) for name in ("validation", "calibration")}
-    for name in config.transfer_sources:
-        if name in learnt or name not in by_name:
-            raise DataInvalid(
-                f"ensemble.transfer_sources: {name!r} is not a train source, "
-                "or the recipe learns from it"
-            )
-        rows = deduplicate(labelled_rows(read_pool(run.data, by_name[name]))).rows
-        order = np.random.default_rng(0).permutation(len(rows))[: config.transfer_rows]
-        sets[f"transfer, {name}"] = [rows[place] for place in order]
-    for source in sources:
+    sets = {
+        name: measured(run.rows(name), config.held_out_rows)
+        for name in ("validation", "calibration")
+    }
+    transfer = development_rows(
+        run.data, run.config.data, config.transfer_sources, config.transfer_rows
+    )
+    sets |= {f"transfer, {name}": rows for name, rows in transfer.items()}
+    for source in read_sources(run.data):
         if source.split == "test":
             sets[f"test, {source.name}"] = labelled_rows(read_pool(run.data, source))
     return sets

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from model_training.data.encoding import encode, numbered, token_groups
 from model_training.data.rows import Row, dump_json, naming, write_atomically
 from model_training.data.sampling import Batch
 from model_training.errors import GateFailed
-from model_training.measures.validation import auprc_by_slice, evaluation_rows
+from model_training.measures.validation import auprc_by_slice, auprc_by_source, evaluation_rows
 from model_training.recipe.config import DistilConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
 from model_training.student.average import mix_in
@@ -53,15 +53,22 @@ from model_training.student.processes import Processes, joined
 STUDENT = "student"
 LOG = "training_log.jsonl"
 _SAVE_EVERY_S = 120.0
+_START_SHARES: Final = (0.0, 0.25, 0.5, 0.75)
 
 Validation = tuple[list[Row], list[Encoding]]
 
 
 def distil(
-    config: RunConfig, *, train: Sequence[Row], validation: Sequence[Row], run: Path
+    config: RunConfig,
+    *,
+    train: Sequence[Row],
+    validation: Sequence[Row],
+    development: Sequence[Row] = (),
+    run: Path,
 ) -> Path:
     """Fine-tune the base into a two-label student, and return the folder of the best one.
 
+    development: rows of other sources than those of training. They take part in the choice.
     Continues from `run`'s checkpoint if there is one. Several processes share the batches of each
     step, and only the first writes. Raises RecipeInvalid if the checkpoint belongs to another
     recipe or other rows, or if the base does not fit the recipe; GateFailed if the loss is not
@@ -94,19 +101,20 @@ def distil(
             drawn=draw_bags(train, settings, tokenizer_json, rng),
             rng=rng,
             validation=encode(measured, served),
+            development=encode(development, served),
             recipe=fingerprint(settings, train, text="" if start is None else start.sha256),
             run=run,
             processes=processes,
         )
         trainer.resume()
         trainer.train()
+        trainer.load_best()
+        if start is not None and settings.start_share:
+            begun = load_base(settings)
+            start_from(begun, start, tokenizer_json)
+            trainer.keep_of(begun, settings.start_share)
         student = run / STUDENT
         if processes.is_first:
-            trainer.load_best()
-            if start is not None and settings.start_share:
-                begun = load_base(settings)
-                start_from(begun, start, tokenizer_json)
-                mix_in(trainer.model, begun, settings.start_share)
             trainer.save(student)
             # Last: this file marks the folder as complete.
             write_atomically(student / TOKENIZER, tokenizer_json)
@@ -136,6 +144,7 @@ class _Trainer:
         drawn: Drawn,
         rng: np.random.Generator,
         validation: Validation,
+        development: Validation,
         recipe: str,
         run: Path,
         processes: Processes,
@@ -147,7 +156,7 @@ class _Trainer:
         self.model: Module = model.to(self.device)
         self.pad_id, self.takes_types = pad_id_of(model), takes_types(model)
         self.drawn = drawn
-        self.validation = validation
+        self.validation, self.development = validation, development
         self.run = run
         self.steps = steps(drawn, settings, rng)
         self.rows_per_step = (
@@ -257,10 +266,35 @@ class _Trainer:
         decay = (n_steps - step) / max(1, n_steps - warmup)
         return self.settings.learning_rate * min((step + 1) / warmup, decay)
 
-    def _evaluate(self) -> None:
+    def _measure(self, **about: object) -> float:
+        """The figure by which weights are chosen, in [0, 1]; logged with what it is made of."""
         rows, encodings = self.validation
         auprc, mean = auprc_by_slice(rows, self._exchange_margins(encodings))
-        self._log(step=self.progress.step, validation_auprc=auprc, mean=mean)
+        figures: dict[str, object] = {"validation_auprc": auprc}
+        rows, encodings = self.development
+        if rows:
+            each, elsewhere = auprc_by_source(rows, self._exchange_margins(encodings))
+            mean = (mean + elsewhere) / 2.0
+            figures["development_auprc"] = each
+        self._log(step=self.progress.step, **about, **figures, mean=mean)
+        return mean
+
+    def keep_of(self, start: Module, share: float | Literal["best"]) -> None:
+        """Interpolate the best weights with those of the start; `best`: as it measures best."""
+        start.to(self.device)
+        if share == "best":
+            found = {}
+            for tried in _START_SHARES:
+                self.load_best()
+                mix_in(self.model, start, tried)
+                found[tried] = self._measure(start_share=tried)
+            share = max(found, key=lambda tried: found[tried])
+        self._log(chosen_start_share=share)
+        self.load_best()
+        mix_in(self.model, start, share)
+
+    def _evaluate(self) -> None:
+        mean = self._measure()
         if mean > self.progress.best_auprc:
             self.progress.best_auprc, self.progress.evaluations_since_best = mean, 0
             self._save(BEST)
@@ -295,7 +329,9 @@ class _Trainer:
             save(self.run / name, self.model, self.progress, optimizer=optimizer)
 
     def load_best(self) -> None:
-        load_weights(self.run / BEST, self.model)
+        if self.processes.is_first:
+            load_weights(self.run / BEST, self.model)
+        self.processes.agree(self.model)
 
     def save(self, student: Path) -> None:
         with writing_weights(student):

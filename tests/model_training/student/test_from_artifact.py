@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from postern.inference.margins import margins
 from postern.shipped import DEFAULT_ARTIFACT
 
 from model_training.data.encoding import encode
+from model_training.data.rows import Row
 from model_training.errors import RecipeInvalid
 from model_training.evaluation.publish import publish
 from model_training.measures.served import on_all_cores, open_candidate
@@ -319,7 +321,39 @@ def test_a_share_of_the_start_stays_in_the_student(tmp_path: Path) -> None:
         assert torch.allclose(mixed[name], 0.75 * ends[name] + 0.25 * one, atol=1e-5), name
 
 
+def test_rows_of_other_sources_choose_how_much_of_the_start_stays(tmp_path: Path) -> None:
+    artifact = build_tiny_artifact(tmp_path)
+    base = build_untrained_base(tmp_path / "base")
+    settings = DistilConfig(
+        base=str(base), artifact=str(artifact), window_tokens=64, overlap_tokens=8, n_draws=400,
+        learning_rate=1e-2, evaluations=1, evaluation_rows=40, precision="fp32",
+        start_share="best", development_sources=("elsewhere",),
+    )  # fmt: skip
+    config = tiny_config().model_copy(update={"distil": settings})
+    right = tiny_rows(80, seed=1)
+    wrong = [row.model_copy(update={"label": 1 - row.label}) for row in right]
+
+    def chosen(train: list[Row], name: str) -> float:
+        elsewhere = [
+            row.model_copy(update={"source": "elsewhere"}) for row in tiny_rows(60, seed=3)
+        ]
+        run = tmp_path / name
+        validation = tiny_rows(60, seed=2)
+        distil(config, train=train, validation=validation, development=elsewhere, run=run)
+        lines = [json.loads(line) for line in (run / "training_log.jsonl").read_text().splitlines()]
+        tried = {line["start_share"]: line["mean"] for line in lines if "start_share" in line}
+        assert list(tried) == [0.0, 0.25, 0.5, 0.75]
+        share: float = lines[-1]["chosen_start_share"]
+        assert tried[share] == max(tried.values())
+        return share
+
+    assert chosen(wrong, "wrong") == 0.75
+    assert chosen(right, "right") < 0.75
+
+
 def test_without_a_start_there_is_none_to_keep() -> None:
+    with pytest.raises(ValueError, match="needs `development_sources`"):
+        DistilConfig(base="tiny", artifact="a/student", start_share="best")
     with pytest.raises(ValueError, match="needs `artifact`"):
         DistilConfig(base="tiny", start_share=0.5)
 
