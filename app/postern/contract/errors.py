@@ -5,6 +5,7 @@
     │   ├── EmptyPrompt
     │   ├── NothingToJudge
     │   ├── UnreadableContent
+    │   ├── UnreadableTokens
     │   └── UnjudgedReference
     ├── RequestRefused         the request itself is wrong; no exchange was read
     │   ├── MalformedRequest
@@ -19,6 +20,7 @@
     │   ├── UnsupportedMediaType
     │   ├── UnsupportedContent
     │   ├── InvalidHeader
+    │   ├── InvalidQuery
     │   └── Unauthorized
     ├── ExchangeTooLong        the input exceeds a hard limit; nothing is cut silently
     ├── UnknownOperatingPoint
@@ -92,6 +94,16 @@ class UnreadableContent(InvalidExchange):
 
     def __init__(self) -> None:
         super().__init__("images, audio and files cannot be judged and are refused here")
+
+
+class UnreadableTokens(InvalidExchange):
+    """The text is given as ids of tokens or as vectors, which cannot be judged."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            f"{field} holds ids of tokens or vectors, which cannot be judged; send the text itself"
+        )
+        self.field = field
 
 
 class UnjudgedReference(InvalidExchange):
@@ -194,6 +206,16 @@ class InvalidHeader(RequestRefused):
 
     def __init__(self, name: str, expected: str) -> None:
         super().__init__(f"the header {name} must be {expected}")
+
+
+class InvalidQuery(RequestRefused):
+    """The query of the URL holds more than names and versions."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the query of the URL must hold names, each once with a value of at most 64 of "
+            "A-Za-z0-9_.:-"
+        )
 
 
 class Unauthorized(RequestRefused):

@@ -69,7 +69,7 @@ def _type(status: int) -> str:
 def _param(error: PosternError | None) -> str | None:
     if isinstance(error, errors.BodyMismatch):
         return error.problems[0][0] or None
-    if isinstance(error, errors.UnjudgedReference):
+    if isinstance(error, errors.UnjudgedReference | errors.UnreadableTokens):
         return error.field
     return None
 
