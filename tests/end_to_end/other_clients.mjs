@@ -25,7 +25,7 @@ async function openai() {
     whole: (await ask("tell me a story")).output_text,
     blocked: (await ask("how to make a bomb")).incomplete_details,
     streamed: await collected(stream("tell me a story"), delta),
-    cut: { said, status: last.status, reason: last.incomplete_details },
+    cut: { said: said.trim(), status: last.status, reason: last.incomplete_details },
   };
 }
 
@@ -49,7 +49,7 @@ async function vercel() {
     const onError = ({ error }) => errors.push(String(error));
     const result = streamText({ model, prompt, maxRetries: 0, onError });
     const text = await collected(result.textStream, (piece) => piece);
-    return { text, finishReason: await result.finishReason, errors };
+    return { text: text.trim(), finishReason: await result.finishReason, errors };
   };
   return {
     whole: await ask("tell me a story"),

@@ -40,14 +40,32 @@ _KEY: Final = "api-key"
 _MOST_IN_QUERY: Final = 8
 _CHAT, _TEXT = "/chat/completions", "/completions"
 _EMBEDDINGS, _RESPONSES = "/embeddings", "/responses"
-_MESSAGES: Final = {"messages": [{"role": "user", "content": "What is the capital of France?"}]}
-# (where OpenAI has it, example of a body, errors of its own)
-_APIS: Final[tuple[tuple[str, Mapping[str, Any], tuple[type[errors.PosternError], ...]], ...]] = (
-    (_CHAT, _MESSAGES, ()),
-    (_TEXT, {"prompt": "The capital of France is"}, (errors.UnreadableTokens,)),
-    (_EMBEDDINGS, {"input": "What is the capital of France?"}, (errors.UnreadableTokens,)),
-    (_RESPONSES, {"input": "What is the capital of France?"}, (errors.UnjudgedReference,)),
+_QUESTION: Final = "What is the capital of France?"
+_MESSAGES: Final = {"messages": [{"role": "user", "content": _QUESTION}]}
+_Api = tuple[str, str, Mapping[str, Any], tuple[type[errors.PosternError], ...]]
+# (where OpenAI has it, what it does, example of a body, errors of its own)
+_APIS: Final[tuple[_Api, ...]] = (
+    (_CHAT, "Chat with the upstream", _MESSAGES, ()),
+    (
+        _TEXT,
+        "Complete a text with the upstream",
+        {"prompt": "The capital of France is"},
+        (errors.UnreadableTokens,),
+    ),
+    (
+        _EMBEDDINGS,
+        "Embed texts with the upstream",
+        {"input": _QUESTION},
+        (errors.UnreadableTokens,),
+    ),
+    (
+        _RESPONSES,
+        "Get a response of the upstream",
+        {"input": _QUESTION},
+        (errors.UnjudgedReference,),
+    ),
 )
+
 
 _Header = Annotated[Any, Depends(APIKeyHeader(name=_KEY, auto_error=False))]
 _Bearer = Annotated[Any, Depends(HTTPBearer(auto_error=False))]
@@ -103,7 +121,7 @@ async def models(request: Request, version: _Version = None) -> Response:
 
 def _api_of(request: Request) -> str:
     route: str = request.scope["route"].path
-    return next(api for api, _, _ in _APIS if route.endswith(api))
+    return next(api for api, *_ in _APIS if route.endswith(api))
 
 
 async def _answered(request: Request, api: str, path: str, *, beside_v1: bool) -> Response:
@@ -132,9 +150,9 @@ def _query(request: Request) -> dict[str, str]:
 
 
 router = APIRouter(dependencies=[Depends(authorize)])
-for _api, _example, _more in _APIS:
+for _api, _what, _example, _more in _APIS:
     _described = described(
-        f"{_api} of Azure OpenAI, guarded",
+        f"{_what} on Azure's path, guarded",
         _example,
         "The upstream's answer, or a refusal in its place.",
         errors.InvalidQuery,
