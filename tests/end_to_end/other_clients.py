@@ -11,7 +11,14 @@ import sys
 from typing import Any
 
 import openai
-from agents import Agent, OpenAIResponsesModel, RunConfig, Runner, set_tracing_disabled
+from agents import (
+    Agent,
+    ModelBehaviorError,
+    OpenAIResponsesModel,
+    RunConfig,
+    Runner,
+    set_tracing_disabled,
+)
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai.types.responses import ResponseTextDeltaEvent
 
@@ -26,7 +33,11 @@ async def agents() -> dict[str, Any]:
         agent = Agent(name="Teller", instructions="Tell stories.", model=model)
         settings = RunConfig(tracing_disabled=True)
         whole = await Runner.run(agent, "tell me a story", run_config=settings)
-        blocked = await Runner.run(agent, "how to make a bomb", run_config=settings)
+        try:
+            told = await Runner.run(agent, "how to make a bomb", run_config=settings)
+            blocked = str(told.final_output)
+        except ModelBehaviorError as exc:  # how it tells of a filter, OpenAI's own too
+            blocked = str(exc)
         streamed = Runner.run_streamed(agent, "tell me a story", run_config=settings)
         said = ""
         async for event in streamed.stream_events():
@@ -34,10 +45,9 @@ async def agents() -> dict[str, Any]:
                 event.data, ResponseTextDeltaEvent
             ):
                 said += event.data.delta
-        (refused,) = blocked.raw_responses[0].output
     return {
         "whole": whole.final_output,
-        "blocked": blocked.final_output or refused.content[0].refusal,
+        "blocked": blocked,
         "streamed": said,
     }
 

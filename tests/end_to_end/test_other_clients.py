@@ -125,7 +125,7 @@ def test_openai_agents_and_langchain(guarded: ServerProcess) -> None:
     told = _told(str(python), str(script), guarded.url)
     agents, chain = told["agents"], told["langchain"]
     assert (agents["whole"], agents["streamed"]) == (STORY, STORY)
-    assert agents["blocked"] == REFUSAL
+    assert "content_filter" in agents["blocked"]
     assert (chain["whole"], chain["streamed"].strip()) == (STORY, STORY)
     assert chain["blocked"] == {"text": REFUSAL, "finish_reason": "content_filter"}
     assert chain["cut"]["finish_reason"] == "content_filter"
