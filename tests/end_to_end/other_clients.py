@@ -76,7 +76,7 @@ def langchain() -> dict[str, Any]:
             "finish_reason": blocked.response_metadata["finish_reason"],
         },
         "cut": {"text": cut.content, "finish_reason": cut.response_metadata["finish_reason"]},
-        "responses": answers.invoke("how to make a bomb").additional_kwargs["refusal"],
+        "responses": str(answers.invoke("how to make a bomb").content),
         "embedded": embedded,
     }
 

@@ -130,5 +130,5 @@ def test_openai_agents_and_langchain(guarded: ServerProcess) -> None:
     assert chain["blocked"] == {"text": REFUSAL, "finish_reason": "content_filter"}
     assert chain["cut"]["finish_reason"] == "content_filter"
     assert "bomb" not in chain["cut"]["text"]
-    assert chain["responses"] == REFUSAL
+    assert REFUSAL in chain["responses"]
     assert chain["embedded"] == "content_filter"

@@ -14,7 +14,7 @@ from postern.chat_guard.readable import has_media
 from postern.chat_guard.shape import Answer, Reading
 from postern.chat_guard.texts import read_texts
 from postern.chat_guard.walk import Walk, end_of, mismatch, read_object, wants_stream
-from postern.contract.errors import UnreadableTokens
+from postern.contract.proxy_errors import UnreadableTokens
 from postern.contract.text import is_visible
 
 _READ_APART: Final = frozenset({"prompt", "suffix"})

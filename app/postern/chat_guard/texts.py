@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from postern.chat_guard.walk import mismatch
-from postern.contract.errors import UnreadableTokens
+from postern.contract.proxy_errors import UnreadableTokens
 
 
 def read_texts(body: Mapping[str, Any], name: str) -> list[str]:

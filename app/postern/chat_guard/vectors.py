@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from typing import Final
 
-import numpy as np
-
-_FLOAT: Final = np.dtype("<f4")
+_FLOAT_BYTES: Final = 4
 # Embeddings are of about unit length, and some models do not normalize theirs.
 _SMALLEST, _LARGEST = 1e-9, 1e4
 # Fewer numbers could be in that range by chance. No model has so few dimensions.
@@ -27,10 +26,10 @@ def is_vector(value: str) -> bool:
         raw = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return False
-    if len(raw) % _FLOAT.itemsize or len(raw) < _FEWEST * _FLOAT.itemsize:
+    count, rest = divmod(len(raw), _FLOAT_BYTES)
+    if rest or count < _FEWEST:
         return False
-    numbers = np.abs(np.frombuffer(raw, _FLOAT))
-    octets = np.frombuffer(raw, np.uint8)
-    fits = (numbers == 0) | ((numbers >= _SMALLEST) & (numbers <= _LARGEST))
-    printable = (octets >= ord(" ")) & (octets <= ord("~"))
-    return bool(fits.all() and printable.mean() < _MOST_PRINTABLE)
+    numbers = struct.unpack(f"<{count}f", raw)
+    if not all(number == 0 or _SMALLEST <= abs(number) <= _LARGEST for number in numbers):
+        return False
+    return sum(ord(" ") <= octet <= ord("~") for octet in raw) < _MOST_PRINTABLE * len(raw)

@@ -1,11 +1,10 @@
-"""Every error that Postern raises on purpose.
+"""Every error that Postern raises on purpose; `proxy_errors` has more of the first two kinds.
 
     PosternError
     ├── InvalidExchange        the input cannot be judged
     │   ├── EmptyPrompt
     │   ├── NothingToJudge
     │   ├── UnreadableContent
-    │   ├── UnreadableTokens
     │   └── UnjudgedReference
     ├── RequestRefused         the request itself is wrong; no exchange was read
     │   ├── MalformedRequest
@@ -20,7 +19,6 @@
     │   ├── UnsupportedMediaType
     │   ├── UnsupportedContent
     │   ├── InvalidHeader
-    │   ├── InvalidQuery
     │   └── Unauthorized
     ├── ExchangeTooLong        the input exceeds a hard limit; nothing is cut silently
     ├── UnknownOperatingPoint
@@ -94,16 +92,6 @@ class UnreadableContent(InvalidExchange):
 
     def __init__(self) -> None:
         super().__init__("images, audio and files cannot be judged and are refused here")
-
-
-class UnreadableTokens(InvalidExchange):
-    """The text is given as ids of tokens or as vectors, which cannot be judged."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(
-            f"{field} holds ids of tokens or vectors, which cannot be judged; send the text itself"
-        )
-        self.field = field
 
 
 class UnjudgedReference(InvalidExchange):
@@ -206,16 +194,6 @@ class InvalidHeader(RequestRefused):
 
     def __init__(self, name: str, expected: str) -> None:
         super().__init__(f"the header {name} must be {expected}")
-
-
-class InvalidQuery(RequestRefused):
-    """The query of the URL holds more than names and versions."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the query of the URL must hold names, each once with a value of at most 64 of "
-            "A-Za-z0-9_.:-"
-        )
 
 
 class Unauthorized(RequestRefused):

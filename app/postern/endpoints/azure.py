@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from postern.chat_guard.identifiers import is_key, is_model_path
 from postern.contract import errors
+from postern.contract.proxy_errors import InvalidQuery, UnreadableTokens
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.endpoints import chat, embeddings, responses, text_completions
 from postern.endpoints.guarded import (
@@ -50,13 +51,13 @@ _APIS: Final[tuple[_Api, ...]] = (
         _TEXT,
         "Complete a text with the upstream",
         {"prompt": "The capital of France is"},
-        (errors.UnreadableTokens,),
+        (UnreadableTokens,),
     ),
     (
         _EMBEDDINGS,
         "Embed texts with the upstream",
         {"input": _QUESTION},
-        (errors.UnreadableTokens,),
+        (UnreadableTokens,),
     ),
     (
         _RESPONSES,
@@ -145,7 +146,7 @@ def _query(request: Request) -> dict[str, str]:
     query = dict(given)
     names = all(is_key(name) and is_key(value) for name, value in given)
     if not names or len(query) < len(given) or len(given) > _MOST_IN_QUERY:
-        raise errors.InvalidQuery
+        raise InvalidQuery
     return query
 
 
@@ -155,7 +156,7 @@ for _api, _what, _example, _more in _APIS:
         f"{_what} on Azure's path, guarded",
         _example,
         "The upstream's answer, or a refusal in its place.",
-        errors.InvalidQuery,
+        InvalidQuery,
         *_more,
     )
     if _api == _RESPONSES:
@@ -170,7 +171,7 @@ for _base in (_DATED, _NEWER):
         responses={
             200: {"description": "The models, as the upstream lists them."},
             **openapi_responses(
-                errors.Unauthorized, errors.InvalidQuery, *UPSTREAM_ERRORS, shape=OPENAI_SHAPE
+                errors.Unauthorized, InvalidQuery, *UPSTREAM_ERRORS, shape=OPENAI_SHAPE
             ),
         },
     )(models)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from postern.chat_guard.embeddings import Embeddings
-from postern.contract import errors
+from postern.contract.proxy_errors import UnreadableTokens
 from postern.dialects.openai_errors import openai_error_of
 from postern.endpoints.access import authorize
 from postern.endpoints.guarded import answered, described, guard_of
@@ -15,7 +15,7 @@ DESCRIBED = described(
     "Embed texts with the upstream, guarded",
     {"model": "any", "input": ["What is the capital of France?"]},
     "The upstream's embeddings.",
-    errors.UnreadableTokens,
+    UnreadableTokens,
 )
 
 router = APIRouter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from postern.chat_guard.text_completions import TextCompletions
-from postern.contract import errors
+from postern.contract.proxy_errors import UnreadableTokens
 from postern.dialects.openai_errors import openai_error_of
 from postern.endpoints.access import authorize
 from postern.endpoints.guarded import answered, described, guard_of
@@ -15,7 +15,7 @@ DESCRIBED = described(
     "Complete a text with the upstream, guarded",
     {"model": "any", "prompt": "The capital of France is"},
     "The upstream's completion, or a refusal in its place.",
-    errors.UnreadableTokens,
+    UnreadableTokens,
 )
 
 router = APIRouter()

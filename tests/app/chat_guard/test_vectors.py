@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from postern.chat_guard.vectors import is_vector
 
 NUMBERS = st.lists(
-    st.one_of(st.just(0.0), st.floats(1e-6, 100.0, width=32), st.floats(-100.0, -1e-6, width=32)),
+    st.one_of(
+        st.just(0.0), st.floats(2**-20, 64.0, width=32), st.floats(-64.0, -(2**-20), width=32)
+    ),
     min_size=16,
     max_size=40,
 )
