@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Silences the theme's notice about its successor at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: serve demo-cascade test check coverage format lock train loadtest bench sbom audit clean
+.PHONY: serve demo-cascade demo-chatbot test check coverage format lock train loadtest bench sbom audit clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -30,6 +30,15 @@ $(SERVE_VENV)/.installed: requirements/serve.txt pyproject.toml
 demo-cascade: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/python examples/cascade/demo.py --host $(HOST) --port $(PORT) \
 		$(addprefix --teacher ,$(TEACHERS))
+
+# A real chat model on this machine's processor behind the proxy, and a terminal to talk to it. It
+# needs what `make test` installs.
+CHAT_MODEL ?= bases/qwen2.5-coder-0.5b-instruct/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
+demo-chatbot: $(VENV)/.installed $(CHAT_MODEL)
+	$(VENV)/bin/python examples/chatbot/demo.py --model $(CHAT_MODEL) --host $(HOST) --port $(PORT)
+
+bases/%.gguf: | $(VENV)/.installed
+	$(VENV)/bin/python -m model_training fetch-base $(notdir $(patsubst %/,%,$(dir $@))) --to bases/
 
 $(VENV)/.installed: requirements/test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

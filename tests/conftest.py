@@ -28,7 +28,10 @@ settings.load_profile("postern")
 # A machine that is busy with something else must not turn answers into 504s.
 PATIENT = {"request_timeout_ms": 120_000, "grace_period_ms": 60_000, "stall_timeout_ms": 120_000}
 
-NODE_CLIENT = "openai@7.57.0"
+NODE_CLIENTS = (
+    *("openai@7.57.0", "@anthropic-ai/sdk@1.14.0"),
+    *("ai@6.0.326", "@ai-sdk/openai@3.0.141"),
+)
 
 StartServer = Callable[..., ServerProcess]
 
@@ -112,9 +115,9 @@ def start_faulty_server(tiny_artifact: Path) -> Iterator[StartServer]:
 
 @pytest.fixture(scope="session")
 def node_openai(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which Node finds OpenAI's official client."""
+    """A folder in which Node finds the official clients of OpenAI, Anthropic and Vercel."""
     folder = tmp_path_factory.mktemp("node")
-    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_CLIENT]
+    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *NODE_CLIENTS]
     # Node carries certificates of its own; a company's proxy is known to the system's only.
     environment = {"NODE_OPTIONS": "--use-openssl-ca"} | os.environ
     subprocess.run(

@@ -54,25 +54,21 @@ def answer(url: str, model: str, conversation: list[dict], key: str | None) -> s
     return None if blocked else text
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Chat, guarded by Postern. Ctrl-D ends.")
-    parser.add_argument("--url", default="http://127.0.0.1:8000/v1", help="Postern, up to /v1")
-    parser.add_argument("--model", default="default", help="a model of the upstream")
-    arguments = parser.parse_args()
-    key = os.environ.get("OPENAI_API_KEY")
+def talk(url: str, model: str, key: str | None) -> None:
+    """Asks for lines until there are no more."""
     conversation: list[dict] = []
     while True:
         print("you> ", end="", flush=True)
         line = sys.stdin.readline()
         if not line:
             print()
-            return 0
+            return
         if not line.strip():
             continue
         turn = {"role": "user", "content": line.strip()}
         print("bot> ", end="", flush=True)
         try:
-            text = answer(arguments.url, arguments.model, [*conversation, turn], key)
+            text = answer(url, model, [*conversation, turn], key)
         except urllib.error.HTTPError as error:
             print(f"[status {error.code}: nothing was answered]")
         except (OSError, RuntimeError) as error:
@@ -80,6 +76,15 @@ def main() -> int:
         else:
             if text is not None:  # what was blocked is not said again with the next turn
                 conversation += [turn, {"role": "assistant", "content": text}]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Chat, guarded by Postern. Ctrl-D ends.")
+    parser.add_argument("--url", default="http://127.0.0.1:8000/v1", help="Postern, up to /v1")
+    parser.add_argument("--model", default="default", help="a model of the upstream")
+    arguments = parser.parse_args()
+    talk(arguments.url, arguments.model, os.environ.get("OPENAI_API_KEY"))
+    return 0
 
 
 if __name__ == "__main__":

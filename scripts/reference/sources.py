@@ -13,7 +13,17 @@ from fastapi import FastAPI
 from postern import __version__, cli
 from postern.contract import errors
 from postern.contract.artifact import Manifest
-from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
+from postern.endpoints import (
+    azure,
+    chat,
+    embeddings,
+    feedback,
+    messages,
+    operations,
+    responses,
+    text_completions,
+    verdicts,
+)
 from postern.http.errors import PROBLEMS, Problem
 from postern.metrics import Metrics
 from postern.server import api_docs
@@ -71,8 +81,11 @@ def openapi() -> dict[str, Any]:
     app = FastAPI(title="Postern", version=VERSION)
     verdicts.add_to(app)
     app.include_router(chat.router)
+    app.include_router(text_completions.router)
+    app.include_router(embeddings.router)
     app.include_router(messages.router)
     app.include_router(responses.router)
+    app.include_router(azure.router)
     app.include_router(feedback.router)
     app.include_router(operations.router)
     api_docs.add_to(app)

@@ -12,7 +12,7 @@ from tests.server_process import ROOT
 
 SECONDS = 90
 # These are answered with 501 where there is no upstream; the guarded proxy has tests of its own.
-PROXIED = "^/v1/(chat/completions|messages|responses|models.*)$"
+PROXIED = "^/(v1/(chat/completions|completions|embeddings|messages|responses|models.*)|openai/.*)$"
 
 
 @pytest.mark.slow

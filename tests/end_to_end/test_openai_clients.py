@@ -117,7 +117,7 @@ def test_python_errors_are_the_clients_own(keyed: ServerProcess, client: OpenAI)
         stranger.moderations.create(input=HARMLESS)
     assert refused.value.code == "invalid_api_key"
     with pytest.raises(openai.NotFoundError):
-        client.embeddings.create(input="a", model="b")
+        client.images.generate(prompt="a", model="b")
     with pytest.raises(openai.BadRequestError) as typed:
         client.moderations.create(input=3)  # type: ignore[arg-type]
     assert typed.value.param == "input"

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from postern.chat_guard.bounds import ANSWER, MAX_CHOICES, check_json, strict_json
+from postern.chat_guard.bounds import ANSWER, MAX_CHOICES, JsonBounds, check_json, strict_json
 from postern.chat_guard.readable import (
+    SAID,
     fragments,
     has_media,
     in_order,
@@ -30,11 +31,11 @@ async def read_answer(body: bytes, read: Callable[[bytes], Answer]) -> Answer:
     return await asyncio.to_thread(read, body)
 
 
-def parsed(body: bytes) -> dict[str, Any]:
+def parsed(body: bytes, bounds: JsonBounds = ANSWER) -> dict[str, Any]:
     """Parse a JSON object. Raises UpstreamInvalid."""
     try:
         value = strict_json(body)
-        check_json(value, ANSWER)
+        check_json(value, bounds)
     except ValueError:
         raise UpstreamInvalid("the upstream answers with something that is not JSON") from None
     except ExchangeTooLong:
@@ -44,13 +45,13 @@ def parsed(body: bytes) -> dict[str, Any]:
     return value
 
 
-def read_completion(body: bytes) -> Answer:
-    """Raises UpstreamInvalid."""
+def read_completion(body: bytes, said: str = "message", kind: type[object] = dict) -> Answer:
+    """said, kind: the field of a choice with what the model says. Raises UpstreamInvalid."""
     content = parsed(body)
     content.pop(FIELD, None)  # a verdict in it is not ours
     choices = content.get("choices")
     whole = isinstance(choices, list) and all(
-        isinstance(one, dict) and isinstance(one.get("message"), dict) for one in choices
+        isinstance(one, dict) and isinstance(one.get(said), kind) for one in choices
     )
     if not choices or not whole or len(choices) > MAX_CHOICES:
         raise UpstreamInvalid("the upstream answers with something other than a completion")
@@ -59,7 +60,7 @@ def read_completion(body: bytes) -> Answer:
         content,
         said=list(map(_said, choices)),
         beside="\n".join(map(opened, in_order(texts(fields, labels=True)))),
-        media=any(has_media(one["message"]) for one in choices),
+        media=any(has_media([one.get(name) for name in SAID]) for one in choices),
     )
 
 

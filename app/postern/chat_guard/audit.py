@@ -17,7 +17,7 @@ from typing import Any, Final, Generic
 from postern.chat_guard.copied import Copied
 from postern.chat_guard.guard import ChatGuard, Streamed
 from postern.chat_guard.judge import Judgement
-from postern.chat_guard.replies import UNJUDGED_MEDIA, Whole, verdict_headers
+from postern.chat_guard.replies import Whole, unjudged, verdict_headers
 from postern.chat_guard.shape import Call, Request, Shape
 from postern.contract.audit import Audited, Finding
 from postern.contract.errors import PosternError, UpstreamInvalid, UpstreamTold
@@ -209,8 +209,8 @@ class _Audit(Generic[Request]):
         """What is known now. pending: the answer's verdict comes later."""
         audited = self._audited()
         headers = audit_headers(audited)
-        if not isinstance(self._asked, PosternError) and self._asked.unjudged_media:
-            headers |= UNJUDGED_MEDIA
+        if not isinstance(self._asked, PosternError):
+            headers |= unjudged(self._asked.unjudged)
         if self._failure is not None or self._upstream_error:
             return headers | {"X-Postern-Verdict": "none"}
         pending = pending or not self.task.done()

@@ -33,6 +33,8 @@ class JsonBounds:
 REQUEST: Final = JsonBounds(depth=64, values=100_000)
 ANSWER: Final = JsonBounds(depth=64, values=200_000)
 EVENT: Final = JsonBounds(depth=64, values=10_000)
+VECTORS: Final = JsonBounds(depth=16, values=1_000_000)
+"""An answer with embeddings, whose numbers take no work beyond their bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The shape of OpenAI's chat completions: how an answer, a stream, a block and a failure look."""
+"""The shape of OpenAI's chat completions: how an answer, a stream, a block and a failure look.
+
+Its older completions (`text_completions`) have the same shape in another form.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postern.chat_guard.answers import read_completion
-from postern.chat_guard.conversation import ChatRequest, parse_chat
+from postern.chat_guard.conversation import CompletionRequest, parse_chat
 from postern.chat_guard.events import chunks_of
 from postern.chat_guard.identifiers import is_identifier
 from postern.chat_guard.judge import Judgement
@@ -21,6 +24,32 @@ CONTENT_FILTER: Final = "content_filter"
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """What differs between the kinds of completions.
+
+    ids: how they begin. whole, piece: the `object` of an answer and of a chunk. message, delta: the
+    field with what a choice says, in an answer and in a chunk; "" says nothing.
+    """
+
+    ids: str
+    whole: str
+    piece: str
+    message: Callable[[str], dict[str, Any]]
+    delta: Callable[[str], dict[str, Any]]
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {"message": {"role": "assistant", "content": text, "refusal": None}}
+
+
+def _delta(text: str) -> dict[str, Any]:
+    return {"delta": {"role": "assistant", "content": text} if text else {}}
+
+
+CHAT: Final = Form("chatcmpl", "chat.completion", "chat.completion.chunk", _message, _delta)
+
+
+@dataclass(frozen=True, slots=True)
 class ChatCompletions:
     """error_object: how a failure looks in OpenAI's format."""
 
@@ -28,28 +57,31 @@ class ChatCompletions:
     error_object: Callable[[PosternError], dict[str, Any]]
     path: str = "/chat/completions"
     headers: HeaderRules = OPENAI_HEADERS
+    form: Form = CHAT
+    has_words: bool = True
 
-    def parse(self, body: bytes, reading: Reading) -> ChatRequest:
+    def parse(self, body: bytes, reading: Reading) -> CompletionRequest:
         return parse_chat(body, reading)
 
-    def read(self, body: bytes, asked: ChatRequest) -> Answer:
+    def read(self, body: bytes, asked: CompletionRequest) -> Answer:
         return read_completion(body)
 
-    def stream(self, asked: ChatRequest) -> CompletionStream:
-        return CompletionStream(self.refusals, wants_usage=asked.wants_usage)
+    def stream(self, asked: CompletionRequest) -> CompletionStream:
+        return CompletionStream(self.refusals, self.form, wants_usage=asked.wants_usage)
 
-    def refused(self, judgement: Judgement, asked: ChatRequest, call: Call) -> dict[str, Any]:
+    def refused(self, judgement: Judgement, asked: CompletionRequest, call: Call) -> dict[str, Any]:
         return {
-            **_refused_frame(asked, call),
-            "object": "chat.completion",
-            "choices": [_choice(n, self.refusals.text) for n in range(asked.n_choices)],
-            "usage": _usage(None),
+            **self._refused_frame(asked, call),
+            "object": self.form.whole,
+            "choices": [self._refusal(n) for n in range(asked.n_choices)],
+            "usage": usage_of(None),
             FIELD: self.refusals.verdict(judgement),
         }
 
-    def refused_stream(self, judgement: Judgement, asked: ChatRequest, call: Call) -> bytes:
+    def refused_stream(self, judgement: Judgement, asked: CompletionRequest, call: Call) -> bytes:
+        like = self._refused_frame(asked, call)
         stream = CompletionStream(
-            self.refusals, wants_usage=asked.wants_usage, like=_refused_frame(asked, call)
+            self.refusals, self.form, wants_usage=asked.wants_usage, like=like
         )
         cut = [stream.cut(choice, judgement) for choice in range(asked.n_choices)]
         return b"".join([*cut, stream.end(all_cut=True)])
@@ -63,10 +95,10 @@ class ChatCompletions:
         harmful = {place for place, one in judgement.judged if one.verdict.harmful}
         if None in harmful:
             harmful = set(range(len(content["choices"])))
-            kept = {"choices": content["choices"], "usage": _usage(content.get("usage"))}
-            content = {**_frame(content), "object": "chat.completion", **kept}
+            kept = {"choices": content["choices"], "usage": usage_of(content.get("usage"))}
+            content = {**_frame(content, self.form), "object": self.form.whole, **kept}
         choices = [
-            _choice(_index(choice, n), self.refusals.text) if n in harmful else choice
+            self._refusal(_index(choice, n)) if n in harmful else choice
             for n, choice in enumerate(content["choices"])
         ]
         return {**content, "choices": choices, FIELD: self.refusals.verdict(judgement)}
@@ -83,6 +115,18 @@ class ChatCompletions:
     def told_nothing(self, status: int) -> dict[str, Any]:
         return told_nothing(status)
 
+    def _refusal(self, index: int) -> dict[str, Any]:
+        said = self.form.message(self.refusals.text)
+        return {"index": index, **said, "logprobs": None, "finish_reason": CONTENT_FILTER}
+
+    def _refused_frame(self, asked: CompletionRequest, call: Call) -> dict[str, Any]:
+        return {
+            "id": f"{self.form.ids}-{call.request_id}",
+            "object": "",
+            "created": call.created,
+            "model": asked.model,
+        }
+
 
 class CompletionStream:
     """One streamed completion.
@@ -93,9 +137,15 @@ class CompletionStream:
     over: Final = False  # chunks may follow the last choice, and [DONE] follows all
 
     def __init__(
-        self, refusals: Refusals, *, wants_usage: bool, like: Mapping[str, Any] | None = None
+        self,
+        refusals: Refusals,
+        form: Form = CHAT,
+        *,
+        wants_usage: bool,
+        like: Mapping[str, Any] | None = None,
     ) -> None:
         self._refusals = refusals
+        self._form = form
         self._wants_usage = wants_usage
         self._like: Mapping[str, Any] = like or {}
         self._usage: Any = None
@@ -119,9 +169,8 @@ class CompletionStream:
         return event(content)
 
     def cut(self, choice: int, judgement: Judgement) -> bytes:
-        nothing_sent = choice not in self._sent
-        delta = {"role": "assistant", "content": self._refusals.text} if nothing_sent else {}
-        last = {"index": choice, "delta": delta, "logprobs": None, "finish_reason": CONTENT_FILTER}
+        said = self._form.delta("" if choice in self._sent else self._refusals.text)
+        last = {"index": choice, **said, "logprobs": None, "finish_reason": CONTENT_FILTER}
         verdict = self._refusals.verdict(judgement)
         return event({**self._chunk_frame(), "choices": [last], FIELD: verdict})
 
@@ -129,14 +178,14 @@ class CompletionStream:
         """Ends with the token usage, as far as the upstream told it before it was broken off."""
         if not (all_cut and self._wants_usage):
             return done()
-        usage = {**self._chunk_frame(), "choices": [], "usage": _usage(self._usage)}
+        usage = {**self._chunk_frame(), "choices": [], "usage": usage_of(self._usage)}
         return event(usage) + done()
 
     def error_event(self, error: Mapping[str, Any]) -> bytes:
         return event(error)
 
     def _chunk_frame(self) -> dict[str, Any]:
-        return {**_frame(self._like), "object": "chat.completion.chunk"}
+        return {**_frame(self._like, self._form), "object": self._form.piece}
 
 
 def blocked_error(refusals: Refusals, judgement: Judgement) -> dict[str, Any]:
@@ -162,29 +211,11 @@ def told_nothing(status: int) -> dict[str, Any]:
     }
 
 
-def _refused_frame(asked: ChatRequest, call: Call) -> dict[str, Any]:
-    return {
-        "id": f"chatcmpl-{call.request_id}",
-        "object": "",
-        "created": call.created,
-        "model": asked.model,
-    }
-
-
-def _choice(index: int, text: str) -> dict[str, Any]:
-    return {
-        "index": index,
-        "message": {"role": "assistant", "content": text, "refusal": None},
-        "logprobs": None,
-        "finish_reason": CONTENT_FILTER,
-    }
-
-
-def _frame(like: Mapping[str, Any]) -> dict[str, Any]:
+def _frame(like: Mapping[str, Any], form: Form) -> dict[str, Any]:
     """Id, kind, time and model of an answer whose text does not pass: only names and numbers."""
     frame: dict[str, Any] = {}
     for name, instead in (
-        ("id", "chatcmpl-postern"),
+        ("id", f"{form.ids}-postern"),
         ("object", ""),
         ("created", 0),
         ("model", ""),
@@ -195,7 +226,7 @@ def _frame(like: Mapping[str, Any]) -> dict[str, Any]:
     return frame
 
 
-def _usage(told: Any) -> dict[str, int]:
+def usage_of(told: Any) -> dict[str, int]:
     counts = told if isinstance(told, Mapping) else {}
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
     return {name: counts[name] if is_count(counts.get(name)) else 0 for name in names}

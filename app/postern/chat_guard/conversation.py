@@ -26,8 +26,8 @@ INSTRUCTION_FIELDS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest(Asked):
-    """A request for a chat completion."""
+class CompletionRequest(Asked):
+    """A request for a completion, of a chat or of a text."""
 
     @property
     def wants_usage(self) -> bool:
@@ -36,14 +36,14 @@ class ChatRequest(Asked):
         return isinstance(options, Mapping) and options.get("include_usage") is True
 
 
-def parse_chat(body: bytes, reading: Reading) -> ChatRequest:
+def parse_chat(body: bytes, reading: Reading) -> CompletionRequest:
     """Parse a request.
 
     Raises MalformedBody, BodyMismatch, UnreadableContent, InvalidExchange, ExchangeTooLong.
     """
     parsed, to_upstream = read_object(body)
     stream = wants_stream(parsed)
-    n_choices = _n_choices(parsed.get("n"))
+    n_choices = n_of(parsed, "n")
     messages = parsed.get("messages")
     if not isinstance(messages, list) or not messages:
         mismatch("messages", "must be a list of at least one message")
@@ -53,7 +53,7 @@ def parse_chat(body: bytes, reading: Reading) -> ChatRequest:
     walk.media = walk.media or asks_for_media(parsed)
     walk.fields(parsed, read=_READ, instructing=INSTRUCTION_FIELDS)
     judged = walk.all()
-    return ChatRequest(
+    return CompletionRequest(
         body=parsed,
         stream=stream,
         exchanges=tuple(exchange for _, exchange in judged),
@@ -65,11 +65,13 @@ def parse_chat(body: bytes, reading: Reading) -> ChatRequest:
     )
 
 
-def _n_choices(n: Any) -> int:
+def n_of(body: Mapping[str, Any], name: str) -> int:
+    """A number of choices; 1 if it is not said. Raises BodyMismatch."""
+    n = body.get(name)
     if n is None:
         return 1
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_CHOICES:
-        mismatch("n", f"must be a whole number from 1 to {MAX_CHOICES}")
+        mismatch(name, f"must be a whole number from 1 to {MAX_CHOICES}")
     return n
 
 

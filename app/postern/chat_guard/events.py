@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from postern.chat_guard.bounds import EVENT, MAX_CHOICES, check_json, strict_json
-from postern.chat_guard.readable import Path, fragments, has_media, texts
+from postern.chat_guard.readable import SAID, Path, fragments, has_media, texts
 from postern.chat_guard.replies import FIELD
 from postern.chat_guard.shape import Chunk
 from postern.chat_guard.told import told_error
@@ -64,5 +64,5 @@ def _chunk(
         n_bytes=n_bytes,
         found=tuple(fragments(choice)),
         beside=beside,
-        media=has_media([choice.get("message"), choice.get("delta")]),
+        media=has_media([choice.get(name) for name in SAID]),
     )

@@ -18,9 +18,9 @@ from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.refused import TellsErrors
 from postern.chat_guard.replies import (
     BLOCKED_STATUS,
-    UNJUDGED_MEDIA,
     Refusals,
     Whole,
+    unjudged,
     verdict_headers,
 )
 from postern.chat_guard.shape import Answer, Asked, Call, Reading, Request, Shape
@@ -90,7 +90,14 @@ class ChatGuard:
         """
         path = f"{_MODELS}/{model}" if model else _MODELS
         reply = await self.upstream.ask(
-            "GET", path, body=None, headers=call.headers, rules=shape.headers, stream=False
+            "GET",
+            path,
+            body=None,
+            headers=call.headers,
+            rules=shape.headers,
+            stream=False,
+            query=call.query,
+            beside_v1=call.beside_v1,
         )
         try:
             if reply.status != HTTPStatus.OK:
@@ -171,6 +178,8 @@ class ChatGuard:
             headers=call.headers,
             rules=shape.headers,
             stream=stream,
+            query=call.query,
+            beside_v1=call.beside_v1,
         )
 
     async def judge_copy(
@@ -193,8 +202,8 @@ class ChatGuard:
         self, shape: Shape[Request], judgement: Judgement, asked: Request, call: Call
     ) -> Whole | Streamed:
         self._count("blocked_prompt")
-        headers = verdict_headers(judgement) | _unjudged(asked.unjudged_media)
-        if self.rules.block_as_error:
+        headers = verdict_headers(judgement) | unjudged(asked.unjudged)
+        if self.rules.block_as_error or not shape.has_words:
             return Whole(BLOCKED_STATUS, to_json(shape.blocked(judgement)), headers)
         if asked.stream:
             pieces = _at_once(shape.refused_stream(judgement, asked, call))
@@ -211,12 +220,12 @@ class ChatGuard:
     ) -> Whole:
         answer, judgement = await self._judge_answer(shape, reply, asked, call)
         headers = passed_headers(reply.headers) | verdict_headers(prompt, judgement)
-        headers |= _unjudged(answer.media or asked.unjudged_media)
+        headers |= unjudged(asked.unjudged or ("media" if answer.media else ""))
         if not judgement.harmful:
             self._count("passed")
             return Whole(reply.status, to_json(answer.content), headers)
         self._count("blocked_response")
-        if self.rules.block_as_error:
+        if self.rules.block_as_error or not shape.has_words:
             return Whole(BLOCKED_STATUS, to_json(shape.blocked(judgement)), headers)
         return Whole(reply.status, to_json(shape.redacted(answer, judgement)), headers)
 
@@ -230,7 +239,9 @@ class ChatGuard:
         told: list[tuple[int | None, str]] = [*enumerate(answer.said)]
         told += [(None, answer.beside)] if answer.beside else []
         judged = [
-            (place, one) for place, text in told for one in answer_exchanges(asked.prompt, [text])
+            (place, one)
+            for place, text in told
+            for one in answer_exchanges(asked.prompt_of(place), [text])
         ]
         try:
             judgement = await self._judge.judge(
@@ -263,13 +274,13 @@ class ChatGuard:
             first = await anext(pieces)
         except AnswerBlocked as exc:
             self._count("blocked_response")
-            headers = verdict_headers(prompt, exc.judgement) | _unjudged(asked.unjudged_media)
+            headers = verdict_headers(prompt, exc.judgement) | unjudged(asked.unjudged)
             return Whole(BLOCKED_STATUS, to_json(shape.blocked(exc.judgement)), headers)
         except UpstreamTold as exc:
             self._count("upstream_error")
             headers = passed_headers(reply.headers)
             return await self._errors.of_event(shape, exc, headers, timeout_s=call.timeout_s)
-        headers = passed_headers(reply.headers) | _unjudged(asked.unjudged_media)
+        headers = passed_headers(reply.headers) | unjudged(asked.unjudged)
         headers |= verdict_headers(prompt, *stream.judgements, pending=True)
         return Streamed(self._released(shape, first, stream, pieces), headers, reply.close)
 
@@ -350,7 +361,3 @@ async def _at_once(stream: bytes) -> AsyncGenerator[bytes, None]:
 
 async def _nothing_to_close() -> None:
     pass
-
-
-def _unjudged(media: bool) -> dict[str, str]:
-    return dict(UNJUDGED_MEDIA) if media else {}

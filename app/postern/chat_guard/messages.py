@@ -35,6 +35,7 @@ class Messages:
     error_object: Callable[[PosternError], dict[str, Any]]
     path: str = "/messages"
     headers: HeaderRules = ANTHROPIC_HEADERS
+    has_words: bool = True
 
     def parse(self, body: bytes, reading: Reading) -> Asked:
         return parse_messages(body, reading)

@@ -29,6 +29,8 @@ MEDIA: Final = frozenset(
         *("computer_screenshot", "image_generation_call", "partial_image_b64"),
     }
 )
+SAID: Final = ("message", "delta", "text")
+"""Fields of a choice with what the model says: whole, in pieces, and in the older completions."""
 _MAX_NESTED_JSON: Final = 4
 _JSON_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|[\"\\/bfnrt])")
 _SHORT_ESCAPES: Final = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
@@ -162,11 +164,10 @@ def whole_characters(text: str) -> str:
 
 def fragments(choice: Mapping[str, Any]) -> list[Found]:
     """Strings of one choice, of a whole answer or of a piece of one, without media."""
-    said = ("message", "delta")
     found = [
-        one for name in said for one in _under(name, strings(choice.get(name))) if name in choice
+        one for name in SAID for one in _under(name, strings(choice.get(name))) if name in choice
     ]
-    found += strings(choice, skip=frozenset({*said, "logprobs"}), labels=True)
+    found += strings(choice, skip=frozenset({*SAID, "logprobs"}), labels=True)
     return found + weighed(choice.get("logprobs"), found)
 
 

@@ -14,7 +14,6 @@ EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
 FIELD: Final = "postern"
 """Name of the verdict object in an answer or a piece of one."""
 BLOCKED_STATUS: Final = 400
-UNJUDGED_MEDIA: Final = {"X-Postern-Unjudged": "media"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,11 @@ def verdict_headers(*judgements: Judgement, pending: bool = False) -> dict[str, 
     unsupported = [one for each in judgements if (one := each.unsupported_language) is not None]
     headers |= {"X-Postern-Unsupported-Language": unsupported[0]} if unsupported else {}
     return headers | ({"X-Postern-Degraded": "true"} if degraded else {})
+
+
+def unjudged(what: str) -> dict[str, str]:
+    """The header that says what passed without being judged. "": nothing did."""
+    return {"X-Postern-Unjudged": what} if what else {}
 
 
 def _categories(judged: Judged) -> dict[str, list[str]]:

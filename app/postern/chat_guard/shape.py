@@ -8,7 +8,7 @@ client gets in the API's own format.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from postern.chat_guard.judge import Judgement
@@ -51,18 +51,31 @@ class Asked:
     def model(self) -> str:
         return str(self.body.get("model", ""))
 
+    @property
+    def unjudged(self) -> str:
+        """What passes without being judged, for a header; "" if nothing does."""
+        return "media" if self.unjudged_media else ""
+
+    def prompt_of(self, choice: int | None) -> str | None:
+        """The prompt that one choice answers. None: text beside the choices."""
+        del choice
+        return self.prompt
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request of a client. headers: to send on; timeout_s: of one judgement.
 
-    created: seconds since 1970.
+    created: seconds since 1970. query: of the URL, to send on. beside_v1: the upstream has the path
+    beside its /v1, not below it.
     """
 
     request_id: str
     headers: Mapping[str, str]
     timeout_s: float
     created: int
+    query: Mapping[str, str] = field(default_factory=dict)
+    beside_v1: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,10 @@ class Shape(Protocol[Request]):
     @property
     def headers(self) -> HeaderRules:
         """Which of a client's headers the upstream gets."""
+
+    @property
+    def has_words(self) -> bool:
+        """Whether an answer can hold a refusal. If not, a block is an error in any case."""
 
     def parse(self, body: bytes, reading: Reading) -> Request:
         """Read a request.

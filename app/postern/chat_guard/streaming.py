@@ -160,11 +160,11 @@ class GuardedStream:
         )
 
     async def _judgement(self, snapshot: Snapshot) -> Judgement:
-        prompt = self._asked.prompt
+        whole = prompt = self._asked.prompt_of(snapshot.choice)
         if prompt is not None and not snapshot.complete:
             prompt = prompt[-self._rules.tail_chars :]
             if not is_visible(prompt):  # a long tail of white space
-                prompt = self._asked.prompt
+                prompt = whole
         texts = [snapshot.text, *([snapshot.beside] if snapshot.beside else [])]
         exchanges = answer_exchanges(prompt, texts)
         places = [snapshot.choice] * len(exchanges)

@@ -100,7 +100,7 @@ class Walk:
             self.empty = self.empty or not media
             return
         self.asked.append(text)
-        self.context = _end_of(f"{self.context}\n{text}" if self.context else text)
+        self.context = end_of(f"{self.context}\n{text}" if self.context else text)
         self.judged.append((turn, Exchange(text)))
 
     def answer(self, turn: int, text: str, *, ends: bool) -> None:
@@ -157,7 +157,7 @@ class Walk:
     @property
     def prompt(self) -> str | None:
         """What the coming answer replies to, which needs room beside it."""
-        return _end_of("\n".join(self.asked), self.reading.max_exchange_chars // 2) or None
+        return end_of("\n".join(self.asked), self.reading.max_exchange_chars // 2) or None
 
     def _bounded(self, text: str) -> str:
         if len(text) > self.reading.max_exchange_chars:
@@ -165,7 +165,7 @@ class Walk:
         return text
 
 
-def _end_of(text: str, length: int = CONTEXT_CHARS) -> str:
+def end_of(text: str, length: int = CONTEXT_CHARS) -> str:
     """The last characters, from the beginning of a word; never only white space."""
     if len(text) <= length:
         return text

@@ -15,9 +15,16 @@ Outcome = Literal[
 ]
 
 LITELLM: Final = "/beta/litellm_basic_guardrail_api"
-GUARDING: Final = ("/v1/chat/completions", "/v1/messages", "/v1/responses", LITELLM)
+GUARDING: Final = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v1/responses",
+    LITELLM,
+)
 """The routes that can block: the guarded proxy, and the hooks that a gateway obeys. All others only
-report."""
+report. Azure's paths count as the route with the same API."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every error that Postern raises on purpose.
+"""Every error that Postern raises on purpose; `proxy_errors` has more of the first two kinds.
 
     PosternError
     ├── InvalidExchange        the input cannot be judged

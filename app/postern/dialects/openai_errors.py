@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from postern.contract import errors
 from postern.contract.errors import PosternError
+from postern.contract.proxy_errors import UnreadableTokens
 from postern.http.errors import ErrorShape, Failure, failure_of
 
 # OpenAI's own code for the failures that it also has. Every other code is our slug in OpenAI's
@@ -69,7 +70,7 @@ def _type(status: int) -> str:
 def _param(error: PosternError | None) -> str | None:
     if isinstance(error, errors.BodyMismatch):
         return error.problems[0][0] or None
-    if isinstance(error, errors.UnjudgedReference):
+    if isinstance(error, errors.UnjudgedReference | UnreadableTokens):
         return error.field
     return None
 

@@ -50,7 +50,7 @@ router = APIRouter()
 )
 async def chat_completions(request: Request) -> Response:
     """Judge the conversation, ask the upstream, judge its answer, and release it."""
-    return await answered(request, _shape(services_of(request)))
+    return await answered(request, shape_of(services_of(request)))
 
 
 @router.get(
@@ -65,7 +65,7 @@ async def chat_completions(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """The upstream's list, passed through unchanged."""
     services = services_of(request)
-    shape = _shape(services)
+    shape = shape_of(services)
     listing = guard_of(services).models(shape, call_of(request, services, shape.headers))
     return whole_response(await unless_client_leaves(request.receive, listing))
 
@@ -84,11 +84,12 @@ async def model(request: Request, model: str) -> Response:
     if not is_model_path(model):
         raise HTTPException(404)
     services = services_of(request)
-    shape = _shape(services)
+    shape = shape_of(services)
     call = call_of(request, services, shape.headers)
     asking = guard_of(services).models(shape, call, model=model)
     return whole_response(await unless_client_leaves(request.receive, asking))
 
 
-def _shape(services: Services) -> ChatCompletions:
+def shape_of(services: Services) -> ChatCompletions:
+    """Raises UpstreamMissing."""
     return ChatCompletions(guard_of(services).refusals, openai_error_of)

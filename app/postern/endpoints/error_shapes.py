@@ -15,6 +15,7 @@ from postern.http.errors import PROBLEM_SHAPE, ErrorShape
 _SHAPES: Final[tuple[tuple[str, ErrorShape], ...]] = (
     ("/v1/messages", ANTHROPIC_SHAPE),
     ("/v1", OPENAI_SHAPE),
+    ("/openai", OPENAI_SHAPE),
     ("/v1alpha1", GOOGLE_SHAPE),
     ("/predict", TEI_SHAPE),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -17,9 +18,11 @@ from postern.chat_guard.shape import Call, Shape
 from postern.clock import now
 from postern.contract import errors
 from postern.contract.errors import PosternError
+from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.endpoints.auditing import audits, reporter
 from postern.endpoints.services import Services, services_of
 from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
+from postern.http.errors import openapi_responses
 from postern.http.passing_headers import HeaderRules, sent_headers
 from postern.http.request import ClientLeft, deadline_of, read_json_body, unless_client_leaves
 from postern.tracing.names import Step
@@ -40,6 +43,22 @@ GUARD_ERRORS: Final[tuple[type[PosternError], ...]] = (
 )
 """The errors of an endpoint that is guarded."""
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an API is asked for, if not at its own path.
+
+    route: the one whose mode counts. query: to send on. beside_v1: the upstream has the path beside
+    its /v1.
+    """
+
+    route: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    beside_v1: bool = False
+
+
+_HERE: Final = Place()
+
 # Larger bodies are read in a thread of their own, so that the event loop goes on.
 _INLINE_BYTES: Final = 16 << 10
 
@@ -49,6 +68,7 @@ async def answered(
     shape: Shape[shapes.Request],
     *,
     admit: Callable[[shapes.Request], None] | None = None,
+    at: Place = _HERE,
 ) -> Response:
     """Judge the request, ask the upstream, judge its answer, and release it.
 
@@ -58,8 +78,8 @@ async def answered(
     services = services_of(request)
     guard = guard_of(services)
     settings = services.settings
-    call = call_of(request, services, shape.headers)
-    route = request.scope["route"].path
+    call = call_of(request, services, shape.headers, at)
+    route = at.route or request.scope["route"].path
     audit = services.chat_audit if audits(request, route) else None
     work: Coroutine[Any, Any, Whole | Streamed]
     body = await read_json_body(
@@ -110,6 +130,27 @@ async def _or_why(reading: Coroutine[Any, Any, shapes.Request]) -> shapes.Reques
         return exc
 
 
+def described(
+    summary: str, example: Mapping[str, Any], success: str, *more: type[PosternError]
+) -> dict[str, Any]:
+    """What the OpenAPI document says of a guarded endpoint in OpenAI's format.
+
+    example: of a body, with the fields that it must have beside `model`. more: errors of its own.
+    """
+    required = [name for name in example if name != "model"]
+    content = {"schema": {"type": "object", "required": required}, "example": dict(example)}
+    return {
+        "summary": summary,
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": {"application/json": content}}
+        },
+        "responses": {
+            200: {"description": success},
+            **openapi_responses(*GUARD_ERRORS, *more, shape=OPENAI_SHAPE),
+        },
+    }
+
+
 class WholeResponse(Response):
     """Sends what passed in one piece; traced as a step."""
 
@@ -129,7 +170,7 @@ def guard_of(services: Services) -> ChatGuard:
     return services.chat_guard
 
 
-def call_of(request: Request, services: Services, rules: HeaderRules) -> Call:
+def call_of(request: Request, services: Services, rules: HeaderRules, at: Place = _HERE) -> Call:
     """Raises InvalidHeader. X-Request-Timeout-Ms bounds each judgement, not the upstream."""
     timeout_ms = services.settings.limits.request_timeout_ms
     deadline = deadline_of(request.scope, timeout_ms=timeout_ms)
@@ -148,6 +189,8 @@ def call_of(request: Request, services: Services, rules: HeaderRules) -> Call:
         headers=headers,
         timeout_s=deadline - request.state.arrived,
         created=int(time.time()),
+        query=at.query,
+        beside_v1=at.beside_v1,
     )
 
 

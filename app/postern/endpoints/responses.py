@@ -9,7 +9,7 @@ from postern.contract import errors
 from postern.dialects.openai_errors import OPENAI_SHAPE, openai_error_of
 from postern.endpoints.access import authorize
 from postern.endpoints.guarded import GUARD_ERRORS, answered, guard_of
-from postern.endpoints.services import services_of
+from postern.endpoints.services import Services, services_of
 from postern.http.errors import openapi_responses
 
 router = APIRouter()
@@ -37,12 +37,16 @@ router = APIRouter()
 )
 async def responses(request: Request) -> Response:
     """Judge the conversation, ask the upstream, judge its response, and release it."""
-    services = services_of(request)
+    shape = shape_of(services_of(request))
+    return await answered(request, shape, admit=shape.admit)
+
+
+def shape_of(services: Services) -> Responses:
+    """Raises UpstreamMissing."""
     guard = guard_of(services)
-    shape = Responses(
+    return Responses(
         guard.refusals,
         openai_error_of,
         guard.passed_ids,
         unknown_ids_pass=services.settings.guard.on_unknown_id == "pass",
     )
-    return await answered(request, shape, admit=shape.admit)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from fastapi import Response
 
-from postern.contract import errors
+from postern.contract import errors, proxy_errors
 from postern.contract.errors import Overloaded, PosternError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -39,6 +39,7 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.ForeignOrigin: Problem(403, "foreign-origin", "The calling web page is not allowed"),
     errors.MalformedBody: Problem(400, "malformed-body", "The body is not valid JSON"),
     errors.InvalidHeader: Problem(400, "invalid-header", "A request header is invalid"),
+    proxy_errors.InvalidQuery: Problem(400, "invalid-query", "The query of the URL is invalid"),
     errors.Unauthorized: Problem(401, "unauthorized", "API key missing or wrong"),
     errors.BodyTooSlow: Problem(408, "body-too-slow", "The body did not arrive in time"),
     errors.BodyTooLarge: Problem(413, "body-too-large", "The body is too large"),
@@ -55,6 +56,9 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     ),
     errors.UnreadableContent: Problem(
         422, "unreadable-content", "The conversation contains more than text"
+    ),
+    proxy_errors.UnreadableTokens: Problem(
+        422, "unreadable-tokens", "The text is given as ids of tokens"
     ),
     errors.UnjudgedReference: Problem(
         422, "unjudged-reference", "The conversation goes on from something unjudged"

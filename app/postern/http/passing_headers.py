@@ -24,7 +24,7 @@ class HeaderRules:
     listed: tuple[str, ...]
     credentials: tuple[tuple[str, str], ...]
     beside: tuple[str, ...] = ()
-    key_name: Literal["authorization", "x-api-key"] = "authorization"
+    key_name: Literal["authorization", "x-api-key", "api-key"] = "authorization"
 
     def key(self, api_key: str) -> str:
         """The value that carries the server's own key."""
@@ -37,6 +37,11 @@ OPENAI_HEADERS: Final = HeaderRules(
     listed=("openai-organization", "openai-project", "openai-beta", *_EVERYWHERE),
     credentials=(_AUTHORIZATION,),
     beside=("api-key",),  # Azure's name for a key
+)
+AZURE_HEADERS: Final = HeaderRules(
+    listed=OPENAI_HEADERS.listed,
+    credentials=(("x-upstream-api-key", "api-key"), _AUTHORIZATION),
+    key_name="api-key",
 )
 ANTHROPIC_HEADERS: Final = HeaderRules(
     listed=("anthropic-version", "anthropic-beta", *_EVERYWHERE),

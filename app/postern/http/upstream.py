@@ -12,6 +12,7 @@ from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import parse_qs, urlencode
 
 import httpx2
 
@@ -27,6 +28,7 @@ from postern.tracing.names import Attribute, Step
 from postern.tracing.spans import NOTHING, W3C, Span, current
 
 _CLOSE_S: Final = 5.0
+_V1: Final = "/v1"
 _HIGHEST_STATUS: Final = 599
 # Path from a response to the parser of its connection's bytes. None of it is public: if it differs,
 # connections are not used again.
@@ -181,11 +183,15 @@ class Upstream:
         headers: Mapping[str, str],
         rules: HeaderRules = OPENAI_HEADERS,
         stream: bool,
+        query: Mapping[str, str] | None = None,
+        beside_v1: bool = False,
     ) -> UpstreamReply:
         """Send a request, and return when status and headers have arrived.
 
         headers: from the caller, without credentials if there is a key for the upstream. rules:
-        where that key is put. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
+        where that key is put. query: from the caller; what the upstream's own URL says wins.
+        beside_v1: leave out the /v1 at the end of that URL. Raises UpstreamTimeout,
+        UpstreamUnreachable, UpstreamInvalid.
         """
         if self._client is None:
             raise UpstreamUnreachable
@@ -207,8 +213,10 @@ class Upstream:
         # A whole answer may be silent for minutes. A stream that is silent is stuck.
         silence_s = limits.idle_s if stream else limits.total_s
         timeout = httpx2.Timeout(silence_s, connect=limits.connect_s)
+        base = self._url.removesuffix(_V1) if beside_v1 else self._url
+        url = base + path + self._query_with(query or {})
         request = self._client.build_request(
-            method, self._url + path + self._query, content=body, headers=sent, timeout=timeout
+            method, url, content=body, headers=sent, timeout=timeout
         )
         try:
             async with asyncio.timeout(limits.total_s):
@@ -226,6 +234,11 @@ class Upstream:
             await reply.close()
             raise UpstreamInvalid("the upstream answers with neither a completion nor an error")
         return reply
+
+    def _query_with(self, given: Mapping[str, str]) -> str:
+        own = parse_qs(self._query.removeprefix("?"), keep_blank_values=True)
+        more = urlencode({name: value for name, value in given.items() if name not in own})
+        return self._query + (f"{'&' if self._query else '?'}{more}" if more else "")
 
 
 def _certificates(url: str, ca_file: Path | None) -> ssl.SSLContext | bool:

@@ -17,7 +17,17 @@ from starlette.types import ASGIApp
 from postern import __version__
 from postern.clock import now
 from postern.contract.errors import PosternError
-from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
+from postern.endpoints import (
+    azure,
+    chat,
+    embeddings,
+    feedback,
+    messages,
+    operations,
+    responses,
+    text_completions,
+    verdicts,
+)
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.services import Services
 from postern.http import errors as http_errors
@@ -31,7 +41,7 @@ from postern.server.observe import Observed
 from postern.tracing.spans import Tracer
 
 _NOT_FOUND: Final = HTTPStatus.NOT_FOUND
-_GUARDED: Final = "/v1/"
+_GUARDED: Final = ("/v1/", "/openai/")
 
 
 def create_app(
@@ -81,8 +91,11 @@ def create_app(
     app.state.services = services
     verdicts.add_to(app)
     app.include_router(chat.router)
+    app.include_router(text_completions.router)
+    app.include_router(embeddings.router)
     app.include_router(messages.router)
     app.include_router(responses.router)
+    app.include_router(azure.router)
     app.include_router(feedback.router)
     app.include_router(operations.router)
     api_docs.add_to(app)
@@ -126,12 +139,14 @@ def create_app(
 
 def _no_such_path(app: FastAPI, request: Request) -> str:
     """What a client of the guarded APIs reads where it looks for more of them; "" elsewhere."""
-    if not request.scope["path"].startswith(_GUARDED):
+    asked = request.scope["path"]
+    guarded = next((prefix for prefix in _GUARDED if asked.startswith(prefix)), None)
+    if guarded is None:
         return ""
     there = sorted(
         f"{method.upper()} {path}"
         for path, operations in app.openapi()["paths"].items()
-        if path.startswith(_GUARDED)
+        if path.startswith(guarded)
         for method in operations
     )
     return f"this path is not guarded, so it does not pass; there are {', '.join(there)}"

@@ -62,6 +62,11 @@ class GuardSettings(Section):
         description="What to do with images, audio and files in chats: refuse them, or pass them "
         "unjudged.",
     )
+    embeddings: Literal["judge", "pass"] = Field(
+        "judge",
+        description="What to do with the input of embeddings: judge it, and refuse what is no "
+        "text; or pass it unjudged.",
+    )
     on_block: Literal["completion", "error"] = Field(
         "completion",
         description="Reply to a blocked chat: a refusal as its completion, or an error.",

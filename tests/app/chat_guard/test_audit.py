@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postern.chat_guard.audit import ChatAudit
 from postern.chat_guard.completions import ChatCompletions, CompletionStream
-from postern.chat_guard.conversation import ChatRequest, parse_chat
+from postern.chat_guard.conversation import CompletionRequest, parse_chat
 from postern.chat_guard.copied import Copied
 from postern.chat_guard.guard import ChatGuard, GuardRules, Streamed
 from postern.chat_guard.hold_back import Bounds
@@ -113,14 +113,14 @@ CHATS = ChatCompletions(Refusals("No.", "tiny/1"), openai_error_of)
 class Notes(ChatCompletions):
     """An API without JSON: a request and an answer are plain text, and an error is a line."""
 
-    def parse(self, body: bytes, reading: Reading) -> ChatRequest:
+    def parse(self, body: bytes, reading: Reading) -> CompletionRequest:
         asking = {"messages": [{"role": "user", "content": body.decode()}]}
         return replace(parse_chat(json.dumps(asking).encode(), reading), to_upstream=body)
 
-    def read(self, body: bytes, asked: ChatRequest) -> Answer:
+    def read(self, body: bytes, asked: CompletionRequest) -> Answer:
         return Answer({}, [body.decode()], "", media=False)
 
-    def stream(self, asked: ChatRequest) -> CompletionStream:
+    def stream(self, asked: CompletionRequest) -> CompletionStream:
         return StreamedNotes(self.refusals, wants_usage=asked.wants_usage)
 
 
@@ -132,7 +132,7 @@ class StreamedNotes(CompletionStream):
 NOTES = Notes(Refusals("No.", "tiny/1"), openai_error_of, path="/notes")
 
 
-def read(body: bytes, shape: ChatCompletions = CHATS) -> ChatRequest | PosternError:
+def read(body: bytes, shape: ChatCompletions = CHATS) -> CompletionRequest | PosternError:
     try:
         return shape.parse(body, READING)
     except PosternError as exc:

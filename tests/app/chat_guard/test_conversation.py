@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from postern.chat_guard.bounds import CONTEXT_CHARS
-from postern.chat_guard.conversation import ChatRequest, parse_chat
+from postern.chat_guard.conversation import CompletionRequest, parse_chat
 from postern.chat_guard.shape import Reading
 from postern.contract.errors import BodyMismatch, EmptyPrompt, ExchangeTooLong
 from postern.contract.exchange import Exchange
@@ -18,7 +18,9 @@ CALL = {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}
 TRUSTING = Reading(instructions=False, pass_media=False)
 
 
-def parse(*messages: dict[str, Any], reading: Reading = TRUSTING, **fields: Any) -> ChatRequest:
+def parse(
+    *messages: dict[str, Any], reading: Reading = TRUSTING, **fields: Any
+) -> CompletionRequest:
     return parse_chat(json.dumps({"messages": messages} | fields).encode(), reading)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from postern.chat_guard.answers import read_completion
 from postern.chat_guard.bounds import MAX_CHOICES
 from postern.chat_guard.completions import ChatCompletions
-from postern.chat_guard.conversation import ChatRequest, parse_chat
+from postern.chat_guard.conversation import CompletionRequest, parse_chat
 from postern.chat_guard.events import chunks_of
 from postern.chat_guard.hold_back import Bounds, HoldBack
 from postern.chat_guard.judge import Judgement, Stage
@@ -81,7 +81,7 @@ class PlayedReply:
             yield piece
 
 
-def asked(**fields: Any) -> ChatRequest:
+def asked(**fields: Any) -> CompletionRequest:
     body = {"messages": [{"role": "user", "content": "tell me"}], "stream": True} | fields
     return parse_chat(json.dumps(body).encode(), Reading(instructions=False, pass_media=False))
 

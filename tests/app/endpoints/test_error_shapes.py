@@ -61,6 +61,7 @@ def test_headers_and_blame_travel_with_every_shape(shape: ErrorShape) -> None:
         ("/v1/", OPENAI_SHAPE),
         ("/v1/moderations", OPENAI_SHAPE),
         ("/v1/chat/completions", OPENAI_SHAPE),
+        ("/openai/deployments/d/embeddings", OPENAI_SHAPE),
         ("/v1/messages", ANTHROPIC_SHAPE),
         ("/v1/messages/count_tokens", ANTHROPIC_SHAPE),
         ("/v1/messagesX", OPENAI_SHAPE),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from postern.contract import errors
+from postern.contract import errors, proxy_errors
 from postern.contract.errors import PosternError
 from postern.http import errors as http_errors
 from postern.server.application import create_app  # noqa: F401 - loads every error class
@@ -46,7 +46,7 @@ def test_slugs_and_classes_are_one_to_one() -> None:
 
 
 def test_the_error_tree_in_the_docstring_is_complete() -> None:
-    tree = errors.__doc__ or ""
+    tree = f"{errors.__doc__}{proxy_errors.__doc__}"
     for cls in defined():
         assert cls.__name__ in tree
 

@@ -43,6 +43,7 @@ class Responses:
     unknown_ids_pass: bool
     path: str = "/responses"
     headers: HeaderRules = OPENAI_HEADERS
+    has_words: bool = True
 
     def parse(self, body: bytes, reading: Reading) -> ResponsesRequest:
         return parse_responses(body, reading)
