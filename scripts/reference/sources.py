@@ -13,7 +13,15 @@ from fastapi import FastAPI
 from postern import __version__, cli
 from postern.contract import errors
 from postern.contract.artifact import Manifest
-from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
+from postern.endpoints import (
+    chat,
+    ext_authz,
+    feedback,
+    messages,
+    operations,
+    responses,
+    verdicts,
+)
 from postern.http.errors import PROBLEMS, Problem
 from postern.metrics import Metrics
 from postern.server import api_docs
@@ -70,6 +78,7 @@ def openapi() -> dict[str, Any]:
     """The server's OpenAPI document, made without a model."""
     app = FastAPI(title="Postern", version=VERSION)
     verdicts.add_to(app)
+    ext_authz.add_to(app)
     app.include_router(chat.router)
     app.include_router(messages.router)
     app.include_router(responses.router)

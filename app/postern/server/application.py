@@ -17,8 +17,16 @@ from starlette.types import ASGIApp
 from postern import __version__
 from postern.clock import now
 from postern.contract.errors import PosternError
-from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
-from postern.endpoints.error_shapes import error_shape_of
+from postern.endpoints import (
+    chat,
+    ext_authz,
+    feedback,
+    messages,
+    operations,
+    responses,
+    verdicts,
+)
+from postern.endpoints.error_shapes import error_shape_of, why_not_there
 from postern.endpoints.services import Services
 from postern.http import errors as http_errors
 from postern.http.hosts import Hosts
@@ -80,6 +88,7 @@ def create_app(
     )
     app.state.services = services
     verdicts.add_to(app)
+    ext_authz.add_to(app)
     app.include_router(chat.router)
     app.include_router(messages.router)
     app.include_router(responses.router)
@@ -125,9 +134,10 @@ def create_app(
 
 
 def _no_such_path(app: FastAPI, request: Request) -> str:
-    """What a client of the guarded APIs reads where it looks for more of them; "" elsewhere."""
-    if not request.scope["path"].startswith(_GUARDED):
-        return ""
+    """What a client of a dialect reads where it looks for more of it; "" elsewhere."""
+    path = request.scope["path"]
+    if not path.startswith(_GUARDED):
+        return why_not_there(path)
     there = sorted(
         f"{method.upper()} {path}"
         for path, operations in app.openapi()["paths"].items()
