@@ -52,7 +52,12 @@ def add_to(app: FastAPI) -> None:
         openapi_extra={"requestBody": _BODY},
         responses={
             200: {"description": "The request may pass."},
-            FORBIDDEN: {"description": "The request was judged harmful."},
+            FORBIDDEN: {
+                "description": "The request was judged harmful.",
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/OpenAiErrorOut"}}
+                },
+            },
             **openapi_responses(
                 *READING_ERRORS,
                 errors.UnsupportedContent,

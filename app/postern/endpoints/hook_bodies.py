@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from postern.chat_guard.answers import read_completion
 from postern.chat_guard.bounds import REQUEST, check_json, strict_json
 from postern.chat_guard.conversation import parse_chat
-from postern.chat_guard.readable import has_media, text_of
+from postern.chat_guard.readable import has_media, opened, text_of
 from postern.chat_guard.shape import Reading
 from postern.chat_guard.walk import mismatch, read_object
 from postern.contract.audit import Stage
@@ -81,16 +81,17 @@ def parse_detector_chat(body: bytes, reading: Reading) -> Heard:
 def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
     """A client's own body: a chat, any other JSON, or plain text.
 
-    Of JSON that is no chat, all text together is one prompt. Raises MalformedBody, BodyMismatch,
-    UnreadableContent, InvalidExchange, ExchangeTooLong.
+    Of JSON that is no chat, all text together is one prompt. Text that is JSON counts as JSON,
+    for its reader may look at nothing else. Raises MalformedBody, BodyMismatch, UnreadableContent,
+    InvalidExchange, ExchangeTooLong.
     """
     try:
         text = body.decode()
-        value = _without_twins(text) if is_json else None
+        if not is_json and not _could_be_json(text):
+            return Heard((_prompt(opened(text)),))
+        value = _without_twins(text)
     except ValueError:
         raise MalformedBody from None
-    if not is_json:
-        return Heard((_prompt(text),))
     check_json(value, REQUEST)
     if isinstance(value, dict):
         if isinstance(value.get("messages"), list):
@@ -123,6 +124,17 @@ def _prompt(text: str) -> Exchange:
     if not is_visible(text):
         raise NothingToJudge
     return Exchange(text)
+
+
+def _could_be_json(text: str) -> bool:
+    """Whether a lenient reader finds more in a text than its characters."""
+    if text.lstrip()[:1] not in ("{", "[", '"'):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _without_twins(text: str) -> Any:

@@ -155,6 +155,19 @@ def test_what_two_readers_could_read_differently_is_refused(body: bytes) -> None
     assert not any(one.prompt.isalnum() for one in heard.exchanges)
 
 
+def test_text_that_is_json_counts_as_json() -> None:
+    """Many servers take JSON whatever its Content-Type."""
+    escaped = b'{"messages": [{"role": "user", "content": "a \\u0062omb"}]}'
+    assert as_text(escaped, READING) == Heard((Exchange("a bomb"),))
+    assert as_text(b'"a \\u0062omb"', READING).exchanges == (Exchange("a bomb"),)
+    with pytest.raises(MalformedBody):
+        as_text(b'{"prompt": "good", "prompt": "bad"}', READING)
+    for text in ("[1] a book", "{ is a brace", "plain"):
+        assert as_text(text.encode(), READING).exchanges == (Exchange(text),)
+    # JSON that was cut off is read without its escapes.
+    assert "bomb" in as_text(b'{"prompt": "a \\u0062omb', READING).exchanges[0].prompt
+
+
 def test_what_cannot_be_read_is_refused() -> None:
     for body in (
         {"prompt": [1, 2, 3], "user": "hello"},
