@@ -62,7 +62,7 @@ def _operation(method: str, path: str, operation: dict[str, Any], used: list[str
     if operation.get("description"):
         yield paragraphs(operation["description"])
     if not operation.get("security"):
-        guarded = path not in ("/healthz", "/readyz")
+        guarded = path not in ("/healthz", "/readyz", "/health")
         yield "Needs an API key where keys are set." if guarded else "Needs no API key."
     else:
         yield "Needs an API key where keys are set."

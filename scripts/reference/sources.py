@@ -17,6 +17,7 @@ from postern.endpoints import (
     azure,
     chat,
     embeddings,
+    ext_authz,
     feedback,
     messages,
     operations,
@@ -80,6 +81,7 @@ def openapi() -> dict[str, Any]:
     """The server's OpenAPI document, made without a model."""
     app = FastAPI(title="Postern", version=VERSION)
     verdicts.add_to(app)
+    ext_authz.add_to(app)
     app.include_router(chat.router)
     app.include_router(text_completions.router)
     app.include_router(embeddings.router)

@@ -1,4 +1,4 @@
-"""The four dialects as tests see them: where they are, what they are sent, how they fail."""
+"""The dialects as tests see them: where they are, what they are sent, how they fail."""
 
 from __future__ import annotations
 
@@ -47,6 +47,12 @@ def check_google(reply: httpx.Response, status: int, slug: str) -> None:
     assert error["status"] == GOOGLE_CODES.get(status, "INVALID_ARGUMENT")
     assert error["details"][-1]["reason"] == slug.replace("-", "_").upper()
     assert error["message"]
+
+
+def check_detector(reply: httpx.Response, status: int, slug: str) -> None:
+    assert list(reply.json()) == ["code", "message"]
+    assert reply.json()["code"] == status
+    assert reply.json()["message"]
 
 
 def check_problem(reply: httpx.Response, status: int, slug: str) -> None:
@@ -151,7 +157,47 @@ PERSPECTIVE = Dialect(
     ),
     check_google,
 )
+AGENTGATEWAY = Dialect(
+    "/request",
+    lambda text: {"body": {"messages": [{"role": "user", "content": text}]}},
+    (
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"messages": [{"role": "user", "content": "zzmarkerzz"}]}',
+        b'{"body": "zzmarkerzz"}',
+        b'{"body": {}}',
+        b'{"body": {"messages": []}}',
+        b'{"body": {"messages": "zzmarkerzz"}}',
+        b'{"body": {"messages": ["zzmarkerzz"]}}',
+        b'{"body": {"messages": [{"content": "zzmarkerzz"}]}}',
+        b'{"body": {"messages": [{"role": "zzmarkerzz", "content": "a"}]}}',
+        b'{"body": {"choices": [{"message": {"role": "user", "content": "a"}}]}}',
+    ),
+    check_problem,
+    "application/problem+json",
+)
+DETECTOR = Dialect(
+    "/api/v1/text/contents",
+    lambda text: {"contents": [text], "detector_params": {}},
+    (
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"contents": []}',
+        b'{"contents": "zzmarkerzz"}',
+        b'{"contents": ["a", 3]}',
+        b'{"contents": [["zzmarkerzz"]]}',
+        b'{"contents": ["a"], "detector_params": "zzmarkerzz"}',
+        b'{"contents": ["a"], "detector_params": {"threshold": "0.5"}}',
+        b'{"contents": ["a"], "detector_params": {"threshold": 2}}',
+    ),
+    check_detector,
+)
+# What every dialect must do under load is tested for these; what it must refuse, for all.
 ALL = (OPENAI, LITELLM, TEI, PERSPECTIVE)
+EVERY = (*ALL, AGENTGATEWAY, DETECTOR)
+PASSES_OVER_BLANKS = (LITELLM, DETECTOR)
 
 
 def assert_fails(reply: httpx.Response, dialect: Dialect, status: int, slug: str) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartServer
-from tests.end_to_end.dialects import ALL, LITELLM, OPENAI, PERSPECTIVE, TEI, Dialect
+from tests.end_to_end.dialects import (
+    ALL,
+    DETECTOR,
+    EVERY,
+    LITELLM,
+    OPENAI,
+    PERSPECTIVE,
+    TEI,
+    Dialect,
+)
 from tests.server_process import ServerProcess
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/dialects"
@@ -39,7 +48,11 @@ def below(paths: set[tuple[str, str]], names: list[str]) -> set[tuple[str, str]]
 
 
 @pytest.mark.parametrize(
-    "name", ["openai_moderations", "litellm_guardrail", "tei_predict", "perspective_analyze"]
+    "name",
+    [
+        *("openai_moderations", "litellm_guardrail", "tei_predict", "perspective_analyze"),
+        *("agentgateway_request", "agentgateway_response"),
+    ],
 )
 def test_documented_examples(server: ServerProcess, name: str) -> None:
     """A documented request is answered in the documented shape, but for what is named."""
@@ -98,7 +111,7 @@ def test_all_doors_lead_to_one_verdict(server: ServerProcess, dialect: Dialect, 
     assert probability(dialect, reply.json()) == pytest.approx(expected["probability"], abs=1e-3)
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=str)
+@pytest.mark.parametrize("dialect", EVERY, ids=str)
 def test_nul_and_odd_characters_inside_a_text_are_read(
     server: ServerProcess, dialect: Dialect
 ) -> None:
@@ -224,8 +237,13 @@ def test_litellm_callers_cannot_loosen_the_guard(server: ServerProcess) -> None:
 def test_every_example_of_the_api_document_works(server: ServerProcess) -> None:
     document = server.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
-    shapes = {OPENAI: "OpenAiErrorOut", TEI: "TeiErrorOut", PERSPECTIVE: "GoogleErrorOut"}
-    for dialect in ALL:
+    shapes = {
+        OPENAI: "OpenAiErrorOut",
+        TEI: "TeiErrorOut",
+        PERSPECTIVE: "GoogleErrorOut",
+        DETECTOR: "DetectorErrorOut",
+    }
+    for dialect in EVERY:
         operation = document["paths"][dialect.path]["post"]
         content = operation["requestBody"]["content"]["application/json"]
         assert content["schema"]["$ref"].rpartition("/")[2] in schemas

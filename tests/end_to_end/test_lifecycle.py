@@ -49,6 +49,8 @@ def test_with_a_drain_delay_requests_are_taken_while_readyz_says_503(
     server.wait_for("/readyz", 503)
     problem = server.get("/readyz").json()
     assert problem["type"] == "urn:postern:problem:not-ready"
+    health = server.get("/health")
+    assert (health.status_code, health.json()["error_type"]) == (503, "unhealthy")
     assert server.get("/healthz").status_code == 200
     assert server.classify(GOOD).status_code == 200
     assert server.process.poll() is None

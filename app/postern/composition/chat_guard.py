@@ -11,8 +11,8 @@ from postern.chat_guard.judged_before import JudgedBefore
 from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.replies import Refusals
-from postern.chat_guard.shape import Reading
 from postern.clock import now
+from postern.endpoints.services import reading_of
 from postern.http.upstream import Upstream, UpstreamLimits
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
@@ -83,11 +83,7 @@ def _limits(settings: Settings) -> UpstreamLimits:
 def _rules(settings: Settings) -> GuardRules:
     guard = settings.guard
     return GuardRules(
-        reading=Reading(
-            instructions=guard.judge_instructions,
-            pass_media=guard.on_media == "pass",
-            max_exchange_chars=settings.limits.max_exchange_chars,
-        ),
+        reading=reading_of(settings),
         score=ScoreRule(
             guard.stream_score_at,
             guard.stream_score_tokens,

@@ -15,6 +15,8 @@ Outcome = Literal[
 ]
 
 LITELLM: Final = "/beta/litellm_basic_guardrail_api"
+AGENTGATEWAY: Final[dict[Stage, str]] = {"prompt": "/request", "response": "/response"}
+EXT_AUTHZ: Final = "/ext_authz"
 GUARDING: Final = (
     "/v1/chat/completions",
     "/v1/completions",
@@ -22,6 +24,8 @@ GUARDING: Final = (
     "/v1/messages",
     "/v1/responses",
     LITELLM,
+    *AGENTGATEWAY.values(),
+    EXT_AUTHZ,
 )
 """The routes that can block: the guarded proxy, and the hooks that a gateway obeys. All others only
 report. Azure's paths count as the route with the same API."""

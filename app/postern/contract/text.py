@@ -136,6 +136,41 @@ def segments(exchange: Exchange) -> tuple[str] | tuple[str, str]:
     return (prompt, normalize(exchange.response))
 
 
+_WORD: Final = re.compile(r"\S+")
+
+
+def source_span(text: str, start: int, end: int) -> tuple[int, int]:
+    """The characters of `text` that cover the characters from `start` to `end` of
+    `normalize(text)`; `end` is the one after the last.
+
+    Words are the same in both, because white space parts them. Of a word whose characters change
+    one by one, or not at all, only the part that is needed counts; of any other, the whole word.
+    All of the text if the span is empty.
+    """
+    at = 0  # in the normalized text
+    found: list[int] = []
+    for word in _WORD.finditer(text):
+        written = normalize(word[0])
+        low, high = at, at + len(written)
+        if not written or high <= start:
+            at = high + 1 if written else at
+            continue
+        if low >= end:
+            break
+        at = high + 1
+        first, last = word.span()
+        bare = written.replace(" ", "")  # long runs were cut by spaces
+        if bare == word[0] or list(bare) == list(map(normalize, word[0])):
+            last = first + _letters(written[: end - low])
+            first += _letters(written[: max(0, start - low)])
+        found += (first, last)
+    return (found[0], found[-1]) if found else (0, len(text))
+
+
+def _letters(text: str) -> int:
+    return len(text) - text.count(" ")
+
+
 _SLICE: Final = 256
 
 

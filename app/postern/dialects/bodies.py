@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -16,6 +16,10 @@ from postern.contract.text import is_visible
 from postern.http.bodies import refusal_of
 
 Body = TypeVar("Body", bound=BaseModel)
+
+# End users read this text. It contains no score, which would tell an attacker how close the next
+# attempt is.
+HARMFUL_REASON: Final = "Postern judged this content harmful."
 
 
 class CategoryOut(BaseModel):

@@ -18,12 +18,15 @@ from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
 from postern.contract.text import is_visible
-from postern.dialects.bodies import VerdictOut, exchanges_of, read_body, verdict_fields
+from postern.dialects.bodies import (
+    HARMFUL_REASON,
+    VerdictOut,
+    exchanges_of,
+    read_body,
+    verdict_fields,
+)
 from postern.http.bodies import Text
 
-# End users read this text. It contains no score, which would tell an attacker how close the next
-# attempt is.
-HARMFUL_REASON = "Postern judged this content harmful."
 _STAGES: Final[dict[str, Stage]] = {"request": "prompt", "response": "response"}
 IMAGES_REASON = "Postern cannot judge images, so content with images is not let through."
 

@@ -17,6 +17,9 @@ _Bearer = Annotated[Any, Depends(HTTPBearer(auto_error=False))]
 _Header = Annotated[Any, Depends(APIKeyHeader(name="X-API-Key", auto_error=False))]
 _GoogleQuery = Annotated[Any, Depends(APIKeyQuery(name="key", auto_error=False))]
 _GoogleHeader = Annotated[Any, Depends(APIKeyHeader(name="X-Goog-Api-Key", auto_error=False))]
+_AzureHeader = Annotated[
+    Any, Depends(APIKeyHeader(name="Ocp-Apim-Subscription-Key", auto_error=False))
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,26 @@ def check_key(request: Request) -> None:
 async def authorize(request: Request, _bearer: _Bearer, _header: _Header) -> None:
     """Raises Unauthorized. The parameters only add the schemes to the OpenAPI document."""
     check_key(request)
+
+
+def check_azure_key(request: Request) -> None:
+    """Like `check_key`, but also accepts the key where Azure's clients put it.
+
+    Raises Unauthorized.
+    """
+    keys = services_of(request).keys
+    given = header(request.scope, b"ocp-apim-subscription-key")
+    if given is None:
+        keys.check(request.scope)
+    else:
+        keys.check_key(given, request.scope)
+
+
+async def authorize_azure(
+    request: Request, _azure: _AzureHeader, _bearer: _Bearer, _header: _Header
+) -> None:
+    """`check_azure_key` for FastAPI, with the schemes for the OpenAPI document."""
+    check_azure_key(request)
 
 
 def check_google_key(request: Request) -> None:
@@ -58,4 +81,5 @@ async def authorize_google(
 
 
 OWN_KEYS: Final = KeyCheck(check_key, authorize)
+AZURE_KEYS: Final = KeyCheck(check_azure_key, authorize_azure)
 GOOGLE_KEYS: Final = KeyCheck(check_google_key, authorize_google)

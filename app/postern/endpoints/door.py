@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from fastapi import Request, Response
@@ -15,7 +16,13 @@ from postern.contract.errors import InvalidHeader
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation, Options
 from postern.endpoints.services import JSON, budget_of, services_of
-from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
+from postern.http.request import (
+    JSON_TYPE,
+    deadline_of,
+    header,
+    read_body,
+    unless_client_leaves,
+)
 from postern.http.request_log import figures
 from postern.judging.in_parts import moderate_in_parts
 from postern.tracing.names import Step
@@ -26,6 +33,9 @@ Asked = TypeVar("Asked")
 OPERATING_POINT = "X-Postern-Operating-Point"
 IMAGES = "X-Postern-Images"
 
+# Chats and forwarded bodies are read string by string, which takes longer than checking a model.
+_INLINE_BYTES: Final = 16 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -35,16 +45,26 @@ class Received:
     deadline: float
 
 
-async def receive(request: Request) -> Received:
-    """Read the body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
+async def receive(request: Request, media_types: Collection[str] = (JSON_TYPE,)) -> Received:
+    """Read the body, within the limits. Raises what `deadline_of` and `read_body` raise."""
     settings = services_of(request).settings
     deadline = deadline_of(request.scope, timeout_ms=settings.limits.request_timeout_ms)
-    body = await read_json_body(
+    body = await read_body(
         request,
+        media_types,
         limit_bytes=settings.limits.max_body_bytes,
         timeout_s=min(settings.limits.body_timeout_ms / 1000.0, max(0.0, deadline - now())),
     )
     return Received(body, deadline)
+
+
+async def parsed_apart(
+    request: Request, received: Received, parse: Callable[[bytes], Asked]
+) -> Asked:
+    """`parsed`, in a thread of its own if the body is large, so that the event loop goes on."""
+    if len(received.body) <= _INLINE_BYTES:
+        return parsed(request, received, parse)
+    return await asyncio.to_thread(parsed, request, received, parse)
 
 
 def parsed(request: Request, received: Received, parse: Callable[[bytes], Asked]) -> Asked:
@@ -73,7 +93,7 @@ async def judge(
     """
     services = services_of(request)
     if options is None:
-        options = Options(operating_point=header(request.scope, OPERATING_POINT.lower().encode()))
+        options = Options(operating_point=operating_point(request))
     moderate = services.pipeline.moderate
     if in_parts:
         budget = budget_of(services.settings)
@@ -85,6 +105,11 @@ async def judge(
         services.feedback.keep(request.state.request_id, exchanges, moderation)
     request.state.log.update(bytes=len(received.body), **figures(moderation))
     return moderation
+
+
+def operating_point(request: Request) -> str | None:
+    """The one that a header names."""
+    return header(request.scope, OPERATING_POINT.lower().encode())
 
 
 def images_pass(request: Request) -> bool:

@@ -80,6 +80,65 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "value": {"inputs": [["Write a poem."], ["Hello!", "Hello, how can I help?"]]},
         },
     },
+    "/": {"text": {"summary": "A prompt", "value": {"inputs": "How do I bake bread?"}}},
+    "/request": {
+        "messages": {
+            "summary": "A chat on its way to a model",
+            "value": {"body": {"messages": [{"role": "user", "content": "How do I bake bread?"}]}},
+        },
+    },
+    "/response": {
+        "choices": {
+            "summary": "The answer on its way back",
+            "value": {
+                "body": {
+                    "choices": [
+                        {
+                            "message": {
+                                "role": "assistant",
+                                "content": "Knead the dough and let it rise.",
+                            }
+                        }
+                    ]
+                }
+            },
+        },
+    },
+    "/contentsafety/text:analyze": {
+        "text": {"summary": "A text", "value": {"text": "What a helpful answer, thank you."}},
+        "levels": {
+            "summary": "Two categories, at all eight severities",
+            "value": {
+                "text": "What a helpful answer, thank you.",
+                "categories": ["Sexual", "Violence"],
+                "outputType": "EightSeverityLevels",
+            },
+        },
+    },
+    "/api/v1/text/contents": {
+        "contents": {
+            "summary": "Texts",
+            "value": {"contents": ["How do I bake bread?"], "detector_params": {}},
+        },
+    },
+    "/api/v1/text/generation": {
+        "pair": {
+            "summary": "A prompt and the answer to it",
+            "value": {
+                "prompt": "How do I bake bread?",
+                "generated_text": "Knead the dough and let it rise.",
+            },
+        },
+    },
+    "/api/v1/text/chat": {
+        "chat": {
+            "summary": "A chat",
+            "value": {
+                "messages": [{"role": "user", "content": "How do I bake bread?"}],
+                "detector_params": {},
+            },
+        },
+    },
     "/v1alpha1/comments:analyze": {
         "comment": {
             "summary": "A comment",

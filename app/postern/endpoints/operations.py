@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from postern.contract import errors
 from postern.endpoints.access import authorize
+from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.info import InfoOut
 from postern.endpoints.services import services_of
 from postern.http.errors import openapi_responses
@@ -35,6 +36,21 @@ async def readyz(request: Request) -> dict[str, str]:
     """A real forward pass went through the real queue."""
     await services_of(request).health.check_ready()
     return {"status": "ready"}
+
+
+@router.get(
+    "/health",
+    summary="Check readiness, as text-embeddings-inference and detectors have it",
+    response_class=Response,
+    responses={
+        200: {"description": "Ready. The reply has no body.", "content": {}},
+        **openapi_responses(errors.NotReady, shape=error_shape_of("/health")),
+    },
+)
+async def health(request: Request) -> Response:
+    """The same as `/readyz`, for probes that cannot be changed."""
+    await services_of(request).health.check_ready()
+    return Response()
 
 
 @router.get(

@@ -9,6 +9,7 @@ from fastapi import Request
 
 from postern.chat_guard.audit import ChatAudit
 from postern.chat_guard.guard import ChatGuard
+from postern.chat_guard.shape import Reading
 from postern.contract.categories import CategoryHead
 from postern.contract.moderation import Identity
 from postern.endpoints.info import InfoOut
@@ -51,6 +52,15 @@ def budget_of(settings: Settings) -> Budget:
     """Limits of one request that is judged in parts."""
     return Budget(
         settings.limits.max_items, settings.guard.chat_max_exchanges, settings.guard.chat_max_chars
+    )
+
+
+def reading_of(settings: Settings) -> Reading:
+    """Which parts of a chat are read, whoever sends it."""
+    return Reading(
+        instructions=settings.guard.judge_instructions,
+        pass_media=settings.guard.on_media == "pass",
+        max_exchange_chars=settings.limits.max_exchange_chars,
     )
 
 

@@ -18,20 +18,37 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from postern.contract import errors
+from postern.contract.audit import AGENTGATEWAY, LITELLM
 from postern.contract.errors import PosternError
+from postern.dialects.agentgateway import GatewayActionOut, PromptHookIn, ResponseHookIn
 from postern.dialects.anthropic_errors import AnthropicErrorOut
+from postern.dialects.azure_content_safety import AnalyzeTextIn, AnalyzeTextOut, AzureErrorOut
+from postern.dialects.detectors import (
+    ContentsIn,
+    ContentsOut,
+    DetectionsOut,
+    DetectorChatIn,
+    DetectorErrorOut,
+    GenerationIn,
+)
 from postern.dialects.litellm_guardrail import GuardrailIn, GuardrailOut
 from postern.dialects.openai_errors import OpenAiErrorOut
 from postern.dialects.openai_moderations import ModerationIn, ModerationOut
 from postern.dialects.perspective import AnalyzeIn, AnalyzeOut, GoogleErrorOut
 from postern.dialects.tei_predict import PredictIn, PredictOut, TeiErrorOut
-from postern.endpoints.access import GOOGLE_KEYS, OWN_KEYS, KeyCheck
+from postern.endpoints.access import AZURE_KEYS, GOOGLE_KEYS, OWN_KEYS, KeyCheck
 from postern.endpoints.classify import classify
 from postern.endpoints.classify_body import ClassifyIn
 from postern.endpoints.classify_reply import ClassifyOut
-from postern.endpoints.dialects import analyze, litellm_guardrail, moderations, predict
+from postern.endpoints.detectors import chat, contents, generation
+from postern.endpoints.dialects import analyze, analyze_text, moderations, predict
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.examples import EXAMPLES
+from postern.endpoints.gateways import (
+    agentgateway_request,
+    agentgateway_response,
+    litellm_guardrail,
+)
 from postern.http.errors import openapi_responses
 from postern.http.problem import ProblemOut
 
@@ -58,6 +75,7 @@ JUDGING_ERRORS: Final[tuple[type[PosternError], ...]] = (
     errors.DeadlineExceeded,
 )
 """Possible errors of judging it."""
+_CHAT_ERRORS: Final = (errors.NothingToJudge, errors.UnreadableContent)
 
 
 @dataclass(frozen=True)
@@ -107,7 +125,7 @@ VERDICTS: Final = (
         (errors.UnsupportedContent,),
     ),
     VerdictEndpoint(
-        "/beta/litellm_basic_guardrail_api",
+        LITELLM,
         litellm_guardrail,
         "LiteLLM's generic guardrail",
         GuardrailIn,
@@ -123,6 +141,69 @@ VERDICTS: Final = (
         PredictOut,
         "Both labels, the likelier first.",
         (errors.UnsupportedContent,),
+    ),
+    VerdictEndpoint(
+        "/",
+        predict,
+        "text-embeddings-inference's route for its own model",
+        PredictIn,
+        PredictOut,
+        "Both labels, the likelier first.",
+        (errors.UnsupportedContent,),
+    ),
+    VerdictEndpoint(
+        AGENTGATEWAY["prompt"],
+        agentgateway_request,
+        "agentgateway's guardrail webhook, for prompts",
+        PromptHookIn,
+        GatewayActionOut,
+        "Whether agentgateway lets it through.",
+        _CHAT_ERRORS,
+    ),
+    VerdictEndpoint(
+        AGENTGATEWAY["response"],
+        agentgateway_response,
+        "agentgateway's guardrail webhook, for answers",
+        ResponseHookIn,
+        GatewayActionOut,
+        "Whether agentgateway lets it through.",
+        _CHAT_ERRORS,
+    ),
+    VerdictEndpoint(
+        "/contentsafety/text:analyze",
+        analyze_text,
+        "Azure AI Content Safety's analysis of a text",
+        AnalyzeTextIn,
+        AnalyzeTextOut,
+        "One severity for each category.",
+        (errors.UnsupportedContent,),
+        AZURE_KEYS,
+    ),
+    VerdictEndpoint(
+        "/api/v1/text/contents",
+        contents,
+        "A detector of TrustyAI and the FMS orchestrator, for single texts",
+        ContentsIn,
+        ContentsOut,
+        "For each content, what was found in it.",
+        (errors.NothingToJudge,),
+    ),
+    VerdictEndpoint(
+        "/api/v1/text/generation",
+        generation,
+        "A detector of TrustyAI and the FMS orchestrator, for an answer and its prompt",
+        GenerationIn,
+        DetectionsOut,
+        "What was found in the answer.",
+    ),
+    VerdictEndpoint(
+        "/api/v1/text/chat",
+        chat,
+        "A detector of TrustyAI and the FMS orchestrator, for a chat",
+        DetectorChatIn,
+        DetectionsOut,
+        "What was found in the chat.",
+        _CHAT_ERRORS,
     ),
     VerdictEndpoint(
         "/v1alpha1/comments:analyze",
@@ -167,10 +248,16 @@ def _direct(endpoint: VerdictEndpoint) -> Route:
     return route
 
 
+_ERRORS: Final = (
+    *(ProblemOut, OpenAiErrorOut, AnthropicErrorOut, TeiErrorOut, GoogleErrorOut),
+    *(AzureErrorOut, DetectorErrorOut),
+)
+
+
 def complete(document: dict[str, Any]) -> None:
     """Add bodies with examples, and the models of errors, to an OpenAPI document."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for model in (ProblemOut, OpenAiErrorOut, AnthropicErrorOut, TeiErrorOut, GoogleErrorOut):
+    for model in _ERRORS:
         schemas[model.__name__] = _schema(model, schemas)
     for endpoint in VERDICTS:
         schema = _schema(endpoint.body, schemas)

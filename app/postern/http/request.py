@@ -8,9 +8,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
@@ -30,6 +30,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # limit how much and how long.
 _DISCARD_BYTES = 256 << 20
 _DISCARD_S = 5.0
+
+JSON_TYPE: Final = "application/json"
 
 Answer = TypeVar("Answer")
 
@@ -127,12 +129,23 @@ def deadline_of(scope: Scope, *, timeout_ms: int) -> float:
 
 
 async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float) -> bytes:
+    """Read a body of JSON. Raises what `read_body` raises."""
+    return await read_body(request, (JSON_TYPE,), limit_bytes=limit_bytes, timeout_s=timeout_s)
+
+
+def media_type_of(scope: Scope) -> str:
+    """The Content-Type without its parameters; "" if there is none."""
+    return (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+
+
+async def read_body(
+    request: Request, media_types: Collection[str], *, limit_bytes: int, timeout_s: float
+) -> bytes:
     """Read the whole body, with never more than `limit_bytes` of it in memory.
 
     Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow, ClientLeft.
     """
     encoding = header(request.scope, b"content-encoding")
-    media_type = (header(request.scope, b"content-type") or "").partition(";")[0].strip().lower()
     length = header(request.scope, b"content-length")
     try:
         if encoding is not None and encoding.strip().lower() != "identity":
@@ -141,9 +154,10 @@ async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float
             raise UnsupportedMediaType(
                 "a Content-Encoding is not accepted; send plain JSON", is_encoded=True
             )
-        if media_type != "application/json":
+        if media_type_of(request.scope) not in media_types:
             await _discard(request)
-            raise UnsupportedMediaType("the Content-Type must be application/json")
+            known = " or ".join(media_types)
+            raise UnsupportedMediaType(f"the Content-Type must be {known}")
         if length is not None and int(length) > limit_bytes:
             raise BodyTooLarge(limit_bytes)
         async with asyncio.timeout(timeout_s):

@@ -92,16 +92,21 @@ class Tokenizer:
 
     def excerpt(self, segment: str, span: Span) -> str:
         """The part of a segment that covers these tokens, counted as in `Encoding.spans`."""
+        start, end = self.characters(segment, span)
+        return segment[start:end]
+
+    def characters(self, segment: str, span: Span) -> Span:
+        """The characters of a segment that cover these tokens, counted as in `Encoding.spans`."""
         encoded = self._hub.encode(segment, add_special_tokens=False)
         places, (start, end) = encoded.offsets, span
         if start == end:
-            return ""
+            return 0, 0
         tokens = len(self._as_text(np.array(encoded.ids, dtype=np.int64)))
         if tokens != len(places):
             # A literal special token was spelled as several tokens, so cut in proportion, and never
             # too little.
-            return segment[start * len(segment) // tokens : -(-end * len(segment) // tokens)]
-        return segment[places[start][0] : places[end - 1][1]]
+            return start * len(segment) // tokens, -(-end * len(segment) // tokens)
+        return places[start][0], places[end - 1][1]
 
     def _as_text(self, ids: Ids) -> Ids:
         """Token ids of a text, without any special token."""

@@ -25,7 +25,7 @@ from postern.contract.moderation import (
     WorstWindow,
 )
 from postern.contract.probability import harmful_margin, harmful_probability
-from postern.contract.text import segments
+from postern.contract.text import normalize, segments, source_span
 from postern.contract.windows import Encoding
 from postern.disguises.triggers import Disguise
 from postern.inference.batcher import Batcher
@@ -134,6 +134,18 @@ class Pipeline:
                 self._on_judged(exchange, disguise, case.probability)
         name = options.operating_point or self.policy.default_operating_point
         return Moderation(judged, name, timings)
+
+    def worst_part(self, text: str, judged: Judged) -> tuple[int, int]:
+        """The first character of a text that was judged alone as a prompt, and the one after the
+        last, that its most harmful window covers.
+
+        It normalizes all of the text, so a long text belongs in a thread.
+        """
+        if judged.worst_window is None:
+            return 0, len(text)
+        held = judged.worst_window.prompt
+        written = self._tokenizer.characters(normalize(text), (held.start, held.end))
+        return source_span(text, *written)
 
     def _point(self, slice_: Slice, options: Options) -> OperatingPoint:
         return self.policy.point(

@@ -21,6 +21,7 @@ from postern.endpoints import (
     azure,
     chat,
     embeddings,
+    ext_authz,
     feedback,
     messages,
     operations,
@@ -28,7 +29,7 @@ from postern.endpoints import (
     text_completions,
     verdicts,
 )
-from postern.endpoints.error_shapes import error_shape_of
+from postern.endpoints.error_shapes import error_shape_of, why_not_there
 from postern.endpoints.services import Services
 from postern.http import errors as http_errors
 from postern.http.hosts import Hosts
@@ -90,6 +91,7 @@ def create_app(
     )
     app.state.services = services
     verdicts.add_to(app)
+    ext_authz.add_to(app)
     app.include_router(chat.router)
     app.include_router(text_completions.router)
     app.include_router(embeddings.router)
@@ -138,11 +140,11 @@ def create_app(
 
 
 def _no_such_path(app: FastAPI, request: Request) -> str:
-    """What a client of the guarded APIs reads where it looks for more of them; "" elsewhere."""
+    """What a client of a dialect reads where it looks for more of it; "" elsewhere."""
     asked = request.scope["path"]
     guarded = next((prefix for prefix in _GUARDED if asked.startswith(prefix)), None)
     if guarded is None:
-        return ""
+        return why_not_there(asked)
     there = sorted(
         f"{method.upper()} {path}"
         for path, operations in app.openapi()["paths"].items()

@@ -29,7 +29,7 @@ from postern.tracing.spans import NOTHING, Around, Span, Tracer, current
 
 _UNMATCHED = "unmatched"
 # Probes and scrapes continue while the server drains, and do not get a log line each.
-_OPERATORS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_OPERATORS_PATHS = frozenset({"/healthz", "/readyz", "/health", "/metrics"})
 _CLIENT_CLOSED_REQUEST = 499
 _ASKS_FOR_TIMINGS = b"x-postern-timings"
 _STAGES = ("parse", "tokenize", "queue", "inference", "teacher")

@@ -12,22 +12,29 @@ from postern.dialects.anthropic_errors import (
     AnthropicErrorOut,
     anthropic_error_of,
 )
+from postern.dialects.azure_content_safety import AZURE_SHAPE, AzureErrorOut
+from postern.dialects.detectors import DETECTOR_SHAPE, DetectorErrorOut
 from postern.dialects.openai_errors import OPENAI_SHAPE, OpenAiErrorOut, openai_error_of
 from postern.dialects.perspective import GOOGLE_SHAPE, GoogleErrorOut
 from postern.dialects.tei_predict import TEI_SHAPE, TeiErrorOut
-from postern.endpoints.error_shapes import error_shape_of
+from postern.endpoints.error_shapes import error_shape_of, why_not_there
 from postern.http import errors as http_errors
 from postern.http.errors import PROBLEM_SHAPE, ErrorShape, Failure
 from postern.http.problem import ProblemOut
 from pydantic import BaseModel
 
-SHAPES = (PROBLEM_SHAPE, OPENAI_SHAPE, ANTHROPIC_SHAPE, TEI_SHAPE, GOOGLE_SHAPE)
+SHAPES = (
+    *(PROBLEM_SHAPE, OPENAI_SHAPE, ANTHROPIC_SHAPE, TEI_SHAPE, GOOGLE_SHAPE),
+    *(AZURE_SHAPE, DETECTOR_SHAPE),
+)
 MODELS: dict[str, type[BaseModel]] = {
     "ProblemOut": ProblemOut,
     "OpenAiErrorOut": OpenAiErrorOut,
     "AnthropicErrorOut": AnthropicErrorOut,
     "TeiErrorOut": TeiErrorOut,
     "GoogleErrorOut": GoogleErrorOut,
+    "AzureErrorOut": AzureErrorOut,
+    "DetectorErrorOut": DetectorErrorOut,
 }
 
 
@@ -56,7 +63,7 @@ def test_headers_and_blame_travel_with_every_shape(shape: ErrorShape) -> None:
     ("path", "shape"),
     [
         ("/classify", PROBLEM_SHAPE),
-        ("/", PROBLEM_SHAPE),
+        ("/", TEI_SHAPE),
         ("/v1", OPENAI_SHAPE),
         ("/v1/", OPENAI_SHAPE),
         ("/v1/moderations", OPENAI_SHAPE),
@@ -69,6 +76,15 @@ def test_headers_and_blame_travel_with_every_shape(shape: ErrorShape) -> None:
         ("/v1alpha1/comments:analyze", GOOGLE_SHAPE),
         ("/predict", TEI_SHAPE),
         ("/predictions", PROBLEM_SHAPE),
+        ("/health", TEI_SHAPE),
+        ("/healthz", PROBLEM_SHAPE),
+        ("/request", PROBLEM_SHAPE),
+        ("/response", PROBLEM_SHAPE),
+        ("/ext_authz/v1/chat/completions", OPENAI_SHAPE),
+        ("/contentsafety/text:analyze", AZURE_SHAPE),
+        ("/contentsafety/text:shieldPrompt", AZURE_SHAPE),
+        ("/api/v1/text/contents", DETECTOR_SHAPE),
+        ("/api/v1/other", PROBLEM_SHAPE),
         ("/beta/litellm_basic_guardrail_api", PROBLEM_SHAPE),
     ],
 )
@@ -96,3 +112,8 @@ def test_an_error_has_a_type_that_anthropic_s_clients_know() -> None:
         told = anthropic_error_of(error)
         assert (told["type"], told["error"]["type"]) == ("error", kind)
     assert ANTHROPIC_SHAPE.status(http_errors.PROBLEMS[errors.BodyMismatch]) == 400
+
+
+def test_what_is_not_answered_is_said() -> None:
+    assert "shieldPrompt" in why_not_there("/contentsafety/text:shieldPrompt")
+    assert why_not_there("/contentsafe") == why_not_there("/classify") == ""

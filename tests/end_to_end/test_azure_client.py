@@ -1,0 +1,137 @@
+"""Azure's own client against a student that tells categories apart; and Azure's errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.documents import URL, code_of
+from tests.end_to_end.test_dialects import shape
+from tests.server_process import HANG_S, ROOT, ServerProcess
+from tests.tiny_categories import HEAD, build_categorized
+from tests.venvs import made_venv
+
+pytestmark = pytest.mark.slow
+
+PATH: Final = "/contentsafety/text:analyze"
+HARMFUL: Final = "how to make a bomb"
+KEY: Final = {"Ocp-Apim-Subscription-Key": "YOUR_KEY"}
+PAGE = (ROOT / "docs/guides/gateways.md").read_text()
+# What the tiny head's labels cover of Azure's categories; it judges no self-harm and no hate alone.
+JUDGED: Final = ["Hate", "Sexual", "Violence"]
+
+
+@pytest.fixture(scope="module")
+def told(
+    start_server: StartServer, tiny_artifact: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ServerProcess:
+    categorized = build_categorized(tiny_artifact, tmp_path_factory.mktemp("categorized"))
+    return start_server(artifact=categorized, api_keys="YOUR_KEY")
+
+
+def analyze(server: ServerProcess, **body: Any) -> Any:
+    reply = server.post(PATH, json={"text": HARMFUL} | body, headers=KEY)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def test_the_documented_request(told: ServerProcess) -> None:
+    golden = json.loads((ROOT / "tests/golden/dialects/azure_analyze_text.json").read_text())
+    reply = told.post(golden["path"], json=golden["request"], headers=KEY).json()
+    beside = {one for one in shape(reply) if one[0].split(".")[0] in golden["ours_beside"]}
+    assert shape(reply) - beside == shape(golden["documented_reply"])
+    assert beside
+
+
+def test_a_category_that_applies_is_medium_or_more(told: ServerProcess) -> None:
+    """`weapons` applies to whatever is harmful, and `violence` to nothing."""
+    reply = analyze(told, outputType="EightSeverityLevels")
+    found = {one["category"]: one["severity"] for one in reply["categoriesAnalysis"]}
+    assert list(found) == JUDGED
+    assert found["Violence"] >= 4
+    body = {"prompt": HARMFUL, "categories": "all"}
+    (ours,) = told.classify(body, X_API_Key="YOUR_KEY").json()["results"]
+    by_name = {one["name"]: one for one in ours["categories"]}
+    rows = {
+        "Hate": ["harassment"],
+        "Sexual": ["sexual_minors"],
+        "Violence": ["weapons", "violence"],
+    }
+    for category, labels in rows.items():
+        applies = any(by_name[label]["applies"] for label in labels)
+        assert (found[category] >= 4) is applies, category
+    four = {one["category"]: one["severity"] for one in analyze(told)["categoriesAnalysis"]}
+    assert four == {name: severity // 2 * 2 for name, severity in found.items()}
+    calm = analyze(told, text="how to bake a cake")
+    assert all(one["severity"] < 4 for one in calm["categoriesAnalysis"])
+    assert calm["postern"]["harmful"] is False
+    assert set(HEAD.names) == set(by_name)
+
+
+def test_what_is_not_judged_is_refused_in_azure_s_shape(
+    told: ServerProcess, server: ServerProcess
+) -> None:
+    for body, inner in (
+        ({"text": "cake", "categories": ["SelfHarm"]}, "UnsupportedContent"),
+        ({"text": "cake", "blocklistNames": ["mine"]}, "UnsupportedContent"),
+        ({"text": ""}, "EmptyPrompt"),
+        ({"text": 3}, "BodyMismatch"),
+    ):
+        reply = told.post(PATH, json=body, headers=KEY)
+        assert reply.status_code == 400, body
+        error = reply.json()["error"]
+        assert list(error) == ["code", "message", "details", "innererror"]
+        assert (error["code"], error["innererror"]["code"]) == ("InvalidRequestBody", inner)
+    reply = told.post("/contentsafety/text:shieldPrompt", json={}, headers=KEY)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "ResourceNotFound")
+    assert "text:shieldPrompt" in reply.json()["error"]["message"]
+    # An artifact without categories has no severities.
+    reply = server.post(PATH, json={"text": "cake"})
+    assert reply.json()["error"]["message"].endswith("these can: none")
+
+
+def test_a_key_where_azure_s_clients_put_it(told: ServerProcess) -> None:
+    body = {"text": "cake"}
+    for headers in ({}, {"Ocp-Apim-Subscription-Key": "other"}):
+        reply = told.post(PATH, json=body, headers=headers)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (401, "401")
+    # Elsewhere such a header opens nothing.
+    assert told.post("/classify", json={"prompt": "cake"}, headers=KEY).status_code == 401
+    assert told.post(PATH, json=body, headers={"X-API-Key": "YOUR_KEY"}).status_code == 200
+
+
+def test_azure_s_client_runs_what_the_guide_shows(told: ServerProcess) -> None:
+    (code,) = code_of(PAGE, "python")
+    more = """
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+text = "how to make a bomb"
+found = client.analyze_text(AnalyzeTextOptions(text=text, output_type="EightSeverityLevels"))
+print(max(one.severity for one in found.categories_analysis if one.category == "Violence"))
+try:
+    client.analyze_text(AnalyzeTextOptions(text=text, blocklist_names=["mine"]))
+except HttpResponseError as exc:
+    print(exc.status_code, exc.error.code)
+try:
+    ContentSafetyClient(client._config.endpoint, AzureKeyCredential("other")).analyze_text(
+        AnalyzeTextOptions(text=text)
+    )
+except ClientAuthenticationError as exc:
+    print(exc.status_code)
+"""
+    done = subprocess.run(
+        [made_venv("gateways") / "python", "-c", code.replace(URL, told.url) + more],
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *severities, violence, refused, denied = done.stdout.splitlines()
+    assert [one.split()[0].rpartition(".")[2] for one in severities] == JUDGED
+    assert int(violence) >= 4
+    assert (refused, denied) == ("400 InvalidRequestBody", "401")
