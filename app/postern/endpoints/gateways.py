@@ -11,7 +11,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from postern.chat_guard.completions import CONTENT_FILTER
-from postern.chat_guard.replies import BLOCKED_STATUS, UNJUDGED_MEDIA
+from postern.chat_guard.replies import BLOCKED_STATUS, unjudged
 from postern.chat_guard.shape import Reading
 from postern.contract.audit import AGENTGATEWAY, EXT_AUTHZ, LITELLM, Audited, Stage
 from postern.contract.errors import (
@@ -188,7 +188,7 @@ def _refusal(request: Request) -> dict[str, Any]:
 def _marked(response: Response, asked: Heard) -> Response:
     """Say what passes unjudged."""
     if asked.media:
-        response.headers.update(UNJUDGED_MEDIA)
+        response.headers.update(unjudged("media"))
     if not asked.exchanges:
         response.headers["X-Postern-Verdict"] = "none"
     return response
