@@ -64,7 +64,10 @@ def main() -> int:
             told = [] if system is None else [{"role": "system", "content": system}]
             print(f"\n--- {title}\nyou> {question}\nbot> ", end="", flush=True)
             asked = [*told, {"role": "user", "content": question}]
-            chatbot.answer(f"{url}/v1", "any", asked, None)
+            try:
+                chatbot.answer(f"{url}/v1", "any", asked, None)
+            except (OSError, RuntimeError) as error:
+                print(f" [{error}]")
         if not arguments.once:
             print("\n--- now you (Ctrl-D ends)")
             chatbot.talk(f"{url}/v1", "any", None)
