@@ -61,9 +61,8 @@ def langchain() -> dict[str, Any]:
         base_url=URL, api_key="key", model="m", max_retries=0, check_embedding_ctx_length=False
     )
     blocked = chat.invoke("how to make a bomb")
-    cut = None
-    for piece in chat.stream("play music"):
-        cut = piece if cut is None else cut + piece
+    first, *rest = chat.stream("play music")
+    cut: Any = sum(rest, start=first)
     try:
         embedded = str(vectors.embed_query("how to make a bomb"))
     except openai.BadRequestError as exc:

@@ -112,7 +112,7 @@ def test_spring_ai_s_wire_format(
     assert told["whole"]["choices"][0]["message"]["content"] == STORY
     assert told["blocked"]["choices"][0]["finish_reason"] == "content_filter"
     assert told["cut"][-1] == "[DONE]"
-    last = json.loads(told["cut"][-2])
+    last = json.loads(told["cut"][-3])  # before the usage that was asked for
     assert last["choices"][0]["finish_reason"] == "content_filter"
     assert "bomb" not in json.dumps(told)
     assert told["embedded"] == 400

@@ -131,17 +131,19 @@ def test_the_words_of_logprobs_and_echo_are_judged(
 
 def test_errors_and_what_cannot_be_judged(client: openai.OpenAI, upstream: StubUpstream) -> None:
     upstream.play(whole(text_completion(STORY)))
-    for tokens in ([1, 2], [[1, 2], [3]], ["a", 5]):
+    given: list[Any] = [[1, 2], [[1, 2], [3]], ["a", 5]]
+    for tokens in given:
         with pytest.raises(openai.BadRequestError) as refused:
-            client.completions.create(model="m", prompt=tokens)  # type: ignore[call-overload]
+            client.completions.create(model="m", prompt=tokens)
         assert (refused.value.code, refused.value.param) == ("unreadable_tokens", "prompt")
-    for wrong in (
+    bodies: list[dict[str, Any]] = [
         *({"prompt": []}, {"prompt": None}, {"prompt": 5.5}, {"prompt": ["a", None]}),
         *({"prompt": ""}, {"prompt": ["a"] * 65, "n": 2}, {"prompt": "a", "best_of": "x"}),
         *({"prompt": "a", "suffix": 5}, {"prompt": "a", "extra_body": {"prompt_embeds": "AAAA"}}),
-    ):
+    ]
+    for wrong in bodies:
         with pytest.raises(openai.BadRequestError):
-            client.completions.create(model="m", **wrong)  # type: ignore[call-overload]
+            client.completions.create(model="m", **wrong)
     assert not upstream.seen
     upstream.play(whole({"choices": [{"message": {"content": STORY}}]}))
     with pytest.raises(openai.InternalServerError) as failed:
