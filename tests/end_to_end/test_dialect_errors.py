@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.end_to_end.dialects import (
+    AGENTGATEWAY,
     ALL,
     EVERY,
     LITELLM,
@@ -104,7 +105,10 @@ def test_422_of_a_hundred_thousand_problems_is_short(
     many = b"[" + b"7," * 100_000 + b"7]"
     body = b'{"input": %s, "inputs": %s, "texts": %s, "languages": %s}' % ((many,) * 4)
     reply = send(server, dialect, body)
-    assert_fails(reply, dialect, 422, "body-mismatch")
+    if dialect is AGENTGATEWAY:  # a chat's values are counted before they are looked at
+        assert_fails(reply, dialect, 413, "exchange-too-long")
+    else:
+        assert_fails(reply, dialect, 422, "body-mismatch")
     assert len(reply.content) < 1000
 
 

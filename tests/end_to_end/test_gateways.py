@@ -245,7 +245,7 @@ def test_an_answer_and_a_chat_are_judged_like_elsewhere(server: ServerProcess) -
     (expected,) = server.classify(body).json()["results"]
     assert found["score"] == pytest.approx(expected["probability"], abs=1e-3)
     assert set(found) == {"detection", "detection_type", "score"}
-    chat = {"messages": [user(HARMFUL), SURE, user(HARMLESS)], "detector_params": {}}
+    chat: dict[str, Any] = {"messages": [user(HARMFUL), SURE, user(HARMLESS)]}
     assert server.post("/api/v1/text/chat", json=chat).json()[0]["detection"] == "harmful"
     chat = {"messages": [user(HARMLESS)], "detector_params": {"threshold": 1.0}}
     assert server.post("/api/v1/text/chat", json=chat).json() == []

@@ -89,6 +89,12 @@ def test_what_cannot_be_judged_is_refused() -> None:
             parse(of, **fields)
         assert "zzmarkerzz" not in str(refused.value)
     assert parse(blocklistNames=[], haltOnBlocklistHit=True).exchange.prompt == "cake"
-    for wrong in ({"categories": ["zz"]}, {"outputType": "zz"}, {"incidents": {}}, {"text": None}):
+    mismatches: tuple[dict[str, object], ...] = (
+        {"categories": ["zz"]},
+        {"outputType": "zz"},
+        {"incidents": {}},
+        {"text": None},
+    )
+    for wrong in mismatches:
         with pytest.raises(BodyMismatch):
-            parse(**wrong)
+            parse(FULL, **wrong)

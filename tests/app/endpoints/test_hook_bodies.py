@@ -112,7 +112,13 @@ def test_all_choices_are_judged_alone() -> None:
     ).exchanges
     assert "bomb" in only.prompt
     assert parse_choices(b'{"body": {"choices": [{"message": {}}]}}', READING).exchanges == ()
-    for wrong in ({}, {"choices": []}, {"choices": "a"}, {"choices": [{"text": "a"}]}):
+    mismatches: tuple[Any, ...] = (
+        {},
+        {"choices": []},
+        {"choices": "a"},
+        {"choices": [{"text": "a"}]},
+    )
+    for wrong in mismatches:
         with pytest.raises(BodyMismatch):
             parse_choices(json.dumps({"body": wrong}).encode(), READING)
 
@@ -179,7 +185,8 @@ def test_what_cannot_be_read_is_refused() -> None:
             forwarded(body)
     told = {"messages": [{"role": "user", "content": [{"type": "text", "text": "one"}, PICTURE]}]}
     assert forwarded(told, PASSING).media
-    for nothing in ({}, [], "", 3, {"n": 4}, None, {"prompt": " \u200b"}):
+    blanks: tuple[Any, ...] = ({}, [], "", 3, {"n": 4}, None, {"prompt": " \u200b"})
+    for nothing in blanks:
         with pytest.raises(NothingToJudge):
             forwarded(nothing)
     with pytest.raises(NothingToJudge):
