@@ -282,16 +282,18 @@ class _Trainer:
     def keep_of(self, start: Module, share: float | Literal["best"]) -> None:
         """Interpolate the best weights with those of the start; `best`: as it measures best."""
         start.to(self.device)
-        if share == "best":
-            found = {}
-            for tried in _START_SHARES:
-                self.load_best()
-                mix_in(self.model, start, tried)
-                found[tried] = self._measure(start_share=tried)
-            share = max(found, key=lambda tried: found[tried])
-        self._log(chosen_start_share=share)
+        chosen = self._best_share(start) if share == "best" else share
+        self._log(chosen_start_share=chosen)
         self.load_best()
-        mix_in(self.model, start, share)
+        mix_in(self.model, start, chosen)
+
+    def _best_share(self, start: Module) -> float:
+        found: dict[float, float] = {}
+        for share in _START_SHARES:
+            self.load_best()
+            mix_in(self.model, start, share)
+            found[share] = self._measure(start_share=share)
+        return max(found, key=lambda share: found[share])
 
     def _evaluate(self) -> None:
         mean = self._measure()
