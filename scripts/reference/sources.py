@@ -16,6 +16,7 @@ from postern.contract.artifact import Manifest
 from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
 from postern.http.errors import PROBLEMS, Problem
 from postern.metrics import Metrics
+from postern.policies.document import PolicyIn
 from postern.server import api_docs
 from postern.settings.settings import FIELDS
 from pydantic import BaseModel
@@ -82,6 +83,11 @@ def openapi() -> dict[str, Any]:
 def manifest() -> type[BaseModel]:
     """The root of `manifest.json`."""
     return Manifest
+
+
+def policy() -> type[BaseModel]:
+    """One policy of a file of policies."""
+    return PolicyIn
 
 
 def recipe() -> type[BaseModel]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
 
+from postern.endpoints.policies import enforce_policy
 from postern.endpoints.services import services_of
 from postern.http.request import header
 
@@ -28,8 +29,9 @@ class KeyCheck:
 
 
 def check_key(request: Request) -> None:
-    """Raises Unauthorized."""
+    """Also puts the policy of the key in force. Raises Unauthorized, RateExceeded."""
     services_of(request).keys.check(request.scope)
+    enforce_policy(request)
 
 
 async def authorize(request: Request, _bearer: _Bearer, _header: _Header) -> None:
@@ -48,6 +50,7 @@ def check_google_key(request: Request) -> None:
         keys.check(request.scope)
     else:
         keys.check_key(given, request.scope)
+    enforce_policy(request)
 
 
 async def authorize_google(

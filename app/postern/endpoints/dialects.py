@@ -21,8 +21,9 @@ from postern.dialects.tei_predict import parse_predict, predict_reply
 from postern.endpoints import door
 from postern.endpoints.auditing import audits, reporter
 from postern.endpoints.services import services_of
-from postern.http.audit_headers import audit_headers
+from postern.http.audit_headers import WOULD_BLOCK, audit_headers
 from postern.http.request import ClientLeft
+from postern.policies.current import tell_audited
 
 
 async def moderations(request: Request) -> Response:
@@ -54,7 +55,12 @@ async def litellm_guardrail(request: Request) -> Response:
     moderation = None
     if asked.exchanges:
         moderation = await door.judge(request, received, asked.exchanges, in_parts=True)
-    return door.reply(guardrail_reply(moderation, asked, images_pass=may_pass), moderation)
+    response = door.reply(guardrail_reply(moderation, asked, images_pass=may_pass), moderation)
+    if moderation is not None and moderation.harmful and not moderation.blocks:
+        for one in moderation.judged:
+            tell_audited(asked.stage, one, moderation.operating_point)
+        response.headers[WOULD_BLOCK] = asked.stage
+    return response
 
 
 async def _audited_guardrail(request: Request) -> Response:

@@ -14,6 +14,7 @@ from postern.clock import now
 from postern.contract.errors import InvalidHeader
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation, Options
+from postern.endpoints.policies import timeout_ms_of
 from postern.endpoints.services import JSON, budget_of, services_of
 from postern.http.request import deadline_of, header, read_json_body, unless_client_leaves
 from postern.http.request_log import figures
@@ -38,7 +39,7 @@ class Received:
 async def receive(request: Request) -> Received:
     """Read the body, within the limits. Raises what `deadline_of` and `read_json_body` raise."""
     settings = services_of(request).settings
-    deadline = deadline_of(request.scope, timeout_ms=settings.limits.request_timeout_ms)
+    deadline = deadline_of(request.scope, timeout_ms=timeout_ms_of(services_of(request)))
     body = await read_json_body(
         request,
         limit_bytes=settings.limits.max_body_bytes,

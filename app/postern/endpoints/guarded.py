@@ -18,6 +18,7 @@ from postern.clock import now
 from postern.contract import errors
 from postern.contract.errors import PosternError
 from postern.endpoints.auditing import audits, reporter
+from postern.endpoints.policies import timeout_ms_of
 from postern.endpoints.services import Services, services_of
 from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
 from postern.http.passing_headers import HeaderRules, sent_headers
@@ -131,8 +132,7 @@ def guard_of(services: Services) -> ChatGuard:
 
 def call_of(request: Request, services: Services, rules: HeaderRules) -> Call:
     """Raises InvalidHeader. X-Request-Timeout-Ms bounds each judgement, not the upstream."""
-    timeout_ms = services.settings.limits.request_timeout_ms
-    deadline = deadline_of(request.scope, timeout_ms=timeout_ms)
+    deadline = deadline_of(request.scope, timeout_ms=timeout_ms_of(services))
     headers: Mapping[str, str] = {
         **sent_headers(
             request.scope["headers"],

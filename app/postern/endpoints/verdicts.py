@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from postern.contract import errors
+from postern.contract import errors, policy_errors
 from postern.contract.errors import PosternError
 from postern.dialects.anthropic_errors import AnthropicErrorOut
 from postern.dialects.litellm_guardrail import GuardrailIn, GuardrailOut
@@ -51,6 +51,7 @@ READING_ERRORS: Final[tuple[type[PosternError], ...]] = (
 )
 """Possible errors of reading and checking a body of text."""
 JUDGING_ERRORS: Final[tuple[type[PosternError], ...]] = (
+    policy_errors.RateExceeded,
     errors.QueueFull,
     errors.DeadlineUnreachable,
     errors.InferenceFailed,
@@ -82,6 +83,7 @@ class VerdictEndpoint:
         return (
             *READING_ERRORS,
             *self.own_errors,
+            policy_errors.OptionFixed,
             errors.UnknownOperatingPoint,
             *JUDGING_ERRORS,
         )

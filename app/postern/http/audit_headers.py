@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from postern.contract.audit import Audited
 from postern.http.errors import problem_of
+
+WOULD_BLOCK: Final = "X-Postern-Would-Block"
 
 
 def audit_headers(audited: Audited) -> dict[str, str]:
     """The mode, the stages that would have been blocked, and the kind of a failure."""
     headers = {"X-Postern-Mode": "audit"}
     if audited.stages:
-        headers["X-Postern-Would-Block"] = ", ".join(audited.stages)
+        headers[WOULD_BLOCK] = ", ".join(audited.stages)
     if audited.failure is not None:
         headers["X-Postern-Audit-Failed"] = problem_of(audited.failure).slug
     return headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from postern import __version__
 from postern.clock import now
 from postern.contract.errors import PosternError
 from postern.endpoints import chat, feedback, messages, operations, responses, verdicts
+from postern.endpoints.auditing import audits_for
 from postern.endpoints.error_shapes import error_shape_of
 from postern.endpoints.services import Services
 from postern.http import errors as http_errors
@@ -147,8 +149,9 @@ def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> First
         return None
     return FirstLook(
         batcher,
+        paths=verdicts.PATHS,
         # A gateway that obeys this server may block what gets no answer.
-        paths=[one for one in verdicts.PATHS if services.info.modes.get(one) != "audit"],
+        audits=functools.partial(audits_for, services),
         keys=services.keys,
         timeout_ms=services.settings.limits.request_timeout_ms,
         max_body_bytes=services.settings.limits.max_body_bytes,
