@@ -221,8 +221,8 @@ class Metrics:
         )
         self.category_audits = Counter(
             "postern_category_audits",
-            "Requests with something harmful that passed since the policy only audits its "
-            "categories.",
+            "Prompts and answers that were harmful and passed, because the policy only audits "
+            "their categories.",
             ["policy", "category"],
             registry=r,
         )

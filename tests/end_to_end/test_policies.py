@@ -230,7 +230,7 @@ def test_a_list_hit_in_a_chat_looks_as_the_policy_says(
             base_url=f"{served.url}/v1",
             api_key="listed",
             max_retries=0,
-            http_client=httpx.Client(verify=False),
+            timeout=HANG_S,
         ) as client,
         pytest.raises(APIStatusError) as caught,
     ):
@@ -266,7 +266,8 @@ def test_one_policy_audits(served: ServerProcess, upstream: StubUpstream) -> Non
     before = metric(served, line)
     response = chat(served, "audited", BAD_TEXT)
     assert response.json() == completion("sure here is a story")
-    assert response.headers["x-postern-would-block"] == "prompt"
+    # The answer is read beside its prompt, which alone makes it harmful to this student.
+    assert response.headers["x-postern-would-block"] == "prompt, response"
     assert metric(served, line) == before + 1
     assert chat(served, "plain", BAD_TEXT).headers["x-postern-verdict"] == "harmful"
     assert "x-postern-would-block" not in chat(served, "plain", BAD_TEXT).headers
@@ -289,15 +290,15 @@ def test_audited_categories_block_nothing(served: ServerProcess, upstream: StubU
     response = chat(served, "sorted", BAD_TEXT)
     assert response.json()["choices"][0]["message"]["content"] == "sure here is a story"
     assert response.headers["x-postern-verdict"] == "harmful"
-    assert response.headers["x-postern-would-block"] == "prompt"
-    assert metric(served, line) == before + 1
+    assert response.headers["x-postern-would-block"] == "prompt, response"
+    assert metric(served, line) == before + 2
     body = {"input_type": "request", "texts": [BAD_TEXT]}
     hook = served.post(HOOK, json=body, headers=by("sorted"))
     assert (hook.json()["action"], hook.headers["x-postern-would-block"]) == ("NONE", "prompt")
     assert judged(served, "sorted", BAD_TEXT)["harmful"] is True
     lines = [one for one in served.log_lines() if one.get("policy") == "sorted"]
     found = [one for one in lines if one["event"] == "would_block"]
-    assert len(found) == 2
+    assert [one["stages"] for one in found] == [["prompt"], ["response"], ["prompt"]]
     assert "weapons" in found[0]["categories"]
     assert "bomb" not in json.dumps(found)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
 from postern.chat_guard.judge import Judgement, badness
+from postern.contract.audit import WOULD_BLOCK
 from postern.contract.moderation import Judged, list_fields
-from postern.http.audit_headers import WOULD_BLOCK
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream; charset=utf-8"

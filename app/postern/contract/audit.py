@@ -19,6 +19,9 @@ GUARDING: Final = ("/v1/chat/completions", "/v1/messages", "/v1/responses", LITE
 """The routes that can block: the guarded proxy, and the hooks that a gateway obeys. All others only
 report."""
 
+WOULD_BLOCK: Final = "X-Postern-Would-Block"
+"""Header that names what passed and would have been blocked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -6,7 +6,7 @@ import functools
 
 from fastapi import Request, Response
 
-from postern.contract.audit import LITELLM, Audited, Finding
+from postern.contract.audit import LITELLM, WOULD_BLOCK, Audited, Finding
 from postern.contract.errors import PosternError, UnreadableContent
 from postern.contract.moderation import Moderation
 from postern.dialects.litellm_guardrail import (
@@ -21,7 +21,7 @@ from postern.dialects.tei_predict import parse_predict, predict_reply
 from postern.endpoints import door
 from postern.endpoints.auditing import audits, reporter
 from postern.endpoints.services import services_of
-from postern.http.audit_headers import WOULD_BLOCK, audit_headers
+from postern.http.audit_headers import audit_headers
 from postern.http.request import ClientLeft
 from postern.policies.current import tell_audited
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from postern.contract.audit import Audited
+from postern.contract.audit import WOULD_BLOCK, Audited
 from postern.http.errors import problem_of
-
-WOULD_BLOCK: Final = "X-Postern-Would-Block"
 
 
 def audit_headers(audited: Audited) -> dict[str, str]:
