@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from postern.contract import errors
+from postern.contract import errors, policy_errors
 from postern.settings.settings import FIELDS
 from postern.shipped import DEFAULT_STUDENT
 
@@ -72,6 +72,7 @@ _COMMANDS = {
     for kind in (
         errors.ArtifactInvalid,
         errors.SettingsInvalid,
+        policy_errors.PoliciesInvalid,
         errors.CalibrationImpossible,
         errors.LabelledDataInvalid,
         errors.TooFewRows,

@@ -9,7 +9,7 @@ import uvicorn
 
 from postern import logs, streams
 from postern.clock import now
-from postern.composition import feedback, tracing
+from postern.composition import feedback, policies, tracing
 from postern.composition.services import build_services
 from postern.composition.student import Student, load_shadow, load_student
 from postern.contract.moderation import Identity
@@ -41,6 +41,7 @@ def serve_student(settings: Settings, student: Student) -> None:
     listener, turns = listen(settings, has_keys=has_keys), LoopTurns(now)
     address = None if settings.server.uds is not None else listener.getsockname()[0]
     services, batcher = build_services(settings, student, on_trial=load_shadow(settings))
+    services = policies.with_policies(settings, services)
     tracer = tracing.build(settings, services.identity)
     feedback.open_for(settings, services.feedback)
     hosts = hosts_of(settings, address=address, has_keys=has_keys)
@@ -65,7 +66,10 @@ def serve_student(settings: Settings, student: Student) -> None:
         backlog=2048,
     )
     server = DrainingServer(
-        config, health=services.health, drain_delay_s=settings.server.drain_delay_ms / 1000.0
+        config,
+        health=services.health,
+        drain_delay_s=settings.server.drain_delay_ms / 1000.0,
+        on_hangup=policies.reloader(settings, services),
     )
     logs.count_drops(services.metrics.log_lines_dropped.inc)
     streams.say(_greeting(listener, services.identity, needs_key=has_keys))

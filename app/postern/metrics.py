@@ -204,6 +204,28 @@ class Metrics:
             ["name", "version", "sha256"],
             registry=r,
         )
+        self.policy_reloads = Counter(
+            "postern_policy_reloads",
+            "Files of policies read on SIGHUP: loaded, or rejected.",
+            ["outcome"],
+            registry=r,
+        )
+        for outcome in ("loaded", "rejected"):
+            self.policy_reloads.labels(outcome)  # from 0 on
+        self.list_matches = Counter(
+            "postern_list_matches",
+            "Exchanges that a list of a policy decided: block or allow; or overruled, if a list "
+            "would have allowed what the student is sure of.",
+            ["policy", "list", "outcome"],
+            registry=r,
+        )
+        self.category_audits = Counter(
+            "postern_category_audits",
+            "Prompts and answers that were harmful and passed, because the policy only audits "
+            "their categories.",
+            ["policy", "category"],
+            registry=r,
+        )
         self.held_back = Histogram(
             "postern_held_back_seconds",
             "Time that text of a streamed answer waited for its verdict.",

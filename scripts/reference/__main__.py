@@ -26,6 +26,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics.metrics_page(),
         "errors.md": errors.errors_page(),
         "http-api.md": http.http_page(),
+        "policies.md": models.policies_page(),
         "manifest.md": models.manifest_page(),
         "recipe.md": models.recipe_page(),
         "helm-values.md": chart.values_page(),

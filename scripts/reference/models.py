@@ -37,6 +37,20 @@ def manifest_page() -> str:
     )
 
 
+def policies_page() -> str:
+    return page(
+        [
+            "# Policies",
+            NOTE,
+            "The file that `POSTERN_POLICIES` names is TOML. A table `[policies.NAME]` holds the "
+            "fields of [PolicyIn](#policyin). Unknown fields are refused, and a file that is wrong "
+            "anywhere is rejected whole. [The guide](../guides/policies.md) says how policies are "
+            "used.",
+            *_models(sources.policy()),
+        ]
+    )
+
+
 def recipe_page() -> str:
     return page(
         [

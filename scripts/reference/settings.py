@@ -38,6 +38,10 @@ _SECTIONS: Final = {
         "Trial",
         "Trying before deciding; see [the guide](../guides/trial.md).",
     ),
+    "policies": (
+        "Policies",
+        "Who is judged how, by API key; see [the guide](../guides/policies.md).",
+    ),
 }
 
 

@@ -27,6 +27,7 @@ from postern.endpoints import (
 )
 from postern.http.errors import PROBLEMS, Problem
 from postern.metrics import Metrics
+from postern.policies.document import PolicyIn
 from postern.server import api_docs
 from postern.settings.settings import FIELDS
 from pydantic import BaseModel
@@ -97,6 +98,11 @@ def openapi() -> dict[str, Any]:
 def manifest() -> type[BaseModel]:
     """The root of `manifest.json`."""
     return Manifest
+
+
+def policy() -> type[BaseModel]:
+    """One policy of a file of policies."""
+    return PolicyIn
 
 
 def recipe() -> type[BaseModel]:

@@ -39,22 +39,25 @@ ROOMS: Final[dict[str, Row]] = {
     "tracing": Row("", "opentelemetry"),
     "settings": Row("contract shipped", "pydantic pydantic_settings"),
     "disguises": Row("contract"),
+    "policies": Row("contract", "pydantic re2"),
     "languages": Row("contract", "numpy py3langid"),
     "http": Row("contract tracing", "fastapi httptools httpx2 orjson pydantic starlette uvicorn"),
     "inference": Row("contract metrics settings tracing", "numpy onnxruntime tokenizers tqdm"),
     "teacher": Row(
         "clock contract http inference logs metrics settings tracing", "orjson pydantic"
     ),
-    "judging": Row("contract disguises inference languages metrics teacher tracing", "numpy"),
+    "judging": Row(
+        "contract disguises inference languages metrics policies teacher tracing", "numpy"
+    ),
     "feedback": Row("contract metrics"),
     "dialects": Row("contract http", "pydantic"),
-    "chat_guard": Row("contract http judging metrics"),
+    "chat_guard": Row("contract http judging metrics policies"),
     "calibration": Row(
         "contract disguises inference settings shipped teacher", "numpy pydantic tqdm"
     ),
     "endpoints": Row(
-        "chat_guard clock contract dialects feedback http inference judging logs metrics settings"
-        " tracing",
+        "chat_guard clock contract dialects feedback http inference judging logs metrics policies"
+        " settings tracing",
         "fastapi orjson pydantic starlette",
     ),
     "server": Row(
@@ -63,7 +66,7 @@ ROOMS: Final[dict[str, Row]] = {
     ),
     "composition": Row(
         "chat_guard clock contract endpoints feedback http inference judging languages logs metrics"
-        " settings teacher tracing"
+        " policies settings teacher tracing"
     ),
     "backlog": Row(
         "clock composition contract endpoints inference settings streams", "pydantic tqdm"

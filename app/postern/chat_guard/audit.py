@@ -214,7 +214,8 @@ class _Audit(Generic[Request]):
         if self._failure is not None or self._upstream_error:
             return headers | {"X-Postern-Verdict": "none"}
         pending = pending or not self.task.done()
-        return headers | verdict_headers(*self._judgements, pending=pending)
+        # What enforcing would have blocked is more than what audited categories let pass.
+        return verdict_headers(*self._judgements, pending=pending) | headers
 
     async def _run(self) -> None:
         try:

@@ -92,7 +92,7 @@ class ChatCompletions:
         If the text beside the choices is harmful, only the frame is left.
         """
         content: Mapping[str, Any] = answer.content
-        harmful = {place for place, one in judgement.judged if one.verdict.harmful}
+        harmful = {place for place, one in judgement.judged if one.blocks}
         if None in harmful:
             harmful = set(range(len(content["choices"])))
             kept = {"choices": content["choices"], "usage": usage_of(content.get("usage"))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -17,7 +17,6 @@ from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.refused import TellsErrors
 from postern.chat_guard.replies import (
-    BLOCKED_STATUS,
     Refusals,
     Whole,
     unjudged,
@@ -31,6 +30,7 @@ from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInval
 from postern.http.passing_headers import passed_headers
 from postern.http.upstream import Answering, Upstream, UpstreamReply
 from postern.metrics import Metrics
+from postern.policies.current import current_policy
 
 _MODELS: Final = "/models"
 
@@ -76,12 +76,23 @@ class ChatGuard:
     ) -> None:
         self.upstream = upstream
         self.rules = rules
-        self.refusals = refusals
+        self._refusals = refusals
         self.passed_ids = passed_ids
         self._judge = judge
         self._errors = TellsErrors(judge)
         self._metrics = metrics
         self._clock = clock
+
+    @property
+    def refusals(self) -> Refusals:
+        """What a block says to the current caller."""
+        text = current_policy().block.text
+        return self._refusals if text is None else replace(self._refusals, text=text)
+
+    @property
+    def _block_as_error(self) -> bool:
+        own = current_policy().block.as_error
+        return self.rules.block_as_error if own is None else own
 
     async def models(self, shape: Shape[Request], call: Call, *, model: str = "") -> Whole:
         """The upstream's list of models, or what it says of one. Raises UpstreamFailed.
@@ -146,11 +157,11 @@ class ChatGuard:
         judging = self.judge_prompt(asked, call)
         if not self.rules.parallel:
             judgement = await judging
-            return judgement, None if judgement.harmful else await self._ask(shape, asked, call)
+            return judgement, None if judgement.blocks else await self._ask(shape, asked, call)
         asking = asyncio.create_task(self._ask(shape, asked, call))
         try:
             judgement = await judging
-            if not judgement.harmful:
+            if not judgement.blocks:
                 return judgement, await asking
         except BaseException:
             await _give_up(asking)
@@ -203,8 +214,8 @@ class ChatGuard:
     ) -> Whole | Streamed:
         self._count("blocked_prompt")
         headers = verdict_headers(judgement) | unjudged(asked.unjudged)
-        if self.rules.block_as_error or not shape.has_words:
-            return Whole(BLOCKED_STATUS, to_json(shape.blocked(judgement)), headers)
+        if self._block_as_error or not shape.has_words:
+            return Whole(current_policy().block.status, to_json(shape.blocked(judgement)), headers)
         if asked.stream:
             pieces = _at_once(shape.refused_stream(judgement, asked, call))
             return Streamed(pieces, headers, _nothing_to_close)
@@ -221,12 +232,12 @@ class ChatGuard:
         answer, judgement = await self._judge_answer(shape, reply, asked, call)
         headers = passed_headers(reply.headers) | verdict_headers(prompt, judgement)
         headers |= unjudged(asked.unjudged or ("media" if answer.media else ""))
-        if not judgement.harmful:
+        if not judgement.blocks:
             self._count("passed")
             return Whole(reply.status, to_json(answer.content), headers)
         self._count("blocked_response")
-        if self.rules.block_as_error or not shape.has_words:
-            return Whole(BLOCKED_STATUS, to_json(shape.blocked(judgement)), headers)
+        if self._block_as_error or not shape.has_words:
+            return Whole(current_policy().block.status, to_json(shape.blocked(judgement)), headers)
         return Whole(reply.status, to_json(shape.redacted(answer, judgement)), headers)
 
     async def _judge_answer(
@@ -252,7 +263,7 @@ class ChatGuard:
             )
         except ExchangeTooLong as exc:  # the client cannot shorten it
             raise UpstreamInvalid("the answer is longer than can be judged") from exc
-        if not judgement.harmful:
+        if not judgement.blocks:
             self.passed_ids.keep(answer.ids, caller=current_caller())
         return answer, judgement
 
@@ -275,7 +286,9 @@ class ChatGuard:
         except AnswerBlocked as exc:
             self._count("blocked_response")
             headers = verdict_headers(prompt, exc.judgement) | unjudged(asked.unjudged)
-            return Whole(BLOCKED_STATUS, to_json(shape.blocked(exc.judgement)), headers)
+            return Whole(
+                current_policy().block.status, to_json(shape.blocked(exc.judgement)), headers
+            )
         except UpstreamTold as exc:
             self._count("upstream_error")
             headers = passed_headers(reply.headers)
@@ -306,7 +319,7 @@ class ChatGuard:
             ),
             rules=StreamRules(
                 tail_chars=self.rules.score.tail_chars,
-                block_as_error=self.rules.block_as_error,
+                block_as_error=self._block_as_error,
                 pass_media=self.rules.reading.pass_media,
                 timeout_s=call.timeout_s,
             ),

@@ -13,6 +13,8 @@ from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged, Options
 from postern.judging.pipeline import Pipeline
+from postern.policies.current import current_policy, tell_audited
+from postern.policies.deciding import point_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,16 @@ class Judgement:
         return any(one.verdict.harmful for _, one in self.judged)
 
     @property
+    def blocks(self) -> bool:
+        """Whether what was judged must not pass."""
+        return any(one.blocks for _, one in self.judged)
+
+    @property
+    def would_block(self) -> bool:
+        """Whether something harmful passes, since the policy only audits its categories."""
+        return not self.blocks and any(one.audited for _, one in self.judged)
+
+    @property
     def degraded(self) -> bool:
         return any(one.verdict.degraded for _, one in self.judged)
 
@@ -45,7 +57,7 @@ class Judgement:
         """The verdict that decided; None if there was nothing to judge."""
         return max(
             self.judged,
-            key=lambda item: (item[1].verdict.harmful, item[1].verdict.probability),
+            key=lambda item: badness(item[1]),
             default=None,
         )
 
@@ -72,8 +84,7 @@ class Judge:
         """slice_chars: of exchanges that wait at once. Raises UnknownOperatingPoint."""
         pipeline.policy.point("prompt", operating_point=operating_point, threshold=None)
         self._pipeline = pipeline
-        self._options = Options(operating_point=operating_point)
-        self._name = operating_point or pipeline.policy.default_operating_point
+        self._options = Options(default_operating_point=operating_point)
         self._max_items = max_items
         self._slice_chars = slice_chars
         self._budget = budget
@@ -97,7 +108,10 @@ class Judge:
         """
         deadline = self._clock() + timeout_s
         caller = current_caller()
-        keys = [self._before.key(one, caller=caller) for one in exchanges]
+        policy = current_policy()
+        keys = [
+            self._before.key(one, caller=caller, policy=policy.fingerprint) for one in exchanges
+        ]
         known: dict[bytes, Judged] = {}
         new: dict[bytes, Exchange] = {}
         for key, exchange in zip(keys, exchanges, strict=True):
@@ -112,7 +126,7 @@ class Judge:
             )
             known.update(zip(some, moderation.judged, strict=True))
             # One harmful part decides a prompt. The rest of an answer may pass, so it is judged.
-            if moderation.harmful and stage == "prompt":
+            if moderation.blocks and stage == "prompt":
                 break
         if remember:
             for key in new.keys() & known.keys():
@@ -120,7 +134,10 @@ class Judge:
         judged = [
             (place, known[key]) for place, key in zip(places, keys, strict=True) if key in known
         ]
-        return Judgement(stage, tuple(judged), self._name)
+        name = point_name(policy, self._pipeline.policy, self._options)
+        for _, one in judged:
+            tell_audited(stage, one, name)
+        return Judgement(stage, tuple(judged), name)
 
     def _check_budget(self, new: Collection[Exchange]) -> None:
         if len(new) > self._budget.exchanges:
@@ -141,6 +158,11 @@ class Judge:
             chars += size
         if some:
             yield some
+
+
+def badness(judged: Judged) -> tuple[bool, bool, float]:
+    """Orders verdicts: the largest is the one that decides."""
+    return judged.blocks, judged.verdict.harmful, judged.verdict.probability
 
 
 def _chars(exchange: Exchange) -> int:

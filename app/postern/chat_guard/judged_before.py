@@ -27,13 +27,14 @@ class JudgedBefore:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def key(self, exchange: Exchange, *, caller: int) -> bytes:
+    def key(self, exchange: Exchange, *, caller: int, policy: str = "") -> bytes:
+        """policy: the fingerprint of the caller's policy, which other verdicts do not outlive."""
         prompt = exchange.prompt.encode("utf-8", "surrogatepass")
         response = (
             b"" if exchange.response is None else exchange.response.encode("utf-8", "surrogatepass")
         )
         # Lengths come first, so that moving text from one part to the next changes the key.
-        frame = f"{caller}:{len(prompt)}:{exchange.response is None}:".encode()
+        frame = f"{caller}:{policy}:{len(prompt)}:{exchange.response is None}:".encode()
         found = hashlib.blake2b(frame, key=self._secret, digest_size=16)
         found.update(prompt)
         found.update(response)

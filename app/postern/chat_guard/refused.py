@@ -70,4 +70,4 @@ class TellsErrors:
         except PosternError:
             # without a verdict nothing passes; the client still learns that there was an error
             return False
-        return not judgement.harmful
+        return not judgement.blocks

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
-from postern.chat_guard.judge import Judgement
-from postern.contract.moderation import Judged
+from postern.chat_guard.judge import Judgement, badness
+from postern.contract.audit import WOULD_BLOCK
+from postern.contract.moderation import Judged, list_fields
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
 FIELD: Final = "postern"
 """Name of the verdict object in an answer or a piece of one."""
-BLOCKED_STATUS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Refusals:
             "language": worst.reading.language,
             "language_supported": judgement.unsupported_language is None,
             **({} if worst.block_reason is None else {"block_reason": worst.block_reason}),
+            **list_fields(worst),
             **_categories(worst),
         }
 
@@ -60,8 +61,12 @@ class Refusals:
         """What was blocked, in words for an error."""
         what = "prompt" if judgement.stage == "prompt" else "answer"
         worst = judgement.worst
-        if worst is not None and worst[1].block_reason is not None:
+        if worst is not None and worst[1].block_reason == "unsupported_language":
             return f"the {what} is in a language that is not judged here and does not pass"
+        if worst is not None and worst[1].list_match is not None:
+            reason = worst[1].list_match.reason
+            why = f"the {what} matches a list and does not pass"
+            return why if reason is None else f"{why}: {reason}"
         return f"the {what} was judged harmful and does not pass"
 
 
@@ -76,7 +81,7 @@ def verdict_headers(*judgements: Judgement, pending: bool = False) -> dict[str, 
     ]
     if not found:
         return {"X-Postern-Verdict": "pending" if pending else "none"}
-    judgement, judged = max(found, key=_badness)
+    judgement, judged = max(found, key=lambda item: badness(item[1]))
     verdict = judged.verdict
     outcome = "harmful" if verdict.harmful else "pending" if pending else "unharmful"
     headers = {
@@ -89,6 +94,8 @@ def verdict_headers(*judgements: Judgement, pending: bool = False) -> dict[str, 
     }
     unsupported = [one for each in judgements if (one := each.unsupported_language) is not None]
     headers |= {"X-Postern-Unsupported-Language": unsupported[0]} if unsupported else {}
+    would = dict.fromkeys(one.stage for one in judgements if one.would_block)
+    headers |= {WOULD_BLOCK: ", ".join(would)} if would else {}
     return headers | ({"X-Postern-Degraded": "true"} if degraded else {})
 
 
@@ -102,10 +109,6 @@ def _categories(judged: Judged) -> dict[str, list[str]]:
     if judged.categories is None:
         return {}
     return {"categories": [one.name for one in judged.categories if one.applies]}
-
-
-def _badness(item: tuple[Judgement, Judged]) -> tuple[bool, float]:
-    return item[1].verdict.harmful, item[1].verdict.probability
 
 
 def is_count(value: Any) -> TypeGuard[int]:

@@ -136,7 +136,7 @@ class GuardedStream:
         """Judge. Yields the end of a choice that is cut."""
         judgement = await self._judgement(snapshot)
         self._judged[snapshot.choice] = judgement
-        if not judgement.harmful:
+        if not judgement.blocks:
             self._hold_back.passed(snapshot)
             return
         if not self._hold_back.doubted(snapshot):

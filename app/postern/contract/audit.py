@@ -30,6 +30,19 @@ GUARDING: Final = (
 """The routes that can block: the guarded proxy, and the hooks that a gateway obeys. All others only
 report. Azure's paths count as the route with the same API."""
 
+WOULD_BLOCK: Final = "X-Postern-Would-Block"
+"""Header that names what passed and would have been blocked."""
+
+_AZURE: Final = ("/openai/deployments/{deployment}", "/openai/v1", "/openai")
+
+
+def guarding_route(path: str) -> str:
+    """The route as which a path of the application counts: itself, or one of GUARDING."""
+    if path.startswith(f"{EXT_AUTHZ}/"):
+        return EXT_AUTHZ
+    prefix = next((one for one in _AZURE if path.startswith(f"{one}/")), None)
+    return path if prefix is None else f"/v1{path.removeprefix(prefix)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

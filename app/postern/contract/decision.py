@@ -15,7 +15,7 @@ from postern.contract.value import ValueHead
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 FallbackMode = Literal["auto", "never", "always"]
-DecidedBy = Literal["student", "teacher", "fused", "fallback", "policy"]
+DecidedBy = Literal["student", "teacher", "fused", "fallback", "policy", "list"]
 OnTeacherFailure = Literal["student", "block", "allow"]
 
 STRICTEST = "strict"
@@ -188,9 +188,18 @@ def blocked_verdict(probability: float, point: OperatingPoint) -> Verdict:
 
 
 def fallback_verdict(
-    probability: float, point: OperatingPoint, *, slice_: Slice, policy: Policy
+    probability: float,
+    point: OperatingPoint,
+    *,
+    slice_: Slice,
+    policy: Policy,
+    on_failure: OnTeacherFailure | None = None,
 ) -> Verdict:
-    """The teacher was wanted but gave no opinion: the policy decides, and the verdict says so."""
+    """The teacher was wanted but gave no opinion: the policy decides, and the verdict says so.
+
+    on_failure: instead of the policy's own rule.
+    """
+    rule = on_failure or policy.on_teacher_failure
     strict = policy.operating_points[STRICTEST][slice_].threshold
     threshold = min(point.threshold, strict)
     low, high = point.deferral_band
@@ -202,9 +211,9 @@ def fallback_verdict(
         "allow": probability > high,
     }
     return Verdict(
-        harmful=outcome[policy.on_teacher_failure],
+        harmful=outcome[rule],
         probability=probability,
-        threshold=threshold if policy.on_teacher_failure == "student" else point.threshold,
+        threshold=threshold if rule == "student" else point.threshold,
         deferral_band=(low, high),
         decided_by="fallback",
         deferred=True,

@@ -19,12 +19,14 @@
     │   ├── UnsupportedMediaType
     │   ├── UnsupportedContent
     │   ├── InvalidHeader
+    │   ├── OptionFixed
     │   └── Unauthorized
     ├── ExchangeTooLong        the input exceeds a hard limit; nothing is cut silently
     ├── UnknownOperatingPoint
     ├── Overloaded             refused at the door; carries retry_after_s
     │   ├── TooManyConnections
     │   ├── TooManyWrongKeys
+    │   ├── RateExceeded
     │   ├── TextWorkFull
     │   ├── QueueFull
     │   └── DeadlineUnreachable
@@ -45,6 +47,7 @@
     │   └── FeedbackUnwritable
     ├── ArtifactInvalid        refuses to start
     ├── SettingsInvalid        refuses to start
+    │   └── PoliciesInvalid    refuses to start, or to replace the policies in force
     └── CalibrationImpossible  `postern calibrate` cannot do what was asked
         ├── LabelledDataInvalid
         ├── TooFewRows
@@ -71,10 +74,7 @@ class InvalidExchange(PosternError):
 
 
 class EmptyPrompt(InvalidExchange):
-    """The prompt contains nothing to read, before or after normalization.
-
-    This is an error, never a pass.
-    """
+    """The prompt contains nothing to read, before or after normalization. It never passes."""
 
     def __init__(self) -> None:
         super().__init__("the prompt is empty: it has no visible characters")

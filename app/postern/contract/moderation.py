@@ -20,8 +20,11 @@ DeferralReason = Literal["always", "language", "trigger", "band", "budget", "val
 """Why a teacher was wanted: the caller's request, a language that the student was not measured for,
 a disguise, or the deferral mode."""
 
-BlockReason = Literal["unsupported_language"]
-"""Why an exchange counts as harmful whatever its probability."""
+BlockReason = Literal["unsupported_language", "category"]
+"""Why an exchange counts as harmful whatever its probability: its language, or the threshold that a
+policy sets for a category of harm."""
+
+ListAction = Literal["block", "allow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,17 @@ class Options:
     fallback: FallbackMode = "auto"
     reject_long: bool = False
     """Refuse text that is longer than one window, instead of scoring it in several."""
+    default_operating_point: str | None = None
+    """Used if neither the caller nor its policy names one. None: the artifact's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListMatch:
+    """The list of a policy that decided. reason: the operator's words; None if there are none."""
+
+    name: str
+    action: ListAction
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,24 @@ class Judged:
     """None if the probability decided."""
     categories: tuple[Category, ...] | None = None
     """All that the artifact tells apart, in its order. None: it tells none."""
+    list_match: ListMatch | None = None
+    """None unless a list decided."""
+    audited: bool = False
+    """Harmful, but the policy only audits the categories that apply, so it blocks nothing."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a route that can block must not let the exchange pass."""
+        return self.verdict.harmful and not self.audited
+
+
+def list_fields(judged: Judged) -> dict[str, str]:
+    """What a reply says of the list that decided; nothing if none did."""
+    match = judged.list_match
+    if match is None:
+        return {}
+    reason = {} if match.reason is None else {"list_reason": match.reason}
+    return {"list_name": match.name, **reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +129,11 @@ class Moderation:
     @property
     def harmful(self) -> bool:
         return any(one.verdict.harmful for one in self.judged)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a route that can block must not let the request pass."""
+        return any(one.blocks for one in self.judged)
 
 
 @dataclass(frozen=True, slots=True)

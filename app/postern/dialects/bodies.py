@@ -11,7 +11,7 @@ from postern.contract.categories import Category, CategoryHead
 from postern.contract.decision import DecidedBy, Probability
 from postern.contract.errors import NothingToJudge
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import BlockReason, Judged
+from postern.contract.moderation import BlockReason, Judged, list_fields
 from postern.contract.text import is_visible
 from postern.http.bodies import refusal_of
 
@@ -57,6 +57,10 @@ class VerdictOut(BaseModel):
     block_reason: BlockReason | None = Field(
         None, description="Why it counts as harmful whatever its probability."
     )
+    list_name: str | None = Field(
+        None, description="Name of the list that decided. Absent if none did."
+    )
+    list_reason: str | None = Field(None, description="The reason that the list gives, if any.")
     categories: list[CategoryOut] | None = Field(
         None,
         description="Categories that apply. Absent if the artifact does not tell categories apart.",
@@ -80,6 +84,7 @@ def verdict_fields(judged: Judged) -> dict[str, Any]:
         "language": judged.reading.language,
         "language_supported": judged.reading.supported,
         **({} if judged.block_reason is None else {"block_reason": judged.block_reason}),
+        **list_fields(judged),
         **category_fields(judged),
     }
 

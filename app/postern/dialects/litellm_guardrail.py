@@ -150,8 +150,8 @@ def guardrail_reply(
     reason says so instead of calling them harmful.
     """
     reason = None
-    if moderation is not None and moderation.harmful:
-        reason = HARMFUL_REASON
+    if moderation is not None and moderation.blocks:
+        reason = _reason_of(moderation)
     elif asked.has_images and not images_pass:
         reason = IMAGES_REASON
     return {
@@ -162,6 +162,13 @@ def guardrail_reply(
             "unjudged": ["images"] if asked.has_images else [],
         },
     }
+
+
+def _reason_of(moderation: Moderation) -> str:
+    """The operator's own words if a list decided, and gives some."""
+    matches = [one.list_match for one in moderation.judged if one.blocks]
+    own = [one.reason for one in matches if one is not None and one.reason is not None]
+    return own[0] if own and None not in matches else HARMFUL_REASON
 
 
 def audited_guardrail_reply(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
 
+from postern.endpoints.policies import enforce_policy
 from postern.endpoints.services import services_of
 from postern.http.request import header
 
@@ -31,8 +32,21 @@ class KeyCheck:
 
 
 def check_key(request: Request) -> None:
-    """Raises Unauthorized."""
+    """Also puts the policy of the key in force. Raises Unauthorized, RateExceeded."""
     services_of(request).keys.check(request.scope)
+    enforce_policy(request)
+
+
+def check_key_in(request: Request, given: str | None) -> None:
+    """Like `check_key` for a dialect with a place of its own for the key. given: what stands there.
+
+    Raises Unauthorized, RateExceeded.
+    """
+    if given is None:
+        check_key(request)
+        return
+    services_of(request).keys.check_key(given, request.scope)
+    enforce_policy(request)
 
 
 async def authorize(request: Request, _bearer: _Bearer, _header: _Header) -> None:
@@ -43,14 +57,9 @@ async def authorize(request: Request, _bearer: _Bearer, _header: _Header) -> Non
 def check_azure_key(request: Request) -> None:
     """Like `check_key`, but also accepts the key where Azure's clients put it.
 
-    Raises Unauthorized.
+    Raises Unauthorized, RateExceeded.
     """
-    keys = services_of(request).keys
-    given = header(request.scope, b"ocp-apim-subscription-key")
-    if given is None:
-        keys.check(request.scope)
-    else:
-        keys.check_key(given, request.scope)
+    check_key_in(request, header(request.scope, b"ocp-apim-subscription-key"))
 
 
 async def authorize_azure(
@@ -63,14 +72,10 @@ async def authorize_azure(
 def check_google_key(request: Request) -> None:
     """Like `check_key`, but also accepts the key where Google's clients put it.
 
-    Raises Unauthorized.
+    Raises Unauthorized, RateExceeded.
     """
-    keys = services_of(request).keys
     given = request.query_params.get("key") or header(request.scope, b"x-goog-api-key")
-    if given is None:
-        keys.check(request.scope)
-    else:
-        keys.check_key(given, request.scope)
+    check_key_in(request, given)
 
 
 async def authorize_google(

@@ -7,15 +7,25 @@ from collections.abc import Callable
 
 from fastapi import Request
 
-from postern.contract.audit import Audited
+from postern.contract.audit import GUARDING, Audited
 from postern.endpoints.services import Services, services_of
 from postern.http.errors import problem_of
 from postern.logs import log
+from postern.policies.current import current_policy
 
 
 def audits(request: Request, route: str) -> bool:
-    """Whether the route only audits."""
-    return services_of(request).settings.trial.mode_of(route) == "audit"
+    """Whether the route only audits for this caller. Its policy comes before the settings."""
+    mode = current_policy().mode or services_of(request).settings.trial.mode_of(route)
+    return mode == "audit"
+
+
+def audits_for(services: Services, path: str, caller: int) -> bool:
+    """The same before the policy of the caller is in force. False for paths that cannot block."""
+    if path not in GUARDING:
+        return False
+    own = None if services.policies is None else services.policies.of(caller).mode
+    return (own or services.settings.trial.mode_of(path)) == "audit"
 
 
 def reporter(services: Services, route: str, *, request_id: str) -> Callable[[Audited], None]:

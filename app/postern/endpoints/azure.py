@@ -20,6 +20,7 @@ from postern.contract import errors
 from postern.contract.proxy_errors import InvalidQuery, UnreadableTokens
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.endpoints import chat, embeddings, responses, text_completions
+from postern.endpoints.access import check_key_in
 from postern.endpoints.guarded import (
     UPSTREAM_ERRORS,
     Place,
@@ -76,14 +77,9 @@ _Version = Annotated[str | None, Query(alias="api-version")]
 async def authorize(request: Request, _header: _Header, _bearer: _Bearer) -> None:
     """Like `access.authorize`, but also accepts the key where Azure's clients put it.
 
-    Raises Unauthorized.
+    Raises Unauthorized, RateExceeded.
     """
-    keys = services_of(request).keys
-    given = header(request.scope, _KEY.encode())
-    if given is None:
-        keys.check(request.scope)
-    else:
-        keys.check_key(given, request.scope)
+    check_key_in(request, header(request.scope, _KEY.encode()))
 
 
 async def of_deployment(request: Request, deployment: str, version: _Version = None) -> Response:

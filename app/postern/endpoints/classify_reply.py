@@ -16,6 +16,7 @@ from postern.contract.moderation import (
     TeacherRead,
     TextSpan,
     WorstWindow,
+    list_fields,
 )
 from postern.dialects.bodies import CategoryOut, category_fields
 from postern.endpoints.classify_body import Asked
@@ -69,7 +70,8 @@ class ResultOut(BaseModel):
     )
     decided_by: DecidedBy = Field(
         description="Who decided. `fallback`: the artifact's policy for a missing teacher. "
-        "`policy`: the operator's, for an unsupported language."
+        "`policy`: the operator's, for an unsupported language or a category of harm. `list`: a "
+        "list of the operator's."
     )
     deferred: bool = Field(description="A teacher was wanted for this exchange.")
     degraded: bool = Field(
@@ -108,6 +110,10 @@ class ResultOut(BaseModel):
         description="Why the exchange counts as harmful whatever its probability. Absent if the "
         "probability decided.",
     )
+    list_name: str | None = Field(
+        None, description="Name of the list that decided. Absent if none did."
+    )
+    list_reason: str | None = Field(None, description="The reason that the list gives, if any.")
     categories: list[CategoryOut] | None = Field(
         None,
         description="Kinds of harm: those that apply or, if the request asks for `all`, every "
@@ -185,6 +191,7 @@ def _result(index: int, turn: int | None, one: Judged, *, all_categories: bool) 
         "language": one.reading.language,
         "language_supported": one.reading.supported,
         **({} if one.block_reason is None else {"block_reason": one.block_reason}),
+        **list_fields(one),
         **category_fields(one, all_of_them=all_categories),
     }
 

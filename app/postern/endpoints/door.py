@@ -15,6 +15,7 @@ from postern.clock import now
 from postern.contract.errors import InvalidHeader
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation, Options
+from postern.endpoints.policies import timeout_ms_of
 from postern.endpoints.services import JSON, budget_of, services_of
 from postern.http.request import (
     JSON_TYPE,
@@ -48,7 +49,7 @@ class Received:
 async def receive(request: Request, media_types: Collection[str] = (JSON_TYPE,)) -> Received:
     """Read the body, within the limits. Raises what `deadline_of` and `read_body` raise."""
     settings = services_of(request).settings
-    deadline = deadline_of(request.scope, timeout_ms=settings.limits.request_timeout_ms)
+    deadline = deadline_of(request.scope, timeout_ms=timeout_ms_of(services_of(request)))
     body = await read_body(
         request,
         media_types,

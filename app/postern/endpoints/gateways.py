@@ -11,7 +11,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from postern.chat_guard.completions import CONTENT_FILTER
-from postern.chat_guard.replies import BLOCKED_STATUS, unjudged
+from postern.chat_guard.replies import unjudged
 from postern.chat_guard.shape import Reading
 from postern.contract.audit import AGENTGATEWAY, EXT_AUTHZ, LITELLM, Audited, Stage
 from postern.contract.errors import (
@@ -40,8 +40,10 @@ from postern.endpoints import door, hooks
 from postern.endpoints.door import Received
 from postern.endpoints.hook_bodies import Heard, parse_choices, parse_forwarded, parse_prompts
 from postern.endpoints.hooks import Known
+from postern.endpoints.policies import timeout_ms_of
 from postern.endpoints.services import reading_of, services_of
 from postern.http.request import JSON_TYPE, deadline_of, header, media_type_of
+from postern.policies.current import current_policy
 
 _TEXT: Final = "text/plain"
 _TEXT_CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
@@ -96,8 +98,8 @@ class AgentGatewayHook:
     def reply(self, request: Request, asked: Heard, moderation: Moderation | None) -> Response:
         if moderation is None:
             content = passes(NO_TEXT_REASON)
-        elif moderation.harmful:
-            content = rejects(json.dumps(_refusal(request)), BLOCKED_STATUS)
+        elif moderation.blocks:
+            content = rejects(json.dumps(_refusal(request)), current_policy().block.status)
         else:
             content = passes(UNHARMFUL_REASON)
         return _marked(door.reply(content, moderation), asked)
@@ -116,7 +118,7 @@ class ExtAuthzHook:
         if not _has_body(request):
             if request.method not in _WITHOUT_BODY:
                 raise NothingToJudge
-            timeout_ms = services_of(request).settings.limits.request_timeout_ms
+            timeout_ms = timeout_ms_of(services_of(request))
             return Received(b"", deadline_of(request.scope, timeout_ms=timeout_ms)), Heard(())
         is_json = media_type_of(request.scope) != _TEXT
         _check_charset(request, is_json=is_json)
@@ -130,9 +132,9 @@ class ExtAuthzHook:
         return None
 
     def reply(self, request: Request, asked: Heard, moderation: Moderation | None) -> Response:
-        harmful = moderation is not None and moderation.harmful
-        response = door.reply(_refusal(request) if harmful else {}, moderation)
-        response.status_code = FORBIDDEN if harmful else response.status_code
+        blocks = moderation is not None and moderation.blocks
+        response = door.reply(_refusal(request) if blocks else {}, moderation)
+        response.status_code = FORBIDDEN if blocks else response.status_code
         return _marked(response, asked)
 
     def audited_reply(self, known: Known[Heard], audited: Audited) -> Response:
@@ -175,7 +177,8 @@ async def ext_authz(request: Request) -> Response:
 
 def _refusal(request: Request) -> dict[str, Any]:
     """OpenAI's error object for a block, which reaches the gateway's client."""
-    message = services_of(request).settings.guard.refusal_text
+    own = current_policy().block.text
+    message = services_of(request).settings.guard.refusal_text if own is None else own
     error = {
         "message": message,
         "type": "invalid_request_error",

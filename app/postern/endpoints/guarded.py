@@ -20,6 +20,7 @@ from postern.contract import errors
 from postern.contract.errors import PosternError
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.endpoints.auditing import audits, reporter
+from postern.endpoints.policies import timeout_ms_of
 from postern.endpoints.services import Services, services_of
 from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
 from postern.http.errors import openapi_responses
@@ -172,8 +173,7 @@ def guard_of(services: Services) -> ChatGuard:
 
 def call_of(request: Request, services: Services, rules: HeaderRules, at: Place = _HERE) -> Call:
     """Raises InvalidHeader. X-Request-Timeout-Ms bounds each judgement, not the upstream."""
-    timeout_ms = services.settings.limits.request_timeout_ms
-    deadline = deadline_of(request.scope, timeout_ms=timeout_ms)
+    deadline = deadline_of(request.scope, timeout_ms=timeout_ms_of(services))
     headers: Mapping[str, str] = {
         **sent_headers(
             request.scope["headers"],

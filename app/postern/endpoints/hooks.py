@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request, Response
 
-from postern.contract.audit import Audited, Finding, Stage
+from postern.contract.audit import WOULD_BLOCK, Audited, Finding, Stage
 from postern.contract.errors import PosternError
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation
@@ -22,6 +22,7 @@ from postern.endpoints.door import Received
 from postern.endpoints.services import services_of
 from postern.http.audit_headers import audit_headers
 from postern.http.request import ClientLeft
+from postern.policies.current import tell_audited
 
 
 class Handed(Protocol):
@@ -71,7 +72,9 @@ async def answered(request: Request, hook: Hook[Asked]) -> Response:
     known: Known[Asked] = Known()
     if not audits(request, hook.route):
         asked = await _judged(request, hook, known)
-        return hook.reply(request, asked, known.moderation)
+        response = hook.reply(request, asked, known.moderation)
+        _tell_audited(response, asked, known.moderation)
+        return response
     request.state.log["mode"] = "audit"
     report = reporter(services_of(request), hook.route, request_id=request.state.request_id)
     failure: PosternError | None = None
@@ -88,6 +91,15 @@ async def answered(request: Request, hook: Hook[Asked]) -> Response:
     response = hook.audited_reply(known, audited)
     response.headers.update(audit_headers(audited))
     return response
+
+
+def _tell_audited(response: Response, asked: Handed, moderation: Moderation | None) -> None:
+    """Tell what passes only because its categories are audited."""
+    if moderation is None or moderation.blocks or not moderation.harmful:
+        return
+    for one in moderation.judged:
+        tell_audited(asked.stage, one, moderation.operating_point)
+    response.headers[WOULD_BLOCK] = asked.stage
 
 
 async def _judged(request: Request, hook: Hook[Asked], known: Known[Asked]) -> Asked:

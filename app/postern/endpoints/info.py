@@ -14,6 +14,7 @@ from postern.contract.language import OnUnsupportedLanguage
 from postern.contract.moderation import Identity
 from postern.endpoints.classify_reply import ModelOut
 from postern.endpoints.hazards import hazard_of
+from postern.policies.records import Policies
 
 
 class CategoryInfoOut(BaseModel):
@@ -48,6 +49,22 @@ class ShadowOut(BaseModel):
 
     model: ModelOut = Field(description="The artifact on trial.")
     share: float = Field(description="Share of the exchanges that it judges.")
+
+
+class PolicyOut(BaseModel):
+    """A policy in force. Keys, phrases and patterns are not shown."""
+
+    name: str = Field(description="Name of the policy, as in X-Postern-Policy.")
+    mode: Mode | None = Field(description="Its own mode; null if that of each route holds.")
+    operating_point: str | None = Field(description="Its operating point; null if it has none.")
+    lists: list[str] = Field(description="Names of its lists.")
+
+
+class PoliciesOut(BaseModel):
+    """The file of policies in force."""
+
+    sha256: str = Field(description="SHA-256 of the file, as it was read.")
+    policies: list[PolicyOut] = Field(description="The policies, by name.")
 
 
 class InfoOut(BaseModel):
@@ -87,6 +104,9 @@ class InfoOut(BaseModel):
         description="Kinds of harm that the artifact tells apart; null if it tells none."
     )
     feedback: FeedbackInfoOut = Field(description="Whether texts are kept for feedback.")
+    policies: PoliciesOut | None = Field(
+        None, description="The operator's policies; null if no file is named."
+    )
 
 
 def info_reply(
@@ -125,6 +145,21 @@ def info_reply(
         shadow=shadow,
         categories=None if categories is None else _shown(categories),
         feedback=feedback,
+    )
+
+
+def policies_shown(policies: Policies) -> PoliciesOut:
+    return PoliciesOut(
+        sha256=policies.sha256,
+        policies=[
+            PolicyOut(
+                name=name,
+                mode=one.mode,
+                operating_point=one.point.operating_point,
+                lists=[each.name for each in one.lists],
+            )
+            for name, one in sorted(policies.by_name.items())
+        ],
     )
 
 

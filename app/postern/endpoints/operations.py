@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from postern.contract import errors
 from postern.endpoints.access import authorize
 from postern.endpoints.error_shapes import error_shape_of
-from postern.endpoints.info import InfoOut
+from postern.endpoints.info import InfoOut, policies_shown
 from postern.endpoints.services import services_of
 from postern.http.errors import openapi_responses
 
@@ -75,4 +75,8 @@ async def metrics(request: Request) -> Response:
 )
 async def info(request: Request) -> InfoOut:
     """Model, hashes, limits and operating points; no secrets."""
-    return services_of(request).info
+    services = services_of(request)
+    if services.policies is None:
+        return services.info
+    shown = policies_shown(services.policies.policies)
+    return services.info.model_copy(update={"policies": shown})

@@ -20,6 +20,7 @@ from postern.judging.in_parts import Budget
 from postern.judging.pipeline import Pipeline
 from postern.judging.shadow import Shadow
 from postern.metrics import Metrics
+from postern.policies.book import PolicyBook
 from postern.settings.settings import Settings
 
 JSON: Final = "application/json"
@@ -46,6 +47,8 @@ class Services:
     """Takes corrections of verdicts, if the operator named a file for them."""
     shadow: Shadow | None = None
     """The student on trial, if there is one."""
+    policies: PolicyBook | None = None
+    """The operator's policies, if a file is named."""
 
 
 def budget_of(settings: Settings) -> Budget:

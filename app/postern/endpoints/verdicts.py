@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from postern.contract import errors
+from postern.contract import errors, policy_errors
 from postern.contract.audit import AGENTGATEWAY, LITELLM
 from postern.contract.errors import PosternError
 from postern.dialects.agentgateway import GatewayActionOut, PromptHookIn, ResponseHookIn
@@ -68,6 +68,7 @@ READING_ERRORS: Final[tuple[type[PosternError], ...]] = (
 )
 """Possible errors of reading and checking a body of text."""
 JUDGING_ERRORS: Final[tuple[type[PosternError], ...]] = (
+    policy_errors.RateExceeded,
     errors.QueueFull,
     errors.DeadlineUnreachable,
     errors.InferenceFailed,
@@ -100,6 +101,7 @@ class VerdictEndpoint:
         return (
             *READING_ERRORS,
             *self.own_errors,
+            policy_errors.OptionFixed,
             errors.UnknownOperatingPoint,
             *JUDGING_ERRORS,
         )

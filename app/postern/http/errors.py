@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from fastapi import Response
 
-from postern.contract import errors, proxy_errors
+from postern.contract import errors, policy_errors, proxy_errors
 from postern.contract.errors import Overloaded, PosternError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -49,6 +49,7 @@ PROBLEMS: dict[type[PosternError], Problem] = {
         400, "unsupported-content", "The request contains something that cannot be judged"
     ),
     errors.BodyMismatch: Problem(422, "body-mismatch", "The body has another shape"),
+    policy_errors.OptionFixed: Problem(403, "option-fixed", "The policy fixes this option"),
     errors.RequestRefused: Problem(400, "bad-request", "The request cannot be read"),
     errors.EmptyPrompt: Problem(422, "empty-prompt", "The prompt is empty"),
     errors.NothingToJudge: Problem(
@@ -76,6 +77,7 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     errors.DeadlineUnreachable: Problem(
         429, "deadline-unreachable", "The answer would come after the deadline"
     ),
+    policy_errors.RateExceeded: Problem(429, "rate-exceeded", "Too many requests in a minute"),
     errors.Overloaded: Problem(429, "overloaded", "The server is overloaded"),
     errors.InferenceFailed: Problem(500, "inference-failed", "The model failed for this input"),
     errors.NotReady: Problem(503, "not-ready", "The server is not ready"),
@@ -102,6 +104,9 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     # is forgotten.
     errors.ArtifactInvalid: Problem(500, "artifact-invalid", "The artifact is invalid"),
     errors.SettingsInvalid: Problem(500, "settings-invalid", "A setting is invalid"),
+    policy_errors.PoliciesInvalid: Problem(
+        500, "policies-invalid", "The file of policies is invalid"
+    ),
     errors.LabelledDataInvalid: Problem(500, "data-invalid", "Labelled data are invalid"),
     errors.TooFewRows: Problem(500, "too-few-rows", "There are too few labelled rows"),
     errors.EmptyInput: Problem(500, "empty-input", "There are no rows to measure"),

@@ -16,6 +16,7 @@ from typing import Final
 
 from postern.contract.decision import (
     FallbackMode,
+    OnTeacherFailure,
     OperatingPoint,
     Policy,
     Verdict,
@@ -58,6 +59,11 @@ class Case:
     gain: float | None = None
     """Expected gain of asking, in right verdicts; None if it is not estimated."""
     reading: Reading = UNREAD
+    settled: bool = False
+    """Something else decides, so no teacher is asked."""
+    on_teacher_failure: OnTeacherFailure | None = None
+    on_unsupported_language: OnUnsupportedLanguage | None = None
+    """Of the caller's policy; None: the general rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +168,13 @@ class Cascade:
         nearest = self._rules.nearest
         # Observe every exchange: the quantile is over all traffic.
         near = None if nearest is None else nearest.holds(_distance(case))
-        if self._blocks(case):
+        if case.settled or self._blocks(case):
             return None
         if fallback == "always":
             return "always"
         if fallback == "never" or self._desk is None:
             return None
-        if self._rules.on_unsupported_language == "teacher" and self._teacher_alone(case):
+        if self._on_unsupported(case) == "teacher" and self._teacher_alone(case):
             return "language"
         if case.disguised:
             return "trigger"
@@ -212,11 +218,16 @@ class Cascade:
             # Neither of the two was measured for an unsupported language.
             return Decided(replace(fused, degraded=not case.reading.supported), excerpt, reason)
         self._metrics.degraded.inc()
-        fallback = fallback_verdict(p, point, slice_=slice_, policy=policy)
+        fallback = fallback_verdict(
+            p, point, slice_=slice_, policy=policy, on_failure=case.on_teacher_failure
+        )
         return Decided(fallback, reason=reason)
 
     def _blocks(self, case: Case) -> bool:
-        return not case.reading.supported and self._rules.on_unsupported_language == "block"
+        return not case.reading.supported and self._on_unsupported(case) == "block"
+
+    def _on_unsupported(self, case: Case) -> OnUnsupportedLanguage:
+        return case.on_unsupported_language or self._rules.on_unsupported_language
 
     def _teacher_alone(self, case: Case) -> bool:
         """Whether the teacher was measured for the language, and the student was not."""

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from postern.contract.categories import Category, CategoryHead, categories
+from postern.contract.categories import CategoryHead
 from postern.contract.columns import LOGITS_ALONE, Columns
 from postern.contract.decision import OperatingPoint, Policy
+from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange, Slice
 from postern.contract.moderation import (
     Judged,
@@ -31,6 +32,7 @@ from postern.disguises.triggers import Disguise
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Logits, Scored
 from postern.inference.tokenizer import Tokenizer
+from postern.judging import policing
 from postern.judging.cascade import Cascade, Case, Decided
 from postern.judging.drift import Drift
 from postern.judging.score_cache import ScoreCache
@@ -38,6 +40,16 @@ from postern.judging.scorer import InputLimits, Score, Scorer
 from postern.judging.traced import describe
 from postern.languages.reader import COMMON, LanguageReader
 from postern.metrics import Metrics
+from postern.policies.current import current_policy
+from postern.policies.deciding import (
+    Matched,
+    Ruling,
+    check_options,
+    point_for,
+    point_name,
+    settles,
+)
+from postern.policies.records import CallerPolicy
 from postern.tracing.names import Step
 from postern.tracing.spans import step
 
@@ -96,8 +108,9 @@ class Pipeline:
     ) -> Moderation:
         """Judge every exchange, or raise: there is no partial answer.
 
-        deadline: absolute seconds on the clock. Raises EmptyPrompt, ExchangeTooLong,
-        UnknownOperatingPoint, and whatever `Batcher.submit` raises.
+        What the caller's policy says is applied. deadline: absolute seconds on the clock. Raises
+        EmptyPrompt, ExchangeTooLong, UnknownOperatingPoint, OptionFixed, and whatever
+        `Batcher.submit` raises.
         """
         with step(Step.GUARDRAIL) as span:
             moderation = await self._moderate(exchanges, options, deadline=deadline)
@@ -108,16 +121,23 @@ class Pipeline:
         self, exchanges: Sequence[Exchange], options: Options, *, deadline: float
     ) -> Moderation:
         started = self._clock()
-        points = [self._point(exchange.slice, options) for exchange in exchanges]
-        self._scorer.check_sizes(exchanges)
+        policy = current_policy()
+        self._check(policy, exchanges, options)
         await self._scorer.check_expanded(exchanges, deadline=deadline)
         disguises = await self._disguises(exchanges, deadline)
         scores = await self._scorer.score(
             exchanges, disguises, reject_long=options.reject_long, deadline=deadline
         )
+        matched = await policing.match_all(
+            policy, self._scorer, exchanges, disguises, deadline=deadline
+        )
         asked_at = self._clock()
-        cases = list(map(self._case, exchanges, disguises, scores, points))
-        decided = await self.cascade.decide(cases, fallback=options.fallback, deadline=deadline)
+        to_case = functools.partial(self._case, policy, options)
+        cases = list(map(to_case, exchanges, disguises, scores, matched))
+        fallback = options.fallback
+        if fallback == "auto" and policy.fallback is not None:
+            fallback = policy.fallback
+        decided = await self.cascade.decide(cases, fallback=fallback, deadline=deadline)
         finished = self._clock()
         deferred = any(one.verdict.deferred for one in decided)
         timings = Timings(
@@ -127,13 +147,16 @@ class Pipeline:
             total_s=finished - started,
             tokenize_s=max(score.tokenize_s for score in scores),
         )
-        judged = tuple(map(self._judged, disguises, scores, decided))
+        rule = functools.partial(self._ruling, policy)
+        rulings = list(map(rule, exchanges, disguises, scores, decided, matched))
+        judged = tuple(map(self._judged, disguises, scores, decided, rulings))
+        for one, ruled in zip(judged, rulings, strict=True):
+            policing.count(policy, one, ruled.overruled, self._metrics)
         self._observe(judged, exchanges, timings)
         if self._on_judged is not None:
             for exchange, disguise, case in zip(exchanges, disguises, cases, strict=True):
                 self._on_judged(exchange, disguise, case.probability)
-        name = options.operating_point or self.policy.default_operating_point
-        return Moderation(judged, name, timings)
+        return Moderation(judged, point_name(policy, self.policy, options), timings)
 
     def worst_part(self, text: str, judged: Judged) -> tuple[int, int]:
         """The first character of a text that was judged alone as a prompt, and the one after the
@@ -147,10 +170,17 @@ class Pipeline:
         written = self._tokenizer.characters(normalize(text), (held.start, held.end))
         return source_span(text, *written)
 
-    def _point(self, slice_: Slice, options: Options) -> OperatingPoint:
-        return self.policy.point(
-            slice_, operating_point=options.operating_point, threshold=options.threshold
-        )
+    def _check(self, policy: CallerPolicy, exchanges: Sequence[Exchange], options: Options) -> None:
+        """Before any work: what the caller may ask, and how much.
+
+        Raises OptionFixed, UnknownOperatingPoint, ExchangeTooLong.
+        """
+        check_options(policy, options)
+        self.policy.point("prompt", operating_point=options.operating_point, threshold=None)
+        most = policy.limits.max_items
+        if most is not None and len(exchanges) > most:
+            raise ExchangeTooLong(what="exchanges", limit=most)
+        self._scorer.check_sizes(exchanges, own_chars=policy.limits.max_exchange_chars)
 
     async def _disguises(
         self, exchanges: Sequence[Exchange], deadline: float
@@ -160,9 +190,18 @@ class Pipeline:
         return await self._scorer.disguises(exchanges, deadline=deadline)
 
     def _case(
-        self, exchange: Exchange, disguise: Disguise | None, score: Score, point: OperatingPoint
+        self,
+        policy: CallerPolicy,
+        options: Options,
+        exchange: Exchange,
+        disguise: Disguise | None,
+        score: Score,
+        matched: Matched,
     ) -> Case:
         slice_, encoding, counted = exchange.slice, score.encodings[-1], _counted(disguise, score)
+        point = point_for(
+            policy, self.policy, options, slice_=slice_, language=score.reading.language
+        )
         # The teacher gets the decoded text, whatever the student makes of it.
         said = exchange if disguise is None else disguise.decoded
         probability = max(most_harmful_probability(one, self.policy, slice_) for one in counted)
@@ -178,6 +217,9 @@ class Pipeline:
                 counted, self.policy, slice_, probability, point, columns=self._columns
             ),
             reading=score.reading,
+            settled=settles(matched, probability, point),
+            on_teacher_failure=policy.on_teacher_failure,
+            on_unsupported_language=policy.on_unsupported_language,
         )
 
     def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:
@@ -185,8 +227,10 @@ class Pipeline:
         spans = encoding.spans[int(harmful_margin(scored.logits).argmax())]
         return Exchange(*map(self._tokenizer.excerpt, segments(exchange), spans))
 
-    def _judged(self, disguise: Disguise | None, score: Score, decided: Decided) -> Judged:
-        encoding, verdict = score.encodings[0], decided.verdict
+    def _judged(
+        self, disguise: Disguise | None, score: Score, decided: Decided, ruling: Ruling
+    ) -> Judged:
+        encoding, verdict = score.encodings[0], ruling.verdict
         read: TeacherRead | None = None
         if verdict.teacher_probability is not None:
             read = "text" if disguise is None else "decoded"
@@ -200,22 +244,28 @@ class Pipeline:
             read,
             decided.reason,
             score.reading,
-            decided.block_reason,
-            self._told_apart(_counted(disguise, score), decided),
+            ruling.block_reason,
+            ruling.categories,
+            ruling.list_match,
+            ruling.audited,
         )
 
-    def _told_apart(
-        self, counted: Sequence[Scored], decided: Decided
-    ) -> tuple[Category, ...] | None:
-        """The categories of the most harmful window, for the final verdict."""
-        if self._categories is None:
-            return None
-        row = deciding_row(counted)[self._columns.categories]
-        (given_harm,) = self._categories.given_harm(row[None]).tolist()
-        # What an operator blocks whatever it holds is not said to hold anything.
-        harmful = decided.verdict.harmful and decided.block_reason is None
-        return categories(
-            self._categories, given_harm, probability=decided.verdict.probability, harmful=harmful
+    def _ruling(
+        self,
+        policy: CallerPolicy,
+        exchange: Exchange,
+        disguise: Disguise | None,
+        score: Score,
+        decided: Decided,
+        matched: Matched,
+    ) -> Ruling:
+        """The final verdict, with the categories of the most harmful window."""
+        given_harm: Sequence[float] = ()
+        if self._categories is not None:
+            row = deciding_row(_counted(disguise, score))[self._columns.categories]
+            (given_harm,) = self._categories.given_harm(row[None]).tolist()
+        return policing.ruling(
+            policy, exchange, decided, matched, head=self._categories, given_harm=given_harm
         )
 
     def _observe(
@@ -246,7 +296,7 @@ def _outcome(judged: Judged) -> str:
     """How the language of an exchange was dealt with, for the metric."""
     if judged.reading.supported:
         return "supported"
-    if judged.block_reason is not None:
+    if judged.block_reason == "unsupported_language":
         return "blocked"
     return "degraded" if judged.verdict.degraded else "teacher"
 

@@ -81,29 +81,31 @@ class Scorer:
         self._text_work = TextWork(clock=clock)
         expanded_length("\u00e9", at_most=1)  # builds its table now, not at the first request
 
-    def check_sizes(self, exchanges: Sequence[Exchange]) -> None:
-        """Check sizes before any work on the exchanges. Raises ExchangeTooLong."""
+    def check_sizes(self, exchanges: Sequence[Exchange], *, own_chars: int | None = None) -> None:
+        """Check sizes before any work on the exchanges. Raises ExchangeTooLong.
+
+        own_chars: the caller's own limit of characters, if it has one.
+        """
         if len(exchanges) > self._limits.max_items:
             raise ExchangeTooLong(what="exchanges", limit=self._limits.max_items)
+        limit = min(self._limits.max_exchange_chars, own_chars or self._limits.max_exchange_chars)
         for index, exchange in enumerate(exchanges):
-            if (
-                len(exchange.prompt) + len(exchange.response or "")
-                > self._limits.max_exchange_chars
-            ):
-                raise _blame(self._too_many_characters(), index, exchanges)
+            if len(exchange.prompt) + len(exchange.response or "") > limit:
+                error = ExchangeTooLong(what="characters", limit=limit)
+                raise _blame(error, index, exchanges)
 
     async def check_expanded(self, exchanges: Sequence[Exchange], *, deadline: float) -> None:
         """Count the characters that normalizing would make, before it does.
 
         Raises ExchangeTooLong.
         """
-        await self._off_the_loop(lambda: self._check_expanded(exchanges), exchanges, deadline)
+        await self.off_the_loop(lambda: self._check_expanded(exchanges), exchanges, deadline)
 
     async def disguises(
         self, exchanges: Sequence[Exchange], *, deadline: float
     ) -> list[Disguise | None]:
         """How each exchange seems disguised, and its text without the disguise."""
-        return await self._off_the_loop(
+        return await self.off_the_loop(
             lambda: list(map(readable_disguise, exchanges)), exchanges, deadline
         )
 
@@ -146,7 +148,7 @@ class Scorer:
     ) -> list[Score]:
         started = self._clock()
         with step(Step.TOKENIZE):
-            encodings, readings = await self._off_the_loop(
+            encodings, readings = await self.off_the_loop(
                 lambda: self._encode(exchanges, disguises), exchanges, deadline
             )
             self._check_encodings([one[0] for one in encodings], exchanges, reject_long=reject_long)
@@ -223,9 +225,10 @@ class Scorer:
                     what="characters in all", limit=self._limits.max_request_chars
                 )
 
-    async def _off_the_loop(
+    async def off_the_loop(
         self, make: Callable[[], Made], exchanges: Sequence[Exchange], deadline: float
     ) -> Made:
+        """The result of work on these texts. Raises what `TextWork.run` raises."""
         chars = sum(len(e.prompt) + len(e.response or "") for e in exchanges)
         return await self._text_work.run(
             make, chars=chars, caller=current_caller(), deadline=deadline

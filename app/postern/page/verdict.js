@@ -7,10 +7,15 @@ const DECIDED_BY = {
   teacher: "the teacher",
   fused: "student and teacher together",
   fallback: "the policy for a missing teacher",
-  policy: "the policy for unsupported languages",
+  policy: "the operator’s policy",
+  list: "a list of the operator",
 };
 
-export const decidedBy = (result) => DECIDED_BY[result.decided_by] ?? result.decided_by;
+export function decidedBy(result) {
+  const by = DECIDED_BY[result.decided_by] ?? result.decided_by;
+  if (!result.list_name) return by;
+  return `${by}, ${result.list_name}${result.list_reason ? `: ${result.list_reason}` : ""}`;
+}
 
 export function badge(result) {
   return result.harmful
@@ -55,7 +60,7 @@ export function degraded(result) {
 export function language(result) {
   if (result.language_supported !== false) return null;
   const name = result.language === "und" ? "an unknown language" : nameOf(result.language);
-  const then = result.block_reason
+  const then = result.block_reason === "unsupported_language"
     ? "and such text is blocked whatever its probability."
     : result.decided_by === "teacher"
       ? "so the teacher, which was, decided alone."

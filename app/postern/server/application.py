@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -29,6 +30,7 @@ from postern.endpoints import (
     text_completions,
     verdicts,
 )
+from postern.endpoints.auditing import audits_for
 from postern.endpoints.error_shapes import error_shape_of, why_not_there
 from postern.endpoints.services import Services
 from postern.http import errors as http_errors
@@ -164,8 +166,9 @@ def _first_look(services: Services, batcher: Batcher, turns: LoopTurns) -> First
         return None
     return FirstLook(
         batcher,
+        paths=verdicts.PATHS,
         # A gateway that obeys this server may block what gets no answer.
-        paths=[one for one in verdicts.PATHS if services.info.modes.get(one) != "audit"],
+        audits=functools.partial(audits_for, services),
         keys=services.keys,
         timeout_ms=services.settings.limits.request_timeout_ms,
         max_body_bytes=services.settings.limits.max_body_bytes,

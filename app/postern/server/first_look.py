@@ -44,7 +44,9 @@ class FirstLook:
         window_tokens: int,
         turn_s: Callable[[], float],
         clock: Callable[[], float] = now,
+        audits: Callable[[str, int], bool] = lambda path, caller: False,
     ) -> None:
+        """audits: whether a path blocks nothing for a caller, so that it may not be refused."""
         self._batcher = batcher
         self._paths = paths
         self._keys = keys
@@ -53,6 +55,7 @@ class FirstLook:
         self._window_tokens = window_tokens
         self._turn_s = turn_s
         self._clock = clock
+        self._audits = audits
         self._bytes = 0.0
         self._tokens = 0.0
 
@@ -71,6 +74,8 @@ class FirstLook:
             self._keys.recognize(scope)
             deadline = deadline_of(scope, timeout_ms=self._timeout_ms)
         except PosternError:
+            return None
+        if self._audits(scope["path"], current_caller()):
             return None
         # The bytes may have waited for a turn of the loop, and the reply may wait for another.
         reserve_s = max(_RESERVE * (deadline - self._clock()), self._turn_s())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -26,8 +27,19 @@ class DrainingServer(uvicorn.Server):
     """Like uvicorn's, but a signal first makes the server unready, and a clean stop exits with
     0."""
 
-    def __init__(self, config: uvicorn.Config, *, health: Health, drain_delay_s: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        health: Health,
+        drain_delay_s: float,
+        on_hangup: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """on_hangup: run on the event loop at SIGHUP. It never raises."""
         super().__init__(config)
+        self._reload = on_hangup
+        self._hung_up = False
+        self._reloads: set[asyncio.Future[None]] = set()
         self._health = health
         self._drain_delay_s = drain_delay_s
         self._stop_at: float | None = None
@@ -41,7 +53,8 @@ class DrainingServer(uvicorn.Server):
             return
         caught = (signal.SIGINT, signal.SIGTERM)
         originals = {sig: signal.signal(sig, self.handle_exit) for sig in caught}
-        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else it is ignored: nohup
+        # Where it is ignored (nohup), it stays so, unless there is something to read again.
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL or self._reload is not None:
             originals[signal.SIGHUP] = signal.signal(signal.SIGHUP, self.on_hangup)
         try:
             yield
@@ -57,10 +70,17 @@ class DrainingServer(uvicorn.Server):
             self._stop_at = now() + self._drain_delay_s
 
     def on_hangup(self, sig: int, frame: FrameType | None) -> None:
-        """A closing terminal, or a habitual reload: requests in flight continue."""
-        log("hangup-ignored", level=logging.WARNING)
+        """A closing terminal, or a reload: requests in flight continue."""
+        if self._reload is None:
+            log("hangup-ignored", level=logging.WARNING)
+        self._hung_up = True
 
     async def on_tick(self, counter: int) -> bool:
+        if self._hung_up and self._reload is not None:
+            self._hung_up = False
+            reload = asyncio.ensure_future(self._reload())
+            self._reloads.add(reload)
+            reload.add_done_callback(self._reloads.discard)
         if self._stop_at is not None and now() >= self._stop_at:
             self._health.draining = True
             self.should_exit = True

@@ -84,6 +84,8 @@ class Observed:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
+                if "policy" in state:
+                    headers["X-Postern-Policy"] = state["policy"]
                 self._cors.add_to(headers, scope)
                 if header(scope, _ASKS_FOR_TIMINGS) == "1":
                     headers["Server-Timing"] = _server_timing(state["log"], now() - arrived)

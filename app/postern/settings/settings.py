@@ -19,6 +19,7 @@ from postern.settings.access import AccessSettings
 from postern.settings.engine import EngineSettings
 from postern.settings.feedback import FeedbackSettings
 from postern.settings.names import PREFIX, check_environment
+from postern.settings.policies import PolicySettings
 from postern.settings.section import Section
 from postern.settings.server import LimitSettings, ServerSettings
 from postern.settings.teacher import TeacherSettings
@@ -40,6 +41,7 @@ class Settings(BaseModel):
     guard: GuardSettings
     feedback: FeedbackSettings
     trial: TrialSettings
+    policies: PolicySettings
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -58,6 +60,7 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "guard": GuardSettings,
     "feedback": FeedbackSettings,
     "trial": TrialSettings,
+    "policies": PolicySettings,
 }
 
 

@@ -24,8 +24,9 @@ class PlayedPipeline:
 
     async def moderate(self, exchanges: Sequence[Exchange], *_: Any, **__: Any) -> Any:
         self.asked += exchanges
-        judged = [SimpleNamespace(verdict=SimpleNamespace(harmful=True)) for _ in exchanges]
-        return SimpleNamespace(judged=judged, harmful=True)
+        harmful = SimpleNamespace(harmful=True)
+        judged = [SimpleNamespace(verdict=harmful, blocks=True, audited=False) for _ in exchanges]
+        return SimpleNamespace(judged=judged, blocks=True)
 
 
 @pytest.mark.parametrize(("stage", "judged"), [("prompt", 1), ("response", 3)])

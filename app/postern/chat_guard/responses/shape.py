@@ -93,7 +93,7 @@ class Responses:
         """
         content: Mapping[str, Any] = answer.content
         framed = frame(content)
-        if any(place is None and one.verdict.harmful for place, one in judgement.judged):
+        if any(place is None and one.blocks for place, one in judgement.judged):
             content = framed
         output = [refusal(framed, self.refusals.text)]
         return {**content, **incomplete(output), FIELD: self.refusals.verdict(judgement)}

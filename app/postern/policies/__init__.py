@@ -1,0 +1,1 @@
+"""Policies of an operator: who is judged how, and lists that block or allow."""
