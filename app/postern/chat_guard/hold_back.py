@@ -230,7 +230,7 @@ class HoldBack(Generic[Event]):
         state.sure_tokens = snapshot.tokens
 
     def doubted(self, snapshot: Snapshot) -> bool:
-        """The text was found harmful. Returns whether to believe that, or to read more."""
+        """Whether to believe that the text is harmful, if it is found so, or to read more."""
         doubted = snapshot.tokens - self._choices[snapshot.choice].sure_tokens
         return snapshot.complete or doubted >= self._rule.doubt_tokens
 

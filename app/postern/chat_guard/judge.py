@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from postern.chat_guard.bounds import ChatBudget
+from postern.chat_guard.decided import Part, badness, listening
 from postern.chat_guard.judged_before import JudgedBefore
 from postern.contract.audit import Stage as Stage
 from postern.contract.callers import current_caller
@@ -99,10 +100,12 @@ class Judge:
         *,
         timeout_s: float,
         remember: bool = True,
+        decides: bool = True,
     ) -> Judgement:
         """Judge exchanges. There is no partial judgement.
 
         timeout_s: for all of them together. remember: they will come again, with the next turn.
+        decides: if not, a verdict that blocks is doubted, and more is read before one counts.
         Raises ExchangeTooLong if there is more than the budget allows, and whatever
         `Pipeline.moderate` raises.
         """
@@ -137,7 +140,14 @@ class Judge:
         name = point_name(policy, self._pipeline.policy, self._options)
         for _, one in judged:
             tell_audited(stage, one, name)
-        return Judgement(stage, tuple(judged), name)
+        judgement = Judgement(stage, tuple(judged), name)
+        decided = listening()
+        if decided is not None and (decides or not judgement.blocks):
+            told = zip(places, exchanges, keys, strict=True)
+            decided.tell(
+                stage, [Part(place, one, known[key]) for place, one, key in told if key in known]
+            )
+        return judgement
 
     def _check_budget(self, new: Collection[Exchange]) -> None:
         if len(new) > self._budget.exchanges:
@@ -158,11 +168,6 @@ class Judge:
             chars += size
         if some:
             yield some
-
-
-def badness(judged: Judged) -> tuple[bool, bool, float]:
-    """Orders verdicts: the largest is the one that decides."""
-    return judged.blocks, judged.verdict.harmful, judged.verdict.probability
 
 
 def _chars(exchange: Exchange) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
-from postern.chat_guard.judge import Judgement, badness
+from postern.chat_guard.decided import badness
+from postern.chat_guard.judge import Judgement
 from postern.contract.audit import WOULD_BLOCK
 from postern.contract.moderation import Judged, list_fields
 

@@ -175,6 +175,7 @@ class GuardedStream:
                 exchanges,
                 timeout_s=self._rules.timeout_s,
                 remember=snapshot.complete,
+                decides=self._hold_back.doubted(snapshot),
             )
         except ExchangeTooLong as exc:  # the client cannot shorten it
             raise UpstreamInvalid("the answer is longer than can be judged") from exc

@@ -33,7 +33,9 @@ class FeedbackIn(BaseModel):
         None, description="Only results on a `prompt` alone, or on a `pair` with a response."
     )
     index: Annotated[int, Field(strict=True, ge=0)] | None = Field(
-        None, description="`index` of the result. Needed if several results fit."
+        None,
+        description="`index` of the result. Needed if several results fit. Of a chat through the "
+        "guarded proxy, 0 is what decided the prompt, and 1 what decided the answer.",
     )
 
 

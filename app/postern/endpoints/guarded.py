@@ -6,18 +6,22 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from postern.chat_guard import shape as shapes
+from postern.chat_guard.decided import Decided, listen
 from postern.chat_guard.guard import ChatGuard, Streamed
 from postern.chat_guard.replies import EVENT_STREAM, Whole
 from postern.chat_guard.shape import Call, Shape
 from postern.clock import now
 from postern.contract import errors
+from postern.contract.audit import Stage
 from postern.contract.errors import PosternError
+from postern.contract.exchange import Exchange
+from postern.contract.moderation import Judged
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.endpoints.auditing import audits, reporter
 from postern.endpoints.policies import timeout_ms_of
@@ -59,6 +63,7 @@ class Place:
 
 
 _HERE: Final = Place()
+_STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
 # Larger bodies are read in a thread of their own, so that the event loop goes on.
 _INLINE_BYTES: Final = 16 << 10
@@ -82,6 +87,7 @@ async def answered(
     call = call_of(request, services, shape.headers, at)
     route = at.route or request.scope["route"].path
     audit = services.chat_audit if audits(request, route) else None
+    _keep_what_decides(services, call.request_id)
     work: Coroutine[Any, Any, Whole | Streamed]
     body = await read_json_body(
         request,
@@ -103,6 +109,18 @@ async def answered(
     if isinstance(reply, Whole):
         return whole_response(reply)
     return StreamedResponse(reply, give_up_at=now() + settings.upstream.total_timeout_ms / 1000.0)
+
+
+def _keep_what_decides(services: Services, request_id: str) -> None:
+    """So that it can be corrected: result 0 decides the prompt, result 1 the answer."""
+    if services.feedback is None:
+        return
+    keep = services.feedback.keeper(request_id)
+
+    def decided(stage: Stage, exchange: Exchange, judged: Judged) -> None:
+        keep(_STAGES.index(stage), exchange, judged.verdict)
+
+    listen(Decided(decided))
 
 
 async def _read(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, get_args
 
 from postern.contract.callers import current_caller
+from postern.contract.decision import Verdict
 from postern.contract.errors import (
     FeedbackContradicts,
     FeedbackUnwritable,
@@ -20,7 +21,7 @@ from postern.contract.exchange import Exchange, Slice
 from postern.contract.feedback import LabelName, VerdictGiven, feedback_line, label_name
 from postern.contract.moderation import Identity, Moderation
 from postern.feedback.file import FeedbackFile
-from postern.feedback.recent import Kept, Limit, Name, Recent, RecentLimits
+from postern.feedback.recent import Limit, Name, Recent, RecentLimits, Result
 from postern.metrics import Metrics
 
 _OUTCOMES: Final = ("recorded", "repeated", "unknown", "ambiguous", "contradicts", "unwritable")
@@ -94,6 +95,21 @@ class Feedback:
         """Keep what was just judged for the current caller."""
         name = Name(current_caller(), request_id)
         self._recent.keep(name, exchanges, [one.verdict for one in given.judged])
+        self._watch_expiry()
+
+    def keeper(self, request_id: str) -> Callable[[int, Exchange, Verdict], None]:
+        """For a request of the current caller whose verdicts come one by one: call it with the
+        index of a result, to keep that in place of an earlier one. It holds no text itself."""
+        name = Name(current_caller(), request_id)
+        request = object()
+
+        def keep(index: int, exchange: Exchange, verdict: Verdict) -> None:
+            self._recent.revise(name, index, Result(exchange, verdict), request=request)
+            self._watch_expiry()
+
+        return keep
+
+    def _watch_expiry(self) -> None:
         if self._expiry is None:
             self._expire()
 
@@ -130,21 +146,23 @@ class Feedback:
             if kept is None:
                 raise VerdictUnknown
             index = kept.index_of(correction.slice_, correction.index)
-            verdict = label_name(kept.verdicts[index].harmful)
-            before = kept.recorded.get(index)
+            result = kept.results[index]
+            verdict = label_name(result.verdict.harmful)
+            before = result.recorded
             if before not in (None, correction.expected):
                 raise FeedbackContradicts
             if before is None:
-                line = self._line(kept, index, correction)
+                line = self._line(result, index, correction)
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._writer, self._file.append, line)
-                kept.recorded[index] = correction.expected
+                # If another result has taken its place meanwhile, that one is not corrected.
+                result.recorded = correction.expected
                 self._metrics.feedback_labels.labels(verdict, correction.expected).inc()
             self._metrics.feedback.labels("recorded" if before is None else "repeated").inc()
-            return Recorded(index, kept.exchanges[index].slice, verdict)
+            return Recorded(index, result.exchange.slice, verdict)
 
-    def _line(self, kept: Kept, index: int, correction: Correction) -> bytes:
-        verdict = kept.verdicts[index]
+    def _line(self, result: Result, index: int, correction: Correction) -> bytes:
+        verdict = result.verdict
         given = VerdictGiven(
             id=correction.request_id,
             index=index,
@@ -156,7 +174,7 @@ class Feedback:
             artifact=self._identity.name,
             version=self._identity.version,
         )
-        return feedback_line(kept.exchanges[index], correction.expected, given)
+        return feedback_line(result.exchange, correction.expected, given)
 
     def _expire(self) -> None:
         """Forget what is too old, also if no request comes."""

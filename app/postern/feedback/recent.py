@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from postern.contract.decision import Verdict
@@ -38,24 +38,32 @@ class RecentLimits:
 
 
 @dataclass(slots=True)
-class Kept:
-    """A request's exchanges with their verdicts, and the labels that were recorded, by index."""
+class Result:
+    """An exchange with its verdict. recorded: the label that was recorded for it."""
 
-    exchanges: tuple[Exchange, ...]
-    verdicts: tuple[Verdict, ...]
+    exchange: Exchange
+    verdict: Verdict
+    recorded: LabelName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The results of a request, by index. request: tells two of the same name apart."""
+
+    results: Mapping[int, Result]
     kept_at: float
     size: int
-    recorded: dict[int, LabelName] = field(default_factory=dict)
+    request: object
 
     def index_of(self, slice_: Slice | None, index: int | None) -> int:
         """The one result that is meant. Raises VerdictAmbiguous."""
         fitting = [
             number
-            for number, exchange in enumerate(self.exchanges)
-            if index in (None, number) and slice_ in (None, exchange.slice)
+            for number, result in self.results.items()
+            if index in (None, number) and slice_ in (None, result.exchange.slice)
         ]
         if len(fitting) != 1:
-            raise VerdictAmbiguous(len(self.exchanges), len(fitting))
+            raise VerdictAmbiguous(len(self.results), len(fitting))
         return fitting[0]
 
 
@@ -79,11 +87,24 @@ class Recent:
 
     def keep(self, name: Name, exchanges: Sequence[Exchange], verdicts: Sequence[Verdict]) -> None:
         """Keep a request in place of an earlier one of the same name."""
+        found = zip(exchanges, verdicts, strict=True)
+        self._replace(name, dict(enumerate(Result(*one) for one in found)), object())
+
+    def revise(self, name: Name, index: int, result: Result, *, request: object) -> None:
+        """Keep a result in place of the one with the same index of the same request.
+
+        The others stay with their labels, unless they were forgotten. The time of all begins anew.
+        Results of another request of the same name are dropped.
+        """
+        before = self.find(name)
+        others = before.results if before is not None and before.request is request else {}
+        self._replace(name, {**others, index: result}, request)
+
+    def _replace(self, name: Name, results: Mapping[int, Result], request: object) -> None:
         self._drop(name)
-        size = _ENTRY_BYTES + sum(map(_size_of, exchanges))
-        entry = Kept(tuple(exchanges), tuple(verdicts), self._clock(), size)
-        self._kept[name] = entry
-        self._verdicts += len(entry.verdicts)
+        size = _ENTRY_BYTES + sum(_size_of(one.exchange) for one in results.values())
+        self._kept[name] = Kept(results, self._clock(), size, request)
+        self._verdicts += len(results)
         self.held_bytes += size
         self._shrink()
 
@@ -125,9 +146,9 @@ class Recent:
         gone = self._kept.pop(name, None)
         if gone is None:
             return 0
-        self._verdicts -= len(gone.verdicts)
+        self._verdicts -= len(gone.results)
         self.held_bytes -= gone.size
-        return len(gone.verdicts)
+        return len(gone.results)
 
 
 def _size_of(exchange: Exchange) -> int:

@@ -60,6 +60,7 @@ class FailingJudge(PlayedJudge):
         *,
         timeout_s: float,
         remember: bool = True,
+        decides: bool = True,
     ) -> Judgement:
         await asyncio.sleep(0)
         if stage in self._stages:

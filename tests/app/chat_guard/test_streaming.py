@@ -51,6 +51,7 @@ class PlayedJudge:
         *,
         timeout_s: float,
         remember: bool = True,
+        decides: bool = True,
     ) -> Judgement:
         self.asked.append(tuple(one.response for one in exchanges))
         judged = [_judged(BAD in (one.response or one.prompt)) for one in exchanges]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from postern.contract.decision import OperatingPoint, Verdict, student_verdict
 from postern.contract.errors import VerdictAmbiguous
 from postern.contract.exchange import Exchange, Slice
-from postern.feedback.recent import Kept, Limit, Name, Recent, RecentLimits
+from postern.feedback.recent import Kept, Limit, Name, Recent, RecentLimits, Result
 
 POINT = OperatingPoint(threshold=0.5, deferral_band=(0.4, 0.6))
 
@@ -30,6 +30,14 @@ class Kit:
     def keep(self, request_id: str, *prompts: str, caller: int = 0) -> None:
         exchanges = [Exchange(prompt) for prompt in prompts]
         self.recent.keep(Name(caller, request_id), exchanges, [verdict()] * len(prompts))
+
+    def revise(self, request_id: str, index: int, prompt: str, request: object) -> None:
+        result = Result(Exchange(prompt), verdict())
+        self.recent.revise(Name(0, request_id), index, result, request=request)
+
+    def prompts(self, request_id: str) -> dict[int, str]:
+        found = self.recent.find(Name(0, request_id))
+        return {} if found is None else {n: one.exchange.prompt for n, one in found.results.items()}
 
     def has(self, request_id: str, caller: int = 0) -> bool:
         return self.recent.find(Name(caller, request_id)) is not None
@@ -82,10 +90,47 @@ def test_an_id_that_comes_again_stands_for_the_last() -> None:
     kit.keep("a", "one")
     held = kit.recent.held_bytes
     kit.keep("a", "two")
-    found = kit.recent.find(Name(0, "a"))
-    assert found is not None
-    assert found.exchanges == (Exchange("two"),)
+    assert kit.prompts("a") == {0: "two"}
     assert kit.recent.held_bytes == held
+
+
+def test_a_result_takes_the_place_of_an_earlier_one_and_leaves_the_others() -> None:
+    kit, chat = Kit(keep_s=60.0), object()
+    kit.revise("a", 0, "asked", chat)
+    kit.revise("a", 1, "said", chat)
+    kept = kit.recent.find(Name(0, "a"))
+    assert kept is not None
+    for one in kept.results.values():
+        one.recorded = "harmful"
+    kit.now = 40.0
+    kit.revise("a", 1, "said more", chat)
+    kit.now = 99.0  # the time of both began anew
+    revised = kit.recent.find(Name(0, "a"))
+    assert revised is not None
+    assert kit.prompts("a") == {0: "asked", 1: "said more"}
+    # A label belongs to the text for which it was given.
+    assert [one.recorded for one in revised.results.values()] == ["harmful", None]
+    assert revised.index_of(None, 1) == 1
+
+
+def test_a_result_whose_request_was_forgotten_keeps_its_index() -> None:
+    kit, chat = Kit(keep_s=60.0), object()
+    kit.revise("a", 0, "asked", chat)
+    kit.now = 60.0
+    kit.revise("a", 1, "said", chat)
+    assert kit.prompts("a") == {1: "said"}
+
+
+def test_results_of_two_requests_of_one_name_do_not_mix() -> None:
+    kit, first, second = Kit(), object(), object()
+    kit.revise("a", 0, "one", first)
+    kit.revise("a", 0, "two", second)
+    kit.revise("a", 1, "said to two", second)
+    assert kit.prompts("a") == {0: "two", 1: "said to two"}
+    kit.revise("a", 1, "said to one", first)
+    assert kit.prompts("a") == {1: "said to one"}
+    kit.keep("a", "three")
+    assert kit.prompts("a") == {0: "three"}
 
 
 def of_three() -> Kept:
@@ -126,6 +171,39 @@ def test_the_bounds_always_hold(came: list[tuple[str, int, str]]) -> None:
         kit.now += 1.0
         assert kit.recent.held_bytes <= 9000
         kept = [one for n in "abcdef" if (one := kit.recent.find(Name(0, n))) is not None]
-        assert sum(len(one.exchanges) for one in kept) <= 7
+        assert sum(len(one.results) for one in kept) <= 7
         assert all(kit.now - one.kept_at < 5.0 for one in kept)
         assert sum(one.size for one in kept) == kit.recent.held_bytes
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.integers(0, 3),
+            st.integers(0, 1),
+            st.text(max_size=400),
+            st.sampled_from([0.0, 1.0, 3.0]),
+        ),
+        max_size=40,
+    )
+)
+def test_replaced_results_count_no_more(came: list[tuple[str, int, int, str, float]]) -> None:
+    """Two chats of each name, whose results come in any order: the memory is that of a server that
+    was only ever told what is still kept."""
+    kit = Kit(verdicts=4, memory_bytes=6000, keep_s=5.0)
+    chats = [object(), object()]
+    for name, which, index, text, later in came:
+        kit.revise(name, index, text, chats[which // 2])
+        kit.now += later
+        left = {n: found for n in "abc" if (found := kit.prompts(n))}
+        anew = Kit()
+        for n, results in left.items():
+            for number, prompt in results.items():
+                anew.revise(n, number, prompt, chats[0])
+        assert kit.recent.held_bytes == anew.recent.held_bytes <= 6000
+        assert sum(map(len, left.values())) <= 4
+        if later == 0.0 and len(text) < 100:
+            assert left[name][index] == text
+    kit.recent.clear()
+    assert kit.recent.held_bytes == 0
