@@ -51,8 +51,10 @@ def http_page() -> str:
 
 def _anchor(method: str, path: str) -> str:
     letters = f"{method} {path}".lower()
-    return "".join(one if one.isalnum() or one in " -_" else "" for one in letters).replace(
-        " ", "-"
+    return (
+        "".join(one if one.isalnum() or one in " -_" else "" for one in letters)
+        .strip()
+        .replace(" ", "-")
     )
 
 

@@ -22,7 +22,7 @@ from tests.end_to_end.dialects import (
     Dialect,
     assert_fails,
 )
-from tests.server_process import ServerProcess
+from tests.server_process import HANG_S, ServerProcess
 
 MARKER = "zzmarkerzz"
 KEY = {"Authorization": "Bearer key-one"}
@@ -172,15 +172,18 @@ def test_400_of_what_a_dialect_has_and_we_have_not(server: ServerProcess) -> Non
 
 @every_dialect
 def test_401_missing_or_wrong_key(limited: ServerProcess, dialect: Dialect) -> None:
-    for headers in (
-        {},
-        {"X-API-Key": MARKER},
-        {"Authorization": f"Bearer {MARKER}"},
-        {"Authorization": "Basic a2V5LW9uZQ=="},
-    ):
-        reply = ask(limited, dialect, "cake", **headers)
-        assert_fails(reply, dialect, 401, "unauthorized")
-        assert reply.headers["www-authenticate"] == "Bearer"
+    # Wrong keys are throttled by address, so each dialect has one of its own.
+    own = httpx.HTTPTransport(local_address=f"127.0.0.{2 + EVERY.index(dialect)}")
+    with httpx.Client(base_url=limited.url, transport=own, timeout=HANG_S) as client:
+        for headers in (
+            {},
+            {"X-API-Key": MARKER},
+            {"Authorization": f"Bearer {MARKER}"},
+            {"Authorization": "Basic a2V5LW9uZQ=="},
+        ):
+            reply = client.post(dialect.path, json=dialect.body("cake"), headers=headers)
+            assert_fails(reply, dialect, 401, "unauthorized")
+            assert reply.headers["www-authenticate"] == "Bearer"
     # Before the body is looked at.
     assert_fails(send(limited, dialect, b"{" * 10_000), dialect, 401, "unauthorized")
     for headers in (KEY, {"X-API-Key": "key-two"}):

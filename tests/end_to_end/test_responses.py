@@ -375,7 +375,7 @@ def test_a_stream_without_end_meets_the_total_time(
 
 
 def test_other_paths_say_what_is_guarded(guarded: ServerProcess) -> None:
-    for path in ("/v1/responses/resp_1", "/v1/responses/resp_1/cancel", "/v1/embeddings"):
+    for path in ("/v1/responses/resp_1", "/v1/responses/resp_1/cancel", "/v1/files"):
         reply = guarded.post(path, json={})
         error = reply.json()["error"]
         assert (reply.status_code, error["code"]) == (404, "unknown_url"), reply.text

@@ -203,7 +203,7 @@ def test_the_members_of_the_shipped_recipe_share_its_split(tmp_path: Path) -> No
         ("no_recipe", "long.toml: cannot be read"),
         ("other_seed", "contains a run of another recipe"),
         ("missing_member", "'long' is missing or unfinished"),
-        ("learnt_transfer", "'chat' is not a train source, or the recipe learns from it"),
+        ("learnt_transfer", "'chat' is not a development set, nor a train source that"),
         ("twice", "two members have the same name"),
     ],
 )
