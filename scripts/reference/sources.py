@@ -13,22 +13,10 @@ from fastapi import FastAPI
 from postern import __version__, cli
 from postern.contract import errors
 from postern.contract.artifact import Manifest
-from postern.endpoints import (
-    azure,
-    chat,
-    embeddings,
-    ext_authz,
-    feedback,
-    messages,
-    operations,
-    responses,
-    text_completions,
-    verdicts,
-)
 from postern.http.errors import PROBLEMS, Problem
 from postern.metrics import Metrics
 from postern.policies.document import PolicyIn
-from postern.server import api_docs
+from postern.server import paths
 from postern.settings.settings import FIELDS
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -81,17 +69,7 @@ def is_never_over_http(kind: type[Exception]) -> bool:
 def openapi() -> dict[str, Any]:
     """The server's OpenAPI document, made without a model."""
     app = FastAPI(title="Postern", version=VERSION)
-    verdicts.add_to(app)
-    ext_authz.add_to(app)
-    app.include_router(chat.router)
-    app.include_router(text_completions.router)
-    app.include_router(embeddings.router)
-    app.include_router(messages.router)
-    app.include_router(responses.router)
-    app.include_router(azure.router)
-    app.include_router(feedback.router)
-    app.include_router(operations.router)
-    api_docs.add_to(app)
+    paths.add_to(app)
     return app.openapi()
 
 

@@ -18,18 +18,7 @@ from starlette.types import ASGIApp
 from postern import __version__
 from postern.clock import now
 from postern.contract.errors import PosternError
-from postern.endpoints import (
-    azure,
-    chat,
-    embeddings,
-    ext_authz,
-    feedback,
-    messages,
-    operations,
-    responses,
-    text_completions,
-    verdicts,
-)
+from postern.endpoints import verdicts
 from postern.endpoints.auditing import audits_for
 from postern.endpoints.error_shapes import error_shape_of, why_not_there
 from postern.endpoints.services import Services
@@ -37,7 +26,7 @@ from postern.http import errors as http_errors
 from postern.http.hosts import Hosts
 from postern.http.loop_turns import LoopTurns
 from postern.inference.batcher import Batcher
-from postern.server import api_docs, web_page
+from postern.server import paths, web_page
 from postern.server.cors import Cors
 from postern.server.first_look import FirstLook
 from postern.server.observe import Observed
@@ -92,17 +81,7 @@ def create_app(
         root_path=services.settings.server.root_path,
     )
     app.state.services = services
-    verdicts.add_to(app)
-    ext_authz.add_to(app)
-    app.include_router(chat.router)
-    app.include_router(text_completions.router)
-    app.include_router(embeddings.router)
-    app.include_router(messages.router)
-    app.include_router(responses.router)
-    app.include_router(azure.router)
-    app.include_router(feedback.router)
-    app.include_router(operations.router)
-    api_docs.add_to(app)
+    paths.add_to(app)
     if services.settings.server.page:
         web_page.add_to(app)
 
