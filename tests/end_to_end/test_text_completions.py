@@ -101,7 +101,7 @@ def test_a_stream_is_released_and_cut(client: openai.OpenAI, upstream: StubUpstr
     assert "bomb" not in said
     assert (last.choices[0].finish_reason, last.choices[0].text) == ("content_filter", "")
     assert last.object == "text_completion"
-    # Of one word that is nothing but an identifier, too.
+    # The same holds for one word that is nothing but an identifier.
     upstream.play(text_stream("bo", "mb"))
     (only,) = client.completions.create(model="m", prompt=ASKED, stream=True)
     assert (only.choices[0].text, only.choices[0].finish_reason) == (REFUSAL, "content_filter")

@@ -27,7 +27,7 @@ _SHAPES: Final[tuple[tuple[str, ErrorShape], ...]] = (
     # Envoy passes them on to its client, which most often speaks OpenAI's API.
     (EXT_AUTHZ, OPENAI_SHAPE),
 )
-# TEI's route for its model. Of other methods there, the page has GET.
+# TEI's route for its model. The page answers GET there.
 _ROOT: Final = "/"
 
 # Why a path that clients look for is not there, by its beginning.

@@ -1,4 +1,4 @@
-"""What is told as deciding a stage is the text that was blocked, or that passed."""
+"""The text that is told for a stage is the one that was blocked, or that passed."""
 
 from __future__ import annotations
 
