@@ -303,6 +303,41 @@ def test_audited_categories_block_nothing(served: ServerProcess, upstream: StubU
     assert "bomb" not in json.dumps(found)
 
 
+def test_hooks_of_gateways_and_azures_paths_follow_the_policy(
+    served: ServerProcess, upstream: StubUpstream
+) -> None:
+    upstream.say(content="sure here is a story")
+    body = {"body": {"messages": [user(BAD_TEXT)]}}
+    replies = {key: served.post("/request", json=body, headers=by(key)) for key in KEYS[:5]}
+    actions = {key: reply.json()["action"] for key, reply in replies.items()}
+    assert {key: "body" in one for key, one in actions.items()} == {
+        "plain": True,
+        "listed": True,
+        "trusted": False,
+        "audited": False,
+        "sorted": False,
+    }
+    assert (actions["plain"]["status_code"], actions["listed"]["status_code"]) == (400, 403)
+    assert "Not here." in actions["listed"]["body"]
+    assert "unharmful" not in actions["sorted"]["reason"]
+    for key in ("audited", "sorted"):
+        assert replies[key].headers["x-postern-would-block"] == "prompt"
+    chat_body = ASK | {"messages": [user(f"read the {SECRET} files")]}
+    envoy = {
+        key: served.post("/ext_authz/v1/chat/completions", json=chat_body, headers=by(key))
+        for key in ("plain", "listed")
+    }
+    assert {key: one.status_code for key, one in envoy.items()} == {"plain": 200, "listed": 403}
+    # Azure's clients put the key elsewhere; its policy counts there too.
+    path = "/openai/deployments/mine/chat/completions?api-version=2024-10-21"
+    reply = served.post(path, json=chat_body, headers={"api-key": "listed"})
+    assert (reply.status_code, reply.headers["x-postern-policy"]) == (403, "listed")
+    key = {"Ocp-Apim-Subscription-Key": "narrow"}
+    analysis = "/contentsafety/text:analyze?api-version=2024-09-01"
+    reply = served.post(analysis, json={"text": FINE}, headers=key)
+    assert (reply.status_code, reply.headers["x-postern-policy"]) == (200, "narrow")
+
+
 # --- the file ---------------------------------------------------------------------------------
 
 

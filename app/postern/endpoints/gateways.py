@@ -101,7 +101,7 @@ class AgentGatewayHook:
         elif moderation.blocks:
             content = rejects(json.dumps(_refusal(request)), current_policy().block.status)
         else:
-            content = passes(UNHARMFUL_REASON)
+            content = passes(AUDIT_REASON if moderation.harmful else UNHARMFUL_REASON)
         return _marked(door.reply(content, moderation), asked)
 
     def audited_reply(self, known: Known[Heard], audited: Audited) -> Response:
