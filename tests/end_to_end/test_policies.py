@@ -332,9 +332,9 @@ def test_hooks_of_gateways_and_azures_paths_follow_the_policy(
     path = "/openai/deployments/mine/chat/completions?api-version=2024-10-21"
     reply = served.post(path, json=chat_body, headers={"api-key": "listed"})
     assert (reply.status_code, reply.headers["x-postern-policy"]) == (403, "listed")
-    key = {"Ocp-Apim-Subscription-Key": "narrow"}
+    azure = {"Ocp-Apim-Subscription-Key": "narrow"}
     analysis = "/contentsafety/text:analyze?api-version=2024-09-01"
-    reply = served.post(analysis, json={"text": FINE}, headers=key)
+    reply = served.post(analysis, json={"text": FINE}, headers=azure)
     assert (reply.status_code, reply.headers["x-postern-policy"]) == (200, "narrow")
 
 
