@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -16,20 +17,25 @@ INSTALL_S = 3600.0
 def made_venv(name: str) -> Path:
     """The `bin` of `.cache/<name>`, with what tests/requirements-<name>.txt pins.
 
-    Made anew when that file changes. Raises RuntimeError with the words of pip when it cannot be.
+    Made anew when that file changes, by one process at a time. Raises RuntimeError with the words
+    of pip when it cannot be.
     """
     requirements = ROOT / "tests" / f"requirements-{name}.txt"
     folder = ROOT / ".cache" / name
     made_from = folder / "made-from"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if not made_from.exists() or made_from.read_text() != digest:
-        shutil.rmtree(folder, ignore_errors=True)
-        # A pip of its own, and bytecode of all that is never imported, would take half of the time.
-        _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
-        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install"]
-        options = ["--quiet", "--no-compile", "--disable-pip-version-check"]
-        _run(*pip, *options, "-r", str(requirements))
-        made_from.write_text(digest)  # last, so that a half-made one is not taken for whole
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / f"{name}.lock").open("w") as lock:
+        # Two processes of a run may ask for it at once: the second waits for the first.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made_from.exists() or made_from.read_text() != digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            # A pip of its own, and bytecode of all that is never imported, take half of the time.
+            _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+            pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install"]
+            options = ["--quiet", "--no-compile", "--disable-pip-version-check"]
+            _run(*pip, *options, "-r", str(requirements))
+            made_from.write_text(digest)  # last, so that a half-made one is not taken for whole
     return folder / "bin"
 
 
