@@ -203,6 +203,9 @@ def _job(services: Services, settings: Settings, options: Options) -> dict[str, 
     return {
         "version of Postern": __version__,
         "artifact": services.identity.sha256,
+        "artifacts for other languages": [
+            one.model.sha256 for one in services.info.language_models
+        ],
         "operating point": options.operating_point,
         "threshold": options.threshold,
         "limits": [settings.limits.max_exchange_chars, settings.limits.max_exchange_tokens],

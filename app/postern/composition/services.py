@@ -14,17 +14,20 @@ from postern.contract.certificate import Certificate
 from postern.contract.decision import Policy
 from postern.contract.moderation import Identity
 from postern.contract.text import segments
-from postern.endpoints.info import info_reply
+from postern.endpoints.classify_reply import ModelOut
+from postern.endpoints.info import LanguageModelOut, info_reply
 from postern.endpoints.services import Services
 from postern.http.request import Keys
 from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.engine import engine_for, usable_cores
+from postern.inference.entries import Model
 from postern.inference.health import Health
 from postern.inference.warm_up import SELF_TEST
 from postern.judging.drift import Drift
 from postern.judging.pipeline import OnJudged, Pipeline
 from postern.judging.score_cache import ScoreCache
 from postern.judging.scorer import InputLimits, Score, worth_keeping
+from postern.judging.students import Serving
 from postern.languages.reader import LanguageReader
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
@@ -44,7 +47,9 @@ def build_services(
     artifact, metrics = student.artifact, Metrics()
     manifest = artifact.manifest
     identity = Identity(manifest.name, manifest.version, artifact.sha256)
-    metrics.model_info.labels(identity.name, identity.version, identity.sha256).set(1)
+    for each in (student, *student.further):
+        served = each.artifact.manifest
+        metrics.model_info.labels(served.name, served.version, each.artifact.sha256).set(1)
     courtesy = Courtesy(settings.teacher.beside_share, clock=now)
     courtesy_of_shadow = shadow.courtesy()
     batcher = _batcher(settings, student, metrics, (courtesy, courtesy_of_shadow))
@@ -77,6 +82,7 @@ def build_services(
             teacher=teacher.described(settings, policy, desk),
             server_version=__version__,
             shadow=shadow.described(settings, on_trial),
+            language_models=[_language_model(each) for each in student.further],
             modes={route: settings.trial.mode_of(route) for route in GUARDING},
             feedback=feedback.described(settings),
         ),
@@ -120,6 +126,15 @@ def _batcher(
         cost=student.cost,
         on_work=student_works,
         columns=student.columns.count,
+        further=[
+            Model(
+                each.session.run,
+                (each.alone or each.session).run,
+                each.cost,
+                each.columns.count,
+            )
+            for each in student.further
+        ],
     )
 
 
@@ -151,13 +166,19 @@ def _pipeline(
     if settings.engine.cache_entries:
         cache = ScoreCache(
             entries=settings.engine.cache_entries,
-            artifact_sha256=student.artifact.sha256,
+            artifact_sha256="".join(one.artifact.sha256 for one in (student, *student.further)),
             metrics=metrics,
             kept=worth_keeping,
         )
+    students = [
+        _serving(student, policy),
+        *(
+            _serving(each, teacher.effective_policy(settings, each.artifact.manifest.policy))
+            for each in student.further
+        ),
+    ]
     return Pipeline(
-        policy=policy,
-        tokenizer=student.tokenizer,
+        students=students,
         batcher=batcher,
         limits=InputLimits(
             limits.max_items,
@@ -171,10 +192,32 @@ def _pipeline(
         drift=drift,
         clock=now,
         cache=cache,
-        languages=LanguageReader(student.artifact.manifest.languages),
-        columns=student.columns,
-        categories=student.categories,
+        languages=LanguageReader(
+            students[0].languages, further=frozenset().union(*(one.languages for one in students))
+        ),
         on_judged=on_judged,
+    )
+
+
+def _language_model(student: Student) -> LanguageModelOut:
+    manifest = student.artifact.manifest
+    return LanguageModelOut(
+        model=ModelOut(
+            name=manifest.name, version=manifest.version, sha256=student.artifact.sha256
+        ),
+        languages=list(manifest.languages),
+        operating_points=manifest.policy.model_dump(mode="json")["operating_points"],
+    )
+
+
+def _serving(student: Student, policy: Policy) -> Serving:
+    return Serving(
+        student.name,
+        policy,
+        student.tokenizer,
+        frozenset(student.artifact.manifest.languages),
+        student.columns,
+        student.categories,
     )
 
 

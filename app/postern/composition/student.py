@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from postern.composition.teacher import asks_for_value, warn_of_another
@@ -33,6 +33,13 @@ class Student:
     """Has the threads of all workers, for a batch that runs while no other does."""
     categories: CategoryHead | None = None
     """The artifact's, with the thresholds from the settings."""
+    further: tuple[Student, ...] = ()
+    """Students for other languages."""
+
+    @property
+    def name(self) -> str:
+        """Name and version, as `name/version`."""
+        return f"{self.artifact.manifest.name}/{self.artifact.manifest.version}"
 
 
 class _Opener:
@@ -65,12 +72,44 @@ class _Opener:
 
 
 def load_student(settings: Settings) -> Student:
-    """Read, verify and warm up the artifact. Raises ArtifactInvalid, SettingsInvalid."""
-    opener = _Opener(settings.engine.artifact)
+    """Read, verify and warm up the artifact and those for other languages.
+
+    Raises ArtifactInvalid, SettingsInvalid.
+    """
+    first = _loaded(_Opener(settings.engine.artifact), settings, is_first=True)
+    known = set(first.artifact.manifest.languages)
+    further: list[Student] = []
+    for folder in settings.engine.language_artifacts:
+        student = _loaded(_Opener(folder), settings, is_first=False)
+        _check_beside(student, first, known)
+        known |= set(student.artifact.manifest.languages)
+        further.append(student)
+    return replace(first, further=tuple(further))
+
+
+def _check_beside(student: Student, first: Student, known: set[str]) -> None:
+    """Raises SettingsInvalid if it would never be asked, or could not be asked as the first is."""
+    manifest = student.artifact.manifest
+    if set(manifest.languages) <= known:
+        raise SettingsInvalid(
+            f"language_artifacts: {student.name} reads no language that another student does not"
+        )
+    points = first.artifact.manifest.policy.operating_points
+    lacking = sorted(set(points) - set(manifest.policy.operating_points))
+    if lacking:
+        raise SettingsInvalid(
+            f"language_artifacts: {student.name} has no operating point {lacking[0]!r}, "
+            f"which {first.name} has"
+        )
+
+
+def _loaded(opener: _Opener, settings: Settings, *, is_first: bool) -> Student:
+    """Raises ArtifactInvalid, SettingsInvalid."""
     manifest = opener.artifact.manifest
     engine = engine_for(settings.engine, usable_cores())
-    columns = columns_of(manifest, value=asks_for_value(settings, manifest.policy))
-    categories = effective_categories(settings, manifest)
+    value = is_first and asks_for_value(settings, manifest.policy)
+    columns = columns_of(manifest, value=value)
+    categories = effective_categories(settings, manifest) if is_first else manifest.categories
 
     def opened(threads: int) -> OnnxSession:
         return opener.session(threads, device=settings.engine.device, columns=columns)

@@ -23,8 +23,9 @@ ENGLISH: Final[tuple[str, ...]] = ("en",)
 class Reading:
     """What an exchange was read as.
 
-    language: `und` if it is too short or too mixed to tell. supported: whether the student was
-    measured for it. `und` is supported, unless the text surely is in none of those languages.
+    language: `und` if it is too short or too mixed to tell. supported: whether a student that
+    serves was measured for it. `und` is supported, unless the text surely is in none of the
+    languages of the first student.
     """
 
     language: str = UNDETERMINED

@@ -91,6 +91,8 @@ class Judged:
     """None unless a list decided."""
     audited: bool = False
     """Harmful, but the policy only audits the categories that apply, so it blocks nothing."""
+    read_by: str | None = None
+    """Name and version of the student that read it. None: the first one."""
 
     @property
     def blocks(self) -> bool:

@@ -36,6 +36,8 @@ class Encoding:
     """0 means that the tokenizer saw nothing in the prompt, so there is nothing to judge."""
     spans: tuple[tuple[Span, ...], ...] = ()
     """What each window holds of each segment. Empty if there is only one window."""
+    student: int = 0
+    """Place of the student that these tokens are for, among those that serve."""
 
 
 _MULTIPLE_OF: Final = 8

@@ -53,7 +53,12 @@ class VerdictOut(BaseModel):
     tokens: int
     windows: int
     language: str = Field(description="Language that was read, as a BCP 47 tag.")
-    language_supported: bool = Field(description="The student was measured for the language.")
+    language_supported: bool = Field(
+        description="A student that serves was measured for the language."
+    )
+    read_by: str | None = Field(
+        None, description="The student for other languages that read it. Absent for the first one."
+    )
     block_reason: BlockReason | None = Field(
         None, description="Why it counts as harmful whatever its probability."
     )
@@ -83,6 +88,7 @@ def verdict_fields(judged: Judged) -> dict[str, Any]:
         "windows": judged.windows,
         "language": judged.reading.language,
         "language_supported": judged.reading.supported,
+        **({} if judged.read_by is None else {"read_by": judged.read_by}),
         **({} if judged.block_reason is None else {"block_reason": judged.block_reason}),
         **list_fields(judged),
         **category_fields(judged),

@@ -102,8 +102,13 @@ class ResultOut(BaseModel):
         examples=["en"],
     )
     language_supported: bool = Field(
-        description="The student was measured for the language. `und` is supported, unless the "
-        "text surely is in none of the measured languages."
+        description="A student that serves was measured for the language. `und` is supported, "
+        "unless the text surely is in none of the first student's languages."
+    )
+    read_by: str | None = Field(
+        None,
+        description="Name and version of the student for other languages that read the exchange. "
+        "Absent if the artifact of `model` did.",
     )
     block_reason: BlockReason | None = Field(
         None,
@@ -190,6 +195,7 @@ def _result(index: int, turn: int | None, one: Judged, *, all_categories: bool) 
         **({} if one.deferral_reason is None else {"deferral_reason": one.deferral_reason}),
         "language": one.reading.language,
         "language_supported": one.reading.supported,
+        **({} if one.read_by is None else {"read_by": one.read_by}),
         **({} if one.block_reason is None else {"block_reason": one.block_reason}),
         **list_fields(one),
         **category_fields(one, all_of_them=all_categories),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -51,6 +52,18 @@ class ShadowOut(BaseModel):
     share: float = Field(description="Share of the exchanges that it judges.")
 
 
+class LanguageModelOut(BaseModel):
+    """A student for other languages."""
+
+    model: ModelOut = Field(description="The artifact.")
+    languages: list[str] = Field(
+        description="Languages that it was measured for. It reads those that `languages` lacks."
+    )
+    operating_points: dict[str, Any] = Field(
+        description="Threshold and deferral band by operating point and slice."
+    )
+
+
 class PolicyOut(BaseModel):
     """A policy in force. Keys, phrases and patterns are not shown."""
 
@@ -90,8 +103,11 @@ class InfoOut(BaseModel):
     )
     server_version: str = Field(description="Version of Postern.")
     languages: list[str] = Field(description="Languages that the student was measured for.")
+    language_models: list[LanguageModelOut] = Field(
+        description="Students for other languages, in the order in which they are asked."
+    )
     on_unsupported_language: OnUnsupportedLanguage = Field(
-        description="What decides about another language."
+        description="What decides about a language that no student was measured for."
     )
     modes: dict[str, Mode] = Field(
         description="Mode of each route that can block. `audit`: it blocks nothing, and says what "
@@ -121,6 +137,7 @@ def info_reply(
     feedback: FeedbackInfoOut,
     modes: dict[str, Mode],
     shadow: ShadowOut | None = None,
+    language_models: Sequence[LanguageModelOut] = (),
 ) -> InfoOut:
     policy = manifest.policy.model_dump(mode="json")
     return InfoOut(
@@ -140,6 +157,7 @@ def info_reply(
         certificate=manifest.certificate,
         server_version=server_version,
         languages=list(manifest.languages),
+        language_models=list(language_models),
         on_unsupported_language=on_unsupported_language,
         modes=modes,
         shadow=shadow,

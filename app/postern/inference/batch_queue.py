@@ -7,11 +7,11 @@ not delay another. Within a caller, a request lets later and shorter requests pa
 aside: each of its windows first lets `STEP_ASIDE` times the text before it pass. So one text of a
 hundred windows takes a fifth of the machine while others wait, and all of it when none do.
 
-Batches. The first window in order is always taken. Of the windows close behind it (`LOOK_AHEAD`
-batches of tokens), those nearest in length join it, as long as padding stays small. A window that
-`OVERTAKEN_AT_MOST` batches have passed over goes before all others, whatever its length. A batch
-takes only a share of what waits: while little waits, batches are small, so that the next arrival
-soon finds a free worker.
+Batches. The first window in order is always taken. Of the windows for the same student close behind
+it (`LOOK_AHEAD` batches of tokens), those nearest in length join it, as long as padding stays
+small. A window that `OVERTAKEN_AT_MOST` batches have passed over goes before all others, whatever
+its length. A batch takes only a share of what waits: while little waits, batches are small, so that
+the next arrival soon finds a free worker.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Waiting:
     place: tuple[float, int] = (0.0, 0)
     overtaken: int = 0
     """Batches that held a window of a later place or of a caller served more, but not this one."""
+    student: int = 0
+    """The student that reads it. A batch is for one student."""
     is_tail: bool = False
     """Whether it lies beyond the first WHOLE_TOKENS of its request."""
 
@@ -177,8 +179,9 @@ class BatchQueue(Generic[Entry]):
             self.remove(entry)
         if not candidates:
             return [], dropped
-        budget = min(self._budget, room(candidates[0]))
-        batch = _choose(candidates, min(budget, self._share(idle_workers)), budget)
+        of_one = _of_one_student(candidates)
+        budget = min(self._budget, room(of_one[0]))
+        batch = _choose(of_one, min(budget, self._share(idle_workers)), budget)
         taken = set(map(id, batch))
         last = max(i for i, entry in enumerate(candidates) if id(entry) in taken)
         for entry in candidates[:last]:
@@ -249,6 +252,13 @@ def _add_share(ahead: Sums, others: Sums, tokens: float) -> None:
         share = min(1.0, tokens / others.tokens)
         ahead.tokens += math.ceil(share * others.tokens)
         ahead.squares += math.ceil(share * others.squares)
+
+
+def _of_one_student(candidates: list[Entry]) -> list[Entry]:
+    """Those for the student of the first window that was overtaken too often, or of the first."""
+    overdue = (entry for entry in candidates if entry.overtaken >= OVERTAKEN_AT_MOST)
+    student = next(overdue, candidates[0]).student
+    return [entry for entry in candidates if entry.student == student]
 
 
 def _choose(candidates: list[Entry], share: float, budget: float) -> list[Entry]:

@@ -31,6 +31,7 @@ from postern.inference.cost_model import CostModel
 from postern.inference.entries import (
     Entry,
     Logits,
+    Model,
     RunWindows,
     Scored,
     blamed,
@@ -86,14 +87,13 @@ class Batcher:
         cost: CostModel | None = None,
         on_work: Callable[[bool], None] | None = None,
         columns: int = 2,
+        further: Sequence[Model] = (),
     ) -> None:
-        """run_alone: like `run`, with the threads of all workers, for a batch that has no other
-        beside or behind it. on_work: called on the event loop when work arrives and when none is
-        left."""
-        self._run = run
-        self._run_alone = run_alone or run
+        """further: the other students, in the order of `Encoding.student`, from 1 on; `run`, `cost`
+        and `columns` are those of student 0. run_alone: like `run`, with the threads of all
+        workers, for a batch that has no other beside or behind it. on_work: called on the event
+        loop when work arrives and when none is left."""
         self._on_work = on_work or _nobody_cares
-        self._columns = columns
         self._limits = limits
         self._n_workers = workers
         self._metrics = metrics
@@ -106,7 +106,7 @@ class Batcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._executor: ThreadPoolExecutor | None = None
         self._closed = False
-        self._cost = cost or CostModel()
+        self._models = (Model(run, run_alone or run, cost or CostModel(), columns), *further)
         self._hindsight = Hindsight()
         self.last_success = -math.inf
         self.left_behind = False
@@ -158,8 +158,15 @@ class Batcher:
         loop = asyncio.get_running_loop()
         now = self._clock()
         entries = [
-            Entry(window=w, future=loop.create_future(), deadline=deadline, arrived=now)
-            for w in windows
+            Entry(
+                window=window,
+                future=loop.create_future(),
+                deadline=deadline,
+                arrived=now,
+                student=encoding.student,
+            )
+            for encoding in encodings
+            for window in encoding.windows
         ]
         self._queue.add(entries, caller=caller)
         self._on_work(True)
@@ -224,7 +231,10 @@ class Batcher:
     def _seconds(self, work: Sums) -> float:
         """Time until all workers together have done this much work."""
         batches = math.ceil(work.tokens / self._limits.max_batch_tokens)
-        alone = self._cost.predict(batches=batches, tokens=work.tokens, squares=work.squares)
+        # The first student's cost stands for all; hindsight corrects what others add.
+        alone = self._models[0].cost.predict(
+            batches=batches, tokens=work.tokens, squares=work.squares
+        )
         return alone / min(self._n_workers, batches)
 
     def _running_s(self) -> float:
@@ -243,25 +253,26 @@ class Batcher:
                 self._work_came.clear()
                 await self._work_came.wait()
                 continue
+            model = self._models[batch[0].student]
             longest = padded_length(max(entry.length for entry in batch))
             padded = len(batch) * longest
             started = self._clock()
             alone = (
-                self._run_alone is not self._run
+                model.run_alone is not model.run
                 and padded >= WORTH_ALL_THREADS
                 and not self._running
                 and not self._queue.tokens
             )
             self._running[worker] = _Running(
-                started, self._cost.predict(batches=1, tokens=padded, squares=padded * longest)
+                started, model.cost.predict(batches=1, tokens=padded, squares=padded * longest)
             )
             try:
-                succeeded = await self._answer(batch, started, self._run_alone if alone else None)
+                succeeded = await self._answer(batch, started, model.run_alone if alone else None)
             finally:
                 del self._running[worker]
             # The time of a batch with all workers' threads says nothing about one with its own.
             if succeeded and not alone:
-                self._cost.observe(longest, len(batch), self._clock() - started)
+                model.cost.observe(longest, len(batch), self._clock() - started)
             if succeeded:
                 self._count(batch, longest)
 
@@ -272,7 +283,7 @@ class Batcher:
         for entry in batch:
             entry.started = started
         try:
-            logits = await self._infer(batch, run or self._run)
+            logits = await self._infer(batch, run or self._models[batch[0].student].run)
         except Exception as exc:  # the model may raise anything; the worker lives
             if len(batch) == 1:
                 self._metrics.inference_failures.inc()
@@ -300,7 +311,7 @@ class Batcher:
         windows = [entry.window for entry in batch]
         loop = asyncio.get_running_loop()
         logits = await loop.run_in_executor(self._executor, run_guarded, run, windows)
-        if logits.shape != (len(batch), self._columns):
+        if logits.shape != (len(batch), self._models[batch[0].student].columns):
             raise ValueError("the model gave a wrong number of rows")
         return logits
 
@@ -310,9 +321,7 @@ class Batcher:
         batch, expired = self._queue.take(
             drop=lambda entry: self._is_hopeless(entry, now),
             idle_workers=self._n_workers - len(self._running),
-            room=lambda entry: self._tokens_in(
-                _SHARE_OF_TIME_LEFT * (entry.deadline - now), entry.length
-            ),
+            room=lambda entry: self._tokens_in(_SHARE_OF_TIME_LEFT * (entry.deadline - now), entry),
         )
         for entry in expired:
             fail(entry, DeadlineExceeded())
@@ -324,14 +333,15 @@ class Batcher:
         if left_s <= 0.0:
             return True
         tokens = padded_length(entry.length)
-        alone_s = self._cost.predict(batches=1, tokens=tokens, squares=tokens**2)
+        cost = self._models[entry.student].cost
+        alone_s = cost.predict(batches=1, tokens=tokens, squares=tokens**2)
         # Only an idle server accepts a request that is short of time from the start. It is tried.
         return left_s < alone_s <= entry.deadline - entry.arrived
 
-    def _tokens_in(self, seconds: float, length: int) -> int:
-        """Approximate tokens that one batch of windows of this length processes in that time."""
-        base_s, per_token_s, per_square_s = self._cost.coefficients()
-        each_s = per_token_s + per_square_s * length
+    def _tokens_in(self, seconds: float, entry: Entry) -> int:
+        """Approximate tokens that one batch of windows like this one processes in that time."""
+        base_s, per_token_s, per_square_s = self._models[entry.student].cost.coefficients()
+        each_s = per_token_s + per_square_s * entry.length
         if each_s <= 0.0:
             return self._limits.max_batch_tokens
         # Without a deadline the time is infinite, which no int can represent.

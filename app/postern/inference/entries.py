@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from postern.contract.windows import Encoding, Window
 from postern.inference.batch_queue import Waiting
+from postern.inference.cost_model import CostModel
 from postern.tracing.names import Step
 from postern.tracing.spans import past
 
@@ -29,6 +30,16 @@ class Scored:
     logits: Logits
     queue_s: float
     inference_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A student as the batcher runs it. columns: of its rows. run_alone: see Batcher."""
+
+    run: RunWindows
+    run_alone: RunWindows
+    cost: CostModel
+    columns: int = 2
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

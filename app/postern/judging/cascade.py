@@ -64,6 +64,8 @@ class Case:
     on_teacher_failure: OnTeacherFailure | None = None
     on_unsupported_language: OnUnsupportedLanguage | None = None
     """Of the caller's policy; None: the general rules."""
+    artifact_policy: Policy | None = None
+    """Of the student that read it, if that is not the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +178,13 @@ class Cascade:
             return None
         if self._on_unsupported(case) == "teacher" and self._teacher_alone(case):
             return "language"
+        if case.artifact_policy is not None and not self._reads(case.reading):
+            return None  # another student was measured for the language, and the teacher was not
         if case.disguised:
             return "trigger"
         if near is not None:
             return "budget" if near else None
-        head = self._policy.value.get(case.exchange.slice)
+        head = (case.artifact_policy or self._policy).value.get(case.exchange.slice)
         if self._rules.by_value and head is not None and case.gain is not None:
             return "value" if head.wants_teacher(case.gain) else None
         in_band = wants_teacher(case.probability, case.point, fallback="auto", has_teacher=True)
@@ -194,6 +198,8 @@ class Cascade:
         if not case.reading.supported:
             return Decided(replace(verdict, degraded=True))
         desk, share = self._desk, self._rules.audit_share
+        if case.artifact_policy is not None and not self._reads(case.reading):
+            share = 0.0
         if desk is not None and fallback == "auto" and self._draw() < share:
             task = asyncio.create_task(self._audit(desk, case, verdict), name="teacher-audit")
             self._audits.add(task)
@@ -210,7 +216,8 @@ class Cascade:
                 opinion = await self._desk.ask(question, deadline=ask_until)
                 span.set(Attribute.OUTCOME, opinion.outcome)
         self._metrics.deferrals.labels(reason, opinion.outcome).inc()
-        p, teacher, point, policy = case.probability, opinion.probability, case.point, self._policy
+        p, teacher, point = case.probability, opinion.probability, case.point
+        policy = case.artifact_policy or self._policy
         if teacher is not None and self._teacher_alone(case):
             return Decided(teacher_verdict(p, teacher, point), excerpt, reason)
         if teacher is not None:
@@ -231,7 +238,11 @@ class Cascade:
 
     def _teacher_alone(self, case: Case) -> bool:
         """Whether the teacher was measured for the language, and the student was not."""
-        return not case.reading.supported and case.reading.language in self._rules.teacher_languages
+        return not case.reading.supported and self._reads(case.reading)
+
+    def _reads(self, reading: Reading) -> bool:
+        """Whether the teacher was measured for a language that the first student was not."""
+        return reading.language in self._rules.teacher_languages
 
     async def _audit(self, desk: TeacherDesk, case: Case, verdict: Verdict) -> None:
         """Ask the teacher for comparison only. It changes no verdict."""

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from postern.contract.categories import CategoryHead
-from postern.contract.columns import LOGITS_ALONE, Columns
+from postern.contract.columns import Columns
 from postern.contract.decision import OperatingPoint, Policy
 from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange, Slice
@@ -31,12 +30,12 @@ from postern.contract.windows import Encoding
 from postern.disguises.triggers import Disguise
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Logits, Scored
-from postern.inference.tokenizer import Tokenizer
 from postern.judging import policing
 from postern.judging.cascade import Cascade, Case, Decided
 from postern.judging.drift import Drift
 from postern.judging.score_cache import ScoreCache
 from postern.judging.scorer import InputLimits, Score, Scorer
+from postern.judging.students import Serving
 from postern.judging.traced import describe
 from postern.languages.reader import COMMON, LanguageReader
 from postern.metrics import Metrics
@@ -57,13 +56,12 @@ OnJudged = Callable[[Exchange, Disguise | None, float], None]
 
 
 class Pipeline:
-    """Moderates exchanges with one student, and with the teacher behind it."""
+    """Moderates exchanges with the student of their language, and with the teacher behind it."""
 
     def __init__(
         self,
         *,
-        policy: Policy,
-        tokenizer: Tokenizer,
+        students: Sequence[Serving],
         batcher: Batcher,
         limits: InputLimits,
         metrics: Metrics,
@@ -73,19 +71,18 @@ class Pipeline:
         clock: Callable[[], float] = time.monotonic,
         cache: ScoreCache[Score] | None = None,
         languages: LanguageReader | None = None,
-        columns: Columns = LOGITS_ALONE,
-        categories: CategoryHead | None = None,
         on_judged: OnJudged | None = None,
     ) -> None:
-        """languages: without it, every text counts as supported. columns: of the batcher's rows.
-        categories: of the labels in them. on_judged: called with every exchange, its disguise and
-        the student's probability; it neither waits nor raises."""
-        self.policy = policy
+        """students: in the order of `Encoding.student`; operating points and options are those of
+        the first. languages: without it, every text counts as supported and goes to the first.
+        on_judged: called with every exchange that the first student read, its disguise and its
+        probability; it neither waits nor raises."""
+        self._students = tuple(students)
+        self.policy = policy = students[0].policy
         self.cascade = cascade or Cascade(policy, None, metrics=metrics, clock=clock)
         self._triggers = triggers
-        self._tokenizer = tokenizer
         self._scorer = Scorer(
-            tokenizer=tokenizer,
+            students=students,
             batcher=batcher,
             limits=limits,
             metrics=metrics,
@@ -94,9 +91,7 @@ class Pipeline:
             languages=languages,
         )
         self._counted = COMMON | (languages.measured if languages else frozenset())
-        self._columns = columns
-        self._categories = categories
-        for name in categories.names if categories else ():
+        for name in (one for each in students if each.categories for one in each.categories.names):
             metrics.categories.labels(name)  # from 0 on
         self._metrics = metrics
         self._drift = drift or Drift({}, clock=clock)
@@ -154,8 +149,11 @@ class Pipeline:
             policing.count(policy, one, ruled.overruled, self._metrics)
         self._observe(judged, exchanges, timings)
         if self._on_judged is not None:
-            for exchange, disguise, case in zip(exchanges, disguises, cases, strict=True):
-                self._on_judged(exchange, disguise, case.probability)
+            for exchange, disguise, case, score in zip(
+                exchanges, disguises, cases, scores, strict=True
+            ):
+                if not score.student:
+                    self._on_judged(exchange, disguise, case.probability)
         return Moderation(judged, point_name(policy, self.policy, options), timings)
 
     def worst_part(self, text: str, judged: Judged) -> tuple[int, int]:
@@ -167,7 +165,9 @@ class Pipeline:
         if judged.worst_window is None:
             return 0, len(text)
         held = judged.worst_window.prompt
-        written = self._tokenizer.characters(normalize(text), (held.start, held.end))
+        of_name = {student.name: student for student in self._students[1:]}
+        tokenizer = of_name.get(judged.read_by or "", self._students[0]).tokenizer
+        written = tokenizer.characters(normalize(text), (held.start, held.end))
         return source_span(text, *written)
 
     def _check(self, policy: CallerPolicy, exchanges: Sequence[Exchange], options: Options) -> None:
@@ -199,12 +199,13 @@ class Pipeline:
         matched: Matched,
     ) -> Case:
         slice_, encoding, counted = exchange.slice, score.encodings[-1], _counted(disguise, score)
+        student = self._students[score.student]
         point = point_for(
-            policy, self.policy, options, slice_=slice_, language=score.reading.language
+            policy, student.policy, options, slice_=slice_, language=score.reading.language
         )
         # The teacher gets the decoded text, whatever the student makes of it.
         said = exchange if disguise is None else disguise.decoded
-        probability = max(most_harmful_probability(one, self.policy, slice_) for one in counted)
+        probability = max(most_harmful_probability(one, student.policy, slice_) for one in counted)
         return Case(
             said,
             probability,
@@ -214,18 +215,20 @@ class Pipeline:
             if encoding.spans
             else None,
             gain=expected_gain(
-                counted, self.policy, slice_, probability, point, columns=self._columns
+                counted, student.policy, slice_, probability, point, columns=student.columns
             ),
             reading=score.reading,
             settled=settles(matched, probability, point),
             on_teacher_failure=policy.on_teacher_failure,
             on_unsupported_language=policy.on_unsupported_language,
+            artifact_policy=student.policy if score.student else None,
         )
 
     def _excerpt(self, exchange: Exchange, encoding: Encoding, scored: Scored) -> Exchange:
         """The text of the worst window."""
         spans = encoding.spans[int(harmful_margin(scored.logits).argmax())]
-        return Exchange(*map(self._tokenizer.excerpt, segments(exchange), spans))
+        tokenizer = self._students[encoding.student].tokenizer
+        return Exchange(*map(tokenizer.excerpt, segments(exchange), spans))
 
     def _judged(
         self, disguise: Disguise | None, score: Score, decided: Decided, ruling: Ruling
@@ -248,6 +251,7 @@ class Pipeline:
             ruling.categories,
             ruling.list_match,
             ruling.audited,
+            self._students[score.student].name if score.student else None,
         )
 
     def _ruling(
@@ -261,11 +265,12 @@ class Pipeline:
     ) -> Ruling:
         """The final verdict, with the categories of the most harmful window."""
         given_harm: Sequence[float] = ()
-        if self._categories is not None:
-            row = deciding_row(_counted(disguise, score))[self._columns.categories]
-            (given_harm,) = self._categories.given_harm(row[None]).tolist()
+        student = self._students[score.student]
+        if student.categories is not None:
+            row = deciding_row(_counted(disguise, score))[student.columns.categories]
+            (given_harm,) = student.categories.given_harm(row[None]).tolist()
         return policing.ruling(
-            policy, exchange, decided, matched, head=self._categories, given_harm=given_harm
+            policy, exchange, decided, matched, head=student.categories, given_harm=given_harm
         )
 
     def _observe(
@@ -281,7 +286,8 @@ class Pipeline:
             self._metrics.verdicts.labels(outcome, one.verdict.decided_by).inc()
             probability = one.verdict.student_probability
             self._metrics.probability.labels(exchange.slice).observe(probability)
-            self._drift.observe(exchange.slice, probability)
+            if one.read_by is None:
+                self._drift.observe(exchange.slice, probability)
             for trigger in one.triggers:
                 self._metrics.triggers.labels(trigger).inc()
             for category in one.categories or ():

@@ -18,8 +18,8 @@ from postern.contract.windows import Encoding, Window
 from postern.disguises.triggers import Disguise, readable_disguise, second_reading
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Scored
-from postern.inference.tokenizer import Tokenizer
 from postern.judging.score_cache import ScoreCache
+from postern.judging.students import Serving, place_of
 from postern.judging.text_work import TextWork
 from postern.languages.reader import LanguageReader
 from postern.metrics import Metrics
@@ -56,14 +56,19 @@ class Score:
     tokenize_s: float
     reading: Reading = UNREAD
 
+    @property
+    def student(self) -> int:
+        """Place of the student that read it."""
+        return self.encodings[0].student
+
 
 class Scorer:
-    """Scores exchanges with one student."""
+    """Scores each exchange with the student of its language."""
 
     def __init__(
         self,
         *,
-        tokenizer: Tokenizer,
+        students: Sequence[Serving],
         batcher: Batcher,
         limits: InputLimits,
         metrics: Metrics,
@@ -71,7 +76,7 @@ class Scorer:
         cache: ScoreCache[Score] | None = None,
         languages: LanguageReader | None = None,
     ) -> None:
-        self._tokenizer = tokenizer
+        self._students = students
         self._batcher = batcher
         self._limits = limits
         self._metrics = metrics
@@ -179,7 +184,7 @@ class Scorer:
                 # Some visible characters (lone accents, private ones) give no token.
                 raise _blame(EmptyPrompt(), index, exchanges)
             if reject_long and len(encoding.windows) > 1:
-                window = self._tokenizer.window_tokens
+                window = self._students[encoding.student].tokenizer.window_tokens
                 error = ExchangeTooLong(what="tokens in one window", limit=window)
                 raise _blame(error, index, exchanges)
 
@@ -195,15 +200,36 @@ class Scorer:
             # Count again: long runs are cut apart by spaces.
             if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
                 raise _blame(self._too_many_characters(), index, exchanges)
-        encodings = self._tokenizer.encode_many(many, max_tokens=self._limits.max_exchange_tokens)
         # Nothing if the student reads through the disguise anyway.
         decoded = list(map(second_reading, many, disguises))
+        readings = [self._read(two or one) for one, two in zip(many, decoded, strict=True)]
+        places = [place_of(reading, self._students) for reading in readings]
+        encodings = self._tokenize(many, places)
         # Such texts need no limit of their own: they are about as long as the originals.
         both: list[tuple[Encoding, ...]] = [
-            (encoding,) if texts is None else (encoding, self._tokenizer.encode(texts))
-            for encoding, texts in zip(encodings, decoded, strict=True)
+            (encoding,) if texts is None else (encoding, self._second(texts, place))
+            for encoding, texts, place in zip(encodings, decoded, places, strict=True)
         ]
-        return both, [self._read(two or one) for one, two in zip(many, decoded, strict=True)]
+        return both, readings
+
+    def _tokenize(
+        self, many: Sequence[tuple[str, ...]], places: Sequence[int]
+    ) -> Sequence[Encoding]:
+        """Each by the tokenizer of its student, those of one student together."""
+        found: dict[int, Encoding] = {}
+        for place in sorted(set(places)):
+            own = [index for index, one in enumerate(places) if one == place]
+            encodings = self._students[place].tokenizer.encode_many(
+                [many[index] for index in own], max_tokens=self._limits.max_exchange_tokens
+            )
+            found |= {
+                index: _for_student(encoding, place)
+                for index, encoding in zip(own, encodings, strict=True)
+            }
+        return [found[index] for index in range(len(many))]
+
+    def _second(self, texts: tuple[str, ...], place: int) -> Encoding:
+        return _for_student(self._students[place].tokenizer.encode(texts), place)
 
     def _read(self, texts: tuple[str, ...]) -> Reading:
         return UNREAD if self._languages is None else self._languages.read(texts)
@@ -236,6 +262,10 @@ class Scorer:
 
     def _too_many_characters(self) -> ExchangeTooLong:
         return ExchangeTooLong(what="characters", limit=self._limits.max_exchange_chars)
+
+
+def _for_student(encoding: Encoding, place: int) -> Encoding:
+    return replace(encoding, student=place) if place else encoding
 
 
 def worth_keeping(score: Score) -> Score:

@@ -47,14 +47,17 @@ _SAME: Final[Mapping[str, str]] = {"ary": "ar", "arz": "ar"}
 class LanguageReader:
     """Reads languages. Its model is loaded once, from the package. Threads may share it."""
 
-    def __init__(self, measured: Collection[str]) -> None:
-        """measured: languages that the student was measured for."""
+    def __init__(self, measured: Collection[str], *, further: Collection[str] = ()) -> None:
+        """measured: languages that the student was measured for. further: those that other
+        students were measured for; they are foreign, and supported."""
         self._measured = frozenset(measured)
+        self._further = frozenset(further) - self._measured
         self._identifier = load_identifier()
 
     @property
     def measured(self) -> frozenset[str]:
-        return self._measured
+        """All languages that are supported."""
+        return self._measured | self._further
 
     def read(self, texts: Iterable[str]) -> Reading:
         """The language of the normalized texts of one exchange; a foreign one counts first."""
@@ -71,7 +74,10 @@ class LanguageReader:
         # Lists of names look like no language at all.
         if set(foreign) == {UNDETERMINED} and foreign.total() < _UNNAMED_SHARE * own.total():
             return Reading(_most(own))
-        return Reading(_most(foreign), False) if foreign else Reading(_most(own))
+        if not foreign:
+            return Reading(_most(own))
+        language = _most(foreign)
+        return Reading(language, language in self._further)
 
     def _count(self, piece: str, own: Counter[str], foreign: Counter[str]) -> None:
         """Count a piece's letters for its language, if it has enough to tell."""

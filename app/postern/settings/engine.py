@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 
 from postern.contract.decision import Probability
 from postern.contract.language import OnUnsupportedLanguage
-from postern.settings.section import Section
+from postern.settings.section import Section, split_list
 from postern.shipped import DEFAULT_ARTIFACT
 
 _FEWEST_BATCH_TOKENS = 64
@@ -22,6 +22,11 @@ class EngineSettings(Section):
 
     artifact: Path = Field(
         DEFAULT_ARTIFACT, description="Folder of the published student: artifacts/<name>/<version>."
+    )
+    language_artifacts: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Folders of students for other languages, separated by commas. Each reads the "
+        "languages that it was measured for and the student at `artifact` was not.",
     )
     device: Literal["cpu", "cuda"] = Field(
         "cpu", description="Where the student runs. cuda needs onnxruntime-gpu and a GPU."
@@ -62,6 +67,8 @@ class EngineSettings(Section):
         '{"weapons": 0.3}. A category applies to a harmful exchange if its probability, given '
         "harm, reaches its threshold.",
     )
+
+    _split_lists = field_validator("language_artifacts", mode="before")(split_list)
 
     @field_validator("category_thresholds", mode="before")
     @classmethod

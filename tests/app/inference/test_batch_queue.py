@@ -73,6 +73,49 @@ def test_a_batch_is_no_larger_than_the_room_of_its_first(lengths: list[int], roo
     assert left == 0
 
 
+@settings(max_examples=50)
+@given(
+    requests=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 2), st.lists(LENGTHS, min_size=1, max_size=8)),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_a_batch_is_for_one_student_and_none_starves(
+    requests: list[tuple[int, int, list[int]]],
+) -> None:
+    queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=400)
+    added = 0
+    for caller, student, lengths in requests:
+        entries = entries_of(lengths)
+        for entry in entries:
+            entry.student = student
+        queue.add(entries, caller=caller)
+        added += len(entries)
+    batches = drained(queue)
+    assert sum(map(len, batches)) == added
+    for batch in batches:
+        assert len({entry.student for entry in batch}) == 1
+        # One more for each window that is overdue at the same time, of whatever student.
+        assert all(entry.overtaken <= OVERTAKEN_AT_MOST + added for entry in batch)
+
+
+def test_a_student_that_waits_too_long_comes_first() -> None:
+    """Even if a caller that was served less keeps asking another student."""
+    queue: BatchQueue[Waiting] = BatchQueue(max_batch_tokens=64)
+    (rare,) = entries_of([190])
+    rare.student = 1
+    queue.add([rare], caller=0)
+    for turn in range(3 * OVERTAKEN_AT_MOST):
+        queue.add(entries_of([32], first=200 + turn), caller=0)
+        queue.add(entries_of([32], first=300 + turn), caller=0)
+        if rare in take(queue):
+            break
+    else:
+        pytest.fail("the other student never came first")
+    assert rare.overtaken <= OVERTAKEN_AT_MOST
+
+
 @settings(max_examples=100)
 @given(requests=REQUESTS, budget=st.integers(64, 900), data=st.data())
 def test_everything_leaves_once_within_the_budget_and_with_little_padding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from postern.contract.errors import (
 from postern.contract.windows import Window
 from postern.inference.batcher import WORTH_ALL_THREADS, Batcher, BatchLimits
 from postern.inference.cost_model import CostModel
-from postern.inference.entries import Scored
+from postern.inference.entries import Model, Scored
 from postern.metrics import Metrics
 
 from tests.fakes import FakeSession, ManualClock, encoding_of, fingerprint, window_of
@@ -625,6 +625,46 @@ def test_the_figures_of_a_batch_are_counted() -> None:
         assert sample("postern_batch_tokens_sum") == 64.0  # rounded up to a multiple of 8
         assert sample("postern_padding_ratio_sum") == pytest.approx(1.0 - 40.0 / 64.0)
         assert batcher.last_success > 0.0
+        await batcher.close()
+
+    run(case())
+
+
+def test_each_student_gets_its_own_windows_and_fails_alone() -> None:
+    """One queue, two models: rows of their own width, and a failure that stays with its student."""
+
+    def broken(windows: Sequence[Window]) -> np.ndarray:
+        raise OSError("the second model is broken")
+
+    async def case() -> None:
+        first, second = FakeSession(), FakeSession(lambda windows: np.full((len(windows), 3), 7.0))
+        models = [
+            Model(second.run, second.run, CostModel(), 3),
+            Model(broken, broken, CostModel(), 2),
+        ]
+        batcher = Batcher(
+            first.run,
+            limits=BatchLimits(256, 100_000),
+            workers=1,
+            metrics=Metrics(),
+            further=models,
+        )
+        batcher.start()
+        ours = encoding_of(window_of(1, 8), window_of(2, 12))
+        others = [
+            replace(encoding_of(window_of(3, 8), window_of(4, 9)), student=place)
+            for place in (1, 2)
+        ]
+        mixed = await batcher.submit([ours, others[0], ours], deadline=FAR)
+        assert [one.logits.shape for one in mixed] == [(2, 2), (2, 3), (2, 2)]
+        assert np.array_equal(mixed[0].logits, mixed[2].logits)
+        assert (mixed[1].logits == 7.0).all()
+        alone = await batcher.submit([ours], deadline=FAR)
+        assert np.array_equal(alone[0].logits, mixed[0].logits)
+        with pytest.raises(InferenceFailed) as failed:
+            await batcher.submit([ours, others[1]], deadline=FAR)
+        assert failed.value.index == 1
+        assert np.isfinite((await batcher.submit([ours], deadline=FAR))[0].logits).all()
         await batcher.close()
 
     run(case())

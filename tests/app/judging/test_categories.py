@@ -22,6 +22,7 @@ from postern.inference.tokenizer import Tokenizer
 from postern.judging.cascade import Cascade, CascadeRules
 from postern.judging.pipeline import Pipeline
 from postern.judging.scorer import InputLimits
+from postern.judging.students import Serving
 from postern.languages.reader import LanguageReader
 from postern.metrics import Metrics
 
@@ -78,15 +79,16 @@ class Bench:
             )
             batcher.start()
             pipeline = Pipeline(
-                policy=self._policy,
-                tokenizer=self._tokenizer,
+                students=[
+                    Serving(
+                        "tiny/1", self._policy, self._tokenizer, frozenset({"en"}), COLUMNS, head
+                    )
+                ],
                 batcher=batcher,
                 limits=InputLimits(8, 5000, 2000),
                 metrics=self.metrics,
                 cascade=Cascade(self._policy, None, metrics=self.metrics, rules=rules),
                 languages=LanguageReader(("en",)),
-                columns=COLUMNS,
-                categories=head,
             )
             try:
                 found = await pipeline.moderate(exchanges, Options(**options), deadline=math.inf)

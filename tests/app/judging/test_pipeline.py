@@ -27,6 +27,7 @@ from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
 from postern.judging.pipeline import Pipeline, expected_gain, most_harmful_probability
 from postern.judging.scorer import InputLimits
+from postern.judging.students import Serving
 from postern.metrics import Metrics
 
 from tests.fakes import FakeSession
@@ -64,8 +65,11 @@ class Bench:
             )
             batcher.start()
             pipeline = Pipeline(
-                policy=self._artifact.manifest.policy,
-                tokenizer=self.tokenizer,
+                students=[
+                    Serving(
+                        "tiny/1", self._artifact.manifest.policy, self.tokenizer, frozenset({"en"})
+                    )
+                ],
                 batcher=batcher,
                 limits=LIMITS,
                 metrics=self.metrics,

@@ -237,3 +237,13 @@ def test_the_model_knows_the_languages_that_metrics_name() -> None:
     identifier = load_identifier()
     assert set(identifier.nb_classes) >= COMMON - {"und"}
     assert identifier.nb_ptc.shape[1] == len(identifier.nb_classes) == len(identifier.nb_pc)
+
+
+def test_languages_of_other_students_are_foreign_and_supported() -> None:
+    """A text that mixes one of them with English is read as that one."""
+    reader = LanguageReader(["en"], further=["de", "zh"])
+    assert reader.measured == {"en", "de", "zh"}
+    assert reader.read([FOREIGN["de"]]) == Reading("de", True)
+    assert reader.read([f"{FOREIGN['de']} {ENGLISH[3]}"]) == Reading("de", True)
+    assert reader.read([FOREIGN["es"]]) == Reading("es", False)
+    assert reader.read([ENGLISH[3]]) == Reading("en", True)
