@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from postern.calibration.keys import normalized_key as normalized_key
 from postern.calibration.keys import prompt_hash as prompt_hash
@@ -20,6 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from model_training.errors import DataInvalid, first_problem
 
+LANGUAGE_SEPARATOR: Final = "."
+"""Between a source and the language of its rows."""
+_ENGLISH: Final = "en"
 BinaryLabel = Annotated[int, Field(ge=0, le=1)]
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -53,13 +56,16 @@ class Source(BaseModel):
 
 
 class FurtherSource(BaseModel):
-    """One entry of `sources_extra.json`: rows that are neither trained on nor in a test set."""
+    """One entry of `sources_extra.json`: development sets, category tests, other languages."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
     file: str
     split: str
+    licence: str = ""
+    permissive: bool = False
+    label_kind: str = ""
 
 
 class Row(BaseModel):
@@ -83,6 +89,11 @@ class Row(BaseModel):
     @property
     def slice(self) -> Slice:
         return self.exchange.slice
+
+    @property
+    def language(self) -> str:
+        """BCP 47 tag of the prompt: named by a suffix of the source, English without one."""
+        return self.source.partition(LANGUAGE_SEPARATOR)[2] or _ENGLISH
 
     @property
     def harmful(self) -> bool:

@@ -10,8 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from postern.contract.exchange import Slice
 
+from model_training.data.rows import LANGUAGE_SEPARATOR
+
 Stratum = tuple[Slice, int, str]  # slice, label, source
 Batch = npt.NDArray[np.int64]
+
+
+def weight_of(source: str, weights: Mapping[str, float]) -> float:
+    """The factor of a source, or else that of all its languages (`name` for `name.de`), or 1."""
+    family = source.partition(LANGUAGE_SEPARATOR)[0]
+    return weights.get(source, weights.get(family, 1.0))
 
 
 def draw(
@@ -33,9 +41,9 @@ def draw(
     for index, stratum in enumerate(strata):
         rows_of[stratum].append(index)
     share_of_slice = {"prompt": 1.0 - pair_share, "pair": pair_share}
-    keys = [key for key in rows_of if source_weights.get(key[2], 1.0) > 0.0]
+    keys = [key for key in rows_of if weight_of(key[2], source_weights) > 0.0]
     raw = np.array(
-        [source_weights.get(key[2], 1.0) * len(rows_of[key]) ** source_exponent for key in keys]
+        [weight_of(key[2], source_weights) * len(rows_of[key]) ** source_exponent for key in keys]
     )
     probability = np.zeros(len(keys))
     for slice_, label in {(key[0], key[1]) for key in keys}:

@@ -24,6 +24,7 @@ from postern.contract.probability import Calibration, Floats, harmful_probabilit
 from postern.contract.reference import reference_of
 
 from model_training.data.rows import Row, prompt_hash
+from model_training.data.sampling import weight_of
 from model_training.errors import DataInvalid
 from model_training.measures.served import ScoredRows, open_candidate
 from model_training.recipe.config import RunConfig
@@ -114,7 +115,7 @@ def row_weights(
     # A source that training excludes still occurs in traffic, and a zero weight would divide by
     # zero.
     mass = {
-        key: max(source_weights.get(key[2], 1.0), 0.01) * size**source_exponent
+        key: max(weight_of(key[2], source_weights), 0.01) * size**source_exponent
         for key, size in sizes.items()
     }
     of_class: defaultdict[tuple[str, int], float] = defaultdict(float)

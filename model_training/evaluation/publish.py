@@ -13,6 +13,7 @@ from postern.contract.artifact import MODEL, SCHEMA_VERSION, TOKENIZER, Manifest
 from postern.contract.decision import Policy
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import LABEL_ORDER
+from postern.contract.language import ENGLISH
 from postern.contract.reference import ProbabilityReference
 from postern.contract.text import TEXT_FORMAT
 
@@ -139,6 +140,7 @@ def _manifest(
         commit=commit,
         metrics=_metrics(candidate),
         probability_reference=_reference(candidate),
+        languages=ENGLISH if config.multilingual is None else config.multilingual.languages,
         categories=read_head(candidate),
     )
 

@@ -20,6 +20,7 @@ from model_training.recipe.categories import CategoriesConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.generator import GeneratorConfig
 from model_training.recipe.inherit import read_merged
+from model_training.recipe.multilingual import MultilingualConfig
 from model_training.recipe.published import PublishedStudent, placed
 
 LICENCE: Final = "Apache-2.0"
@@ -137,6 +138,10 @@ class DistilConfig(_Section):
     embedding_bits: Literal[4] | None = None
     """Round the base's word embeddings before training, as `[export] embedding_bits` packs them.
     With `frozen_embeddings` or `frozen_layers`, they stay rounded. None: no rounding.
+    """
+    vocabulary_tokens: Positive | None = None
+    """Cut a Unigram vocabulary (SentencePiece) to this many tokens before training: those that the
+    train split uses most, all single characters, then by their score. None: the whole vocabulary.
     """
     frozen_layers: Annotated[int, Field(ge=0)] = 0
     """Freeze this many of the lowest layers and all embeddings. No gradients pass through them,
@@ -257,6 +262,8 @@ class RunConfig(_Section):
     """The teacher, if this repository trains it."""
     categories: CategoriesConfig | None = None
     """A head that tells kinds of harm apart. None: the student judges harm alone."""
+    multilingual: MultilingualConfig | None = None
+    """Rows in other languages. None: the student reads English alone."""
     behaviour: BehaviourConfig = BehaviourConfig()
     """Cases of each kind that a published student must get right."""
 

@@ -18,9 +18,11 @@ from model_training.run.launch import read_place
 from model_training.run.stage_files import sha256
 
 RECIPE = "recipe.json"
-_OF_THE_WHOLE_RUN = {"data", "augment", "distil", "imported"}
+_OF_THE_WHOLE_RUN = {"data", "augment", "multilingual", "distil", "imported"}
 SPLIT_REPORT = "split.json"
 SPLITS = ("train", "validation", "calibration")
+LANGUAGES = "languages"
+"""Held-out rows in other languages: measured, never chosen by."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 Section = TypeVar("Section", bound=BaseModel)
 GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
 DISAGREEMENTS = "disagreements"
+_ENGLISH = "en"
 _HELD_OUT = ("validation", "calibration")
 
 
@@ -166,7 +167,9 @@ def label(run: Run) -> None:
             test_keys={normalized_key(row.prompt) for row in _pool(run, tests)},
         )
     if "labelled" in config.rows:
-        some = stage.likeliest(train, config.labelled_rows, run.config.distil)
+        # A teacher was measured in English; its word on other languages would teach its mistakes.
+        english = [row for row in train if row.language == _ENGLISH]
+        some = stage.likeliest(english, config.labelled_rows, run.config.distil)
         candidates += stage.labelled(some, {one.name: one.label_kind for one in sources})
     teacher = open_teacher(asked_whom, temperature=config.temperature)
     with _journal(run, LABEL) as journal:

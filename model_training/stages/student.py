@@ -20,6 +20,12 @@ import numpy as np
 
 from model_training.data.derived import derive
 from model_training.data.development import development_rows
+from model_training.data.multilingual import (
+    code_switched,
+    foreign_templates,
+    judged_rows,
+    read_multilingual,
+)
 from model_training.data.rows import (
     Row,
     dump_json,
@@ -32,7 +38,7 @@ from model_training.data.sources import choose_sources
 from model_training.data.split import deduplicate, labelled_rows, split_rows
 from model_training.measures.validation import evaluation_rows
 from model_training.run.candidate import read_policy
-from model_training.run.folder import SPLIT_REPORT, SPLITS, Run
+from model_training.run.folder import LANGUAGES, SPLIT_REPORT, SPLITS, Run
 from model_training.run.stage_files import sha256
 from model_training.stages.augmentation import teacher_of, training_rows
 
@@ -52,6 +58,16 @@ def split(run: Run) -> None:
     )
     rng = np.random.default_rng(run.config.distil.seed)
     train = [*splits.train, *derive(splits.train, run.config.augment, rng)]
+    if run.config.multilingual is not None:
+        further = read_multilingual(run.data, run.config.multilingual, run.config.data)
+        count = run.config.multilingual.code_switched
+        written = foreign_templates(run.config.multilingual, rng)
+        further.splits.train.extend(written)
+        train += code_switched(splits.train, further.splits.train, count, rng)
+        train += further.splits.train
+        splits.validation.extend(further.splits.validation)
+        splits.calibration.extend(further.splits.calibration)
+        write_rows(run.rows_file(LANGUAGES), further.held_out)
     for name, rows in (
         ("train", train),
         ("validation", splits.validation),
@@ -89,7 +105,7 @@ def distil(run: Run) -> None:
     stage.distil(
         run.config,
         train=training_rows(run),
-        validation=run.rows("validation"),
+        validation=judged_rows(run.rows("validation"), run.config.multilingual),
         development=[row for rows in development.values() for row in rows],
         run=run.folder,
     )
@@ -104,7 +120,7 @@ def export(run: Run) -> None:
         run.candidate,
         run.config,
         rows=run.rows("train"),
-        validation=run.rows("validation"),
+        validation=judged_rows(run.rows("validation"), run.config.multilingual),
         threads=run.threads,
     )
 
@@ -113,7 +129,10 @@ def fit_policy(run: Run) -> None:
     """Fit the policy on the calibration split, with the served graph."""
     from model_training.evaluation import fit_policy as stage
 
-    rows = measured(run.rows("calibration"), run.config.export.measured_rows)
+    rows = measured(
+        judged_rows(run.rows("calibration"), run.config.multilingual),
+        run.config.export.measured_rows,
+    )
     stage.write_policy(run.candidate, rows, run.config, threads=run.threads)
 
 

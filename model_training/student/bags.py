@@ -13,7 +13,7 @@ from postern.inference.tokenizer import Tokenizer
 
 from model_training.data.encoding import encode_visible, token_groups
 from model_training.data.rows import Row
-from model_training.data.sampling import Batch, draw, pack
+from model_training.data.sampling import Batch, draw, pack, weight_of
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import DistilConfig
 
@@ -111,7 +111,7 @@ def _draws(
     weights = settings.source_weights
     return draw(
         [(row.slice, row.label, row.source) for row in rows],
-        n_draws=settings.draws_of(sum(weights.get(row.source, 1.0) > 0.0 for row in rows)),
+        n_draws=settings.draws_of(sum(weight_of(row.source, weights) > 0.0 for row in rows)),
         pair_share=settings.pair_share,
         source_exponent=settings.source_exponent,
         source_weights=weights,

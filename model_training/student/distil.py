@@ -49,6 +49,7 @@ from model_training.student.encoders import (
 from model_training.student.from_artifact import read_start, start_from
 from model_training.student.losses import summed_loss
 from model_training.student.processes import Processes, joined
+from model_training.student.vocabulary import cut_vocabulary
 
 STUDENT = "student"
 LOG = "training_log.jsonl"
@@ -78,6 +79,9 @@ def distil(
     torch.manual_seed(settings.seed)
     tokenizer_json = read_tokenizer_json(settings.base)
     model = load_base(settings)
+    if settings.vocabulary_tokens is not None:
+        texts = (text for row in train for text in (row.prompt, row.response) if text)
+        tokenizer_json = cut_vocabulary(model, tokenizer_json, texts, settings.vocabulary_tokens)
     start = None
     if settings.artifact is not None:
         start = read_start(named(settings.artifact), config.data)

@@ -1,0 +1,231 @@
+"""Rows in other languages: read, split so that translations stay on one side, and mixed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from model_training.data.behaviour.foreign_east_text import FOREIGN
+from model_training.data.rows import (
+    LANGUAGE_SEPARATOR,
+    FurtherSource,
+    PoolRow,
+    Row,
+    prompt_hash,
+    read_further_sources,
+    read_pool,
+)
+from model_training.data.split import Splits, deduplicate, labelled_rows, split_rows
+from model_training.errors import DataInvalid
+from model_training.recipe.config import DataConfig
+from model_training.recipe.multilingual import MultilingualConfig
+
+SPLIT: Final = "train_multilingual"
+SWITCHED: Final = "switched"
+TEMPLATES: Final = "foreign_templates"
+_ENGLISH: Final = "en"
+_BUCKETS: Final = 10_000
+_LONGEST_CHARACTERS: Final = 300
+
+
+@dataclass(frozen=True)
+class Multilingual:
+    """splits: rows to learn from, to choose by and to calibrate on. held_out: to measure alone."""
+
+    splits: Splits
+    held_out: list[Row]
+
+
+def choose_multilingual(
+    sources: Sequence[FurtherSource], config: MultilingualConfig
+) -> list[FurtherSource]:
+    """Sources by the recipe's rule. Raises DataInvalid if a name is unknown or none is left."""
+    known = [source for source in sources if source.split == SPLIT]
+    named = {source.name for source in known}
+    if config.sources == "permissive":
+        chosen = [source for source in known if source.permissive]
+    else:
+        chosen = [source for source in known if source.name in config.sources]
+        _check_known(config.sources, named)
+    _check_known((*config.request_sources, *config.benign_sources), named)
+    _check_known(config.held_out_sources, named)
+    if not chosen:
+        raise DataInvalid("no source in other languages is left to read")
+    return chosen
+
+
+def _check_known(names: Iterable[str], known: set[str]) -> None:
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise DataInvalid(f"sources_extra.json has no {SPLIT} source {unknown[0]!r}")
+
+
+def read_multilingual(data: Path, config: MultilingualConfig, shares: DataConfig) -> Multilingual:
+    """Read and split the rows. Raises DataInvalid, also if a row does not name its language."""
+    rows: list[Row] = []
+    held_out: list[Row] = []
+    for source in choose_multilingual(read_further_sources(data), config):
+        pool = read_pool(data, source)
+        if source.name in config.held_out_sources:
+            held_out += _named(pool)
+            continue
+        asks, is_benign = (
+            source.name in config.request_sources,
+            source.name in config.benign_sources,
+        )
+        closed = _closed(pool, config) if asks else set()
+        open_, shut = [], []
+        for row in pool:
+            language, topic = _language_and_topic(row)
+            if topic in closed or (is_benign and _is_early(row, config.held_out_share)):
+                shut.append(row)
+            elif asks and language in config.held_out_languages:
+                continue  # a translation of what is learnt from: no measure, nothing to learn
+            else:
+                open_.append(row)
+        rows += _named(open_)
+        held_out += _named(shut)
+    kept = deduplicate(rows).rows
+    known = {prompt_hash(row.prompt) for row in kept}
+    splits = split_rows(
+        kept,
+        validation_share=shares.validation_share,
+        calibration_share=shares.calibration_share,
+        held_out_more={},
+    )
+    measured = [row for row in deduplicate(held_out).rows if prompt_hash(row.prompt) not in known]
+    return Multilingual(splits, measured)
+
+
+def _named(pool: Iterable[PoolRow]) -> list[Row]:
+    return [
+        row.model_copy(
+            update={"source": f"{one.source}{LANGUAGE_SEPARATOR}{_language_and_topic(one)[0]}"}
+        )
+        for one in pool
+        for row in labelled_rows([one])
+    ]
+
+
+def _language_and_topic(row: PoolRow) -> tuple[str, str]:
+    language, found, topic = (row.category or "").partition(":")
+    if not found or not 2 <= len(language) <= 3:
+        raise DataInvalid(f"{row.source}: a row does not begin its category with a language")
+    return language, topic
+
+
+def _closed(pool: Sequence[PoolRow], config: MultilingualConfig) -> set[str]:
+    """Topics that are held out, in an order that their hash decides, until the share is reached."""
+    sizes = Counter(_language_and_topic(row)[1] for row in pool)
+    closed: set[str] = set()
+    taken = 0
+    for topic in sorted(sizes, key=_hash):
+        if taken + sizes[topic] / 2 > config.held_out_share * len(pool):
+            continue
+        closed.add(topic)
+        taken += sizes[topic]
+    return closed
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8])
+
+
+def _is_early(row: PoolRow, share: float) -> bool:
+    return prompt_hash(row.prompt) % _BUCKETS < share * _BUCKETS
+
+
+def judged_rows(rows: Sequence[Row], config: MultilingualConfig | None) -> list[Row]:
+    """The rows that a student of these languages is chosen by, calibrated and measured on.
+
+    Pairs stay whatever their language, because no source has pairs in another one than English.
+    """
+    if config is None:
+        return list(rows)
+    return [row for row in rows if row.response is not None or row.language in config.languages]
+
+
+def foreign_templates(config: MultilingualConfig, rng: np.random.Generator) -> list[Row]:
+    """At most `config.templates` requests from templates for each language that has them.
+
+    Half of them are harmful, in the same frames as the harmless ones.
+    """
+    found: list[Row] = []
+    for language, text in FOREIGN.items():
+        source = f"{TEMPLATES}{LANGUAGE_SEPARATOR}{language}"
+        for label, actions, whole in (
+            (0, text.harmless, text.seeking_help),
+            (1, text.harmful, text.meaning_harm),
+        ):
+            filled = [frame.replace("{do}", do) for frame in text.frames for do in actions]
+            texts = [*whole, *(filled[int(place)] for place in rng.permutation(len(filled)))]
+            found += [
+                Row(source=source, prompt=_capitalized(one), response=None, label=label)
+                for one in texts[: config.templates // 2]
+            ]
+    return found
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def code_switched(
+    english: Sequence[Row], foreign: Sequence[Row], count: int, rng: np.random.Generator
+) -> list[Row]:
+    """At most `count` prompts with harmless sentences in another language around them.
+
+    Half of them are harmful. The prompt is English, or foreign beside another language's sentences,
+    so that neither language is a sign of harm. english, foreign: rows of the train split.
+    """
+    sentences: defaultdict[str, list[str]] = defaultdict(list)
+    for row in foreign:
+        if not row.label and row.response is None and len(row.prompt) <= _LONGEST_CHARACTERS:
+            sentences[row.language].append(row.prompt)
+    sentences[_ENGLISH] = [
+        row.prompt
+        for row in english
+        if not row.label and row.response is None and len(row.prompt) <= _LONGEST_CHARACTERS // 2
+    ]
+    languages = sorted(language for language, some in sentences.items() if some)
+    if len(languages) < 2:
+        return []
+    found: list[Row] = []
+    for label in (0, 1):
+        sides = [_short(english, label), _short(foreign, label)]
+        for place in range(count // 2):
+            side = sides[place % 4 == 3]  # three of four are English: most requests are
+            if not side:
+                continue
+            row = side[int(rng.integers(len(side)))]
+            others = [one for one in languages if one != row.language]
+            other = others[int(rng.integers(len(others)))]
+            found.append(_switched(row, sentences[other], other, rng))
+    return found
+
+
+def _short(rows: Sequence[Row], label: int) -> list[Row]:
+    return [
+        row
+        for row in rows
+        if row.label == label and row.response is None and len(row.prompt) <= _LONGEST_CHARACTERS
+    ]
+
+
+def _switched(row: Row, sentences: Sequence[str], language: str, rng: np.random.Generator) -> Row:
+    before, after = ((1, 0), (0, 1), (1, 1), (2, 1))[int(rng.integers(4))]
+    some = [sentences[int(place)] for place in rng.integers(len(sentences), size=before + after)]
+    parts = [*some[:before], row.prompt, *some[before:]]
+    named = language if language != _ENGLISH else row.language
+    return Row(
+        source=f"{SWITCHED}{LANGUAGE_SEPARATOR}{named}",
+        prompt=(" ", "\n")[int(rng.integers(2))].join(parts),
+        response=None,
+        label=row.label,
+    )

@@ -1,0 +1,44 @@
+"""The section of a recipe that adds rows in other languages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from postern.contract.language import Language
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+_REQUESTS: Final = ("ml_multijail", "ml_catqa", "ml_jade_zh")
+
+
+class MultilingualConfig(BaseModel):
+    """Rows in other languages, and which of them nothing learns from.
+
+    A row's source gets its language as a suffix (`ml_hatecheck.de`), so that each language of a
+    source is drawn, weighed and measured by itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    """Languages that the student is published for, as BCP 47 tags. Rows in others are learnt from
+    too."""
+    sources: Literal["permissive"] | tuple[str, ...] = "permissive"
+    """`permissive`, or names from `sources_extra.json`."""
+    request_sources: tuple[str, ...] = _REQUESTS
+    """Sources of harmful requests. Whole topics of them are held out, so that no translation of a
+    held-out request is learnt from."""
+    benign_sources: tuple[str, ...] = ("ml_benign",)
+    """Sources of harmless requests. A share of their prompts is held out too."""
+    held_out_share: Share = 0.2
+    """Share of the request sources' rows, and of the benign sources' prompts, that is held out."""
+    held_out_sources: tuple[str, ...] = ()
+    """Sources that are held out as a whole."""
+    held_out_languages: tuple[str, ...] = ()
+    """Languages whose harmful requests are held out as a whole: they stand for languages that have
+    none to learn from."""
+    code_switched: Annotated[int, Field(ge=0)] = 0
+    """Prompts of both classes with harmless sentences in another language before or after them."""
+    templates: Annotated[int, Field(ge=0)] = 0
+    """Requests from templates for each language without harmful requests, half of them harmful."""
