@@ -42,6 +42,17 @@ class Multilingual:
     held_out: list[Row]
 
 
+def family_of(source: str) -> str:
+    """The source without its language."""
+    return source.partition(LANGUAGE_SEPARATOR)[0]
+
+
+def learnt_languages(train: Iterable[Row], config: MultilingualConfig) -> frozenset[str]:
+    """Languages in which training holds harmful requests."""
+    asking = {*config.request_sources, TEMPLATES}
+    return frozenset(row.language for row in train if row.label and family_of(row.source) in asking)
+
+
 def choose_multilingual(
     sources: Sequence[FurtherSource], config: MultilingualConfig
 ) -> list[FurtherSource]:

@@ -4,7 +4,7 @@ rename.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from model_training.data.rows import Row, read_pool, read_sources, write_atomica
 from model_training.data.split import labelled_rows
 from model_training.evaluation.behaviour.gate import behaviour
 from model_training.evaluation.categories import category_figures
+from model_training.evaluation.languages import language_figures
 from model_training.evaluation.report import report_markdown
 from model_training.evaluation.verdicts import flagged_by, probabilities_of
 from model_training.measures import figures as scores
@@ -62,11 +63,15 @@ def evaluate(
     n_resamples: int = 1000,
     composition: Composition | None = None,
     kinds: Sequence[Kinds] = (),
+    foreign: Sequence[Row] = (),
+    learnt: Collection[str] = (),
 ) -> dict[str, Any]:
     """Writes `report.json`, `report.md` and plots into the candidate; returns the report.
 
     data: the data folder; only this function reads its test sets, and no choice depends on them.
     composition: of the training rows. kinds: validation rows whose kinds of harm are known.
+    foreign: held-out rows in other languages. learnt: languages in which training held harmful
+    requests.
     """
     exported = read_json(candidate / EXPORT)
     served = open_candidate(
@@ -95,6 +100,7 @@ def evaluate(
         "look_alikes": look_alikes(held_out, policy),
         **_behaviour(served, policy, config),
         **category_figures(candidate, policy, config, data=data, validation=kinds, threads=threads),
+        **_languages(served, policy, config, foreign, learnt, n_resamples=n_resamples),
         **({"composition": composition} if composition else {}),
     }
     write_json(candidate / REPORT, report)
@@ -234,6 +240,24 @@ def _behaviour(served: Served, policy: Policy, config: RunConfig) -> dict[str, A
     found = behaviour(served, policy, config.behaviour)
     floors = {kind: config.behaviour.floor_of(kind) for kind in found}
     return {"behaviour": found, "behaviour_floors": floors} if found else {}
+
+
+def _languages(
+    served: Served,
+    policy: Policy,
+    config: RunConfig,
+    rows: Sequence[Row],
+    learnt: Collection[str],
+    *,
+    n_resamples: int,
+) -> dict[str, Any]:
+    if config.multilingual is None:
+        return {}
+    scored = served.score(rows, what="evaluate: languages")
+    found = language_figures(
+        scored, policy, config.multilingual, learnt=learnt, n_resamples=n_resamples
+    )
+    return {"languages": found}
 
 
 def _calibration(candidate: Path) -> dict[str, Any]:

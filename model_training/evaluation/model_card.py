@@ -10,7 +10,8 @@ from typing import Any, Final
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
 
-from model_training.data.rows import Row, Source, write_atomically
+from model_training.data.multilingual import family_of
+from model_training.data.rows import FurtherSource, Row, Source, write_atomically
 from model_training.evaluation.evaluate import LOOK_ALIKES
 from model_training.evaluation.publish import base_name
 from model_training.measures.tables import number, table
@@ -40,7 +41,7 @@ _USE: Final = """\
   neither trained nor tested for that.
 - To prove that a text is harmless. A low probability means that the text resembles harmless
   training texts.
-- On languages other than English, on code or documents as such, or on images, audio and files.
+- On languages other than {languages}, on code or documents as such, or on images, audio and files.
 """
 
 _DATA_OF_OTHERS: Final = """\
@@ -48,10 +49,13 @@ The sources below served to calibrate and measure the model, not to train it. We
 its makers trained on any of them or on the test sets. If they did, its figures are too good.
 """
 
+_ENGLISH_ONLY: Final = "- **English only.** A verdict on text in another language means nothing.\n"
+_LANGUAGES: Final = """\
+- **Languages: {languages}.** A verdict on text in another language means nothing. Harmful
+  requests to learn from and to measure exist in few of them; the report says in which. All pairs
+  that it learnt from and that it was measured on are English.
+"""
 _LIMITS: Final = """\
-## Limits
-
-- **English only.** A verdict on text in another language means nothing.
 - **Short texts.** The model reads long text in windows. It misses harm that shows only across
   windows, or across the turns of a conversation.
 - **Labels by construction.** Most prompt labels say where a text came from, not what a person
@@ -73,7 +77,7 @@ def write_model_card(
     policy: Policy,
     config: RunConfig,
     *,
-    sources: Sequence[Source],
+    sources: Sequence[Source | FurtherSource],
     train: Sequence[Row],
 ) -> Path:
     """Writes `MODEL_CARD.md` into the candidate, from its `report.json`. train: training rows."""
@@ -83,7 +87,7 @@ def write_model_card(
         policy,
         config,
         sources=sources,
-        rows_used=Counter(row.source for row in train),
+        rows_used=Counter(family_of(row.source) for row in train),
         soft_rows=sum(row.soft_label is not None for row in train),
     )
     write_atomically(path, content.encode())
@@ -95,7 +99,7 @@ def model_card(
     policy: Policy,
     config: RunConfig,
     *,
-    sources: Sequence[Source],
+    sources: Sequence[Source | FurtherSource],
     rows_used: Mapping[str, int],
     soft_rows: int,
 ) -> str:
@@ -107,12 +111,13 @@ def model_card(
     return "\n".join(
         [
             _summary(report, config),
-            _USE,
+            _USE.format(languages=_languages_of(config)),
             "## Figures\n",
             _figures(report),
             "## Operating points\n",
             _operating_points(policy),
-            _LIMITS,
+            "## Limits\n",
+            _reach(config) + _LIMITS,
             "## Training\n",
             _origin(report, config, sum(rows_used.values()), soft_rows),
             "## Data\n",
@@ -139,6 +144,18 @@ A small classifier that estimates how likely a prompt, or a response to a prompt
   lies in the deferral band, where a stronger judge should look.
 - Licence of the weights: {config.licence}. Licences of the data: see below.
 """
+
+
+def _languages_of(config: RunConfig) -> str:
+    named = config.multilingual
+    return "English" if named is None else f"those listed below ({', '.join(named.languages)})"
+
+
+def _reach(config: RunConfig) -> str:
+    named = config.multilingual
+    return (
+        _ENGLISH_ONLY if named is None else _LANGUAGES.format(languages=", ".join(named.languages))
+    )
 
 
 def _base(report: Mapping[str, Any], config: RunConfig) -> tuple[str, str]:
@@ -235,7 +252,9 @@ def _recipe(distil: DistilConfig, n_rows: int, soft_rows: int) -> str:
 {taught if soft_rows and distil.soft_weight else ""}"""
 
 
-def _data(sources: Sequence[Source], rows_used: Mapping[str, int], *, use: str) -> str:
+def _data(
+    sources: Sequence[Source | FurtherSource], rows_used: Mapping[str, int], *, use: str
+) -> str:
     known = {source.name: source for source in sources}
     derived = {name: count for name, count in rows_used.items() if name not in known}
     listed = table(

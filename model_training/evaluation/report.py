@@ -37,7 +37,11 @@ _LIMITS: Final = """\
   sources as training rows, so figures on validation are optimistic for traffic of other styles.
 - Verdicts on responses are weaker: few harmful answers are permissively licensed.
 - One seed, one run: the intervals do not include differences between runs.
-- English text only.
+"""
+_ENGLISH_ONLY: Final = "- English text only.\n"
+_TESTS_ARE_ENGLISH: Final = """\
+- The test sets and all pairs are English, which this student is not published for. Figures of its
+  languages are those of the section on languages.
 """
 
 
@@ -77,7 +81,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
             *optional_sections(report),
             "## Limits of these figures\n",
             _IMPORTED_LIMITS if report.get("imported") else "",
-            _LIMITS,
+            _LIMITS + (_TESTS_ARE_ENGLISH if "languages" in report else _ENGLISH_ONLY),
         ]
     )
 

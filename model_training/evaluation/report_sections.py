@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from model_training.evaluation.languages import language_section
 from model_training.measures.tables import table
 
 _BEHAVIOUR: Final = """\
@@ -32,6 +33,8 @@ def optional_sections(report: Mapping[str, Any]) -> list[str]:
         ]
     if "categories" in report:
         found += ["## Categories\n", _CATEGORIES, *_category_tables(report["categories"])]
+    if "languages" in report:
+        found.append(language_section(report["languages"]))
     if "composition" in report:
         found += [
             "## Training rows\n",

@@ -15,6 +15,7 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +25,15 @@ from model_training.data.multilingual import (
     code_switched,
     foreign_templates,
     judged_rows,
+    learnt_languages,
     read_multilingual,
 )
 from model_training.data.rows import (
     Row,
     dump_json,
+    read_further_sources,
     read_pool,
+    read_rows,
     read_sources,
     write_atomically,
     write_rows,
@@ -168,12 +172,24 @@ def evaluate(run: Run) -> None:
         run.config,
         data=run.data,
         validation=measured(
-            run.rows("validation"), run.config.export.measured_rows, whole=stage.LOOK_ALIKES
+            judged_rows(run.rows("validation"), run.config.multilingual),
+            run.config.export.measured_rows,
+            whole=stage.LOOK_ALIKES,
         ),
         threads=run.threads,
         composition=None if run.config.imported else _composition(training_rows(run)),
         kinds=kinds,
+        **_held_out_languages(run),
     )
+
+
+def _held_out_languages(run: Run) -> dict[str, Any]:
+    if run.config.multilingual is None:
+        return {}
+    return {
+        "foreign": read_rows(run.rows_file(LANGUAGES)),
+        "learnt": learnt_languages(run.rows("train"), run.config.multilingual),
+    }
 
 
 def publish(run: Run) -> None:
@@ -186,7 +202,10 @@ def publish(run: Run) -> None:
         run.candidate,
         policy,
         run.config,
-        sources=choose_sources(read_sources(run.data), run.config.data),
+        sources=[
+            *choose_sources(read_sources(run.data), run.config.data),
+            *read_further_sources(run.data),
+        ],
         train=training_rows(run),
     )
     folder = stage.publish(

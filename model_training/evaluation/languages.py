@@ -1,0 +1,116 @@
+"""Figures by language, on rows that neither training nor any choice has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from postern.contract.decision import Policy
+
+from model_training.data.multilingual import family_of
+from model_training.evaluation.verdicts import flagged_by
+from model_training.measures import figures as scores
+from model_training.measures.served import ScoredRows
+from model_training.measures.tables import number, table
+from model_training.recipe.multilingual import MultilingualConfig
+
+_ABOUT = """\
+Rows that training, choice and calibration have not seen. Requests are harmful ones of held-out
+topics, so that no translation of them was learnt from, against harmless requests in the same
+language. AUPRC depends on the base rate, the share of harmful rows; a ranking by chance has it as
+its AUPRC. "Learnt" says whether training held harmful requests in that language, of data or of
+templates. FPR is that of the harmless requests at `balanced`, recall that of the harmful ones.
+"""
+
+
+def language_figures(
+    scored: ScoredRows,
+    policy: Policy,
+    config: MultilingualConfig,
+    *,
+    learnt: Collection[str],
+    n_resamples: int = 1000,
+) -> dict[str, Any]:
+    """Figures of the held-out requests by language, and of the sources that were held out whole.
+
+    learnt: languages in which training held harmful requests. Means are over the published
+    languages that have harmful held-out requests, with and without such rows in training.
+    """
+    flagged = flagged_by(scored, policy, policy.default_operating_point)
+    families = np.array([family_of(row.source) for row in scored.rows])
+    languages = np.array([row.language for row in scored.rows])
+    asks = np.isin(families, [*config.request_sources, *config.benign_sources])
+    found: dict[str, Any] = {}
+    for language in sorted(set(languages[asks].tolist())):
+        here = asks & (languages == language)
+        found[language] = {
+            "published": language in config.languages,
+            "learnt": language in learnt,
+            **_figures(scored, flagged, here, n_resamples=n_resamples),
+        }
+    means = {
+        name: _mean(
+            one["auprc"]
+            for one in found.values()
+            if one["published"] and one["learnt"] == is_learnt and "auprc" in one
+        )
+        for name, is_learnt in (("learnt", True), ("not_learnt", False))
+    }
+    whole = {
+        source: _figures(scored, flagged, families == source, n_resamples=n_resamples)
+        for source in config.held_out_sources
+    }
+    return {"requests": found, "mean_auprc": means, "held_out_sources": whole}
+
+
+def _mean(values: Any) -> float | None:
+    some = list(values)
+    return float(np.mean(some)) if some else None
+
+
+def _figures(scored: ScoredRows, flagged: Any, here: Any, *, n_resamples: int) -> dict[str, Any]:
+    labels, margins, said = scored.labels[here], scored.margins[here], flagged[here]
+    found: dict[str, Any] = {"rows": len(labels), "harmful_rows": int(labels.sum())}
+    if np.any(labels == 0):
+        found["false_positive_rate"] = float(said[labels == 0].mean())
+    if np.any(labels == 1):
+        found["recall"] = float(said[labels == 1].mean())
+    if len(set(labels.tolist())) == 2:
+        found["base_rate"] = float(labels.mean())
+        found["auprc"] = scores.auprc(margins, labels)
+        found["auprc_interval_95"] = scores.bootstrap_interval(
+            scores.auprc, margins, labels, n_resamples=n_resamples
+        )
+    return found
+
+
+def language_section(found: Mapping[str, Any]) -> str:
+    """The section of the report."""
+    rows = [
+        *(
+            [language, "yes" if one["learnt"] else "no", *_cells(one)]
+            for language, one in found["requests"].items()
+            if one["published"]
+        ),
+        *([source, "no", *_cells(one)] for source, one in found["held_out_sources"].items()),
+    ]
+    head = ["language", "learnt", "rows", "harmful", "AUPRC", "95 % interval", "recall", "FPR"]
+    means = found["mean_auprc"]
+    said = (
+        f"Mean AUPRC: {number(means['learnt'])} over languages with harmful requests in training, "
+        f"{number(means['not_learnt'])} over those without.\n"
+    )
+    return "\n".join(["## Languages\n", _ABOUT, table(head, rows), said])
+
+
+def _cells(one: Mapping[str, Any]) -> list[str]:
+    low, high = one.get("auprc_interval_95", (None, None))
+    return [
+        str(one["rows"]),
+        str(one["harmful_rows"]),
+        number(one.get("auprc")),
+        f"{number(low)} to {number(high)}",
+        number(one.get("recall")),
+        number(one.get("false_positive_rate")),
+    ]
