@@ -17,7 +17,7 @@ from postern.contract.probability import Calibration, Floats, harmful_probabilit
 from model_training.data.categories import Kinds
 from model_training.data.rows import Row, read_pool, read_sources, write_atomically
 from model_training.data.split import labelled_rows
-from model_training.evaluation.behaviour.gate import behaviour
+from model_training.evaluation.behaviour.gate import behaviour, foreign_behaviour
 from model_training.evaluation.categories import category_figures
 from model_training.evaluation.languages import language_figures
 from model_training.evaluation.report import report_markdown
@@ -257,7 +257,8 @@ def _languages(
     found = language_figures(
         scored, policy, config.multilingual, learnt=learnt, n_resamples=n_resamples
     )
-    return {"languages": found}
+    cases = foreign_behaviour(served, policy, config.multilingual.languages)
+    return {"languages": found | {"behaviour": cases}}
 
 
 def _calibration(candidate: Path) -> dict[str, Any]:

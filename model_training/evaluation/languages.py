@@ -22,6 +22,10 @@ language. AUPRC depends on the base rate, the share of harmful rows; a ranking b
 its AUPRC. "Learnt" says whether training held harmful requests in that language, of data or of
 templates. FPR is that of the harmless requests at `balanced`, recall that of the harmful ones.
 """
+_CASES = """\
+Behaviour cases: right verdicts at the default operating point, by kind. The texts were written for
+this table. Refusals answer the harmful prompts of the same language.
+"""
 
 
 def language_figures(
@@ -101,7 +105,20 @@ def language_section(found: Mapping[str, Any]) -> str:
         f"Mean AUPRC: {number(means['learnt'])} over languages with harmful requests in training, "
         f"{number(means['not_learnt'])} over those without.\n"
     )
-    return "\n".join(["## Languages\n", _ABOUT, table(head, rows), said])
+    return "\n".join(
+        ["## Languages\n", _ABOUT, table(head, rows), said, *_cases(found.get("behaviour", {}))]
+    )
+
+
+def _cases(behaviour: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not behaviour:
+        return []
+    kinds = list(next(iter(behaviour.values())))
+    rows = (
+        [language, *(f"{one[kind]['right']} of {one[kind]['n']}" for kind in kinds)]
+        for language, one in behaviour.items()
+    )
+    return [_CASES, table(["language", *kinds], rows)]
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:

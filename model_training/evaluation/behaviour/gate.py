@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,9 +14,10 @@ from postern.contract.probability import Floats, harmful_probability
 from postern.contract.text import segments
 from postern.disguises.triggers import decoded_counts, readable_disguise, second_reading
 
-from model_training.data.rows import Row
+from model_training.data.rows import LANGUAGE_SEPARATOR, Row
 from model_training.errors import GateFailed
 from model_training.evaluation.behaviour.cases import KINDS, changed_cases, plain_cases
+from model_training.evaluation.behaviour.gate_foreign import foreign_cases
 from model_training.measures.served import Served, margins
 from model_training.recipe.behaviour import BehaviourConfig
 
@@ -46,6 +47,20 @@ def behaviour(served: Served, policy: Policy, config: BehaviourConfig) -> dict[s
     right = found == np.array([row.harmful for row in rows], dtype=np.bool_)
     kinds = np.array([row.source for row in rows])
     return {kind: _share(right[kinds == kind]) for kind in KINDS}
+
+
+def foreign_behaviour(
+    served: Served, policy: Policy, languages: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """{language: {kind: {"right", "n", "interval_95"}}} of the cases in these languages."""
+    rows = foreign_cases(languages)
+    right = _flagged(served, policy, rows) == np.array([row.harmful for row in rows], np.bool_)
+    found: dict[str, dict[str, Any]] = {}
+    for source in dict.fromkeys(row.source for row in rows):
+        kind, language = source.split(LANGUAGE_SEPARATOR)
+        here = np.array([row.source == source for row in rows])
+        found.setdefault(language, {})[kind] = _share(right[here])
+    return found
 
 
 def served_margins(served: Served, rows: Sequence[Row]) -> Floats:

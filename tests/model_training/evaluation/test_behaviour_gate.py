@@ -12,15 +12,18 @@ import pytest
 from postern.contract.exchange import Label
 
 from model_training.data.behaviour import rows as training
+from model_training.data.behaviour.foreign_east_text import FOREIGN
 from model_training.errors import GateFailed
 from model_training.evaluation.behaviour.cases import KINDS, changed_cases, plain_cases
 from model_training.evaluation.behaviour.gate import (
     behaviour,
     check_floors,
+    foreign_behaviour,
     served_margins,
     shortfalls,
     wilson_interval,
 )
+from model_training.evaluation.behaviour.gate_foreign import FOREIGN_CASES, foreign_cases
 from model_training.evaluation.publish import publish
 from model_training.evaluation.report_sections import optional_sections
 from model_training.measures.served import Served, open_candidate
@@ -174,3 +177,30 @@ def test_publishing_stops_below_a_floor(tiny_candidate: Path, tmp_path: Path) ->
     assert not (tmp_path / "to").exists()
     publish_with(9)
     assert (tmp_path / "to").exists()
+
+
+def test_cases_in_other_languages_share_no_text_with_training() -> None:
+    cases = foreign_cases(tuple(FOREIGN_CASES))
+    assert len(FOREIGN_CASES) >= 8
+    for language in FOREIGN_CASES:
+        own = [one for one in cases if one.language == language]
+        kinds = Counter(one.source.partition(".")[0] for one in own)
+        assert kinds == {"help_seeking": 6, "topic_words": 8, "plain_harm": 8, "refusals": 24}
+        assert len({(one.prompt, one.response) for one in own}) == len(own)
+        text = FOREIGN.get(language)
+        if text is None:
+            continue
+        whole = {*text.seeking_help, *text.meaning_harm}
+        for one in own:
+            assert one.prompt not in whole
+            assert not any(do in one.prompt for do in (*text.harmful, *text.harmless))
+    assert foreign_cases(["sw"]) == []
+    assert {one.language for one in foreign_cases(["de"])} == {"de"}
+
+
+def test_a_student_is_judged_in_each_language(tiny_candidate: Path) -> None:
+    found = foreign_behaviour(_served(tiny_candidate), tiny_policy(), ("de", "zh", "sw"))
+    assert list(found) == ["de", "zh"]
+    assert {kind: one["n"] for kind, one in found["de"].items()} == {
+        "help_seeking": 6, "topic_words": 8, "plain_harm": 8, "refusals": 24
+    }  # fmt: skip
