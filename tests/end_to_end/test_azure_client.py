@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.documents import URL, code_of
+from tests.end_to_end.dialects import AZURE, assert_fails
 from tests.end_to_end.test_dialects import shape
 from tests.server_process import HANG_S, ROOT, ServerProcess
 from tests.tiny_categories import HEAD, build_categorized
@@ -187,6 +188,34 @@ def test_a_hit_halts_the_analysis_where_that_is_asked(told: ServerProcess) -> No
     assert [one["category"] for one in calm["categoriesAnalysis"]] == JUDGED
     assert sample(batches) > scored
     assert "poker" not in told.stderr()
+
+
+def test_errors_have_azure_s_shape(told: ServerProcess) -> None:
+    """Those of the server itself are in test_dialect_errors and test_overload."""
+    text = {"text": "cake"}
+    json_type = {"Content-Type": "application/json"}
+    for sent, status, slug in (
+        ({"content": b'{"text": "zzmarkerzz', "headers": json_type}, 400, "malformed-body"),
+        ({"content": b'{"text": "\\ud800"}', "headers": json_type}, 400, "malformed-body"),
+        ({"json": text | {"zzmarkerzz": 1}}, 422, "body-mismatch"),
+        ({"json": text, "headers": {"X-Request-Timeout-Ms": "soon"}}, 400, "invalid-header"),
+        (
+            {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+            415,
+            "unsupported-media-type",
+        ),
+        ({"json": {"text": "a" * 100_001}}, 413, "exchange-too-long"),
+        ({"content": b"{" * (2 << 20), "headers": json_type}, 413, "body-too-large"),
+        (
+            {"json": text, "headers": {"X-Postern-Operating-Point": "zz"}},
+            422,
+            "unknown-operating-point",
+        ),
+    ):
+        given: dict[str, Any] = dict(sent)
+        reply = told.post(PATH, **given | {"headers": KEY | given.get("headers", {})})
+        assert_fails(reply, AZURE, status, slug)
+    assert_fails(told.get(PATH, headers=KEY), AZURE, 405, "method-not-allowed")
 
 
 def test_a_key_where_azure_s_clients_put_it(told: ServerProcess) -> None:
