@@ -183,6 +183,20 @@ def test_classify_and_info_answer(installed: Installed) -> None:
     assert json.loads(info.stdout)["server_version"] == __version__
 
 
+def test_traces_without_the_extra_are_one_line(installed: Installed) -> None:
+    """Of OpenTelemetry, this environment has at most the interface that a dependency needs."""
+    probe = "import importlib.util as u; print(u.find_spec('opentelemetry.sdk'))"
+    found = subprocess.run(
+        [installed.python, "-c", probe], cwd=installed.home, capture_output=True, text=True
+    )
+    assert found.stdout == "None\n", found.stderr
+    done = installed.run("serve", "--port", "0", traces="true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "postern: traces needs OpenTelemetry's SDK: pip install 'postern[traces]'\n"
+    )
+
+
 def test_calibrate_writes_where_its_user_may(installed: Installed) -> None:
     labelled(installed.home / "sample.jsonl")
     done = installed.run("calibrate", "--data", "sample.jsonl", *ASKED)

@@ -178,6 +178,13 @@ class Metrics:
             ["route"],
             registry=r,
         )
+        self.policy_mode_state = Gauge(
+            "postern_policy_mode_state",
+            "Mode of each policy that has one of its own, and of each category of harm that a "
+            "policy only audits: 0 enforces, 1 audits. The category is empty for a whole policy.",
+            ["policy", "category"],
+            registry=r,
+        )
         self.shadow_exchanges = Counter(
             "postern_shadow_exchanges",
             "Exchanges of the shadow's share: judged, failed, or dropped for want of room.",

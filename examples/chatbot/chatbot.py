@@ -35,11 +35,13 @@ def chunks(url: str, body: dict, key: str | None) -> Iterator[dict]:
     raise RuntimeError("the answer broke off")
 
 
-def answer(url: str, model: str, conversation: list[dict], key: str | None) -> str | None:
-    """Prints the answer as it comes; None where it was blocked."""
+def answer(
+    url: str, model: str, conversation: list[dict], key: str | None, **options: float
+) -> str | None:
+    """Prints the answer as it comes; None where it was blocked. options: of the model."""
     text = ""
     blocked = False
-    body = {"model": model, "messages": conversation}
+    body = {"model": model, "messages": conversation, **options}
     for chunk in chunks(url, body, key):
         for choice in chunk.get("choices", []):
             piece = choice["delta"].get("content") or ""

@@ -36,6 +36,7 @@ ELSEWHERE: Final = {
     "allow_anonymous": "allowAnonymous",
     "allowed_hosts": "allowedHosts",
     "artifact": "artifact.path",
+    "policies": "policies",
     "teacher_url": "teacher.url",
     "teacher_kind": "teacher.kind",
     "teacher_model": "teacher.model",

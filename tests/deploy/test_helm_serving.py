@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -36,6 +37,11 @@ CONTENTS = {
     "teacher-key": "key-of-student\n",
     "teacher-ca.crt": trustme.CA().cert_pem.bytes().decode(),
     "upstream-ca.crt": trustme.CA().cert_pem.bytes().decode(),
+    "policies.toml": f"""
+[policies.chatbot]
+keys = ["sha256:{hashlib.sha256(b"key-of-chatbot").hexdigest()}"]
+operating_point = "strict"
+""",
 }
 
 
@@ -115,6 +121,19 @@ def test_prometheus_reads_the_metrics_with_its_key(release: Release) -> None:
     assert release.server.get("/metrics", headers=keyed).status_code == 200
     without = release.server.get("/metrics", headers=POD).status_code
     assert without == (200 if release.keys is None else 401)
+
+
+def test_policies_of_the_config_map_are_in_force(release: Release) -> None:
+    source = mounted_files(release.found).get("/etc/postern/policies.toml")
+    if release.keys is None:
+        assert source is None
+        return
+    of = {"kind": "configMap", "name": "postern-policies", "entry": "of-the-proxy.toml"}
+    assert source == of
+    for key, policy in (("key-of-chatbot", "chatbot"), ("key-of-prometheus", "default")):
+        keyed = {"Host": "postern:8000", "X-API-Key": key}  # as another pod calls the Service
+        reply = release.server.post("/classify", json={"prompt": "cake"}, headers=keyed)
+        assert (reply.status_code, reply.headers["x-postern-policy"]) == (200, policy)
 
 
 def helm_test(release: Release, keys: Path | None) -> subprocess.CompletedProcess[str]:

@@ -180,6 +180,9 @@ def server(start_faulty_server: StartServer, drifting_artifact: Path) -> Iterato
 
 
 def _faulty(start_faulty_server: StartServer, upstream_url: str, artifact: Path) -> ServerProcess:
+    policies = artifact.parent / "policies.toml"
+    # Of no key, so it touches no request; what is watched is that it only audits.
+    policies.write_text('[policies.newcomer]\nmode = "audit"\n')
     process = start_faulty_server(
         {"delay_s": 0.05, "raise_word": "garden"},
         artifact=artifact,
@@ -187,6 +190,7 @@ def _faulty(start_faulty_server: StartServer, upstream_url: str, artifact: Path)
         teacher_url="http://127.0.0.1:9",  # where nobody listens
         teacher_kind="postern",
         teacher_audit_share=1.0,
+        policies=policies,
         max_queue_tokens=1024,
         max_exchange_tokens=512,
         max_batch_tokens=128,
@@ -266,7 +270,8 @@ def test_every_alert_looks_at_something_and_those_provoked_are_raised(
     provoked = {"Failing", "Overloaded", "InferenceFailing", "Degraded"}
     for short in provoked:
         prometheus.wait_for_alert(f"Postern{short}")
-    for short in ("TrafficShifted", "Drifted"):  # which wait for longer than a test does
+    # Which wait for longer than a test does.
+    for short in ("TrafficShifted", "Drifted", "PolicyOnlyAudits"):
         prometheus.wait_until_pending(f"Postern{short}")
     for name, rule in prometheus.rules().items():
         assert rule["health"] == "ok", (name, rule.get("lastError"))

@@ -40,6 +40,8 @@ def _play(seen: Seen) -> list[Step]:
     path = seen.path.partition("?")[0]
     if path.endswith("/models"):
         return whole({"object": "list", "data": [{"id": "stub-1", "object": "model"}]})
+    if "/models/" in path:
+        return whole({"id": path.partition("/models/")[2], "object": "model"})
     said = GOOD + "now a bomb of poison. " if "music" in seen.body.decode() else STORY
     stream = seen.json.get("stream")
     if path.endswith("/embeddings"):
@@ -131,12 +133,41 @@ def test_other_apis_of_azure(client: openai.AzureOpenAI, upstream: StubUpstream)
     assert client.responses.create(model="m", input="tell me a story").output_text == STORY
     assert client.responses.create(model="m", input="play music").status == "incomplete"
     assert [one.id for one in client.models.list()] == ["stub-1"]
+    assert client.models.retrieve("stub-1").id == "stub-1"
     places = [seen.path.removesuffix(f"?api-version={VERSION}") for seen in upstream.seen]
     within = f"/openai/deployments/{DEPLOYMENT}"
     assert places == [
         *(f"{within}/completions", f"{within}/completions", f"{within}/embeddings"),
-        *("/openai/responses", "/openai/responses", "/openai/models"),
+        *("/openai/responses", "/openai/responses", "/openai/models", "/openai/models/stub-1"),
     ]
+
+
+def test_a_client_without_a_deployment_of_its_own(
+    guarded: ServerProcess, upstream: StubUpstream
+) -> None:
+    """It takes the model for the deployment; and a token of Entra ID goes where others have a key.
+
+    A token that is no key of ours is refused, whatever Azure would say to it.
+    """
+    upstream.seen.clear()
+    common: dict[str, Any] = {"azure_endpoint": guarded.url, "api_version": VERSION}
+    common |= {"max_retries": 0, "timeout": HANG_S}
+    with openai.AzureOpenAI(azure_ad_token="postern-key", **common) as client:
+        done = client.chat.completions.create(model="mine", messages=HELLO)
+        assert done.choices[0].message.content == STORY
+        assert client.responses.create(model="mine", input="tell me a story").output_text == STORY
+        assert client.models.retrieve("a/b:1").id == "a/b:1"
+    with (
+        openai.AzureOpenAI(azure_ad_token="other", **common) as client,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        client.models.list()
+    places = [seen.path.removesuffix(f"?api-version={VERSION}") for seen in upstream.seen]
+    assert places == [
+        *("/openai/deployments/mine/chat/completions", "/openai/responses"),
+        "/openai/models/a/b:1",
+    ]
+    assert {seen.headers["api-key"] for seen in upstream.seen} == {"azure-key"}
 
 
 def test_the_newer_paths(guarded: ServerProcess, upstream: StubUpstream) -> None:
@@ -149,10 +180,12 @@ def test_the_newer_paths(guarded: ServerProcess, upstream: StubUpstream) -> None
         *_, last = client.responses.create(model="m", input="play music", stream=True)
         assert last.type == "response.incomplete"
         assert [one.id for one in client.models.list()] == ["stub-1"]
+        assert client.models.retrieve("stub-1").id == "stub-1"
         with pytest.raises(openai.NotFoundError, match="POST /openai/v1/chat/completions"):
             client.images.generate(prompt="a", model="m")
     places = [seen.path for seen in upstream.seen]
-    assert places == [f"/openai/v1/{one}" for one in ("chat/completions", "responses", "models")]
+    paths = ("chat/completions", "responses", "models", "models/stub-1")
+    assert places == [f"/openai/v1/{one}" for one in paths]
     assert {seen.headers["api-key"] for seen in upstream.seen} == {"azure-key"}
 
 
@@ -181,6 +214,26 @@ def test_a_path_leads_nowhere_else(
     assert reply.status_code == status, reply.text
     assert len(upstream.seen) == (status == 200)
     assert status == 200 or set(reply.json()["error"]) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/openai/v1/models/a%3Fb", 404),
+        ("/openai/v1/models/a/../../b", 404),
+        ("/openai/models/%2e%2e", 404),
+        ("/openai/models/how%20to", 404),
+        ("/openai/models/stub-1?api-version=how to", 400),
+        ("/openai/models/stub-1?api-version=a", 200),
+    ],
+)
+def test_a_models_path_leads_nowhere_else(
+    guarded: ServerProcess, upstream: StubUpstream, path: str, status: int
+) -> None:
+    upstream.seen.clear()
+    reply = guarded.get(path, headers={"api-key": "postern-key"})
+    assert reply.status_code == status, reply.text
+    assert len(upstream.seen) == (status == 200)
 
 
 def test_the_key_of_a_caller(guarded: ServerProcess, start_server: StartServer) -> None:

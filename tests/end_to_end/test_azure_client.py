@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.documents import URL, code_of
+from tests.end_to_end.dialects import AZURE, assert_fails
 from tests.end_to_end.test_dialects import shape
 from tests.server_process import HANG_S, ROOT, ServerProcess
 from tests.tiny_categories import HEAD, build_categorized
@@ -22,6 +25,32 @@ PATH: Final = "/contentsafety/text:analyze"
 HARMFUL: Final = "how to make a bomb"
 KEY: Final = {"Ocp-Apim-Subscription-Key": "YOUR_KEY"}
 PAGE = (ROOT / "docs/guides/gateways.md").read_text()
+OTHER_TEAM: Final = {"Ocp-Apim-Subscription-Key": "other-team"}
+POLICIES: Final = f"""
+[policies.default]
+[[policies.default.lists]]
+name = "games"
+action = "block"
+phrases = ["Blackjack", "Roulette  Table", "poker"]
+patterns = ['\\bbet-\\d{{4}}\\b']
+[[policies.default.lists]]
+name = "projects"
+action = "block"
+phrases = ["project hexagon"]
+[[policies.default.lists]]
+name = "answers"
+action = "block"
+phrases = ["poker"]
+on = ["pair"]
+[[policies.default.lists]]
+name = "known"
+action = "allow"
+phrases = ["poker"]
+
+[policies.other]
+keys = ["sha256:{hashlib.sha256(b"other-team").hexdigest()}"]
+lists = []
+"""
 # What the tiny head's labels cover of Azure's categories; it judges no self-harm and no hate alone.
 JUDGED: Final = ["Hate", "Sexual", "Violence"]
 
@@ -30,8 +59,10 @@ JUDGED: Final = ["Hate", "Sexual", "Violence"]
 def told(
     start_server: StartServer, tiny_artifact: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> ServerProcess:
+    policies = tmp_path_factory.mktemp("policies") / "policies.toml"
+    policies.write_text(POLICIES)
     categorized = build_categorized(tiny_artifact, tmp_path_factory.mktemp("categorized"))
-    return start_server(artifact=categorized, api_keys="YOUR_KEY")
+    return start_server(artifact=categorized, api_keys="YOUR_KEY,other-team", policies=policies)
 
 
 def analyze(server: ServerProcess, **body: Any) -> Any:
@@ -78,7 +109,12 @@ def test_what_is_not_judged_is_refused_in_azure_s_shape(
 ) -> None:
     for body, inner in (
         ({"text": "cake", "categories": ["SelfHarm"]}, "UnsupportedContent"),
-        ({"text": "cake", "blocklistNames": ["mine"]}, "UnsupportedContent"),
+        ({"text": "cake", "blocklistNames": ["games", "zzmarkerzz"]}, "UnknownBlocklist"),
+        ({"text": "cake", "blocklistNames": ["answers"]}, "UnknownBlocklist"),
+        ({"text": "cake", "blocklistNames": ["known"]}, "UnknownBlocklist"),
+        ({"text": "cake", "blocklistNames": [""]}, "UnknownBlocklist"),
+        ({"text": "cake", "blocklistNames": "games"}, "BodyMismatch"),
+        ({"text": "", "blocklistNames": ["games"], "haltOnBlocklistHit": True}, "EmptyPrompt"),
         ({"text": ""}, "EmptyPrompt"),
         ({"text": 3}, "BodyMismatch"),
     ):
@@ -87,12 +123,99 @@ def test_what_is_not_judged_is_refused_in_azure_s_shape(
         error = reply.json()["error"]
         assert list(error) == ["code", "message", "details", "innererror"]
         assert (error["code"], error["innererror"]["code"]) == ("InvalidRequestBody", inner)
+        assert "zzmarkerzz" not in reply.text
+    # Without policies, or under another one, the same list is unknown: it never seems to be read.
+    named = {"text": "cake", "blocklistNames": ["games"]}
+    for other in (told.post(PATH, json=named, headers=OTHER_TEAM), server.post(PATH, json=named)):
+        assert other.status_code == 400
+    assert told.post(PATH, json={"text": "cake"}, headers=OTHER_TEAM).status_code == 200
     reply = told.post("/contentsafety/text:shieldPrompt", json={}, headers=KEY)
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "ResourceNotFound")
     assert "text:shieldPrompt" in reply.json()["error"]["message"]
     # An artifact without categories has no severities.
     reply = server.post(PATH, json={"text": "cake"})
     assert reply.json()["error"]["message"].endswith("these can: none")
+
+
+def match(name: str, place: str, text: str) -> dict[str, str]:
+    return {"blocklistName": name, "blocklistItemId": place, "blocklistItemText": text}
+
+
+def test_blocklists_are_those_of_the_policy(told: ServerProcess) -> None:
+    text = "is BLACKJACK at the  roulette table for bet-1234 in project hexagon"
+    both = analyze(told, text=text, blocklistNames=["projects", "games", "games"])
+    found = [
+        match("games", "phrases.0", "Blackjack"),
+        match("games", "phrases.1", "Roulette  Table"),
+        match("games", "patterns.0", ""),  # the expression is not told, and neither is the text
+        match("projects", "phrases.0", "project hexagon"),
+    ]
+    assert both["blocklistsMatch"] == found
+    assert [one["category"] for one in both["categoriesAnalysis"]] == JUDGED
+    assert (both["postern"]["decided_by"], both["postern"]["list_name"]) == ("list", "games")
+    one = analyze(told, text=text, blocklistNames=["projects"])
+    assert one["blocklistsMatch"] == found[3:]
+    # A policy's lists decide whether they are named or not; only named ones are listed.
+    unnamed = analyze(told, text=text)
+    assert (unnamed["blocklistsMatch"], unnamed["postern"]["harmful"]) == ([], True)
+    encoded = base64.b64encode(b"shall we play blackjack this evening").decode()
+    disguised = analyze(told, text=f"read {encoded}", blocklistNames=["games"])
+    assert disguised["blocklistsMatch"] == found[:1]
+    assert analyze(told, text="cake", blocklistNames=["games"])["blocklistsMatch"] == []
+
+
+def test_a_hit_halts_the_analysis_where_that_is_asked(told: ServerProcess) -> None:
+    def sample(line: str) -> float:
+        text = told.get("/metrics", headers={"X-API-Key": "YOUR_KEY"}).text
+        values = [one.rpartition(" ") for one in text.splitlines()]
+        return next((float(value) for name, _, value in values if name == line), 0.0)
+
+    listed = 'postern_verdicts_total{decided_by="list",verdict="harmful"}'
+    batches = "postern_batch_windows_count"
+    before, scored = sample(listed), sample(batches)
+    assert scored > 0  # of the start's own forward pass
+    asked = {"text": "a poker night", "blocklistNames": ["games"], "haltOnBlocklistHit": True}
+    reply = told.post(PATH, json=asked, headers=KEY)
+    assert reply.json() == {
+        "blocklistsMatch": [match("games", "phrases.2", "poker")],
+        "categoriesAnalysis": [],
+        "postern": None,
+    }
+    assert reply.headers["x-postern-harmful"] == "true"
+    assert sample(listed) == before + 1
+    assert sample(batches) == scored  # the student was not asked
+    calm = analyze(told, text="a cake", blocklistNames=["games"], haltOnBlocklistHit=True)
+    assert [one["category"] for one in calm["categoriesAnalysis"]] == JUDGED
+    assert sample(batches) > scored
+    assert "poker" not in told.stderr()
+
+
+def test_errors_have_azure_s_shape(told: ServerProcess) -> None:
+    """Those of the server itself are in test_dialect_errors and test_overload."""
+    text = {"text": "cake"}
+    json_type = {"Content-Type": "application/json"}
+    for sent, status, slug in (
+        ({"content": b'{"text": "zzmarkerzz', "headers": json_type}, 400, "malformed-body"),
+        ({"content": b'{"text": "\\ud800"}', "headers": json_type}, 400, "malformed-body"),
+        ({"json": text | {"zzmarkerzz": 1}}, 422, "body-mismatch"),
+        ({"json": text, "headers": {"X-Request-Timeout-Ms": "soon"}}, 400, "invalid-header"),
+        (
+            {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+            415,
+            "unsupported-media-type",
+        ),
+        ({"json": {"text": "a" * 100_001}}, 413, "exchange-too-long"),
+        ({"content": b"{" * (2 << 20), "headers": json_type}, 413, "body-too-large"),
+        (
+            {"json": text, "headers": {"X-Postern-Operating-Point": "zz"}},
+            422,
+            "unknown-operating-point",
+        ),
+    ):
+        given: dict[str, Any] = dict(sent)
+        reply = told.post(PATH, **given | {"headers": KEY | given.get("headers", {})})
+        assert_fails(reply, AZURE, status, slug)
+    assert_fails(told.get(PATH, headers=KEY), AZURE, 405, "method-not-allowed")
 
 
 def test_a_key_where_azure_s_clients_put_it(told: ServerProcess) -> None:
@@ -112,6 +235,13 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 text = "how to make a bomb"
 found = client.analyze_text(AnalyzeTextOptions(text=text, output_type="EightSeverityLevels"))
 print(max(one.severity for one in found.categories_analysis if one.category == "Violence"))
+bet = AnalyzeTextOptions(
+    text="a poker night", blocklist_names=["games"], halt_on_blocklist_hit=True
+)
+found = client.analyze_text(bet)
+(one,) = found.blocklists_match
+print(one.blocklist_name, one.blocklist_item_id, one.blocklist_item_text)
+print(len(found.categories_analysis))
 try:
     client.analyze_text(AnalyzeTextOptions(text=text, blocklist_names=["mine"]))
 except HttpResponseError as exc:
@@ -131,7 +261,8 @@ except ClientAuthenticationError as exc:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    *severities, violence, refused, denied = done.stdout.splitlines()
+    *severities, violence, listed, judged, refused, denied = done.stdout.splitlines()
     assert [one.split()[0].rpartition(".")[2] for one in severities] == JUDGED
     assert int(violence) >= 4
+    assert (listed, judged) == ("games phrases.2 poker", "0")
     assert (refused, denied) == ("400 InvalidRequestBody", "401")

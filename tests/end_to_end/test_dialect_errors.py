@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from tests.end_to_end.dialects import (
     AGENTGATEWAY,
     ALL,
     EVERY,
+    JUDGING,
     LITELLM,
     OPENAI,
     PASSES_OVER_BLANKS,
@@ -23,12 +25,13 @@ from tests.end_to_end.dialects import (
     assert_fails,
 )
 from tests.server_process import HANG_S, ServerProcess
+from tests.tiny_categories import build_categorized
 
 MARKER = "zzmarkerzz"
 KEY = {"Authorization": "Bearer key-one"}
 
 every_dialect = pytest.mark.parametrize("dialect", EVERY, ids=str)
-busy_dialect = pytest.mark.parametrize("dialect", ALL, ids=str)
+judging_dialect = pytest.mark.parametrize("dialect", JUDGING, ids=str)
 
 
 def send(server: ServerProcess, dialect: Dialect, content: bytes, **headers: str) -> httpx.Response:
@@ -54,17 +57,23 @@ def limited(start_server: StartServer) -> ServerProcess:
 
 
 @pytest.fixture(scope="module")
-def broken(start_faulty_server: StartServer) -> ServerProcess:
-    server = start_faulty_server({"raise_word": "garden", "delay_s": 0.1})
+def categorized(tiny_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_categorized(tiny_artifact, tmp_path_factory.mktemp("categorized"))
+
+
+@pytest.fixture(scope="module")
+def broken(start_faulty_server: StartServer, categorized: Path) -> ServerProcess:
+    server = start_faulty_server({"raise_word": "garden", "delay_s": 0.1}, artifact=categorized)
     server.wait_until_ready()
     return server
 
 
 @pytest.fixture(scope="module")
-def slow(start_faulty_server: StartServer) -> ServerProcess:
+def slow(start_faulty_server: StartServer, categorized: Path) -> ServerProcess:
     """Half a second for every batch of one window, and a queue of 17 of them."""
     server = start_faulty_server(
         {"delay_s": 0.5},
+        artifact=categorized,
         max_queue_tokens=1024,
         max_exchange_tokens=1024,
         max_batch_tokens=64,
@@ -252,13 +261,13 @@ def test_404_below_a_dialects_path(server: ServerProcess) -> None:
         assert_fails(server.post(path, json={}), dialect, 404, "not-found")
 
 
-@busy_dialect
+@judging_dialect
 def test_500_for_the_poisoned_input_alone(broken: ServerProcess, dialect: Dialect) -> None:
     assert_fails(ask(broken, dialect, "read a garden"), dialect, 500, "inference-failed")
     assert ask(broken, dialect, "read a book").status_code == 200
 
 
-@busy_dialect
+@judging_dialect
 def test_504_when_the_deadline_passes_while_waiting(slow: ServerProcess, dialect: Dialect) -> None:
     batches = slow.metric("postern_batch_windows_count")
     reply = ask(slow, dialect, "read a book", **{"X-Request-Timeout-Ms": "50"})
@@ -266,8 +275,9 @@ def test_504_when_the_deadline_passes_while_waiting(slow: ServerProcess, dialect
     slow.wait_for_metric("postern_batch_windows_count", batches + 1.0)
 
 
-@busy_dialect
-def test_429_when_the_queue_is_full(slow: ServerProcess, dialect: Dialect) -> None:
+def test_429_while_the_queue_is_full(slow: ServerProcess) -> None:
+    """Of one dialect, since it takes long; test_overload has all of them."""
+    dialect = OPENAI
     with ThreadPoolExecutor(24) as threads:
         replies = list(threads.map(lambda _: ask(slow, dialect, "a " * 58), range(24)))
     refused = [reply for reply in replies if reply.status_code != 200]
@@ -279,7 +289,7 @@ def test_429_when_the_queue_is_full(slow: ServerProcess, dialect: Dialect) -> No
 
 def test_503_while_draining(start_faulty_server: StartServer) -> None:
     server = start_faulty_server({"draining": True})
-    for dialect in ALL:
+    for dialect in JUDGING:
         reply = ask(server, dialect, "read a book")
         assert_fails(reply, dialect, 503, "not-ready")
         assert reply.headers["connection"] == "close"

@@ -303,26 +303,6 @@ def test_importing_the_sender_starts_nothing() -> None:
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
-def test_without_the_extra_it_is_one_line(tiny_artifact: Path) -> None:
-    code = """
-import sys
-sys.modules["opentelemetry.sdk"] = None  # as where it is not installed
-from postern.cli import main
-sys.exit(main(["serve", "--port", "0"]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=environment({"artifact": tiny_artifact, "traces": "true"}),
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "postern: traces needs OpenTelemetry's SDK: pip install 'postern[traces]'\n"
-    )
-
-
 def test_a_variable_that_is_wrong_is_one_line(tiny_artifact: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-7")

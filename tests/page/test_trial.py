@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import StartServer
 from tests.end_to_end.test_audit import HOOK, guardrail
 from tests.page.browser import Browser
 from tests.server_process import ServerProcess
+from tests.tiny_categories import build_categorized
 
 
 def test_audit_mode_is_shown(browser: Browser, start_server: StartServer) -> None:
@@ -19,6 +22,36 @@ def test_audit_mode_is_shown(browser: Browser, start_server: StartServer) -> Non
     shown = browser.wait_for_text("#mode", "Audit mode")
     assert shown == f"Audit mode: nothing is blocked on {HOOK}."
     browser.wait_for_text("#figures", "Would have been blocked\n1\n50.0 % of 2")
+
+
+def test_modes_of_policies_are_shown(
+    browser: Browser,
+    start_server: StartServer,
+    tiny_artifact: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A policy audits while the server enforces, or the other way round; or for some categories."""
+    folder = tmp_path_factory.mktemp("policies")
+    artifact = build_categorized(tiny_artifact, folder)
+    file = folder / "policies.toml"
+    file.write_text(
+        '[policies.strict]\nmode = "enforce"\n[policies.plain]\n'
+        '[policies.newcomer]\nmode = "audit"\n[policies.guest]\nmode = "audit"\n'
+        '[policies.some]\ncategories.weapons.mode = "audit"\ncategories.violence.mode = "audit"\n'
+    )
+    audited = (
+        "Policies guest and newcomer: nothing is blocked. "
+        "Policy some: nothing is blocked for violence and weapons alone."
+    )
+    server = start_server(artifact=artifact, policies=file)
+    browser.open(server.url)
+    assert browser.wait_for_text("#mode", "guest") == audited
+    server = start_server(artifact=artifact, policies=file, route_modes=json.dumps({HOOK: "audit"}))
+    browser.open(server.url)
+    assert browser.wait_for_text("#mode", "guest") == (
+        f"Audit mode: nothing is blocked on {HOOK}. "
+        f"Policy strict: harm is blocked all the same. {audited}"
+    )
 
 
 def test_enforcing_needs_no_words(browser: Browser, server: ServerProcess) -> None:

@@ -13,6 +13,7 @@ from postern.clock import now
 from postern.contract.policy_errors import PoliciesInvalid
 from postern.endpoints.services import Services
 from postern.logs import log
+from postern.metrics import Metrics
 from postern.policies.binding import Ground, bind
 from postern.policies.book import PolicyBook
 from postern.policies.records import Policies
@@ -27,7 +28,7 @@ def with_policies(settings: Settings, services: Services) -> Services:
     if path is None:
         return services
     policies = _read(path, _ground(settings, services))
-    _told(policies)
+    _told(policies, services.metrics)
     return replace(services, policies=PolicyBook(policies, clock=now))
 
 
@@ -58,7 +59,7 @@ def reloader(settings: Settings, services: Services) -> Callable[[], Awaitable[N
                 return
             book.policies = policies
             services.metrics.policy_reloads.labels("loaded").inc()
-            _told(policies)
+            _told(policies, services.metrics)
 
     return reload
 
@@ -93,5 +94,13 @@ def _read(path: Path, ground: Ground) -> Policies:
         raise PoliciesInvalid(f"{path}: {exc}") from None
 
 
-def _told(policies: Policies) -> None:
+def _told(policies: Policies, metrics: Metrics) -> None:
+    """Log and show what is in force. On the event loop, where metrics are also read: no scrape
+    sees a part."""
+    metrics.policy_mode_state.clear()
+    for name, policy in policies.by_name.items():
+        if policy.mode is not None:
+            metrics.policy_mode_state.labels(name, "").set(policy.mode == "audit")
+        for category in policy.audited_categories:
+            metrics.policy_mode_state.labels(name, category).set(1)
     log("policies_loaded", policies=sorted(policies.by_name), sha256=policies.sha256)

@@ -20,6 +20,7 @@
     │   ├── UnsupportedContent
     │   ├── InvalidHeader
     │   ├── OptionFixed
+    │   ├── UnknownBlocklist
     │   └── Unauthorized
     ├── ExchangeTooLong        the input exceeds a hard limit; nothing is cut silently
     ├── UnknownOperatingPoint

@@ -50,6 +50,18 @@ class ListMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ListHit:
+    """One entry of a list that a text matches. place: of the entry in the list, as `phrases.3`.
+
+    phrase: in the operator's own writing. None for a regular expression.
+    """
+
+    list_name: str
+    place: str
+    phrase: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TextSpan:
     """Tokens from `start` up to but excluding `end`, of `tokens` in the whole text."""
 

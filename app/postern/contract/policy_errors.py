@@ -17,6 +17,19 @@ class OptionFixed(RequestRefused):
         self.option = option
 
 
+class UnknownBlocklist(RequestRefused):
+    """The request names a list that the caller's policy does not have, or that blocks no prompts.
+
+    index: place of the name in the request. The name itself is never repeated.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            f"blocklistNames.{index}: the policy of this caller has no list of this name that "
+            "blocks prompts; GET /info names its lists"
+        )
+
+
 class RateExceeded(Overloaded):
     """The caller sent more requests in a minute than its policy allows."""
 

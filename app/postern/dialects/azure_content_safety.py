@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from postern.contract.categories import CategoryHead
 from postern.contract.errors import UnsupportedContent
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import Moderation
+from postern.contract.moderation import ListHit, Moderation
 from postern.dialects.bodies import (
     VerdictOut,
     best_of,
@@ -47,10 +47,12 @@ class AnalyzeTextIn(BaseModel):
         None, description="Unset or empty: all that the artifact judges."
     )
     blocklistNames: tuple[Text, ...] | None = Field(
-        None, description="Refused unless it is empty: no lists of Azure are kept here."
+        None,
+        description="Lists of the caller's policy that block prompts. A name that it does not "
+        "have is refused.",
     )
     haltOnBlocklistHit: StrictBool | None = Field(
-        None, description="Has no effect: there are no lists."
+        None, description="Do not judge a text that matches a named list. Default: false."
     )
     outputType: Literal["FourSeverityLevels", "EightSeverityLevels"] | None = Field(
         None, description="Severities 0, 2, 4, 6 (the default), or 0 to 7."
@@ -60,12 +62,15 @@ class AnalyzeTextIn(BaseModel):
 class AnalyzeText(NamedTuple):
     """The exchange to judge, and what the reply needs of the request.
 
-    targets: places of the labels for each category that is asked for. levels: of the severity.
+    targets: places of the labels for each category that is asked for. eight_levels: of severity.
+    blocklists: names of lists to match. halts: whether nothing is judged if one of them matches.
     """
 
     exchange: Exchange
     targets: Mapping[str, Sequence[int]]
     eight_levels: bool
+    blocklists: tuple[str, ...] = ()
+    halts: bool = False
 
 
 def parse_analyze_text(body: bytes, head: CategoryHead | None = None) -> AnalyzeText:
@@ -74,15 +79,17 @@ def parse_analyze_text(body: bytes, head: CategoryHead | None = None) -> Analyze
     Raises MalformedBody, BodyMismatch, UnsupportedContent.
     """
     given = read_body(AnalyzeTextIn, body)
-    if given.blocklistNames:
-        raise UnsupportedContent("there is no such blocklist; none is kept here")
     targets = judged_targets(head, CATEGORIES)
     wanted = tuple(dict.fromkeys(given.categories or targets))
     if not targets or not set(wanted) <= set(targets):
         known = ", ".join(targets) or "none"
         raise UnsupportedContent(f"a category cannot be judged here; these can: {known}")
     return AnalyzeText(
-        Exchange(given.text), {name: targets[name] for name in wanted}, given.outputType == EIGHT
+        Exchange(given.text),
+        {name: targets[name] for name in wanted},
+        given.outputType == EIGHT,
+        given.blocklistNames or (),
+        given.haltOnBlocklistHit or False,
     )
 
 
@@ -94,14 +101,30 @@ class TextCategoryOut(BaseModel):
     )
 
 
+class BlocklistMatchOut(BaseModel):
+    blocklistName: str
+    blocklistItemId: str = Field(
+        description="Place of the entry in the list, such as `phrases.3`, counted from 0."
+    )
+    blocklistItemText: str = Field(
+        description="The phrase as the operator wrote it, and no text of the request. Empty for a "
+        "regular expression, which is not told."
+    )
+
+
 class AnalyzeTextOut(BaseModel):
     """Azure's reply. `postern` is our own addition; Azure's clients pass over it."""
 
-    blocklistsMatch: list[Any] = Field(description="Always empty.")
-    categoriesAnalysis: list[TextCategoryOut]
-    postern: VerdictOut = Field(
+    blocklistsMatch: list[BlocklistMatchOut] = Field(
+        description="All entries of the named lists that the text matches."
+    )
+    categoriesAnalysis: list[TextCategoryOut] = Field(
+        description="Empty if a named list matched and `haltOnBlocklistHit` is true."
+    )
+    postern: VerdictOut | None = Field(
         description="The verdict on all kinds of harm. Azure's categories have no room for fraud, "
-        "drugs and others, so they can all be 0 while it is harmful."
+        "drugs and others, so they can all be 0 while it is harmful. Null if a named list matched "
+        "and `haltOnBlocklistHit` is true: nothing was judged."
     )
 
 
@@ -116,7 +139,25 @@ def severity_of(probability: float, *, applies: bool, eight_levels: bool) -> int
     return severity if eight_levels else severity - severity % 2
 
 
-def analyze_text_reply(moderation: Moderation, asked: AnalyzeText) -> dict[str, Any]:
+def halted_reply(hits: Sequence[ListHit]) -> dict[str, Any]:
+    """The reply to a text that was not judged because named lists matched it."""
+    return {"blocklistsMatch": _matches(hits), "categoriesAnalysis": [], "postern": None}
+
+
+def _matches(hits: Sequence[ListHit]) -> list[dict[str, str]]:
+    return [
+        {
+            "blocklistName": one.list_name,
+            "blocklistItemId": one.place,
+            "blocklistItemText": one.phrase or "",
+        }
+        for one in hits
+    ]
+
+
+def analyze_text_reply(
+    moderation: Moderation, asked: AnalyzeText, hits: Sequence[ListHit] = ()
+) -> dict[str, Any]:
     """The reply as plain data in the shape of AnalyzeTextOut."""
     (judged,) = moderation.judged
     analysis = []
@@ -125,7 +166,7 @@ def analyze_text_reply(moderation: Moderation, asked: AnalyzeText) -> dict[str, 
         severity = severity_of(probability, applies=applies, eight_levels=asked.eight_levels)
         analysis.append({"category": name, "severity": severity})
     return {
-        "blocklistsMatch": [],
+        "blocklistsMatch": _matches(hits),
         "categoriesAnalysis": analysis,
         "postern": verdict_fields(judged),
     }

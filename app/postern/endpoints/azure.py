@@ -107,12 +107,24 @@ async def newer(request: Request, version: _Version = None) -> Response:
 async def models(request: Request, version: _Version = None) -> Response:
     """The upstream's list, passed through unchanged."""
     del version
+    return await _models(request)
+
+
+async def model(request: Request, model: str, version: _Version = None) -> Response:
+    """What the upstream says of the model, passed through unchanged."""
+    del version
+    if not is_model_path(model):
+        raise HTTPException(404)
+    return await _models(request, model)
+
+
+async def _models(request: Request, model: str = "") -> Response:
     services = services_of(request)
     shape = replace(chat.shape_of(services), headers=AZURE_HEADERS)
     is_newer = request.scope["route"].path.startswith(_NEWER)
     at = Place(query=_query(request), beside_v1=not is_newer)
     call = call_of(request, services, shape.headers, at)
-    listing = guard_of(services).models(shape, call)
+    listing = guard_of(services).models(shape, call, model=model)
     return whole_response(await unless_client_leaves(request.receive, listing))
 
 
@@ -160,14 +172,23 @@ for _api, _what, _example, _more in _APIS:
     else:
         router.post(_DATED + _DEPLOYMENT + _api, **_described)(of_deployment)
     router.post(_NEWER + _api, **_described)(newer)
+_MODELS_ERRORS: Final = openapi_responses(
+    errors.Unauthorized, InvalidQuery, *UPSTREAM_ERRORS, shape=OPENAI_SHAPE
+)
 for _base in (_DATED, _NEWER):
     router.get(
         _base + "/models",
         summary="List the upstream's models, on Azure's path",
         responses={
             200: {"description": "The models, as the upstream lists them."},
-            **openapi_responses(
-                errors.Unauthorized, InvalidQuery, *UPSTREAM_ERRORS, shape=OPENAI_SHAPE
-            ),
+            **_MODELS_ERRORS,
         },
     )(models)
+    router.get(
+        _base + "/models/{model:path}",
+        summary="Describe one of the upstream's models, on Azure's path",
+        responses={
+            200: {"description": "The model, as the upstream describes it."},
+            **_MODELS_ERRORS,
+        },
+    )(model)

@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from postern.clock import now
 from postern.contract.errors import InvalidHeader
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import Moderation, Options
+from postern.contract.moderation import ListHit, Moderation, Options
 from postern.endpoints.policies import timeout_ms_of
 from postern.endpoints.services import JSON, budget_of, services_of
 from postern.http.request import (
@@ -26,6 +26,8 @@ from postern.http.request import (
 )
 from postern.http.request_log import figures
 from postern.judging.in_parts import moderate_in_parts
+from postern.policies.current import current_policy
+from postern.policies.records import PolicyList
 from postern.tracing.names import Step
 from postern.tracing.spans import step
 
@@ -106,6 +108,30 @@ async def judge(
         services.feedback.keep(request.state.request_id, exchanges, moderation)
     request.state.log.update(bytes=len(received.body), **figures(moderation))
     return moderation
+
+
+async def list_hits(
+    request: Request, received: Received, exchange: Exchange, lists: Sequence[PolicyList]
+) -> tuple[ListHit, ...]:
+    """All that an exchange matches in these lists of its caller, unless the client leaves first."""
+    if not lists:
+        return ()
+    options = Options(operating_point=operating_point(request))
+    pipeline = services_of(request).pipeline
+    return await unless_client_leaves(
+        request.receive,
+        pipeline.list_hits(exchange, lists, options, deadline=received.deadline),
+    )
+
+
+def list_blocked(request: Request, content: Any, hits: Sequence[ListHit]) -> Response:
+    """The answer for an exchange that lists block without the student. The first list counts."""
+    metrics = services_of(request).metrics
+    metrics.verdicts.labels("harmful", "list").inc()
+    metrics.list_matches.labels(current_policy().name, hits[0].list_name, "block").inc()
+    request.state.log.update(exchanges=1, harmful=1)
+    headers = {"X-Postern-Harmful": "true"}
+    return Response(orjson.dumps(content), headers=headers, media_type=JSON)
 
 
 def operating_point(request: Request) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from functools import partial
+from typing import Any, Final, Protocol, get_args
 
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
@@ -62,6 +63,12 @@ class Place:
     beside_v1: bool = False
 
 
+class Admit(Protocol[shapes.Request]):
+    """The request as it may be answered. Raises if it may not be."""
+
+    async def __call__(self, asked: shapes.Request, call: Call) -> shapes.Request: ...
+
+
 _HERE: Final = Place()
 _STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
@@ -73,13 +80,13 @@ async def answered(
     request: Request,
     shape: Shape[shapes.Request],
     *,
-    admit: Callable[[shapes.Request], None] | None = None,
+    admit: Admit[shapes.Request] | None = None,
     at: Place = _HERE,
 ) -> Response:
     """Judge the request, ask the upstream, judge its answer, and release it.
 
     In audit mode, everything passes at once, and copies are judged. admit: raises if a request that
-    was read cannot be answered.
+    was read cannot be answered, and adds what it needs.
     """
     services = services_of(request)
     guard = guard_of(services)
@@ -95,10 +102,10 @@ async def answered(
         timeout_s=settings.limits.body_timeout_ms / 1000.0,
     )
     # In audit mode an answer passes before its ids are known, so they decide nothing.
-    admitted = admit if audit is None else None
+    admitted = None if admit is None or audit is not None else partial(admit, call=call)
     reading = _read(request, shape, body, guard.rules.reading, admitted)
     if audit is None:
-        work = guard.complete(shape, await reading, call)
+        work = _enforced(guard, shape, reading, call)
     else:
         request.state.log.update(bytes=len(body), mode="audit")
         asked = await _or_why(reading)
@@ -128,7 +135,7 @@ async def _read(
     shape: Shape[shapes.Request],
     body: bytes,
     reading: shapes.Reading,
-    admit: Callable[[shapes.Request], None] | None,
+    admit: Callable[[shapes.Request], Awaitable[shapes.Request]] | None,
 ) -> shapes.Request:
     with step(Step.PARSE):
         if len(body) <= _INLINE_BYTES:
@@ -136,9 +143,18 @@ async def _read(
         else:
             asked = await asyncio.to_thread(shape.parse, body, reading)
     if admit is not None:
-        admit(asked)
+        asked = await admit(asked)
     request.state.log.update(bytes=len(body), exchanges=len(asked.exchanges), stream=asked.stream)
     return asked
+
+
+async def _enforced(
+    guard: ChatGuard,
+    shape: Shape[shapes.Request],
+    reading: Coroutine[Any, Any, shapes.Request],
+    call: Call,
+) -> Whole | Streamed:
+    return await guard.complete(shape, await reading, call)
 
 
 async def _or_why(reading: Coroutine[Any, Any, shapes.Request]) -> shapes.Request | PosternError:

@@ -69,6 +69,9 @@ class PolicyOut(BaseModel):
 
     name: str = Field(description="Name of the policy, as in X-Postern-Policy.")
     mode: Mode | None = Field(description="Its own mode; null if that of each route holds.")
+    audited_categories: list[str] = Field(
+        description="Categories of harm that it only audits: alone, they block nothing."
+    )
     operating_point: str | None = Field(description="Its operating point; null if it has none.")
     lists: list[str] = Field(description="Names of its lists.")
 
@@ -173,6 +176,7 @@ def policies_shown(policies: Policies) -> PoliciesOut:
             PolicyOut(
                 name=name,
                 mode=one.mode,
+                audited_categories=list(one.audited_categories),
                 operating_point=one.point.operating_point,
                 lists=[each.name for each in one.lists],
             )

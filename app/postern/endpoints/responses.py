@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from postern.chat_guard.responses.memory import Memory
 from postern.chat_guard.responses.shape import Responses
 from postern.contract import errors
 from postern.dialects.openai_errors import OPENAI_SHAPE, openai_error_of
@@ -43,10 +44,19 @@ async def responses(request: Request) -> Response:
 
 def shape_of(services: Services) -> Responses:
     """Raises UpstreamMissing."""
-    guard = guard_of(services)
+    guard, settings = guard_of(services), services.settings
+    on_unknown = settings.guard.on_unknown_id
+    memory = Memory(
+        guard.upstream,
+        guard.passed_ids,
+        guard.rules.reading,
+        max_bytes=guard.rules.max_response_bytes,
+        within_s=settings.upstream.total_timeout_ms / 1000.0,
+    )
     return Responses(
         guard.refusals,
         openai_error_of,
         guard.passed_ids,
-        unknown_ids_pass=services.settings.guard.on_unknown_id == "pass",
+        unknown_ids_pass=on_unknown == "pass",
+        memory=memory if on_unknown == "fetch" else None,
     )

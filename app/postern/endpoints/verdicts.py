@@ -177,8 +177,8 @@ VERDICTS: Final = (
         "Azure AI Content Safety's analysis of a text",
         AnalyzeTextIn,
         AnalyzeTextOut,
-        "One severity for each category.",
-        (errors.UnsupportedContent,),
+        "One severity for each category, and what matched in the named lists.",
+        (errors.UnsupportedContent, policy_errors.UnknownBlocklist),
         AZURE_KEYS,
     ),
     VerdictEndpoint(

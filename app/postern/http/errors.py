@@ -50,6 +50,9 @@ PROBLEMS: dict[type[PosternError], Problem] = {
     ),
     errors.BodyMismatch: Problem(422, "body-mismatch", "The body has another shape"),
     policy_errors.OptionFixed: Problem(403, "option-fixed", "The policy fixes this option"),
+    policy_errors.UnknownBlocklist: Problem(
+        400, "unknown-blocklist", "The policy has no such blocklist"
+    ),
     errors.RequestRefused: Problem(400, "bad-request", "The request cannot be read"),
     errors.EmptyPrompt: Problem(422, "empty-prompt", "The prompt is empty"),
     errors.NothingToJudge: Problem(

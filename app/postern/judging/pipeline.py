@@ -17,6 +17,7 @@ from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange, Slice
 from postern.contract.moderation import (
     Judged,
+    ListHit,
     Moderation,
     Options,
     TeacherRead,
@@ -48,7 +49,7 @@ from postern.policies.deciding import (
     point_name,
     settles,
 )
-from postern.policies.records import CallerPolicy
+from postern.policies.records import CallerPolicy, PolicyList
 from postern.tracing.names import Step
 from postern.tracing.spans import step
 
@@ -155,6 +156,23 @@ class Pipeline:
                 if not score.student:
                     self._on_judged(exchange, disguise, case.probability)
         return Moderation(judged, point_name(policy, self.policy, options), timings)
+
+    async def list_hits(
+        self,
+        exchange: Exchange,
+        lists: Sequence[PolicyList],
+        options: Options,
+        *,
+        deadline: float,
+    ) -> tuple[ListHit, ...]:
+        """All that an exchange matches in some of its caller's lists. The student is not asked.
+
+        Raises what `moderate` raises, except for the errors of the student.
+        """
+        self._check(current_policy(), (exchange,), options)
+        await self._scorer.check_expanded((exchange,), deadline=deadline)
+        (disguise,) = await self._disguises((exchange,), deadline)
+        return await policing.hits(lists, self._scorer, exchange, disguise, deadline=deadline)
 
     def worst_part(self, text: str, judged: Judged) -> tuple[int, int]:
         """The first character of a text that was judged alone as a prompt, and the one after the

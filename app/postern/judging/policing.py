@@ -6,14 +6,21 @@ from collections.abc import Sequence
 
 from postern.contract.categories import CategoryHead
 from postern.contract.exchange import Exchange
-from postern.contract.moderation import Judged
+from postern.contract.moderation import Judged, ListHit
 from postern.contract.text import segments
 from postern.disguises.triggers import Disguise, second_reading
 from postern.judging.cascade import Decided
 from postern.judging.scorer import Scorer
 from postern.metrics import Metrics
-from postern.policies.deciding import NO_MATCH, Matched, Ruling, match_lists, rule
-from postern.policies.records import CallerPolicy
+from postern.policies.deciding import (
+    NO_MATCH,
+    Matched,
+    Ruling,
+    hits_of,
+    match_lists,
+    rule,
+)
+from postern.policies.records import CallerPolicy, PolicyList
 
 
 async def match_all(
@@ -35,11 +42,28 @@ async def match_all(
 
 
 def _match(policy: CallerPolicy, exchange: Exchange, disguise: Disguise | None) -> Matched:
+    return match_lists(policy.lists, exchange.slice, *_readings(exchange, disguise))
+
+
+def _readings(exchange: Exchange, disguise: Disguise | None) -> tuple[str, str | None]:
+    """The judged part as it came, and without its disguise. Raises EmptyPrompt."""
     texts = segments(exchange)
     decoded = second_reading(texts, disguise)
     # The last part is the one that is judged: the response, if there is one.
-    return match_lists(
-        policy.lists, exchange.slice, texts[-1], None if decoded is None else decoded[-1]
+    return texts[-1], None if decoded is None else decoded[-1]
+
+
+async def hits(
+    lists: Sequence[PolicyList],
+    scorer: Scorer,
+    exchange: Exchange,
+    disguise: Disguise | None,
+    *,
+    deadline: float,
+) -> tuple[ListHit, ...]:
+    """All that an exchange matches in some lists. Raises EmptyPrompt."""
+    return await scorer.off_the_loop(
+        lambda: hits_of(lists, *_readings(exchange, disguise)), (exchange,), deadline
     )
 
 

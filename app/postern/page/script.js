@@ -26,7 +26,7 @@ async function readInfo() {
     byId("model").textContent = `${info.model.name} ${info.model.version}`;
     showPoints(info.default_operating_point);
     showFeedback(info.feedback);
-    showModes(info.modes);
+    showModes(info.modes, info.policies);
     showShadow(info.shadow);
     showKeyPanel(false);
   } catch (error) {
@@ -42,10 +42,23 @@ function showFeedback({ on, keep_s: seconds }) {
     : "";
 }
 
-function showModes(modes) {
-  const audited = Object.keys(modes).filter((route) => modes[route] === "audit");
-  byId("mode").hidden = !audited.length;
-  byId("mode").textContent = audited.length ? `Audit mode: nothing is blocked on ${new Intl.ListFormat("en").format(audited)}.` : "";
+const listed = (names) => new Intl.ListFormat("en").format(names);
+const policiesNamed = (some) => `${some.length > 1 ? "Policies" : "Policy"} ${listed(some.map(({ name }) => name))}`;
+
+function showModes(modes, policies) {
+  const routes = Object.keys(modes).filter((route) => modes[route] === "audit");
+  const own = policies?.policies ?? [];
+  const auditing = own.filter(({ mode }) => mode === "audit");
+  const enforcing = routes.length ? own.filter(({ mode }) => mode === "enforce") : [];
+  const sorting = own.filter(({ audited_categories: some }) => some.length);
+  const said = [
+    routes.length && `Audit mode: nothing is blocked on ${listed(routes)}.`,
+    enforcing.length && `${policiesNamed(enforcing)}: harm is blocked all the same.`,
+    auditing.length && `${policiesNamed(auditing)}: nothing is blocked.`,
+    ...sorting.map((one) => `${policiesNamed([one])}: nothing is blocked for ${listed(one.audited_categories)} alone.`),
+  ].filter(Boolean);
+  byId("mode").hidden = !said.length;
+  byId("mode").textContent = said.join(" ");
 }
 
 function showShadow(shadow) {

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from postern.contract.categories import Category, CategoryHead, categories
 from postern.contract.decision import OperatingPoint, Policy, Verdict
 from postern.contract.exchange import Slice
-from postern.contract.moderation import BlockReason, ListMatch, Options
-from postern.contract.policy_errors import OptionFixed
+from postern.contract.moderation import BlockReason, ListHit, ListMatch, Options
+from postern.contract.policy_errors import OptionFixed, UnknownBlocklist
 from postern.policies.records import CallerPolicy, Point, PolicyList
 
 
@@ -89,6 +89,33 @@ def match_lists(
         ):
             allow = one
     return Matched(block, allow)
+
+
+def blocklists_named(policy: CallerPolicy, names: Sequence[str]) -> tuple[PolicyList, ...]:
+    """The lists of a policy that block prompts and are named, in the policy's order.
+
+    Raises UnknownBlocklist: a list that is not read must not look like one that matches nothing.
+    """
+    known = {one.name: one for one in policy.lists if one.action == "block" and "prompt" in one.on}
+    for index, name in enumerate(names):
+        if name not in known:
+            raise UnknownBlocklist(index)
+    return tuple(one for name, one in known.items() if name in names)
+
+
+def hits_of(lists: Sequence[PolicyList], text: str, decoded: str | None) -> tuple[ListHit, ...]:
+    """Every entry that a text matches in either reading, each once, list by list.
+
+    text, decoded: as in `match_lists`.
+    """
+    readings = (text,) if decoded is None else (text, decoded)
+    found = (
+        ListHit(one.name, entry.place, entry.phrase)
+        for one in lists
+        for reading in readings
+        for entry in one.matcher.entries(reading)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def is_sure(probability: float, band: tuple[float, float]) -> bool:

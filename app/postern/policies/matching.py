@@ -7,7 +7,7 @@ times the size of the compiled expression. Both are bounded, and so is the memor
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,21 +34,40 @@ _RUNS_ON: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A phrase or an expression of a list. place: in the list, such as `phrases.3`.
+
+    phrase: as the operator wrote it. None for an expression, which would tell how to get past it.
+    """
+
+    place: str
+    phrase: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Matcher:
-    """phrases: normalized and case-folded. patterns: compiled by RE2."""
+    """phrases: normalized and case-folded; written: as they were. patterns: compiled by RE2."""
 
     phrases: tuple[str, ...] = ()
     patterns: tuple[Any, ...] = ()
+    written: tuple[str, ...] = ()
 
     def matches(self, text: str) -> bool:
         """text: normalized."""
+        return next(self.entries(text), None) is not None
+
+    def entries(self, text: str) -> Iterator[Entry]:
+        """What the text matches, searched as it is asked for. text: normalized."""
         folded = text.casefold()
-        if any(holds_phrase(folded, one) for one in self.phrases):
-            return True
+        for index, phrase in enumerate(self.phrases):
+            if holds_phrase(folded, phrase):
+                yield Entry(f"phrases.{index}", self.written[index])
         if not self.patterns:
-            return False
+            return
         encoded = text.encode("utf-8", "replace")
-        return any(one.search(encoded) is not None for one in self.patterns)
+        for index, pattern in enumerate(self.patterns):
+            if pattern.search(encoded) is not None:
+                yield Entry(f"patterns.{index}")
 
 
 def compiled(phrases: Sequence[str], patterns: Sequence[str]) -> Matcher:
@@ -56,6 +75,7 @@ def compiled(phrases: Sequence[str], patterns: Sequence[str]) -> Matcher:
     return Matcher(
         tuple(_phrase(one, f"phrases.{index}") for index, one in enumerate(phrases)),
         tuple(_pattern(one, f"patterns.{index}") for index, one in enumerate(patterns)),
+        tuple(phrases),
     )
 
 

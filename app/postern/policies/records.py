@@ -94,6 +94,12 @@ class CallerPolicy:
     limits: LimitRule = LimitRule()
     lists: tuple[PolicyList, ...] = ()
 
+    @property
+    def audited_categories(self) -> tuple[str, ...]:
+        """Those that block nothing alone, in alphabetical order."""
+        rules = self.category_rules.items()
+        return tuple(sorted(name for name, one in rules if one.mode == "audit"))
+
 
 DEFAULT_NAME: Final = "default"
 PLAIN: Final = CallerPolicy(DEFAULT_NAME)

@@ -118,8 +118,10 @@ class GuardSettings(Section):
         description="Ids of responses that passed here and are kept, so that a chat may go on from "
         "them. 0 keeps none.",
     )
-    on_unknown_id: Literal["refuse", "pass"] = Field(
+    on_unknown_id: Literal["refuse", "fetch", "pass"] = Field(
         "refuse",
         description="What to do with a chat that goes on from a response that did not pass here, "
-        "or from a conversation of the upstream: refuse it, or pass it with what nobody judged.",
+        "or from a conversation of the upstream: refuse it; fetch the response and all before it "
+        "from the upstream and judge them (a conversation is refused); or pass it with what nobody "
+        "judged.",
     )

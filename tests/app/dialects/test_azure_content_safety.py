@@ -83,12 +83,14 @@ def test_what_cannot_be_judged_is_refused() -> None:
         (None, {}),
         (head("fraud"), {}),
         (head("violence"), {"categories": ["Hate"]}),
-        (FULL, {"blocklistNames": ["zzmarkerzz"]}),
+        (head("violence"), {"categories": ["Hate"], "blocklistNames": ["zzmarkerzz"]}),
     ):
         with pytest.raises(UnsupportedContent) as refused:
             parse(of, **fields)
         assert "zzmarkerzz" not in str(refused.value)
-    assert parse(blocklistNames=[], haltOnBlocklistHit=True).exchange.prompt == "cake"
+    assert parse(blocklistNames=[], haltOnBlocklistHit=True).blocklists == ()
+    assert parse(blocklistNames=["one", "two"]).blocklists == ("one", "two")
+    assert not parse(blocklistNames=["one"]).halts
     mismatches: tuple[dict[str, object], ...] = (
         {"categories": ["zz"]},
         {"outputType": "zz"},

@@ -13,6 +13,7 @@ from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.readable import in_order, opened
 from postern.chat_guard.replies import FIELD, Refusals
 from postern.chat_guard.responses.events import Reader, parsed_event, response_media
+from postern.chat_guard.responses.memory import Memory
 from postern.chat_guard.responses.refusals import (
     frame,
     incomplete,
@@ -41,6 +42,8 @@ class Responses:
     error_object: Callable[[PosternError], dict[str, Any]]
     passed_ids: PassedIds
     unknown_ids_pass: bool
+    memory: Memory | None = None
+    """Fetches what did not pass here. None: it is refused."""
     path: str = "/responses"
     headers: HeaderRules = OPENAI_HEADERS
     has_words: bool = True
@@ -48,14 +51,21 @@ class Responses:
     def parse(self, body: bytes, reading: Reading) -> ResponsesRequest:
         return parse_responses(body, reading)
 
-    def admit(self, asked: ResponsesRequest) -> None:
-        """Raises UnjudgedReference if the request goes on from what did not pass here."""
+    async def admit(self, asked: ResponsesRequest, call: Call) -> ResponsesRequest:
+        """The request, with what it goes on from if that was fetched.
+
+        Raises UnjudgedReference if it goes on from what neither passed here nor was fetched, and
+        what `Memory.recalled` raises.
+        """
         if self.unknown_ids_pass:
-            return
+            return asked
+        if self.memory is not None:
+            asked = await self.memory.recalled(asked, call, path=self.path, rules=self.headers)
         caller = current_caller()
         for name, one in asked.follows:
             if not self.passed_ids.knows(one, caller=caller):
                 raise UnjudgedReference(name)
+        return asked
 
     def read(self, body: bytes, asked: ResponsesRequest) -> Answer:
         content = parsed(body)

@@ -72,6 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- with include "postern.allowedHosts" . }}{{ $_ := set $env "POSTERN_ALLOWED_HOSTS" . }}{{ end }}
 {{- with include "postern.rootPath" . }}{{ $_ := set $env "POSTERN_ROOT_PATH" . }}{{ end }}
 {{- with .Values.artifact.path }}{{ $_ := set $env "POSTERN_ARTIFACT" . }}{{ end }}
+{{- if .Values.policies.configMap }}{{ $_ := set $env "POSTERN_POLICIES" "/etc/postern/policies.toml" }}{{ end }}
 {{- with include "postern.teacherUrl" . }}
 {{- $_ := set $env "POSTERN_TEACHER_URL" . }}
 {{- $_ := set $env "POSTERN_TEACHER_KIND" (ternary "postern" $.Values.teacher.kind (ne $.Values.teacher.release "")) }}
@@ -90,6 +91,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - secret:
     name: {{ . }}
     items: [{key: {{ $.Values.keys.entry | quote }}, path: keys}]
+{{- end }}
+{{- with .Values.policies }}
+{{- if .configMap }}
+- configMap:
+    name: {{ .configMap }}
+    items: [{key: {{ .entry | quote }}, path: policies.toml}]
+{{- end }}
 {{- end }}
 {{- with .Values.teacher.keySecret }}
 {{- if .name }}
