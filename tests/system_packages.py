@@ -23,6 +23,7 @@ PACKAGES = {
     "javac": "default-jdk-headless",
     "curl": "curl",
     "strace": "strace",
+    "haproxy": "haproxy",
 }
 
 

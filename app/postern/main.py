@@ -6,6 +6,7 @@ import os
 import socket
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from postern import logs, streams
 from postern.clock import now
@@ -13,9 +14,11 @@ from postern.composition import feedback, policies, tracing
 from postern.composition.services import build_services
 from postern.composition.student import Student, load_shadow, load_student
 from postern.contract.moderation import Identity
+from postern.endpoints.services import Services
 from postern.http.heads import HeadLimits
 from postern.http.loop_turns import LoopTurns
 from postern.http.protocol import Bounds, bounded_protocol
+from postern.inference.batcher import Batcher
 from postern.server.application import create_app
 from postern.server.exposure import connections_within_descriptors, hosts_of
 from postern.server.lifecycle import DrainingServer, listen
@@ -40,14 +43,10 @@ def serve_student(settings: Settings, student: Student) -> None:
     has_keys = bool(settings.access.accepted_keys())
     listener, turns = listen(settings, has_keys=has_keys), LoopTurns(now)
     address = None if settings.server.uds is not None else listener.getsockname()[0]
-    services, batcher = build_services(settings, student, on_trial=load_shadow(settings))
-    services = policies.with_policies(settings, services)
-    tracer = tracing.build(settings, services.identity)
-    feedback.open_for(settings, services.feedback)
-    hosts = hosts_of(settings, address=address, has_keys=has_keys)
+    app, services, batcher = application(settings, student, turns=turns, address=address)
     refusals = Refusals(services.metrics)
     config = uvicorn.Config(
-        create_app(services, batcher, turns, hosts, tracer),
+        app,
         http=bounded_protocol(
             _bounds(settings),
             turns=turns,
@@ -79,6 +78,23 @@ def serve_student(settings: Settings, student: Student) -> None:
     if batcher.left_behind or services.pipeline.cascade.left_behind or shadow_left:
         # Otherwise the interpreter would wait for the thread, for ever if the model never returns.
         os._exit(0)
+
+
+def application(
+    settings: Settings, student: Student, *, turns: LoopTurns, address: str | None
+) -> tuple[ASGIApp, Services, Batcher]:
+    """The ASGI application of a loaded student, for any server that runs its lifespan.
+
+    address: on which that server listens, if it is known. Without `bounded_protocol` in front, the
+    limits on headers and on slow clients are that server's own. Raises SettingsInvalid.
+    """
+    has_keys = bool(settings.access.accepted_keys())
+    services, batcher = build_services(settings, student, on_trial=load_shadow(settings))
+    services = policies.with_policies(settings, services)
+    tracer = tracing.build(settings, services.identity)
+    feedback.open_for(settings, services.feedback)
+    hosts = hosts_of(settings, address=address, has_keys=has_keys)
+    return create_app(services, batcher, turns, hosts, tracer), services, batcher
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -71,7 +71,11 @@ ROOMS: Final[dict[str, Row]] = {
     "backlog": Row(
         "clock composition contract endpoints inference settings streams", "pydantic tqdm"
     ),
-    "main": Row("clock composition contract http logs server settings streams", "uvicorn"),
+    "batch": Row("backlog contract endpoints inference settings", "pyarrow pydantic"),
+    "main": Row(
+        "clock composition contract endpoints http inference logs server settings streams",
+        "starlette uvicorn",
+    ),
     "cli": Row("backlog calibration composition contract main settings streams"),
     "__main__": Row("cli"),
 }
@@ -90,6 +94,8 @@ _MAY_USE_OS: Final = {
     "postern.calibration.publishing",
     "postern.backlog.command",
     "postern.backlog.output",
+    "postern.batch.ledger",
+    "postern.batch.part",
     "postern.feedback.file",
     "postern.teacher.local",
 }

@@ -17,23 +17,18 @@ from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
-from postern import __version__, streams
-from postern.backlog.formats import Columns, Csv, JsonLines
-from postern.backlog.judge import judge, running
+from postern import streams
+from postern.backlog.formats import Columns, Csv, JsonLines, Row
+from postern.backlog.judge import judge, running, what_decides
 from postern.backlog.lanes import Lanes
 from postern.backlog.output import Kept, Note, OutputInvalid, Stream, is_regular
-from postern.backlog.records import CsvEnds, LineEnds, Records
+from postern.backlog.records import CsvEnds, LineEnds, Records, record_limit
 from postern.backlog.run import CONTINUES, Source, begin, judge_rows
 from postern.clock import now
 from postern.contract.errors import PosternError
 from postern.contract.moderation import Options
-from postern.endpoints.services import Services
 from postern.inference.engine import engine_for, usable_cores
 from postern.settings.settings import Settings
-
-# A character outside the basic plane is 12 bytes in JSON; other columns need some room too.
-_BYTES_PER_CHAR = 12
-_BYTES_BESIDE = 1 << 16
 
 
 class Usage(PosternError):
@@ -132,12 +127,12 @@ async def _judge_all(
         services.pipeline.policy.point(
             "prompt", operating_point=options.operating_point, threshold=options.threshold
         )
-        job = json.loads(json.dumps(source.job | _job(services, settings, options)))
+        job = json.loads(json.dumps(source.job | what_decides(services, settings, options)))
         note = Note(job=job)
         if isinstance(output, Kept):
             note = begin(output, note, source, resume=arguments.resume)
         workers = engine_for(settings.engine, usable_cores()).workers
-        lanes = Lanes(lambda exchanges: judge(services, exchanges, options), workers=workers)
+        lanes = Lanes[Row](lambda exchanges: judge(services, exchanges, options), workers=workers)
         with _bar(arguments.progress, source, note) as bar:
 
             def show(done: int, rows: int) -> None:
@@ -156,7 +151,7 @@ def _source(arguments: argparse.Namespace, settings: Settings, stack: ExitStack)
     file, size = stack.enter_context(_opened(name))
     if size is not None and arguments.output is not None and _is_same(arguments.output, name):
         raise Usage("--output is the input")
-    limit = _BYTES_PER_CHAR * settings.limits.max_exchange_chars + _BYTES_BESIDE
+    limit = record_limit(settings.limits.max_exchange_chars)
     records = Records(
         file.read,
         LineEnds() if arguments.csv is None else CsvEnds(),
@@ -196,26 +191,6 @@ def _is_same(output: Path, name: str) -> bool:
         return name != "-" and output.samefile(name)
     except OSError:
         return False
-
-
-def _job(services: Services, settings: Settings, options: Options) -> dict[str, Any]:
-    """Everything that a verdict depends on, by the name that a message gives it."""
-    return {
-        "version of Postern": __version__,
-        "artifact": services.identity.sha256,
-        "artifacts for other languages": [
-            one.model.sha256 for one in services.info.language_models
-        ],
-        "operating point": options.operating_point,
-        "threshold": options.threshold,
-        "limits": [settings.limits.max_exchange_chars, settings.limits.max_exchange_tokens],
-        "teacher": services.info.teacher | {"triggers": settings.teacher.triggers},
-        "policy for other languages": [
-            settings.engine.on_unsupported_language,
-            *sorted(settings.teacher.languages),
-        ],
-        "policy for categories": settings.engine.category_thresholds,
-    }
 
 
 @contextmanager

@@ -115,19 +115,19 @@ class Csv:
         except UnicodeDecodeError as exc:
             raise ColumnsInvalid("the file is not UTF-8") from exc
         self._limit = limit_bytes
-        self._names = _cells(header.content)
+        self.names = _cells(header.content)
         self._prompt = self._place(columns.prompt, "--prompt-column")
         self._response: int | None = None
         if columns.response is not None:
             self._response = self._place(columns.response, "--response-column")
-        elif "response" in self._names:
+        elif "response" in self.names:
             self._response = self._place("response", "--response-column")
         own = [columns.prefix + name for name in VERDICT_COLUMNS]
         for name in own:
-            if name in self._names:
+            if name in self.names:
                 # One of ours, so not user text.
                 raise ColumnsInvalid(f"there is a column {name!r} already; see --column-prefix")
-        self.header = _written([*self._names, *own])
+        self.header = _written([*self.names, *own])
 
     def row(self, record: Record) -> Row | None:
         """An empty cell is an absent response."""
@@ -139,8 +139,8 @@ class Csv:
         cells = _cells(record.content)
         if record.is_open:
             return self._bad(record, _OPEN, cells)
-        if len(cells) != len(self._names):
-            counts = f"the row has {len(cells)} cells, and the first row {len(self._names)}"
+        if len(cells) != len(self.names):
+            counts = f"the row has {len(cells)} cells, and the first row {len(self.names)}"
             return self._bad(record, counts, cells)
         prompt = cells[self._prompt]
         response = None if self._response is None else cells[self._response] or None
@@ -154,15 +154,15 @@ class Csv:
 
     def _bad(self, record: Record, error: str, cells: Sequence[str] = ()) -> Row:
         """With as many cells as there are columns, so that the error stands in its own."""
-        width = len(self._names)
+        width = len(self.names)
         return Row(record, error=error, cells=[*cells[:width], *[""] * (width - len(cells))])
 
     def _place(self, name: str, flag: str) -> int:
-        found = self._names.count(name)
+        found = self.names.count(name)
         if found != 1:
             count = "no column" if not found else f"{found} columns"
             raise ColumnsInvalid(f"there is {count} {name!r}; see {flag}")
-        return self._names.index(name)
+        return self.names.index(name)
 
 
 def _cells(content: bytes) -> list[str]:

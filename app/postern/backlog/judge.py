@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from postern import __version__
 from postern.clock import now
 from postern.composition.services import build_services
 from postern.composition.student import load_student
@@ -48,3 +49,23 @@ async def judge(
     for result in reply["results"]:
         del result["index"]
     return [shared | result for result in reply["results"]]
+
+
+def what_decides(services: Services, settings: Settings, options: Options) -> dict[str, Any]:
+    """Everything that a verdict depends on, by the name that a message gives it; plain JSON."""
+    return {
+        "version of Postern": __version__,
+        "artifact": services.identity.sha256,
+        "artifacts for other languages": [
+            one.model.sha256 for one in services.info.language_models
+        ],
+        "operating point": options.operating_point,
+        "threshold": options.threshold,
+        "limits": [settings.limits.max_exchange_chars, settings.limits.max_exchange_tokens],
+        "teacher": services.info.teacher | {"triggers": settings.teacher.triggers},
+        "policy for other languages": [
+            settings.engine.on_unsupported_language,
+            *sorted(settings.teacher.languages),
+        ],
+        "policy for categories": settings.engine.category_thresholds,
+    }

@@ -11,14 +11,31 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from postern.backlog.formats import Row
 from postern.contract.errors import Overloaded, PosternError
 from postern.contract.exchange import Exchange
 
 Judge = Callable[[Sequence[Exchange]], Awaitable[list[dict[str, Any]]]]
-NextRow = Callable[[bool], Row | None]
+
+
+class ToJudge(Protocol):
+    """A row of any source: what to judge, or why it cannot be judged."""
+
+    @property
+    def exchange(self) -> Exchange | None: ...
+
+    @property
+    def error(self) -> str | None: ...
+
+    @property
+    def chars(self) -> int:
+        """Characters of the exchange; 0 without one."""
+        ...
+
+
+AnyRow = TypeVar("AnyRow", bound=ToJudge)
+NextRow = Callable[[bool], AnyRow | None]
 """The next row; None at the end, or if it did not come yet and the argument `wait` is false."""
 
 GROUP_ROWS: Final = 16
@@ -31,25 +48,25 @@ _ROWS_PER_TURN: Final = 32
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
-    row: Row
+class _Job(Generic[AnyRow]):
+    row: AnyRow
     verdict: asyncio.Future[dict[str, Any]]
 
 
-class Lanes:
+class Lanes(Generic[AnyRow]):
     """Judges rows on `workers` cores."""
 
     def __init__(self, judge: Judge, *, workers: int) -> None:
         self._judge = judge
         self._lanes = LANES_PER_WORKER * workers
         self._ahead_rows = 2 * GROUP_ROWS * self._lanes
-        self._jobs: deque[_Job] = deque()  # in the order of the rows
+        self._jobs: deque[_Job[AnyRow]] = deque()  # in the order of the rows
         self._chars = 0
-        self._groups: asyncio.Queue[list[_Job]] = asyncio.Queue()
+        self._groups: asyncio.Queue[list[_Job[AnyRow]]] = asyncio.Queue()
 
     async def verdicts(
-        self, next_row: NextRow, *, pause: Callable[[], None]
-    ) -> AsyncGenerator[tuple[Row, dict[str, Any]], None]:
+        self, next_row: NextRow[AnyRow], *, pause: Callable[[], None]
+    ) -> AsyncGenerator[tuple[AnyRow, dict[str, Any]], None]:
         """Each row with its verdict, or only `error`. pause: called before waiting for input."""
         async with self._running():
             while True:
@@ -63,8 +80,8 @@ class Lanes:
                 self._chars -= job.row.chars
                 yield job.row, verdict
 
-    async def _read_ahead(self, next_row: NextRow, pause: Callable[[], None]) -> None:
-        read: list[_Job] = []
+    async def _read_ahead(self, next_row: NextRow[AnyRow], pause: Callable[[], None]) -> None:
+        read: list[_Job[AnyRow]] = []
         loop = asyncio.get_running_loop()
         while len(self._jobs) < self._ahead_rows and self._chars < AHEAD_CHARS:
             row = next_row(False)
@@ -124,9 +141,9 @@ class Lanes:
                 return [*rest[:index], {"error": str(exc)}, *rest[index:]]
 
 
-def grouped(jobs: list[_Job]) -> list[list[_Job]]:
+def grouped(jobs: list[_Job[AnyRow]]) -> list[list[_Job[AnyRow]]]:
     """Jobs of similar length together; longer texts in smaller groups."""
-    groups: list[list[_Job]] = []
+    groups: list[list[_Job[AnyRow]]] = []
     chars = 0
     for job in sorted(jobs, key=lambda job: job.row.chars):
         if not groups or len(groups[-1]) == GROUP_ROWS or chars + job.row.chars > GROUP_CHARS:

@@ -14,6 +14,14 @@ from typing import Final, Protocol
 
 CHUNK_BYTES: Final = 1 << 18
 BOM: Final = b"\xef\xbb\xbf"
+# A character outside the basic plane is 12 bytes in JSON; other columns need some room too.
+_BYTES_PER_CHAR: Final = 12
+_BYTES_BESIDE: Final = 1 << 16
+
+
+def record_limit(max_exchange_chars: int) -> int:
+    """Bytes that a record may have, for exchanges of so many characters."""
+    return _BYTES_PER_CHAR * max_exchange_chars + _BYTES_BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ class CsvEnds:
 
 class Records:
     """Reads records one by one. read: up to so many bytes, none at the end; ready: whether `read`
-    would not wait."""
+    would not wait; is_whole_file: whether a byte order mark at the beginning is one."""
 
     def __init__(
         self,
@@ -99,9 +107,11 @@ class Records:
         *,
         limit_bytes: int,
         ready: Callable[[], bool] = lambda: True,
+        is_whole_file: bool = True,
     ) -> None:
         self._read = read
         self._ready = ready
+        self._may_have_bom = is_whole_file
         self._ends = ends
         self._limit = limit_bytes
         self._data = bytearray()
@@ -182,7 +192,7 @@ class Records:
         chunk = self._read(CHUNK_BYTES)
         self._data += chunk
         self._is_whole = not chunk
-        if self._hashed == 0 and not self._is_whole:
+        if self._may_have_bom and self._hashed == 0 and not self._is_whole:
             if BOM.startswith(self._data) and len(self._data) < len(BOM):
                 return self._read_more()
             if self._data.startswith(BOM):

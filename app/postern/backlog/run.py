@@ -47,7 +47,7 @@ async def judge_rows(
     source: Source,
     output: Kept | Stream,
     note: Note,
-    lanes: Lanes,
+    lanes: Lanes[Row],
     show: Callable[[int, int], None],
 ) -> int:
     """Judge and write what is left. Returns how many rows could not be judged, earlier ones too.
@@ -84,7 +84,7 @@ def _noted(note: Note, last: Record, *, rows: int, errors: int) -> Note:
     )
 
 
-def _next_row(source: Source) -> NextRow:
+def _next_row(source: Source) -> NextRow[Row]:
     def next_row(wait: bool) -> Row | None:
         while (record := source.records.next(wait=wait)) is not None:
             row = source.form.row(record)

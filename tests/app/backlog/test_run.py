@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from postern.backlog import output as output_module
-from postern.backlog.formats import Columns, Csv, JsonLines
+from postern.backlog.formats import Columns, Csv, JsonLines, Row
 from postern.backlog.lanes import Lanes
 from postern.backlog.output import Kept, Note, OutputInvalid
 from postern.backlog.records import CsvEnds, LineEnds, Records
@@ -59,7 +59,7 @@ def run(data: bytes, path: Path, *, is_csv: bool, resume: bool, **job: Any) -> i
     async def whole() -> int:
         source = source_of(data, is_csv=is_csv)
         note = begin(kept, Note(job=JOB | job), source, resume=resume)
-        lanes = Lanes(judge, workers=2)
+        lanes = Lanes[Row](judge, workers=2)
         return await judge_rows(source, kept, note, lanes, lambda done, rows: None)
 
     try:
@@ -231,7 +231,7 @@ def test_an_overloaded_queue_is_waited_for_and_a_defect_ends_the_run() -> None:
             record = source.records.next(wait=wait)
             return None if record is None else source.form.row(record)
 
-        lanes = Lanes(busy, workers=1)
+        lanes = Lanes[Row](busy, workers=1)
         return [v["at"] async for _, v in lanes.verdicts(next_row, pause=lambda: None)]
 
     prompts = [f"number {n}" * (n % 7 + 1) for n in range(600)]

@@ -27,7 +27,7 @@ def defined() -> list[type[PosternError]]:
         cls
         for cls in everything
         if cls.__module__.startswith("postern.")
-        and not cls.__module__.startswith(("postern.cli", "postern.backlog"))
+        and not cls.__module__.startswith(("postern.cli", "postern.backlog", "postern.batch"))
     ]
 
 
