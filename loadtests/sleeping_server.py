@@ -1,14 +1,16 @@
 """Runs the real server around a model that sleeps, so that all CPU time is the server's own.
 
 python -m loadtests.sleeping_server 0.2        # seconds for each batch
+python -m loadtests.sleeping_server measured 4 # as long as measured batches took, times 4
 """
 
 from __future__ import annotations
 
 import dataclasses
+import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from postern import logs
@@ -18,26 +20,36 @@ from postern.inference.session import Logits
 from postern.main import serve_student
 from postern.settings.settings import read_settings
 
+from loadtests.fleet.service import ServiceTimes, load
+
 
 class SleepingSession:
-    """Returns "harmless" after `seconds` for every text."""
+    """Returns "harmless" for every text, after as long as `seconds` says for the batch."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: Callable[[Sequence[Window]], float], *, columns: int) -> None:
         self._seconds = seconds
+        self._row = np.array([[2.0, -2.0, *[-9.0] * (columns - 2)]], dtype=np.float32)
 
     def run(self, windows: Sequence[Window]) -> Logits:
-        time.sleep(self._seconds)
-        return np.tile(np.array([[2.0, -2.0]], dtype=np.float32), (len(windows), 1))
+        time.sleep(self._seconds(windows))
+        return np.repeat(self._row, len(windows), axis=0)
 
 
-def main(seconds: float) -> None:
+def main(arguments: Sequence[str]) -> None:
     settings = read_settings()
     logs.configure(settings.server.log_level)
     student = load_student(settings)
-    serve_student(
-        settings, dataclasses.replace(student, session=SleepingSession(seconds), alone=None)
-    )
+    if arguments[0] == "measured":
+        times, rng = ServiceTimes(load(), scale=float(arguments[1])), random.Random()
+        draw = lambda windows: times.draw(windows, rng)  # noqa: E731
+        # Admission must know these times and not those of the model.
+        student = dataclasses.replace(student, cost=times.cost())
+    else:
+        seconds = float(arguments[0])
+        draw = lambda windows: seconds  # noqa: E731
+    session = SleepingSession(draw, columns=student.columns.count)
+    serve_student(settings, dataclasses.replace(student, session=session, alone=None))
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    main(sys.argv[1:])

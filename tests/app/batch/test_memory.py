@@ -49,7 +49,8 @@ def measure(rows: int, folder: Path) -> list[int]:
             file.write(json.dumps({"prompt": f"how to bake cake number {number}"}) + "\n")
     reading = Reading(limit_bytes=1 << 20)
     plan = planned([source], reading, shard_records=5000)
-    peaks, judged = [], 0
+    peaks: list[int] = []
+    judged = 0
     for shard in plan.shards:
         done = judge_shard(_AtOnce(), shard, reading, folder)  # type: ignore[arg-type]
         judged += done.rows
