@@ -39,8 +39,9 @@ def fleet_plot(result: Mapping[str, Any], path: Path) -> None:
             above.set_xscale("log")
             for axis in (above, below):
                 axis.grid(alpha=0.3)
-                axis.set_ylim(bottom=0.0)
             below.set_xlabel("replicas")
+        for row in axes:  # last, because a row shares its limits
+            row[0].set_ylim(bottom=0.0)
         axes[0][0].set_ylabel("p99 of verdicts, ms")
         axes[1][0].set_ylabel("refused or late, %")
         axes[0][0].legend(loc="upper right", fontsize=8)
