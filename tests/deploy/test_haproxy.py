@@ -88,6 +88,6 @@ def test_a_killed_replica_loses_no_request(
 
 def test_a_chat_is_never_sent_twice() -> None:
     text = CONFIGURATION.read_text()
-    once = text.partition("backend postern_once")[2]
+    once = text.partition("\nbackend postern_once\n")[2]
     (retried,) = (line for line in once.splitlines() if "retry-on" in line)
     assert retried.split() == ["retry-on", "conn-failure"]
