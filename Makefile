@@ -24,7 +24,7 @@ serve: $(SERVE_VENV)/.installed
 
 $(SERVE_VENV)/.installed: requirements/serve.txt pyproject.toml
 	$(PYTHON) -m venv $(SERVE_VENV)
-	$(SERVE_VENV)/bin/pip install --quiet --require-hashes -r requirements/serve.txt
+	$(SERVE_VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements/serve.txt
 	$(SERVE_VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
