@@ -14,15 +14,17 @@ TEACHERS ?= $(sort $(wildcard artifacts/teacher-*/1.0.0))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Silences the theme's notice about its successor at each build.
 export NO_MKDOCS_2_WARNING = 1
+# Each of many processes would compile all anew, where a machine says not to keep bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve demo-cascade demo-chatbot test check coverage format lock train loadtest bench sbom audit clean
+.PHONY: serve demo-cascade demo-chatbot test suite check coverage format lock train loadtest bench sbom audit clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
 
 $(SERVE_VENV)/.installed: requirements/serve.txt pyproject.toml
 	$(PYTHON) -m venv $(SERVE_VENV)
-	$(SERVE_VENV)/bin/pip install --quiet --require-hashes -r requirements/serve.txt
+	$(SERVE_VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements/serve.txt
 	$(SERVE_VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
@@ -42,7 +44,7 @@ bases/%.gguf: | $(VENV)/.installed
 
 $(VENV)/.installed: requirements/test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet -r requirements/test.txt
+	$(VENV)/bin/pip install --quiet --no-compile --no-deps -r requirements/test.txt
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
@@ -51,7 +53,12 @@ $(VENV)/.installed: requirements/test.txt pyproject.toml
 # nothing next to other work.
 TEST_PROCESSES ?= 4
 IN_PROCESSES = -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
-test: check
+test: $(VENV)/.installed
+	$(MAKE) --no-print-directory --jobs=2 check suite
+
+# Collecting once beforehand leaves the bytecode that each process would compile at the same time.
+suite: $(VENV)/.installed
+	-@$(VENV)/bin/python -m pytest --collect-only >/dev/null
 	$(VENV)/bin/python -m pytest $(IN_PROCESSES) --benchmark-disable --durations=20
 
 check: $(VENV)/.installed

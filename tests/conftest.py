@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,6 +39,9 @@ StartServer = Callable[..., ServerProcess]
 
 def pytest_configure() -> None:
     made_once.place()  # before there are other processes
+    # Where a machine says not to keep bytecode, each of many processes would compile all anew.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_finish() -> None:
@@ -117,10 +121,16 @@ def start_faulty_server(tiny_artifact: Path) -> Iterator[StartServer]:
 def node_openai(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which Node finds the official clients of OpenAI, Anthropic and Vercel."""
     folder = tmp_path_factory.mktemp("node")
+    (folder / "node_modules").symlink_to(
+        made_once.made_once("node", _install_node) / "node_modules"
+    )
+    return folder
+
+
+def _install_node(folder: Path) -> None:
     install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *NODE_CLIENTS]
     # Node carries certificates of its own; a company's proxy is known to the system's only.
     environment = {"NODE_OPTIONS": "--use-openssl-ca"} | os.environ
     subprocess.run(
         install, check=True, capture_output=True, timeout=600, cwd=folder, env=environment
     )
-    return folder

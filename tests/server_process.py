@@ -19,6 +19,8 @@ from typing import Any
 
 import httpx
 
+from tests.forks import Fork, completed
+
 ROOT = Path(__file__).resolve().parent.parent
 # Only against hangs; nothing here is expected to take long.
 HANG_S = 180.0
@@ -33,16 +35,9 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
 def postern(
     *arguments: str, stdin: str | bytes = b"", **settings: object
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs one `postern` command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "postern", *arguments],
-        cwd=ROOT,
-        env=environment(settings),
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        timeout=HANG_S,
-        check=False,
-    )
+    """Runs one `postern` command to its end, in a fork."""
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    return completed(["postern", *arguments], environment(settings), stdin=given, timeout=HANG_S)
 
 
 class ServerProcess:
@@ -60,16 +55,21 @@ class ServerProcess:
         """user: whose process it is, where this one may choose."""
         # A pipe that nobody reads would fill up.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        self.process = subprocess.Popen(
-            [python, *command],
-            cwd=cwd,
-            user=user,
-            group=user,
-            env=environment({"port": 0} | dict(settings)),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-        )
+        env = environment({"port": 0} | dict(settings))
+        self.process: subprocess.Popen[bytes] | Fork
+        if (command[0], python, cwd, user) == ("-m", sys.executable, ROOT, None):
+            self.process = Fork(command[1:], env, stderr=self._stderr.fileno())
+        else:
+            self.process = subprocess.Popen(
+                [python, *command],
+                cwd=cwd,
+                user=user,
+                group=user,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+            )
         try:
             self.greeting = self._first_line()
             found = re.search(r"http://\S+:\d+", self.greeting)

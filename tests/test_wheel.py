@@ -136,7 +136,7 @@ def _install(wheel: Path, folder: Path) -> Installed:
     python = folder / "venv/bin/python"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     locked = str(ROOT / "requirements/serve.txt")
-    subprocess.run([*pip, "--require-hashes", "-r", locked], check=True)
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", locked], check=True)
     subprocess.run([*pip, "--no-index", str(wheel)], check=True)  # all that it needs is there
     home = folder / "home"
     home.mkdir(mode=0o777)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, Final
@@ -26,16 +27,21 @@ _VARIABLES: Final = {"OMP_NUM_THREADS": "1"}
 class TrainingProcess:
     """A running command, used like `subprocess.Popen`.
 
-    largest_file: bytes; a larger file fails as on a full disk.
+    largest_file: bytes; a larger file fails as on a full disk. variables: more of the environment.
     """
 
-    def __init__(self, *arguments: str, largest_file: int | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        largest_file: int | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.arguments = list(arguments)
         self._folder = Path(tempfile.mkdtemp(prefix="training-process-"))
         self._files = [self._folder / name for name in ("out", "errors")]
         for file in self._files:
             file.touch()
-        given = (self.arguments, self._files, largest_file)
+        given = (self.arguments, self._files, largest_file, dict(variables or {}))
         self._process = _forks().Process(target=_run, args=given)
         self._process.start()
 
@@ -79,8 +85,11 @@ def completed(
     return subprocess.CompletedProcess(process.arguments, process.returncode, out, errors)
 
 
-def _run(arguments: list[str], files: list[Path], largest_file: int | None) -> None:
+def _run(
+    arguments: list[str], files: list[Path], largest_file: int | None, variables: dict[str, str]
+) -> None:
     """In the fork: do what `python -W error -m model_training` does."""
+    os.environ.update(variables)
     for number, file in enumerate(files, start=1):
         opened = os.open(file, os.O_WRONLY | os.O_APPEND)
         os.dup2(opened, number)

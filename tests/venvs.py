@@ -18,7 +18,7 @@ def made_venv(name: str) -> Path:
     """The `bin` of `.cache/<name>`, with what tests/requirements-<name>.txt pins.
 
     Made anew when that file changes, by one process at a time. Raises RuntimeError with the words
-    of pip when it cannot be.
+    of uv when it cannot be.
     """
     requirements = ROOT / "tests" / f"requirements-{name}.txt"
     folder = ROOT / ".cache" / name
@@ -30,11 +30,10 @@ def made_venv(name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made_from.exists() or made_from.read_text() != digest:
             shutil.rmtree(folder, ignore_errors=True)
-            # A pip of its own, and bytecode of all that is never imported, take half of the time.
+            # A pip of its own would take half of the time.
             _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
-            pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install"]
-            options = ["--quiet", "--no-compile", "--disable-pip-version-check"]
-            _run(*pip, *options, "-r", str(requirements))
+            uv = [sys.executable, "-m", "uv", "--quiet", "pip", "install"]
+            _run(*uv, "--python", str(folder / "bin/python"), "-r", str(requirements))
             made_from.write_text(digest)  # last, so that a half-made one is not taken for whole
     return folder / "bin"
 

@@ -6,6 +6,7 @@ would take twice the memory, and those of few speakers mostly catch English name
 
 from __future__ import annotations
 
+import functools
 import io
 import lzma
 import math
@@ -32,8 +33,9 @@ _HEADER_BYTES: Final = 30
 _LENGTHS_AT: Final = 26
 
 
+@functools.cache
 def load_identifier() -> LanguageIdentifier:
-    """The identifier, with probabilities."""
+    """The identifier, with probabilities. It is never changed, so one serves a whole process."""
     unpacked = io.BytesIO()
     path = resources.files("py3langid").joinpath(MODEL_FILE)
     # Room at once: growing by and by would leave 35 MB of garbage in the heap.
