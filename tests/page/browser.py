@@ -31,13 +31,13 @@ _FLAGS = (
 class Browser:
     """One Chromium with a profile of its own below `folder`; downloads land in `downloads`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         chromium, chromedriver = require("chromium", "chromedriver")
         self.downloads = folder / "downloads"
         self.downloads.mkdir(parents=True)
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
-        for flag in (*_FLAGS, f"--user-data-dir={folder / 'profile'}"):
+        for flag in (*_FLAGS, *flags, f"--user-data-dir={folder / 'profile'}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(chromedriver))

@@ -52,6 +52,7 @@ def test_every_file_carries_the_strict_headers(server: ServerProcess, path: str)
     name = path.removeprefix("/page/").lstrip("/") or "index.html"
     assert reply.content == (FOLDER / name).read_bytes()
     kinds = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+    kinds |= {".webmanifest": "application/manifest+json"}
     expected = kinds.get(Path(name).suffix, "image/svg+xml")
     assert reply.headers["content-type"].startswith(expected)
 

@@ -119,7 +119,7 @@ def read_artifact(folder: Path) -> Artifact:
     for name in (MODEL, TOKENIZER):
         if name not in manifest.files:
             raise ArtifactInvalid(f"{MANIFEST} does not list {name}")
-    files = {name: _read_verified(folder, name, entry) for name, entry in manifest.files.items()}
+    files = {name: read_listed(folder, name, entry) for name, entry in manifest.files.items()}
     # ONNX names the file of an external tensor under the key "location". A served graph has none.
     if b"location" in files[MODEL]:
         raise ArtifactInvalid(f"{MODEL} refers to data outside itself")
@@ -180,7 +180,8 @@ def _parse_manifest(content: bytes) -> Manifest:
     return manifest
 
 
-def _read_verified(folder: Path, name: str, entry: FileEntry) -> bytes:
+def read_listed(folder: Path, name: str, entry: FileEntry) -> bytes:
+    """A file that a manifest lists. Raises ArtifactInvalid if it is not that file."""
     content = _read_file(folder, name, limit=entry.size_bytes)
     if len(content) != entry.size_bytes or hashlib.sha256(content).hexdigest() != entry.sha256:
         raise ArtifactInvalid(f"{name} does not match the hash in {MANIFEST}")

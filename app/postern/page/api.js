@@ -1,6 +1,12 @@
 // Requests to this server. The key lives in this module's memory and nowhere else.
 
 let key = "";
+let onDevice = null;
+
+/** From now on `judge(body)` answers instead of the server; null: the server again. */
+export function judgeWith(judge) {
+  onDevice = judge;
+}
 
 export function setKey(value) {
   key = value.trim();
@@ -17,6 +23,9 @@ export class Refused extends Error {
     this.retryAfterS = retryAfterS;
   }
 }
+
+/** The browser itself could not judge. */
+export class NotJudged extends Error {}
 
 /** No answer came. */
 export class Unreachable extends Error {}
@@ -61,6 +70,11 @@ async function refusal(response) {
 
 /** `POST /classify`; the reply as it stands in the API's documents. */
 export async function classify(body, signal) {
+  if (onDevice) {
+    const reply = await onDevice(body);
+    signal?.throwIfAborted();
+    return reply;
+  }
   return json(await call("classify", { body: JSON.stringify(body), signal }), signal);
 }
 
@@ -83,6 +97,7 @@ export function explain(error) {
     const said = repeated ? error.message[0].toUpperCase() + error.message.slice(1) : `${error.title}: ${error.message}`;
     return `${said}.${advice} (HTTP ${error.status}${id})`;
   }
+  if (error instanceof NotJudged) return `${error.message} No verdict was given.`;
   if (error instanceof Unreachable) return `${error.message} No verdict was given.`;
   return `This page failed: ${error.message}`;
 }

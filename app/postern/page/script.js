@@ -2,6 +2,7 @@
 
 import { Refused, call, classify, explain, json, setKey } from "./api.js";
 import { Unreadable, readConversation, turnList } from "./conversation.js";
+import { deviceSwitch } from "./device.js";
 import { byId } from "./dom.js";
 import { figuresTab } from "./figures.js";
 import { fileTab } from "./file.js";
@@ -185,4 +186,5 @@ tabs();
 forms();
 fileTab({ limits: () => limits, options });
 byId("operating-point").addEventListener("change", showThresholds);
-readInfo();
+const told = readInfo();
+deviceSwitch(told);

@@ -26,7 +26,7 @@ from postern.http import errors as http_errors
 from postern.http.hosts import Hosts
 from postern.http.loop_turns import LoopTurns
 from postern.inference.batcher import Batcher
-from postern.server import paths, web_page
+from postern.server import paths, published_files, web_page
 from postern.server.cors import Cors
 from postern.server.first_look import FirstLook
 from postern.server.observe import Observed
@@ -82,8 +82,9 @@ def create_app(
     )
     app.state.services = services
     paths.add_to(app)
+    published_files.add_to(app, services.settings)
     if services.settings.server.page:
-        web_page.add_to(app)
+        web_page.add_to(app, on_device=services.settings.server.on_device is not None)
 
     async def on_error(request: Request, exc: Exception) -> Response:
         request_id = request.state.request_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from postern.settings.names import checked_prefix
 from postern.settings.section import Section
@@ -18,6 +18,16 @@ class ServerSettings(Section):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     page: bool = Field(
         True, description="Serve the web page at /. The page holds no data and needs no key."
+    )
+    serve_artifact: bool = Field(
+        False,
+        description="Serve the files of the student below /artifact/, so that pages can judge on "
+        "the device. Whoever reaches the server can then load the model; no key is asked for.",
+    )
+    on_device: Path | None = Field(
+        None,
+        description="Folder with the built package postern-guard, on_device/dist. The page then "
+        "has a switch to judge in the browser. Needs serve_artifact.",
     )
     max_connections: int = Field(
         2048, ge=1, description="Largest number of open connections. Further ones get 503."
@@ -51,6 +61,12 @@ class ServerSettings(Section):
     )
 
     _is_prefix = field_validator("root_path")(checked_prefix)
+
+    @model_validator(mode="after")
+    def _serves_what_the_page_loads(self) -> ServerSettings:
+        if self.on_device is not None and not (self.serve_artifact and self.page):
+            raise ValueError("POSTERN_ON_DEVICE needs POSTERN_SERVE_ARTIFACT=true and the page")
+        return self
 
 
 class LimitSettings(Section):

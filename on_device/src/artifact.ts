@@ -1,0 +1,76 @@
+/** Reads and verifies an artifact. The bytes that were hashed are the bytes that are loaded. */
+import { GuardError } from "./errors.js";
+import { MANIFEST, MANIFEST_LIMIT_BYTES, MODEL, parseManifest, TOKENIZER, type FileEntry, type Manifest } from "./manifest.js";
+import { Kept } from "./kept.js";
+import { readerOf, type Read } from "./places.js";
+
+export interface Artifact {
+  readonly manifest: Manifest;
+  /** SHA-256 of `manifest.json`, by which a server names the artifact. */
+  readonly sha256: string;
+  readonly model: Uint8Array;
+  readonly tokenizer: Uint8Array;
+}
+
+/** Bytes that were read so far, and of the whole artifact. */
+export type OnProgress = (read: number, total: number) => void;
+
+export async function sha256(content: Uint8Array): Promise<string> {
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new GuardError("runtime_unsupported", "hashes need a secure context: HTTPS, or localhost");
+  }
+  const digest = await crypto.subtle.digest("SHA-256", content as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Raises `artifact_unreachable`, `artifact_invalid`, `manifest_unknown`, `storage_full`.
+ *
+ * offline: keep the files in the browser, and use them where the network is away.
+ */
+export async function readArtifact(base: URL, offline: boolean, onProgress: OnProgress): Promise<Artifact> {
+  const kept = offline ? await Kept.open(base) : null;
+  const read = readerOf(base);
+  const [content, fresh] = await manifestOf(read, kept);
+  const manifest = parseManifest(content);
+  const total = [...manifest.files.values()].reduce((sum, entry) => sum + entry.size_bytes, 0);
+  const files = new Map<string, Uint8Array>();
+  let done = 0;
+  for (const [name, entry] of manifest.files) {
+    files.set(name, await verified(name, entry, read, kept));
+    done += entry.size_bytes;
+    onProgress(done, total);
+  }
+  // Only now: what is kept is whole.
+  if (kept !== null && fresh) await kept.putManifest(content, manifest);
+  return { manifest, sha256: await sha256(content), model: files.get(MODEL)!, tokenizer: files.get(TOKENIZER)! };
+}
+
+/** The manifest, and whether it came from its place rather than from what is kept. */
+async function manifestOf(read: Read, kept: Kept | null): Promise<[Uint8Array, boolean]> {
+  try {
+    const content = await read(MANIFEST, MANIFEST_LIMIT_BYTES);
+    if (content.length > MANIFEST_LIMIT_BYTES) throw new GuardError("artifact_invalid", `${MANIFEST} is too long`);
+    return [content, true];
+  } catch (thrown) {
+    const away = thrown instanceof GuardError && thrown.code === "artifact_unreachable";
+    const old = away ? await kept?.manifest() : undefined;
+    if (old === undefined) throw thrown;
+    return [old, false];
+  }
+}
+
+async function verified(name: string, entry: FileEntry, read: Read, kept: Kept | null): Promise<Uint8Array> {
+  const before = await kept?.file(entry);
+  if (before !== undefined && (await matches(before, entry))) return before;
+  const content = await read(name, entry.size_bytes, entry.sha256);
+  if (!(await matches(content, entry))) {
+    throw new GuardError("artifact_invalid", `${name} does not match the hash in ${MANIFEST}`);
+  }
+  await kept?.putFile(entry, content);
+  return content;
+}
+
+async function matches(content: Uint8Array, entry: FileEntry): Promise<boolean> {
+  return content.length === entry.size_bytes && (await sha256(content)) === entry.sha256;
+}

@@ -1,0 +1,1 @@
+"""The package `postern-guard` beside the server that it must agree with."""
