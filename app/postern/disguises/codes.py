@@ -46,6 +46,11 @@ _VOWEL_SHARE: Final = (0.2, 0.6)
 _LETTER_SHARE: Final = 0.7
 
 
+# `html.unescape` reads the digits with `int`, which refuses thousands of them. Zeros in front mean
+# nothing, and eight digits are already beyond Unicode.
+_LONG_REFERENCE: Final = re.compile(r"&#0*([0-9]{1,8})[0-9]*")
+
+
 def from_entities(text: str) -> str | None:
     """HTML character references: `&#72;`, `&#x48;`, `&quest;`, for letters or signs that need none.
 
@@ -53,6 +58,7 @@ def from_entities(text: str) -> str | None:
     """
     if "&" not in text:
         return None
+    text = _LONG_REFERENCE.sub(r"&#\1", text)
     numeric = sum(_is_letter(html.unescape(one)) for one in _NUMERIC.findall(text))
     named = [html5.get(one[1:], "") for one in _NAMED.findall(text)]
     letters = numeric + sum(map(_is_letter, named))

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from postern.contract.exchange import Exchange
 from postern.disguises.ciphers import COMMON
@@ -150,6 +150,20 @@ def test_entities_are_those_of_html() -> None:
     text = "&#72;&#111;&#119; much is &frac12; of &#x41;&excl;"
     assert from_entities(text) == html.unescape(text)
     assert from_entities("Is it hot&quest; Yes&excl;") == "Is it hot? Yes!"
+
+
+@given(zeros=st.integers(0, 6000), digits=st.text("0123456789", min_size=1, max_size=5000))
+@example(zeros=5000, digits="72")
+@example(zeros=0, digits="1" * 5000)
+@example(zeros=0, digits="1114111")
+@example(zeros=0, digits="1114112")
+def test_a_reference_of_any_length_is_read_as_html_reads_it(zeros: int, digits: str) -> None:
+    """`int` refuses more than 4,300 digits; a user's text must not."""
+    told = digits.lstrip("0") or "0"
+    number = int(told) if len(told) < 9 else 99_999_999
+    start = "&#72;&#101;&#108;&#108;&#111;&#32;"
+    read = from_entities(f"{start}&#{'0' * zeros}{digits};")
+    assert read == html.unescape(f"{start}&#{number};")
 
 
 _UNITS = ("&#7", "&#72;", "%4", "%41", "A2", "0", "01", "0110100 ", "72 ", "72", "aB", "A_", "#a ")
