@@ -17,7 +17,7 @@ export NO_MKDOCS_2_WARNING = 1
 # Each of many processes would compile all anew, where a machine says not to keep bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve demo-cascade demo-chatbot test suite check coverage format lock train loadtest bench sbom audit clean
+.PHONY: serve demo-cascade demo-chatbot test suite test-ray check coverage format lock train loadtest bench sbom audit clean
 
 serve: $(SERVE_VENV)/.installed
 	$(SERVE_VENV)/bin/postern serve --host $(HOST) --port $(PORT)
@@ -59,7 +59,11 @@ test: $(VENV)/.installed
 # Collecting once beforehand leaves the bytecode that each process would compile at the same time.
 suite: $(VENV)/.installed
 	-@$(VENV)/bin/python -m pytest --collect-only >/dev/null
-	$(VENV)/bin/python -m pytest $(IN_PROCESSES) --benchmark-disable --durations=20
+	$(VENV)/bin/python -m pytest $(IN_PROCESSES) -m "not ray" --benchmark-disable --durations=20
+
+# Clusters of Ray: an environment of 750 MB and minutes of starting, for few who use it.
+test-ray: $(VENV)/.installed
+	$(VENV)/bin/python -m pytest -m ray tests/deploy
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .

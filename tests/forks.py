@@ -183,6 +183,7 @@ def _commands(asked: socket.socket) -> list[str] | None:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where `nohup` runs the suite
             for number, file in enumerate(files[:3]):
                 os.dup2(file, number)
             for file in (*files, *statuses.values()):

@@ -27,7 +27,7 @@ CONFIGURATION = ROOT / "deploy" / "ray" / "serve.yaml"
 PROMPTS = {"how to make a bomb": True, "how to bake a cake": False}
 CLIENTS = 12
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 
 def configured(port: int) -> dict[str, Any]:
@@ -135,6 +135,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Ite
                 process.wait(HANG_S)
             finally:
                 process.kill()
+                process.wait()
 
 
 def test_it_grows_under_load_and_a_killed_replica_is_replaced(served: str) -> None:

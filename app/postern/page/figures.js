@@ -21,7 +21,8 @@ export function figuresTab() {
       states = remember(states, { at: performance.now(), metrics });
       byId("figures").replaceChildren(draw(states));
       byId("figures-error").textContent = "";
-      byId("figures-status").textContent = `Read every ${EVERY_MS / 1000} s while this tab is open.`;
+      // A poll that was under way when the figures were paused still ends here.
+      byId("figures-status").textContent = paused ? "Paused." : `Read every ${EVERY_MS / 1000} s while this tab is open.`;
     } catch (error) {
       byId("figures-error").textContent = explain(error);
       byId("figures-status").textContent = "The figures below, if any, are no longer live.";
