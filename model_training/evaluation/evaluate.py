@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
+from postern.contract.language import ENGLISH
 from postern.contract.probability import Calibration, Floats, harmful_probability
 
 from model_training.data.categories import Kinds
@@ -31,6 +32,7 @@ from model_training.measures.plots import (
     plot_reliability,
 )
 from model_training.measures.served import ScoredRows, Served, open_candidate
+from model_training.measures.validation import evaluation_rows
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import (
     CALIBRATION,
@@ -49,6 +51,8 @@ _OF_THE_MODEL: Final = (
     "quantization", "size_bytes", "model_sha256", "encoder", "parameters", "refused"
 )  # fmt: skip
 _FPR: Final = 0.05
+# Of a test set, which is English, for a student that is not published for English.
+_FOREIGN_TEST_ROWS: Final = 200
 _UNCALIBRATED: Final = Calibration(temperature=1.0)
 
 
@@ -79,7 +83,8 @@ def evaluate(
     )
     test = {
         source.name: served.score(
-            labelled_rows(read_pool(data, source)), what=f"evaluate: {source.name}"
+            _measured(labelled_rows(read_pool(data, source)), config),
+            what=f"evaluate: {source.name}",
         )
         for source in read_sources(data)
         if source.split == "test"
@@ -112,6 +117,13 @@ def evaluate(
     if composition:
         write_atomically(candidate / COMPOSITION_PLOT, plot_composition(composition))
     return report
+
+
+def _measured(rows: Sequence[Row], config: RunConfig) -> Sequence[Row]:
+    """All rows of a test set, or a few, always the same, if the student is not for English."""
+    if config.multilingual is None or ENGLISH[0] in config.multilingual.languages:
+        return rows
+    return evaluation_rows(rows, _FOREIGN_TEST_ROWS, np.random.default_rng(0))
 
 
 def figures(scored: ScoredRows, policy: Policy, *, n_resamples: int = 0) -> dict[str, Any]:

@@ -40,8 +40,8 @@ _LIMITS: Final = """\
 """
 _ENGLISH_ONLY: Final = "- English text only.\n"
 _TESTS_ARE_ENGLISH: Final = """\
-- The test sets and all pairs are English, which this student is not published for. Figures of its
-  languages are those of the section on languages.
+- The test sets and all pairs are English. Unless the section on languages lists English, 200 rows
+  of each test set were measured, to show what the student does there.
 """
 
 
