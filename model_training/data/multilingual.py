@@ -13,10 +13,12 @@ import numpy as np
 
 from model_training.data.behaviour.foreign_east_text import FOREIGN
 from model_training.data.rows import (
+    ENGLISH,
     LANGUAGE_SEPARATOR,
     FurtherSource,
     PoolRow,
     Row,
+    family_of,
     prompt_hash,
     read_further_sources,
     read_pool,
@@ -29,7 +31,6 @@ from model_training.recipe.multilingual import MultilingualConfig
 SPLIT: Final = "train_multilingual"
 SWITCHED: Final = "switched"
 TEMPLATES: Final = "foreign_templates"
-_ENGLISH: Final = "en"
 _BUCKETS: Final = 10_000
 _LONGEST_CHARACTERS: Final = 300
 
@@ -40,11 +41,6 @@ class Multilingual:
 
     splits: Splits
     held_out: list[Row]
-
-
-def family_of(source: str) -> str:
-    """The source without its language."""
-    return source.partition(LANGUAGE_SEPARATOR)[0]
 
 
 def learnt_languages(train: Iterable[Row], config: MultilingualConfig) -> frozenset[str]:
@@ -199,7 +195,7 @@ def code_switched(
     for row in foreign:
         if not row.label and row.response is None and len(row.prompt) <= _LONGEST_CHARACTERS:
             sentences[row.language].append(row.prompt)
-    sentences[_ENGLISH] = [
+    sentences[ENGLISH] = [
         row.prompt
         for row in english
         if not row.label and row.response is None and len(row.prompt) <= _LONGEST_CHARACTERS // 2
@@ -233,7 +229,7 @@ def _switched(row: Row, sentences: Sequence[str], language: str, rng: np.random.
     before, after = ((1, 0), (0, 1), (1, 1), (2, 1))[int(rng.integers(4))]
     some = [sentences[int(place)] for place in rng.integers(len(sentences), size=before + after)]
     parts = [*some[:before], row.prompt, *some[before:]]
-    named = language if language != _ENGLISH else row.language
+    named = language if language != ENGLISH else row.language
     return Row(
         source=f"{SWITCHED}{LANGUAGE_SEPARATOR}{named}",
         prompt=(" ", "\n")[int(rng.integers(2))].join(parts),

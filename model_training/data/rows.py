@@ -22,7 +22,7 @@ from model_training.errors import DataInvalid, first_problem
 
 LANGUAGE_SEPARATOR: Final = "."
 """Between a source and the language of its rows."""
-_ENGLISH: Final = "en"
+ENGLISH: Final = "en"
 BinaryLabel = Annotated[int, Field(ge=0, le=1)]
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -93,11 +93,16 @@ class Row(BaseModel):
     @property
     def language(self) -> str:
         """BCP 47 tag of the prompt: named by a suffix of the source, English without one."""
-        return self.source.partition(LANGUAGE_SEPARATOR)[2] or _ENGLISH
+        return self.source.partition(LANGUAGE_SEPARATOR)[2] or ENGLISH
 
     @property
     def harmful(self) -> bool:
         return self.label == Label.HARMFUL
+
+
+def family_of(source: str) -> str:
+    """The source without the language of its rows: `name` for `name.de`."""
+    return source.partition(LANGUAGE_SEPARATOR)[0]
 
 
 def read_sources(data: Path) -> list[Source]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from postern.contract.exchange import Slice
 
-from model_training.data.rows import LANGUAGE_SEPARATOR
+from model_training.data.rows import family_of
 
 Stratum = tuple[Slice, int, str]  # slice, label, source
 Batch = npt.NDArray[np.int64]
@@ -18,8 +18,7 @@ Batch = npt.NDArray[np.int64]
 
 def weight_of(source: str, weights: Mapping[str, float]) -> float:
     """The factor of a source, or else that of all its languages (`name` for `name.de`), or 1."""
-    family = source.partition(LANGUAGE_SEPARATOR)[0]
-    return weights.get(source, weights.get(family, 1.0))
+    return weights.get(source, weights.get(family_of(source), 1.0))
 
 
 def draw(

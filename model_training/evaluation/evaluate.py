@@ -51,7 +51,7 @@ _OF_THE_MODEL: Final = (
     "quantization", "size_bytes", "model_sha256", "encoder", "parameters", "refused"
 )  # fmt: skip
 _FPR: Final = 0.05
-# Of a test set, which is English, for a student that is not published for English.
+# The test sets are English. A student that is not published for English reads so many rows of each.
 _FOREIGN_TEST_ROWS: Final = 200
 _UNCALIBRATED: Final = Calibration(temperature=1.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from postern.contract.decision import Policy
 
-from model_training.data.multilingual import family_of
+from model_training.data.rows import family_of
 from model_training.evaluation.verdicts import flagged_by
 from model_training.measures import figures as scores
 from model_training.measures.served import ScoredRows

@@ -10,8 +10,7 @@ from typing import Any, Final
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
 
-from model_training.data.multilingual import family_of
-from model_training.data.rows import FurtherSource, Row, Source, write_atomically
+from model_training.data.rows import FurtherSource, Row, Source, family_of, write_atomically
 from model_training.evaluation.evaluate import LOOK_ALIKES
 from model_training.evaluation.publish import base_name
 from model_training.measures.tables import number, table

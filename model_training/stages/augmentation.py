@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from model_training.augmentation.instructions import Instruction
 from model_training.data.rows import (
+    ENGLISH,
     PoolRow,
     Record,
     Row,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 Section = TypeVar("Section", bound=BaseModel)
 GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
 DISAGREEMENTS = "disagreements"
-_ENGLISH = "en"
 _HELD_OUT = ("validation", "calibration")
 
 
@@ -168,7 +168,7 @@ def label(run: Run) -> None:
         )
     if "labelled" in config.rows:
         # A teacher was measured in English; its word on other languages would teach its mistakes.
-        english = [row for row in train if row.language == _ENGLISH]
+        english = [row for row in train if row.language == ENGLISH]
         some = stage.likeliest(english, config.labelled_rows, run.config.distil)
         candidates += stage.labelled(some, {one.name: one.label_kind for one in sources})
     teacher = open_teacher(asked_whom, temperature=config.temperature)

@@ -63,7 +63,7 @@ def _probabilities() -> list[dict[str, Any]]:
 
 
 def _verdicts() -> list[dict[str, Any]]:
-    """Of the shipped policy at every operating point, and at thresholds of the caller."""
+    """Cases of the shipped policy: at every operating point, and at a caller's threshold."""
     policy = read_artifact(DEFAULT_ARTIFACT).manifest.policy
     slices: tuple[Slice, ...] = ("prompt", "pair")
     found = []

@@ -56,7 +56,10 @@ class Head(Frozen):
 
 
 class Manifest(Frozen):
-    """What was judged by whom, and what came out. model: name, version and hash of the artifact."""
+    """Names the input, the model and the output of a job.
+
+    model: name, version and hash of the artifact.
+    """
 
     model: dict[str, str]
     job: dict[str, Any]

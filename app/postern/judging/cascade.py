@@ -65,7 +65,7 @@ class Case:
     on_unsupported_language: OnUnsupportedLanguage | None = None
     """Of the caller's policy; None: the general rules."""
     artifact_policy: Policy | None = None
-    """Of the student that read it, if that is not the first one."""
+    """The policy of the student that read the exchange. None: the first student read it."""
 
 
 @dataclass(frozen=True, slots=True)
