@@ -90,6 +90,11 @@ class DistilConfig(_Section):
     it started from. That keeps more of what the start knew about other data (WiSE-FT,
     arXiv 2109.01903). `best`: the share that measures best, out of 0, 1/4, 1/2 and 3/4.
     """
+    average_share: Share = 0.0
+    """Share of the steps, the last ones, whose weights are averaged. The student is then this mean
+    and not the best checkpoint. On data of another kind it is often better than any step (SWA,
+    arXiv 1803.05407). 0: no mean.
+    """
     development_sources: tuple[str, ...] = ()
     """Sources that the recipe does not learn from: development sets, and train sources that
     `[data] sources` leaves out. With them, the best checkpoint and the best `start_share` are those

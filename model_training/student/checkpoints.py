@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ class Progress:
 
     recipe: str
     step: int = 0
+    averaged_steps: int = 0
     best_auprc: float = -1.0
     evaluations_since_best: int = 0
     finished: bool = False
@@ -50,9 +51,20 @@ def fingerprint(settings: BaseModel, rows: Sequence[Row], *, text: str = "") -> 
     return digest.hexdigest()
 
 
-def save(path: Path, model: Module, progress: Progress, *, optimizer: Optimizer | None) -> None:
-    """Write beside `path`, then rename: a kill leaves the previous checkpoint."""
+def save(
+    path: Path,
+    model: Module,
+    progress: Progress,
+    *,
+    optimizer: Optimizer | None,
+    mean: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write beside `path`, then rename: a kill leaves the previous checkpoint.
+
+    mean: the averaged weights so far.
+    """
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    tensors |= {f"mean.{key}": value for key, value in (mean or {}).items()}
     if optimizer is not None:
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
@@ -87,8 +99,15 @@ def writing_weights(path: Path) -> Iterator[None]:
         raise
 
 
-def load(path: Path, model: Module, optimizer: Optimizer, *, recipe: str) -> Progress:
-    """Restore model and optimizer.
+def load(
+    path: Path,
+    model: Module,
+    optimizer: Optimizer,
+    *,
+    recipe: str,
+    mean: Mapping[str, Tensor] | None = None,
+) -> Progress:
+    """Restore model and optimizer, and the averaged weights in place.
 
     Raises RecipeInvalid if the file is broken or of another recipe.
     """
@@ -96,6 +115,8 @@ def load(path: Path, model: Module, optimizer: Optimizer, *, recipe: str) -> Pro
     if progress.recipe != recipe:
         raise RecipeInvalid(f"{path} belongs to another recipe or other rows; remove it")
     model.load_state_dict(_weights(tensors))
+    for key, averaged in (mean or {}).items():
+        averaged.copy_(tensors[f"mean.{key}"])
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         kind, _, rest = key.partition(".")

@@ -25,7 +25,7 @@ from model_training.errors import GateFailed
 from model_training.measures.validation import auprc_by_slice, auprc_by_source, evaluation_rows
 from model_training.recipe.config import DistilConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
-from model_training.student.average import mix_in
+from model_training.student.average import RunningMean, mix_in
 from model_training.student.bags import PAD_MULTIPLE, Drawn, Margins, draw_bags, most_harmful, steps
 from model_training.student.checkpoints import (
     BEST,
@@ -112,6 +112,7 @@ def distil(
         )
         trainer.resume()
         trainer.train()
+        trainer.keep_mean()
         trainer.load_best()
         if start is not None and settings.start_share:
             begun = load_base(settings)
@@ -171,13 +172,15 @@ class _Trainer:
         groups = decay_groups(self.model, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self.progress = Progress(recipe=recipe)
+        self.mean = RunningMean(self.model) if settings.average_share else None
 
     def resume(self) -> None:
         """Continue from the checkpoint if there is one. Raises RecipeInvalid."""
         path = self.run / CHECKPOINT
         if path.exists():
             recipe = self.progress.recipe
-            self.progress = load(path, self.model, self.optimizer, recipe=recipe)
+            weights = None if self.mean is None else self.mean.weights
+            self.progress = load(path, self.model, self.optimizer, recipe=recipe, mean=weights)
         self.processes.agree(self.model)
 
     def train(self) -> None:
@@ -192,6 +195,7 @@ class _Trainer:
                 started = time.monotonic()
                 spent = self._step(self.steps[step], self._learning_rate(step))
                 self.progress.step += 1
+                self._average()
                 loss = spent.loss / spent.rows
                 rate = int(spent.tokens / (time.monotonic() - started))
                 bar.update()
@@ -204,6 +208,25 @@ class _Trainer:
                 elif time.monotonic() - saved_at > _SAVE_EVERY_S:
                     self._save(CHECKPOINT)
                     saved_at = time.monotonic()
+
+    def _average(self) -> None:
+        """Take the weights of this step into the mean, in the last part of the training."""
+        if self.mean is not None and self.progress.step > self._averages_after:
+            self.progress.averaged_steps += 1
+            self.mean.add(self.model, self.progress.averaged_steps)
+
+    @property
+    def _averages_after(self) -> int:
+        """The last step whose weights are not averaged."""
+        n_steps = len(self.steps)
+        return n_steps - math.ceil(n_steps * self.settings.average_share)
+
+    def keep_mean(self) -> None:
+        """The best weights are from now on the averaged ones, if a step was averaged."""
+        if self.mean is not None and self.progress.averaged_steps:
+            self.mean.put_into(self.model)
+            self._measure(averaged_steps=self.progress.averaged_steps)
+            self._save(BEST)
 
     def _step(self, batches: Sequence[Batch], learning_rate: float) -> _Spent:
         """One optimizer step. Raises GateFailed if the loss is not finite."""
@@ -331,8 +354,10 @@ class _Trainer:
 
     def _save(self, name: str) -> None:
         if self.processes.is_first:
-            optimizer = self.optimizer if name == CHECKPOINT else None
-            save(self.run / name, self.model, self.progress, optimizer=optimizer)
+            path, whole = self.run / name, name == CHECKPOINT
+            optimizer = self.optimizer if whole else None
+            mean = self.mean.weights if whole and self.mean is not None else None
+            save(path, self.model, self.progress, optimizer=optimizer, mean=mean)
 
     def load_best(self) -> None:
         if self.processes.is_first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from model_training.data.rows import Row
 from model_training.errors import GateFailed, RecipeInvalid
 from model_training.recipe.config import DistilConfig, RunConfig, read_recipe
+from model_training.student.average import RunningMean
 from model_training.student.checkpoints import BEST, CHECKPOINT, Progress, save, writing_weights
-from model_training.student.distil import distil, evaluated_steps
+from model_training.student.distil import LOG, distil, evaluated_steps
 from tests.server_process import ROOT
 from tests.tiny_student import build_untrained_base, tiny_rows
 
@@ -70,6 +73,40 @@ def test_with_a_soft_weight_of_one_the_teacher_alone_is_followed(
     student = run(settings, tmp_path, rows)
     found = (student / "training.json").read_text()
     assert float(found.split('"best_auprc": ')[1].split(",")[0]) > 0.95
+
+
+def test_the_student_can_be_the_mean_of_the_last_steps(base: Path, tmp_path: Path) -> None:
+    """Of one step it is the last one; of all steps it lies between start and end."""
+    of_share = {
+        share: load_file(
+            run(config(base, average_share=share, evaluations=1), tmp_path / str(share))
+            / "model.safetensors"
+        )
+        for share in (0.0, 1e-9, 1.0)
+    }
+    start = load_file(base / "model.safetensors")
+    for name, end in of_share[0.0].items():
+        assert torch.equal(of_share[1e-9][name], end), name
+    name = "bert.encoder.layer.0.output.dense.weight"
+    moved = [torch.dist(of_share[share][name], start[name]) for share in (1.0, 0.0)]
+    assert 0.0 < moved[0] < moved[1]
+    log = (tmp_path / "1.0" / LOG).read_text().splitlines()
+    n_steps = json.loads(log[-2])["step"]
+    assert json.loads(log[-1])["averaged_steps"] == n_steps > 1
+
+
+@given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=30))
+def test_a_running_mean_is_the_mean(values: list[float]) -> None:
+    model = torch.nn.Linear(1, 1)
+    model.bias.requires_grad_(False)
+    mean = RunningMean(model)
+    for count, value in enumerate(values, 1):
+        torch.nn.init.constant_(model.weight, value)
+        mean.add(model, count)
+    bias = model.bias.item()
+    mean.put_into(model)
+    assert model.weight.item() == pytest.approx(sum(values) / len(values), abs=1e-2, rel=1e-4)
+    assert model.bias.item() == bias
 
 
 def test_a_loss_without_value_ends_the_run_and_saves_nothing(base: Path, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ epochs = 12
 batch_tokens = 512
 gradient_accumulation = 3
 learning_rate = 3e-4
+average_share = 0.9
 warmup_steps = 5
 dropout = 0.1
 evaluations = 4
