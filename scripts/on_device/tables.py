@@ -18,7 +18,7 @@ from typing import Any, Final
 from postern.contract import text as contract_text
 from postern.contract.exchange import Exchange
 from postern.contract.text import TEXT_FORMAT
-from postern.disguises import ciphers, codes, encodings, lettering
+from postern.disguises import ciphers, codes, encodings, lettering, misspelt
 from postern.inference.warm_up import SELF_TEST
 from postern.languages import scripts
 from tokenizers import normalizers, pre_tokenizers
@@ -141,6 +141,9 @@ def word_tables() -> dict[str, Any]:
     """Words, letters and names that the disguises know, from the modules that define them."""
     return {
         "COMMON_WORDS": " ".join(sorted(ciphers.COMMON)),
+        "CORRECT_WORDS": " ".join(sorted(misspelt.correct_words())),
+        "ENGLISH_SHORT_WORDS": " ".join(sorted(misspelt.ENGLISH)),
+        "ANY_LANGUAGE_WORDS": " ".join(sorted(misspelt.ANY_LANGUAGE)),
         "MORSE": encodings._MORSE,
         "PLAIN_LETTERS": {chr(a): b for a, b in sorted(lettering._PLAIN_LETTERS.items())},
         "STYLED": "".join(map(chr, sorted(lettering._STYLED))),

@@ -1,4 +1,4 @@
-"""Detects disguised exchanges and undoes the disguise. No I/O, linear time.
+"""Detects disguised exchanges and undoes the disguise. Pure, linear time.
 
 A student reads disguised harm as noise and confidently calls it harmless, and it calls harmless
 text in odd spelling harmful. So its probability cannot tell when to ask the teacher: these triggers
@@ -31,6 +31,7 @@ from postern.disguises.lettering import (
     leet_is_clear,
     words_are_clear,
 )
+from postern.disguises.misspelt import from_misspelt
 from postern.disguises.stretched import from_stretched, stretch_is_clear
 
 Trigger = Literal[
@@ -49,6 +50,7 @@ Trigger = Literal[
     "reversed",
     "leetspeak",
     "joined",
+    "misspelt",
 ]
 
 # In the order of undoing: letters first, so that what they spell can be decoded.
@@ -68,6 +70,7 @@ _UNDO: Final[dict[Trigger, Callable[[str], str | None]]] = {
     "reversed": from_reversed,
     "leetspeak": from_leetspeak,
     "joined": from_joined,
+    "misspelt": from_misspelt,
 }
 # Undoing these changes words that were there: `eht` and `ot` around a plain word would reverse it.
 # Undoing the others only decodes noise, separates words or joins letters.

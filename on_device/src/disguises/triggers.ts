@@ -6,6 +6,7 @@ import { fromBase32, fromBinary, fromDecimal, fromEntities, fromPercent } from "
 import { fromBase64, fromHex, fromMorse } from "./encodings.js";
 import { fromJoined } from "./joined.js";
 import { fromLeetspeak, fromLettersApart, fromLookalikes, leetIsClear, wordsAreClear } from "./lettering.js";
+import { fromMisspelt } from "./misspelt.js";
 import { fromStretched, stretchIsClear } from "./stretched.js";
 
 type Undo = (text: string) => string | null;
@@ -27,6 +28,7 @@ const UNDO: ReadonlyArray<readonly [string, Undo]> = [
   ["reversed", fromReversed],
   ["leetspeak", fromLeetspeak],
   ["joined", fromJoined],
+  ["misspelt", fromMisspelt],
 ];
 const UNCERTAIN: ReadonlySet<string> = new Set(["rot13", "reversed"]);
 const CLEAR: ReadonlyMap<string, (text: string) => boolean> = new Map([

@@ -1,0 +1,98 @@
+"""Words with typing slips: `Waht si teh captial of Frnace?`. Linear time.
+
+A student's vocabulary breaks such words into pieces, which it reads as noise: it calls harmless
+questions harmful, and misses harm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from string import ascii_lowercase
+from typing import Final
+
+_WORD: Final = re.compile(r"[A-Za-z]+")
+# Slips in shorter words are other words too often: `of` and `if`.
+_LEAST_LETTERS: Final = 4
+# Each letter more costs another 53 candidates.
+_MOST_LETTERS: Final = 24
+_LEAST_SLIPS: Final = 3
+# A text has fewer slips in different words than this, or it is no text.
+_MOST_TRIED: Final = 256
+_ENDINGS: Final = ("s", "es", "d", "ed", "ing", "er", "ly", "ers", "able")
+# Words of one to three letters, which slips spare. The others are foreign: `de`, `que`, `und`.
+_SHORT: Final = (
+    "and any are ask at be big but by can day did end few for get go got had has he her him his how"
+    " if it its let my new not now of off old on one or our out own per put ran run say see set she"
+    " the to too try two us use was way we who why yes yet you"
+)
+_NEUTRAL: Final = "a al all am an as do ex i in is me no o re s so t u up"
+ENGLISH: Final = frozenset(_SHORT.split())
+ANY_LANGUAGE: Final = frozenset(_NEUTRAL.split())
+
+
+def from_misspelt(text: str) -> str | None:
+    """The text with words corrected that can be only one other word, or None if too few can.
+
+    A correction swaps two neighbouring letters; where that gives no word, it adds, drops or
+    replaces one. A word that could be two others stays: `bonb` may be `bomb` or `bond`, and a
+    guess could hide harm. Needs three unknown words, one word in three, among English short words.
+    """
+    words = [word.lower() for word in _WORD.findall(text)]
+    long = [word for word in words if len(word) >= _LEAST_LETTERS]
+    unknown = [word for word in long if not _is_known(word)]
+    if len(unknown) < _LEAST_SLIPS or len(unknown) * 3 < len(long) or not _is_english(words):
+        return None
+    tried = list(dict.fromkeys(unknown))[:_MOST_TRIED]
+    corrected = {word: only for word in tried if (only := _only_correction(word)) is not None}
+    left = sum(word not in corrected for word in unknown)
+    if not corrected or left * 2 > len(long):
+        return None
+    return _WORD.sub(lambda found: _replaced(found[0], corrected), text)
+
+
+def _is_english(words: Sequence[str]) -> bool:
+    """Whether the short words are mostly English ones."""
+    short = [word for word in words if len(word) < _LEAST_LETTERS]
+    english = sum(word in ENGLISH for word in short)
+    neutral = sum(word in ANY_LANGUAGE for word in short)
+    return english + neutral > 0 and len(short) - neutral <= 2 * english
+
+
+def _is_known(word: str) -> bool:
+    words = correct_words()
+    if word in words:
+        return True
+    stems = (word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending))
+    return any(stem in words or stem + "e" in words for stem in stems)
+
+
+def _only_correction(word: str) -> str | None:
+    """The one word that this may be; None if there is none, or several."""
+    if len(word) > _MOST_LETTERS:
+        return None
+    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    found = correct_words().intersection(a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1)
+    if not found:
+        dropped = [a + b[1:] for a, b in cuts if b]
+        replaced = [a + letter + b[1:] for a, b in cuts if b for letter in ascii_lowercase]
+        added = [a + letter + b for a, b in cuts for letter in ascii_lowercase]
+        found = correct_words().intersection((*dropped, *replaced, *added))
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _replaced(word: str, corrected: Mapping[str, str]) -> str:
+    only = corrected.get(word.lower())
+    if only is None:
+        return word
+    if word.isupper():
+        return only.upper()
+    return only.capitalize() if word[0].isupper() else only
+
+
+@cache
+def correct_words() -> frozenset[str]:
+    """Lower-case English words of two letters or more, written by `scripts/words.py`."""
+    return frozenset(files(__package__).joinpath("words.txt").read_text("utf-8").split())

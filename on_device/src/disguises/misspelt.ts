@@ -1,0 +1,80 @@
+/** Port of app/postern/disguises/misspelt.py. */
+import { ANY_LANGUAGE_WORDS, CORRECT_WORDS, ENGLISH_SHORT_WORDS } from "../tables.js";
+
+const WORD = /[A-Za-z]+/gu;
+const LEAST_LETTERS = 4;
+const MOST_LETTERS = 24;
+const LEAST_SLIPS = 3;
+const MOST_TRIED = 256;
+const ENDINGS = ["s", "es", "d", "ed", "ing", "er", "ly", "ers", "able"];
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+const ENGLISH = new Set(ENGLISH_SHORT_WORDS.split(" "));
+const ANY_LANGUAGE = new Set(ANY_LANGUAGE_WORDS.split(" "));
+let known: ReadonlySet<string> | undefined;
+
+export function fromMisspelt(text: string): string | null {
+  const words = (text.match(WORD) ?? []).map((word) => word.toLowerCase());
+  const long = words.filter((word) => word.length >= LEAST_LETTERS);
+  const unknown = long.filter((word) => !isKnown(word));
+  if (unknown.length < LEAST_SLIPS || unknown.length * 3 < long.length || !isEnglish(words)) return null;
+  const corrected = new Map<string, string>();
+  for (const word of [...new Set(unknown)].slice(0, MOST_TRIED)) {
+    const only = onlyCorrection(word);
+    if (only !== null) corrected.set(word, only);
+  }
+  const left = unknown.filter((word) => !corrected.has(word)).length;
+  if (corrected.size === 0 || left * 2 > long.length) return null;
+  return text.replace(WORD, (word) => replaced(word, corrected));
+}
+
+function isEnglish(words: readonly string[]): boolean {
+  const short = words.filter((word) => word.length < LEAST_LETTERS);
+  const english = short.filter((word) => ENGLISH.has(word)).length;
+  const neutral = short.filter((word) => ANY_LANGUAGE.has(word)).length;
+  return english + neutral > 0 && short.length - neutral <= 2 * english;
+}
+
+function wordsKnown(): ReadonlySet<string> {
+  return (known ??= new Set(CORRECT_WORDS.split(" ")));
+}
+
+function isKnown(word: string): boolean {
+  const words = wordsKnown();
+  if (words.has(word)) return true;
+  return ENDINGS.some((ending) => {
+    const stem = word.slice(0, -ending.length);
+    return word.endsWith(ending) && (words.has(stem) || words.has(`${stem}e`));
+  });
+}
+
+function onlyCorrection(word: string): string | null {
+  if (word.length > MOST_LETTERS) return null;
+  const words = wordsKnown();
+  let found = new Set<string>();
+  const take = (candidate: string): void => {
+    if (words.has(candidate)) found.add(candidate);
+  };
+  for (let at = 0; at + 1 < word.length; at++) {
+    take(word.slice(0, at) + word[at + 1]! + word[at]! + word.slice(at + 2));
+  }
+  if (found.size === 0) {
+    for (let at = 0; at <= word.length; at++) {
+      const before = word.slice(0, at);
+      const after = word.slice(at + 1);
+      if (at < word.length) take(before + after);
+      for (const letter of LETTERS) {
+        if (at < word.length) take(before + letter + after);
+        take(before + letter + word.slice(at));
+      }
+    }
+  }
+  return found.size === 1 ? [...found][0]! : null;
+}
+
+function replaced(word: string, corrected: ReadonlyMap<string, string>): string {
+  const only = corrected.get(word.toLowerCase());
+  if (only === undefined) return word;
+  if (word === word.toUpperCase()) return only.toUpperCase();
+  const first = word[0]!;
+  return first === first.toUpperCase() ? only[0]!.toUpperCase() + only.slice(1) : only;
+}
