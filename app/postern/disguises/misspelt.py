@@ -1,4 +1,4 @@
-"""Words with typing slips: `Waht si teh captial of Frnace?`. Linear time.
+"""Words with typing slips (`Waht si teh captial of Frnace?`) or zeros (`f0r`). Linear time.
 
 A student's vocabulary breaks such words into pieces, which it reads as noise: it calls harmless
 questions harmful, and misses harm.
@@ -14,6 +14,9 @@ from string import ascii_lowercase
 from typing import Final
 
 _WORD: Final = re.compile(r"[A-Za-z]+")
+_ZEROS: Final = re.compile(
+    r"(?<![A-Za-z0-9./_@-])(?=0*[A-Za-z])(?=[A-Za-z]*0)[A-Za-z0]{3,24}(?![A-Za-z0-9/_@-]|\.[A-Za-z0-9])"
+)
 # Slips in shorter words are other words too often: `of` and `if`.
 _LEAST_LETTERS: Final = 4
 # Each letter more costs another 53 candidates.
@@ -51,6 +54,21 @@ def from_misspelt(text: str) -> str | None:
     if not corrected or left * 2 > len(long):
         return None
     return _WORD.sub(lambda found: _replaced(found[0], corrected), text)
+
+
+def from_zeros(text: str) -> str | None:
+    """The text with words written with zeros for o (`f0r`, `c0ffee`), or None if there are none.
+
+    Needs three letters, and that the word with o exists: `t0` and `x0y1` are names.
+    """
+    read = _ZEROS.sub(_without_zeros, text)
+    return None if read == text else read
+
+
+def _without_zeros(found: re.Match[str]) -> str:
+    word = found[0]
+    read = word.replace("0", "O" if word.isupper() else "o")
+    return read if read.lower() in correct_words() else word
 
 
 def _is_english(words: Sequence[str]) -> bool:

@@ -31,7 +31,7 @@ from postern.disguises.lettering import (
     leet_is_clear,
     words_are_clear,
 )
-from postern.disguises.misspelt import from_misspelt
+from postern.disguises.misspelt import from_misspelt, from_zeros
 from postern.disguises.stretched import from_stretched, stretch_is_clear
 
 Trigger = Literal[
@@ -49,6 +49,7 @@ Trigger = Literal[
     "rot13",
     "reversed",
     "leetspeak",
+    "zeros",
     "joined",
     "misspelt",
 ]
@@ -69,6 +70,7 @@ _UNDO: Final[dict[Trigger, Callable[[str], str | None]]] = {
     "rot13": from_rot13,
     "reversed": from_reversed,
     "leetspeak": from_leetspeak,
+    "zeros": from_zeros,
     "joined": from_joined,
     "misspelt": from_misspelt,
 }

@@ -2,6 +2,7 @@
 import { ANY_LANGUAGE_WORDS, CORRECT_WORDS, ENGLISH_SHORT_WORDS } from "../tables.js";
 
 const WORD = /[A-Za-z]+/gu;
+const ZEROS = /(?<![A-Za-z0-9.\/_@\-])(?=0*[A-Za-z])(?=[A-Za-z]*0)[A-Za-z0]{3,24}(?![A-Za-z0-9\/_@\-]|\.[A-Za-z0-9])/gu;
 const LEAST_LETTERS = 4;
 const MOST_LETTERS = 24;
 const LEAST_SLIPS = 3;
@@ -25,6 +26,14 @@ export function fromMisspelt(text: string): string | null {
   const left = unknown.filter((word) => !corrected.has(word)).length;
   if (corrected.size === 0 || left * 2 > long.length) return null;
   return text.replace(WORD, (word) => replaced(word, corrected));
+}
+
+export function fromZeros(text: string): string | null {
+  const read = text.replace(ZEROS, (word) => {
+    const found = word.replaceAll("0", word === word.toUpperCase() ? "O" : "o");
+    return wordsKnown().has(found.toLowerCase()) ? found : word;
+  });
+  return read === text ? null : read;
 }
 
 function isEnglish(words: readonly string[]): boolean {

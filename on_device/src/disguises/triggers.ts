@@ -6,7 +6,7 @@ import { fromBase32, fromBinary, fromDecimal, fromEntities, fromPercent } from "
 import { fromBase64, fromHex, fromMorse } from "./encodings.js";
 import { fromJoined } from "./joined.js";
 import { fromLeetspeak, fromLettersApart, fromLookalikes, leetIsClear, wordsAreClear } from "./lettering.js";
-import { fromMisspelt } from "./misspelt.js";
+import { fromMisspelt, fromZeros } from "./misspelt.js";
 import { fromStretched, stretchIsClear } from "./stretched.js";
 
 type Undo = (text: string) => string | null;
@@ -27,6 +27,7 @@ const UNDO: ReadonlyArray<readonly [string, Undo]> = [
   ["rot13", fromRot13],
   ["reversed", fromReversed],
   ["leetspeak", fromLeetspeak],
+  ["zeros", fromZeros],
   ["joined", fromJoined],
   ["misspelt", fromMisspelt],
 ];

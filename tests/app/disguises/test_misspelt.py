@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postern.contract.exchange import Exchange
-from postern.disguises.misspelt import correct_words, from_misspelt
+from postern.disguises.misspelt import correct_words, from_misspelt, from_zeros
 from postern.disguises.triggers import disguise_of
 
 from model_training.data.behaviour.spelling import typos
@@ -93,3 +93,43 @@ def test_the_words_include_those_that_the_student_knows_whole() -> None:
     own = {word for word in student_words() if word.isascii() and word.isalpha() and len(word) > 1}
     assert own < correct_words()
     assert "bake" in correct_words() - own
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (
+            "Are there c0urses f0r Finnish in the evening?",
+            "Are there courses for Finnish in the evening?",
+        ),
+        ("C0FFEE, n0t tea: g0od.", "COFFEE, not tea: good."),
+        ("a r00t and a f0x", "a root and a fox"),
+    ],
+)
+def test_zeros_in_words_are_read_as_o(text: str, read: str) -> None:
+    assert from_zeros(text) == read
+    disguise = disguise_of(Exchange(text))
+    assert disguise is not None
+    assert disguise.certain
+    assert disguise.decoded.prompt.lower() == read.lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "t0 = 0.5 s, x0y1, a0b, sha1 0xdeadbeef, 100 cm, 2000s, v2.0, go0gle.com0",
+        "00 000 0000",
+        "Boeing 707, R2D2, CO2, 5G, 10k, H2O2, E10",
+        PLAIN,
+    ],
+)
+def test_numbers_and_names_keep_their_zeros(text: str) -> None:
+    assert from_zeros(text) is None
+
+
+@given(st.text(alphabet="aco0tTO 1-", max_size=60))
+def test_zeros_change_nothing_but_zeros(text: str) -> None:
+    found = from_zeros(text)
+    if found is not None:
+        assert len(found) == len(text)
+        assert all(a == b or (a, b.lower()) == ("0", "o") for a, b in zip(text, found, strict=True))
