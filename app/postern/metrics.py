@@ -159,6 +159,14 @@ class Metrics:
         self.proxied = Counter(
             "postern_proxied", "Chats through the guarded proxy.", ["outcome"], registry=r
         )
+        self.upstream_unknown = Counter(
+            "postern_upstream_unknown",
+            "What upstreams sent to the guarded proxy with a type that is not known here, by API "
+            "and part: event, of a stream; or item, of a response, a part of one's content, or a "
+            "block of a message.",
+            ["api", "part"],
+            registry=r,
+        )
         self.audited = Counter(
             "postern_audited",
             "Requests that passed in audit mode, by what enforcing would have done: passed, "

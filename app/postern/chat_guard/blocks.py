@@ -22,6 +22,9 @@ _TEXT_BLOCKS: Final = frozenset(
         *("compaction", "fallback"),
     }
 )
+# Known kinds that are more than text.
+_OTHER_BLOCKS: Final = frozenset({"image", "container_upload"})
+KNOWN_BLOCKS: Final = _TEXT_BLOCKS | _OTHER_BLOCKS
 _WITH_BLOCKS: Final = frozenset({"tool_result", "mcp_tool_result"})
 # Of a document: its text itself, or blocks of text.
 _TEXT_SOURCES: Final = frozenset({"text", "content"})
@@ -29,18 +32,21 @@ _TEXT_SOURCES: Final = frozenset({"text", "content"})
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """kind: as the block says. media: whether it is more than text."""
+    """kind: as the block says. media: whether it is more than text. unknown: whether its kind, or
+    that of a block within it, is not known here."""
 
     kind: str
     found: list[Found]
     media: bool
+    unknown: bool = False
 
 
 def read_block(block: Mapping[str, Any]) -> Block:
     """All strings of a block, at their places within it."""
     plain = _plain(block)
     found = list(strings(plain))
-    return Block(_kind(block), found, _is_more(block) or has_media(plain))
+    media = not _are_all(_TEXT_BLOCKS, block) or has_media(plain)
+    return Block(_kind(block), found, media, unknown=not _are_all(KNOWN_BLOCKS, block))
 
 
 def is_result(kind: str) -> bool:
@@ -58,12 +64,13 @@ def _kind(block: Any) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def _is_more(block: Any) -> bool:
+def _are_all(kinds: frozenset[str], block: Any) -> bool:
+    """Whether a block and the blocks within it are of these kinds."""
     kind = _kind(block)
-    if kind not in _TEXT_BLOCKS:
-        return True
-    within = block.get("content")
-    return kind in _WITH_BLOCKS and isinstance(within, list) and any(map(_is_more, within))
+    if kind not in kinds:
+        return False
+    within = block.get("content") if kind in _WITH_BLOCKS else None
+    return not isinstance(within, list) or all(_are_all(kinds, one) for one in within)
 
 
 def _plain(value: Any) -> Any:

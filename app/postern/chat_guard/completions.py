@@ -15,7 +15,7 @@ from postern.chat_guard.events import chunks_of
 from postern.chat_guard.identifiers import is_identifier
 from postern.chat_guard.judge import Judgement
 from postern.chat_guard.replies import FIELD, Refusals, is_count
-from postern.chat_guard.shape import Answer, Call, Chunk, Reading
+from postern.chat_guard.shape import Answer, Api, Call, Chunk, Reading
 from postern.chat_guard.sse import DONE, done, event
 from postern.contract.errors import PosternError
 from postern.http.passing_headers import OPENAI_HEADERS, HeaderRules
@@ -55,6 +55,7 @@ class ChatCompletions:
 
     refusals: Refusals
     error_object: Callable[[PosternError], dict[str, Any]]
+    api: Api = "chat_completions"
     path: str = "/chat/completions"
     headers: HeaderRules = OPENAI_HEADERS
     form: Form = CHAT
@@ -154,7 +155,7 @@ class CompletionStream:
     def read(self, data: str) -> Sequence[Chunk] | None:
         if data.strip() == DONE:
             return None
-        chunks = chunks_of(data)
+        chunks = chunks_of(data, self._form.piece)
         for chunk in chunks:
             self._like = self._like or chunk.content
             self._usage = chunk.content.get("usage") or self._usage

@@ -15,7 +15,7 @@ from postern.chat_guard.completions import CompletionStream, blocked_error, told
 from postern.chat_guard.judge import Judgement
 from postern.chat_guard.readable import has_media, in_order, opened, texts
 from postern.chat_guard.replies import FIELD, Refusals
-from postern.chat_guard.shape import Answer, Asked, Call, Reading
+from postern.chat_guard.shape import Answer, Api, Asked, Call, Reading
 from postern.chat_guard.texts import is_id, read_texts
 from postern.chat_guard.vectors import is_vector
 from postern.chat_guard.walk import Walk, mismatch, read_object, wants_stream
@@ -45,6 +45,7 @@ class Embeddings:
     refusals: Refusals
     error_object: Callable[[PosternError], dict[str, Any]]
     inputs: Literal["judge", "pass"]
+    api: Api = "embeddings"
     path: str = "/embeddings"
     headers: HeaderRules = OPENAI_HEADERS
     has_words: bool = False

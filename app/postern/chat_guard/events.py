@@ -8,6 +8,7 @@ needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from postern.chat_guard.bounds import EVENT, MAX_CHOICES, check_json, strict_json
@@ -21,8 +22,11 @@ _FRAME: Final = ("id", "object", "created", "model")
 _OTHER_SHAPE: Final = "the upstream streams something other than a completion"
 
 
-def chunks_of(data: str) -> list[Chunk]:
-    """Raises UpstreamInvalid; UpstreamTold if the event is an error."""
+def chunks_of(data: str, kind: str) -> list[Chunk]:
+    """kind: the `object` of a chunk that is known.
+
+    Raises UpstreamInvalid; UpstreamTold if the event is an error.
+    """
     try:
         content = strict_json(data)
     except ValueError:
@@ -39,16 +43,34 @@ def chunks_of(data: str) -> list[Chunk]:
     choices = content.get("choices")
     fields = {name: value for name, value in content.items() if name != "choices"}
     beside = tuple(texts(fields, labels=True))
+    unknown = not _is_known(content, kind)
     if choices is None or choices == []:
-        return [Chunk(content, None, last=False, n_bytes=len(data), beside=beside)]
+        return [
+            Chunk(
+                content,
+                None,
+                last=False,
+                n_bytes=len(data),
+                beside=beside,
+                unknown_event=unknown,
+            )
+        ]
     if not isinstance(choices, list) or len(choices) > MAX_CHOICES:
         raise UpstreamInvalid(_OTHER_SHAPE)
     frame = {name: fields[name] for name in _FRAME if name in fields}
     n_bytes = len(data) // len(choices)
+    first, *others = choices
     return [
-        _chunk(fields if n == 0 else frame, choice, n_bytes, beside if n == 0 else ())
-        for n, choice in enumerate(choices)
+        replace(_chunk(fields, first, n_bytes, beside), unknown_event=unknown),
+        *(_chunk(frame, choice, n_bytes, ()) for choice in others),
     ]
+
+
+def _is_known(content: Mapping[str, Any], kind: str) -> bool:
+    """Whether an event is a chunk of this kind. Some upstreams leave the `object` out, and Azure's
+    is empty where it tells of the prompt."""
+    told = content.get("object")
+    return told == kind or (told in (None, "") and "choices" in content)
 
 
 def _chunk(

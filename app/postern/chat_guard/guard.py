@@ -22,7 +22,17 @@ from postern.chat_guard.replies import (
     unjudged,
     verdict_headers,
 )
-from postern.chat_guard.shape import Answer, Asked, Call, Reading, Request, Shape
+from postern.chat_guard.shape import (
+    MAY_BE_UNKNOWN,
+    Answer,
+    Api,
+    Asked,
+    Call,
+    Reading,
+    Request,
+    Shape,
+    UnknownPart,
+)
 from postern.chat_guard.sse import to_json
 from postern.chat_guard.streaming import AnswerBlocked, GuardedStream, StreamRules, answer_exchanges
 from postern.contract.callers import current_caller
@@ -82,6 +92,8 @@ class ChatGuard:
         self._errors = TellsErrors(judge)
         self._metrics = metrics
         self._clock = clock
+        for api, part in MAY_BE_UNKNOWN:
+            metrics.upstream_unknown.labels(api, part)  # from 0 on
 
     @property
     def refusals(self) -> Refusals:
@@ -245,6 +257,8 @@ class ChatGuard:
     ) -> tuple[Answer, Judgement]:
         body = await reply.read(self.rules.max_response_bytes)
         answer = await read_answer(body, partial(shape.read, asked=asked))
+        if answer.unknown_items:
+            self._count_unknown(shape.api, "item", answer.unknown_items)
         if answer.media and not self.rules.reading.pass_media:
             raise UpstreamInvalid("the upstream answers with more than text")
         told: list[tuple[int | None, str]] = [*enumerate(answer.said)]
@@ -324,6 +338,7 @@ class ChatGuard:
                 timeout_s=call.timeout_s,
             ),
             observe_held=observe_held,
+            count_unknown=partial(self._count_unknown, shape.api),
             clock=self._clock,
         )
 
@@ -359,6 +374,9 @@ class ChatGuard:
 
     def _count(self, outcome: str) -> None:
         self._metrics.proxied.labels(outcome).inc()
+
+    def _count_unknown(self, api: Api, part: UnknownPart, n: int) -> None:
+        self._metrics.upstream_unknown.labels(api, part).inc(n)
 
 
 async def _give_up(asking: asyncio.Task[UpstreamReply]) -> None:

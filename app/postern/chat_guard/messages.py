@@ -15,7 +15,7 @@ from postern.chat_guard.messages_events import written
 from postern.chat_guard.messages_request import parse_messages
 from postern.chat_guard.readable import in_order, is_harmless_label, opened, texts
 from postern.chat_guard.replies import FIELD, Refusals, is_count
-from postern.chat_guard.shape import Answer, Asked, Call, Chunk, Reading
+from postern.chat_guard.shape import Answer, Api, Asked, Call, Chunk, Reading
 from postern.contract.errors import PosternError, UpstreamInvalid
 from postern.http.passing_headers import ANTHROPIC_HEADERS, HeaderRules
 
@@ -33,6 +33,7 @@ class Messages:
 
     refusals: Refusals
     error_object: Callable[[PosternError], dict[str, Any]]
+    api: Api = "messages"
     path: str = "/messages"
     headers: HeaderRules = ANTHROPIC_HEADERS
     has_words: bool = True
@@ -60,6 +61,7 @@ class Messages:
             said=["\n".join(map(opened, in_order(said)))],
             beside="\n".join(map(opened, in_order(texts(fields, labels=True)))),
             media=any(block.media for _, block in found),
+            unknown_items=sum(block.unknown for _, block in found),
         )
 
     def stream(self, asked: Asked) -> MessageStream:

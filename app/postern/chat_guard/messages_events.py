@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from postern.chat_guard.blocks import read_block
@@ -83,11 +84,13 @@ def start_of_block(content: dict[str, Any], n_bytes: int) -> Chunk:
     read = read_block(block)
     index = index_of(content)
     found = [*_at((index,), read.found), *_rest(content, index, "content_block")]
-    return _chunk(content, n_bytes, found, media=read.media)
+    chunk = _chunk(content, n_bytes, found, media=read.media)
+    return replace(chunk, unknown_items=int(read.unknown))
 
 
 def delta_of_block(content: dict[str, Any], n_bytes: int, *, number: int) -> Chunk:
-    """number: of this event, which tells citations apart. Raises UpstreamInvalid."""
+    """number: of this event, which tells citations apart. An event with a delta of an unknown kind
+    is unknown. Raises UpstreamInvalid."""
     delta = content.get("delta")
     if not isinstance(delta, dict):
         not_message()
@@ -100,7 +103,8 @@ def delta_of_block(content: dict[str, Any], n_bytes: int, *, number: int) -> Chu
         name = fields.get(str(one.path[0]), one.path[0])
         apart = (number,) if name == "citations" else ()
         found.append(Found((index, name, *apart, *one.path[1:]), one.text, one.label))
-    return _chunk(content, n_bytes, found, media=has_media(delta))
+    chunk = _chunk(content, n_bytes, found, media=has_media(delta))
+    return replace(chunk, unknown_event=not fields)
 
 
 def end_of_block(content: dict[str, Any], n_bytes: int) -> Chunk:
@@ -123,7 +127,8 @@ def unknown(content: dict[str, Any], n_bytes: int) -> Chunk:
     """An event of a kind that is not known here: all of its strings are part of the answer."""
     known = frozenset({"type"} if is_identifier("type", content["type"]) else ())
     found = _at(("event",), strings(content, skip=known))
-    return _chunk(content, n_bytes, found, media=has_media(content))
+    chunk = _chunk(content, n_bytes, found, media=has_media(content))
+    return replace(chunk, unknown_event=True)
 
 
 def _chunk(

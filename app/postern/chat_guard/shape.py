@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from postern.chat_guard.judge import Judgement
 from postern.chat_guard.readable import Found, Path
 from postern.contract.errors import PosternError
 from postern.contract.exchange import Exchange
 from postern.http.passing_headers import HeaderRules
+
+Api = Literal["chat_completions", "completions", "embeddings", "messages", "responses"]
+UnknownPart = Literal["event", "item"]
+"""What an upstream sends with a type of its own. item: an item of a response, a part of an item's
+content, or a block of a message."""
+MAY_BE_UNKNOWN: Final[tuple[tuple[Api, UnknownPart], ...]] = (
+    *(("chat_completions", "event"), ("completions", "event")),
+    *(("messages", "event"), ("messages", "item")),
+    *(("responses", "event"), ("responses", "item")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,8 @@ class Call:
 class Answer:
     """A whole answer. said: the text of each choice; beside: text that belongs to no choice.
 
-    ids: of what a later request may go on from, if the answer passes.
+    ids: of what a later request may go on from, if the answer passes. unknown_items: how many of
+    its items have a type that is not known here.
     """
 
     content: dict[str, Any]
@@ -90,6 +101,7 @@ class Answer:
     beside: str
     media: bool
     ids: tuple[str, ...] = ()
+    unknown_items: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,8 @@ class Chunk:
     """A piece of a stream with at most one choice, and whether it is the last of that choice.
 
     found: strings of the choice. beside: texts that belong to no choice. ends_a_call: a call of a
-    tool that was begun is complete with it.
+    tool that was begun is complete with it. unknown_event: the event's type is not known here.
+    unknown_items: how many items begin in it whose type is not known here.
     """
 
     content: Mapping[str, Any]
@@ -108,6 +121,8 @@ class Chunk:
     beside: tuple[tuple[Path, str], ...] = ()
     media: bool = False
     ends_a_call: bool = False
+    unknown_event: bool = False
+    unknown_items: int = 0
 
 
 Request = TypeVar("Request", bound=Asked)
@@ -144,6 +159,10 @@ class StreamedAnswer(Protocol):
 
 class Shape(Protocol[Request]):
     """An API that is guarded."""
+
+    @property
+    def api(self) -> Api:
+        """Its name in metrics."""
 
     @property
     def path(self) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from postern.chat_guard.hold_back import HoldBack, Snapshot
 from postern.chat_guard.judge import Judge, Judgement
-from postern.chat_guard.shape import Asked, Chunk, StreamedAnswer
+from postern.chat_guard.shape import Asked, Chunk, StreamedAnswer, UnknownPart
 from postern.chat_guard.sse import SseParser
 from postern.contract.errors import ExchangeTooLong, UpstreamInvalid
 from postern.contract.exchange import Exchange
@@ -56,6 +56,7 @@ class GuardedStream:
         hold_back: HoldBack[Chunk],
         rules: StreamRules,
         observe_held: Callable[[float], None],
+        count_unknown: Callable[[UnknownPart, int], None],
         clock: Callable[[], float],
     ) -> None:
         self._reply = reply
@@ -65,6 +66,7 @@ class GuardedStream:
         self._hold_back = hold_back
         self._rules = rules
         self._observe_held = observe_held
+        self._count_unknown = count_unknown
         self._clock = clock
         self._held_since: float | None = None
         self._judged: dict[int, Judgement] = {}
@@ -118,6 +120,11 @@ class GuardedStream:
             yield data
 
     def _add(self, chunk: Chunk) -> Snapshot | None:
+        # Counted before anything is refused: a part of an unknown type may be why.
+        if chunk.unknown_event:
+            self._count_unknown("event", 1)
+        if chunk.unknown_items:
+            self._count_unknown("item", chunk.unknown_items)
         if chunk.media and not self._rules.pass_media:
             raise UpstreamInvalid("the upstream answers with more than text")
         if chunk.found and self._held_since is None:

@@ -11,7 +11,7 @@ from postern.chat_guard.bounds import MAX_CHOICES
 from postern.chat_guard.completions import ChatCompletions, Form
 from postern.chat_guard.conversation import INSTRUCTION_FIELDS, CompletionRequest, n_of
 from postern.chat_guard.readable import has_media
-from postern.chat_guard.shape import Answer, Reading
+from postern.chat_guard.shape import Answer, Api, Reading
 from postern.chat_guard.texts import read_texts
 from postern.chat_guard.walk import Walk, end_of, mismatch, read_object, wants_stream
 from postern.contract.proxy_errors import UnreadableTokens
@@ -46,6 +46,7 @@ class TextRequest(CompletionRequest):
 class TextCompletions(ChatCompletions):
     """Completions whose choices hold a `text`."""
 
+    api: Api = "completions"
     path: str = "/completions"
     form: Form = TEXT
 

@@ -164,6 +164,7 @@ class Played:
         self.headers: dict[str, str] = {}
         self.status = 0
         self.judge = judge or PlayedJudge()
+        self.metrics = Metrics()
         upstream = PlayedUpstream(reply)
         guard = ChatGuard(
             upstream,  # type: ignore[arg-type]
@@ -178,7 +179,7 @@ class Played:
             ),
             refusals=shape.refusals,
             passed_ids=PassedIds(entries=8),
-            metrics=Metrics(),
+            metrics=self.metrics,
             clock=lambda: 0.0,
         )
         self._audit = ChatAudit(
@@ -448,3 +449,13 @@ def test_a_copy_is_bounded() -> None:
     with pytest.raises(UpstreamInvalid):
         asyncio.run(run())
     assert got == [b"12345"]
+
+
+def test_events_of_an_unknown_type_are_counted_as_when_enforcing() -> None:
+    note = b'data: {"object": "x.new", "note": "a bomb"}\n\n'
+    events = (chunk("a book. "), note, chunk({}, finish="stop"), DONE)
+    one = played(stream(*events), asked(stream=True))
+    assert one.out == b"".join(events)
+    assert one.reports[0].outcome == "blocked_response"
+    line = b'postern_upstream_unknown_total{api="chat_completions",part="event"} 1.0'
+    assert line in one.metrics.render()

@@ -59,6 +59,7 @@ def played(
         hold_back=HoldBack[Chunk](rule, Bounds(5000, 100_000)),
         rules=StreamRules(rule.tail_chars, as_error, pass_media=False, timeout_s=1.0),
         observe_held=lambda _: None,
+        count_unknown=lambda *_: None,
         clock=lambda: 0.0,
     )
 

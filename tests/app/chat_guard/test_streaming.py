@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postern.chat_guard.answers import read_completion
 from postern.chat_guard.bounds import MAX_CHOICES
-from postern.chat_guard.completions import ChatCompletions
+from postern.chat_guard.completions import CHAT, ChatCompletions
 from postern.chat_guard.conversation import CompletionRequest, parse_chat
 from postern.chat_guard.events import chunks_of
 from postern.chat_guard.hold_back import Bounds, HoldBack
@@ -107,6 +107,7 @@ def played(
         hold_back=HoldBack[Chunk](rule, Bounds(5000, 100_000)),
         rules=StreamRules(rule.tail_chars, as_error, pass_media=False, timeout_s=1.0),
         observe_held=lambda _: None,
+        count_unknown=lambda *_: None,
         clock=lambda: 0.0,
     )
 
@@ -237,10 +238,10 @@ def test_fields_beside_choices_are_not_multiplied(keys: int, choices: int) -> No
     fields = {f"k{n}": 0 for n in range(keys)}
     event = json.dumps(fields | {"choices": [{"index": 0}] * choices})
     with pytest.raises(UpstreamInvalid):
-        chunks_of(event)
+        chunks_of(event, CHAT.piece)
 
 
 def test_as_many_choices_as_may_be_share_what_stands_beside_them() -> None:
     event = {f"k{n}": 0 for n in range(4000)} | {"id": "x"}
-    found = chunks_of(json.dumps(event | {"choices": [{"index": 0}] * MAX_CHOICES}))
+    found = chunks_of(json.dumps(event | {"choices": [{"index": 0}] * MAX_CHOICES}), CHAT.piece)
     assert [len(one.content) for one in found] == [4002] + [2] * (MAX_CHOICES - 1)

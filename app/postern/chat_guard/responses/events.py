@@ -15,12 +15,15 @@ from postern.chat_guard.identifiers import is_payload
 from postern.chat_guard.readable import Found, Path, has_media, position
 from postern.chat_guard.replies import FIELD
 from postern.chat_guard.responses.items import (
+    is_unknown_part,
     item_texts,
     logprob_texts,
     named_texts,
     part_texts,
     place,
+    unknown_places,
 )
+from postern.chat_guard.responses.kinds import EVENTS
 from postern.chat_guard.responses.told import Told
 from postern.chat_guard.told import told_error
 from postern.contract.errors import ExchangeTooLong, UpstreamInvalid, UpstreamTold
@@ -80,7 +83,10 @@ _ENDS_A_CALL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of the upstream. ends_a_call: a call that was begun is complete with it."""
+    """An event of the upstream. ends_a_call: a call that was begun is complete with it.
+
+    unknown_items: how many items and parts of an unknown type were not there before.
+    """
 
     content: dict[str, Any]
     kind: str
@@ -88,6 +94,11 @@ class Event:
     beside: tuple[tuple[Path, str], ...]
     media: bool
     ends_a_call: bool
+    unknown_items: int
+
+    @property
+    def unknown(self) -> bool:
+        return self.kind not in EVENTS
 
     @property
     def last(self) -> bool:
@@ -161,6 +172,8 @@ class Reader:
 
     echoes: Callable[[str], frozenset[str]]
     told: Told = field(default_factory=Told)
+    unknown: set[Path] = field(default_factory=set)
+    """Where items and parts of an unknown type stand: a stream tells each several times."""
 
     def read(self, content: dict[str, Any]) -> Event:
         """content: of `parsed_event`. Raises UpstreamInvalid."""
@@ -170,6 +183,7 @@ class Reader:
         found: list[Found] = []
         beside: list[tuple[Path, str]] = []
         media = kind == _AUDIO
+        n_unknown = len(self.unknown)
         if isinstance(response := rest.pop("response", None), Mapping):
             response = _without_verdict(content, response)
             found, beside = self.response(response)
@@ -191,6 +205,7 @@ class Reader:
             tuple(beside),
             media=media,
             ends_a_call=kind in _ENDS_A_CALL,
+            unknown_items=len(self.unknown) - n_unknown,
         )
 
     def response(self, response: Mapping[str, Any]) -> tuple[list[Found], list[tuple[Path, str]]]:
@@ -214,6 +229,7 @@ class Reader:
     def _item(self, index: int, item: Any) -> list[Found]:
         if not isinstance(item, Mapping):
             raise UpstreamInvalid(OTHER_SHAPE)
+        self.unknown.update((index, *path) for path in unknown_places(item))
         found: list[Found] = []
         for path, text in item_texts(index, item):
             found += self.told.whole(path, text)
@@ -227,6 +243,8 @@ class Reader:
             return self._item(index, rest.pop("item"))
         if stem in PART_EVENTS and isinstance(rest.get("part"), Mapping):
             at = place(index, *path_of(rest, PART_EVENTS[stem]))
+            if is_unknown_part(rest["part"]):
+                self.unknown.add(at)
             return self._whole(at, part_texts(rest.pop("part")))
         if stem in TEXT_EVENTS:
             return self._text(TEXT_EVENTS[stem], stage, index, rest)

@@ -33,6 +33,15 @@ INSTRUCTIONS: Final = frozenset({"additional_tools", "configuration_update"})
 NO_WORDS: Final = frozenset({"compaction_trigger"})
 MESSAGE: Final = "message"
 REFERENCE: Final = "item_reference"
+ITEMS: Final = RESULTS | ANSWERS | INSTRUCTIONS | NO_WORDS | {MESSAGE, REFERENCE}
+"""Every type of an item that is known here."""
+PARTS: Final = frozenset(
+    {
+        *("output_text", "refusal", "reasoning_text", "summary_text", "text"),
+        *("input_text", "input_image", "input_file", "computer_screenshot"),
+    }
+)
+"""Every type of a part of an item's `content` or `summary` that is known here."""
 
 NAMED: Final = LABELS | {
     *("status", "call_id", "item_id", "response_id", "previous_response_id", "container_id"),
@@ -64,6 +73,28 @@ def item_texts(index: int, item: Mapping[str, Any]) -> Iterator[tuple[Path, str]
 def item_text(item: Mapping[str, Any], *, skip: frozenset[str]) -> list[str]:
     """The same without places and without the fields `skip`."""
     return [text for path, text in _texts(item) if path[0] not in skip]
+
+
+def unknown_places(item: Mapping[str, Any]) -> Iterator[Path]:
+    """Where an item, or the parts of a known one, have a type that is not known here; () is the
+    item itself."""
+    if not _is_of(ITEMS, item):
+        yield ()
+        return
+    for name in ("content", "summary"):
+        parts = item.get(name)
+        for number, part in enumerate(parts if isinstance(parts, list) else []):
+            if is_unknown_part(part):
+                yield (name, number)
+
+
+def is_unknown_part(part: Any) -> bool:
+    return not _is_of(PARTS, part)
+
+
+def _is_of(kinds: frozenset[str], value: Any) -> bool:
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    return isinstance(kind, str) and kind in kinds
 
 
 def part_texts(part: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

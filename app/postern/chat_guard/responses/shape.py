@@ -23,7 +23,7 @@ from postern.chat_guard.responses.refusals import (
 )
 from postern.chat_guard.responses.request import ResponsesRequest, parse_responses
 from postern.chat_guard.responses.sent import Sent
-from postern.chat_guard.shape import Answer, Call, Chunk, Reading
+from postern.chat_guard.shape import Answer, Api, Call, Chunk, Reading
 from postern.chat_guard.sse import DONE, named_event
 from postern.contract.callers import current_caller
 from postern.contract.errors import PosternError, UnjudgedReference, UpstreamInvalid
@@ -44,6 +44,7 @@ class Responses:
     unknown_ids_pass: bool
     memory: Memory | None = None
     """Fetches what did not pass here. None: it is refused."""
+    api: Api = "responses"
     path: str = "/responses"
     headers: HeaderRules = OPENAI_HEADERS
     has_words: bool = True
@@ -72,7 +73,8 @@ class Responses:
         content.pop(FIELD, None)  # a verdict in it is not ours
         if not isinstance(content.get("output"), list):
             raise UpstreamInvalid(_OTHER_SHAPE)
-        found, beside = Reader(asked.echoes).response(content)
+        reader = Reader(asked.echoes)
+        found, beside = reader.response(content)
         said = in_order((one.path, one.text) for one in found)
         return Answer(
             content,
@@ -80,6 +82,7 @@ class Responses:
             beside="\n".join(map(opened, in_order(beside))),
             media=response_media(content),
             ids=tuple(ids_of(content)),
+            unknown_items=len(reader.unknown),
         )
 
     def stream(self, asked: ResponsesRequest) -> ResponsesStream:
@@ -163,6 +166,8 @@ class ResponsesStream:
             beside=event.beside,
             media=event.media,
             ends_a_call=event.ends_a_call,
+            unknown_event=event.unknown,
+            unknown_items=event.unknown_items,
         )
         return [chunk]
 

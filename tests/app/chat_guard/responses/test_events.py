@@ -176,3 +176,41 @@ def test_a_reader_of_what_is_new_has_read_every_text(pieces: list[str], ends: li
         wholes.add(known[one.path])
     assert "".join(pieces) in wholes
     assert set(ends) <= wholes
+
+
+@pytest.mark.parametrize(
+    "kind", ["response.brand_new", "response.output_text.brand_new", "keepalive", "two words"]
+)
+def test_an_event_of_another_type_is_unknown(kind: str) -> None:
+    script = Script().item(reasoning("I think")).item(message("a story")).end()
+    assert not any(event.unknown or event.unknown_items for event in read(*script.contents))
+    (event,) = read({"type": kind})
+    assert (event.unknown, event.unknown_items) == (True, 0)
+
+
+@pytest.mark.parametrize("kind", ["brand_new", None, ["message"]])
+def test_an_item_of_an_unknown_type_is_one_however_often_it_is_told(kind: Any) -> None:
+    item = {"id": "x", "type": kind, "words": "two words"}
+    script = Script().item(message("a story")).item(item).item(item).end()
+    events = read(*script.contents)
+    assert sum(event.unknown_items for event in events) == 2
+    assert not any(event.unknown for event in events)
+    whole = reader()
+    whole.response(script.contents[-1]["response"])
+    assert len(whole.unknown) == 2
+
+
+@pytest.mark.parametrize("part", [{"type": "brand_new", "text": "two words"}, "two words"])
+def test_so_is_a_part_of_an_item(part: Any) -> None:
+    item = message("a story")
+    item["content"].append(part)
+    at = {"item_id": "x", "output_index": 0, "content_index": 1}
+    events = read(
+        {"type": "response.output_item.added", "output_index": 0, "item": message()},
+        {"type": "response.content_part.added", **at, "part": part},
+        {"type": "response.content_part.done", **at, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": {"output": [item]}},
+    )
+    assert sum(event.unknown_items for event in events) == 1
+    assert "two words" in said(events)
