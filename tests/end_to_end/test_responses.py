@@ -352,6 +352,8 @@ def test_other_ends_of_the_upstream_pass(
 def test_a_stream_without_its_last_event_is_an_error(
     guarded: ServerProcess, upstream: StubUpstream
 ) -> None:
+    failed = 'postern_proxied_total{outcome="failed"}'
+    before = guarded.metric(failed)
     script = Script().item(message(GOOD))
     for ends in ([], [DONE]):
         upstream.play(streamed([*script.events, 0.3, *ends]))
@@ -359,6 +361,7 @@ def test_a_stream_without_its_last_event_is_an_error(
         assert found[-1]["type"] == "error"
         assert found[-1]["code"] == "upstream_invalid"
         assert not any(one["type"] == "response.completed" for one in found)
+    guarded.wait_for_metric(failed, before + 2.0)
 
 
 def test_a_stream_without_end_meets_the_total_time(
@@ -372,6 +375,7 @@ def test_a_stream_without_end_meets_the_total_time(
     reply = ask(server, stream=True)
     assert '"code":"upstream_timeout"' in reply.text
     assert upstream.seen[0].left.wait(HANG_S)
+    server.wait_for_metric('postern_proxied_total{outcome="failed"}', 1.0)
 
 
 def test_other_paths_say_what_is_guarded(guarded: ServerProcess) -> None:

@@ -17,12 +17,16 @@ import pytest
 from tests.conftest import PATIENT, StartServer
 from tests.otlp_collector import Collector, Seen
 from tests.ports import free_port
+from tests.scripted_messages import message
+from tests.scripted_responses import response
 from tests.scripted_teacher import says
+from tests.scripted_texts import VECTOR, embeddings, text_completion
 from tests.scripted_upstream import StubUpstream, answer, completion, whole
 from tests.server_process import ROOT, ServerProcess, environment, postern
 
 SECRET = "zzsecretzz"
 CHAT = "/v1/chat/completions"
+HI = [{"role": "user", "content": "hi"}]
 JUDGED: Final[dict[str, Any]] = {"tokenize": {}, "queue": {}, "infer": {}}
 
 
@@ -190,6 +194,36 @@ def test_a_guarded_chat(kit: Kit) -> None:
     assert [name for name, _ in asked.header_lines].count("traceparent") == 1
     assert upstream.wire.trace_id.hex() == trace
     check_times(seen)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told", "operation", "provider"),
+    [
+        ("/v1/completions", {"prompt": "hi"}, text_completion("hi"), "text_completion", "openai"),
+        ("/v1/embeddings", {"input": "hi"}, embeddings([*VECTOR]), "embeddings", "openai"),
+        ("/v1/responses", {"input": "hi"}, response(), "chat", "openai"),
+        ("/v1/messages", {"messages": HI}, message("hi"), "chat", "anthropic"),
+        (f"/openai/v1{CHAT[3:]}", {"messages": HI}, completion("hi"), "chat", "azure.ai.openai"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_api_has_its_operation_and_provider(
+    kit: Kit, path: str, body: dict[str, Any], told: Any, operation: str, provider: str
+) -> None:
+    kit.upstream.play(whole(told))
+    reply, seen = kit.post(path, {"model": "m", **body})
+    assert reply.status_code == 200, reply.text
+    found = seen.find("upstream").attributes
+    assert found["gen_ai.operation.name"] == operation
+    assert found["gen_ai.provider.name"] == provider
+
+
+def test_a_list_of_models_is_no_operation_of_a_model(kit: Kit) -> None:
+    kit.upstream.play(whole({"object": "list", "data": []}))
+    name = secrets.token_hex(8)
+    assert kit.server.get("/v1/models", headers={"X-Request-Id": name}).status_code == 200
+    found = kit.collector.root_of(name).find("upstream").attributes
+    assert not [one for one in found if one.startswith("gen_ai.")]
 
 
 def test_a_streamed_chat(kit: Kit) -> None:

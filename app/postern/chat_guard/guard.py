@@ -203,6 +203,7 @@ class ChatGuard:
             stream=stream,
             query=call.query,
             beside_v1=call.beside_v1,
+            api=shape.api,
         )
 
     async def judge_copy(

@@ -6,7 +6,7 @@ from postern import __version__
 from postern.contract.errors import SettingsInvalid
 from postern.contract.moderation import Identity
 from postern.settings.settings import Settings
-from postern.tracing.names import CHAT, OPENAI, RUN_GUARDRAIL, Attribute, Step
+from postern.tracing.names import RUN_GUARDRAIL, Attribute, Step
 from postern.tracing.spans import Tracer
 
 
@@ -25,11 +25,8 @@ def build(settings: Settings, identity: Identity) -> Tracer | None:
         Attribute.GUARDRAIL_NAME: identity.name,
         Attribute.GUARDRAIL_VERSION: identity.version,
     }
-    upstream = {Attribute.OPERATION: CHAT, Attribute.PROVIDER: OPENAI}
     try:
-        return OtlpTracer(
-            version=__version__, about={Step.GUARDRAIL: guardrail, Step.UPSTREAM: upstream}
-        )
+        return OtlpTracer(version=__version__, about={Step.GUARDRAIL: guardrail})
     except ValueError:
         # The library's message may repeat the value, which may be a secret.
         raise SettingsInvalid("traces: a variable OTEL_... has an invalid value") from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from postern.contract.errors import InvalidHeader, UpstreamInvalid
+from postern.tracing.names import ANTHROPIC, AZURE_OPENAI, OPENAI
 
 _UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
 
@@ -18,13 +19,14 @@ class HeaderRules:
     listed: about the caller. Never a key of ours, never a cookie. credentials: where a client puts
     its key for the upstream, and the name under which that is sent; the first one counts. A client
     whose key for this server takes the plain name uses the other. beside: credentials that are sent
-    as well. key_name: for the server's own key.
+    as well. key_name: for the server's own key. provider: whose API it is, for traces.
     """
 
     listed: tuple[str, ...]
     credentials: tuple[tuple[str, str], ...]
     beside: tuple[str, ...] = ()
     key_name: Literal["authorization", "x-api-key", "api-key"] = "authorization"
+    provider: str = OPENAI
 
     def key(self, api_key: str) -> str:
         """The value that carries the server's own key."""
@@ -42,11 +44,13 @@ AZURE_HEADERS: Final = HeaderRules(
     listed=OPENAI_HEADERS.listed,
     credentials=(("x-upstream-api-key", "api-key"), _AUTHORIZATION),
     key_name="api-key",
+    provider=AZURE_OPENAI,
 )
 ANTHROPIC_HEADERS: Final = HeaderRules(
     listed=("anthropic-version", "anthropic-beta", *_EVERYWHERE),
     credentials=(("x-upstream-api-key", "x-api-key"), _AUTHORIZATION),
     key_name="x-api-key",
+    provider=ANTHROPIC,
 )
 _TOLD: Final = ("retry-after", "openai-", "anthropic-", "x-ratelimit-")
 _REQUEST_IDS: Final = frozenset({"x-request-id", "request-id"})

@@ -24,7 +24,7 @@ from postern.contract.errors import (
     UpstreamUnreachable,
 )
 from postern.http.passing_headers import OPENAI_HEADERS, HeaderRules
-from postern.tracing.names import Attribute, Step
+from postern.tracing.names import OPERATIONS, Attribute, Step
 from postern.tracing.spans import NOTHING, W3C, Span, current
 
 _CLOSE_S: Final = 5.0
@@ -185,13 +185,14 @@ class Upstream:
         stream: bool,
         query: Mapping[str, str] | None = None,
         beside_v1: bool = False,
+        api: str = "",
     ) -> UpstreamReply:
         """Send a request, and return when status and headers have arrived.
 
         headers: from the caller, without credentials if there is a key for the upstream. rules:
         where that key is put. query: from the caller; what the upstream's own URL says wins.
-        beside_v1: leave out the /v1 at the end of that URL. Raises UpstreamTimeout,
-        UpstreamUnreachable, UpstreamInvalid.
+        beside_v1: leave out the /v1 at the end of that URL. api: by which a model is asked;
+        "" if none is. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamInvalid.
         """
         if self._client is None:
             raise UpstreamUnreachable
@@ -205,6 +206,9 @@ class Upstream:
             sent["content-type"] = "application/json"
         span = current().child(self._step, kind="client")
         span.set(Attribute.METHOD, method)
+        if api:
+            span.set(Attribute.OPERATION, OPERATIONS[api])
+            span.set(Attribute.PROVIDER, rules.provider)
         if stream:
             span.set(Attribute.STREAM, True)
         if context := span.headers():

@@ -62,9 +62,17 @@ class Attribute(enum.StrEnum):
 
 Value = str | int | float | bool
 
-CHAT: Final = "chat"
 RUN_GUARDRAIL: Final = "run_guardrail"
-OPENAI: Final = "openai"
+OPERATIONS: Final = {
+    "chat_completions": "chat",
+    "completions": "text_completion",
+    "embeddings": "embeddings",
+    "messages": "chat",
+    "responses": "chat",
+}
+"""What a model is asked for, by guarded API."""
+OPENAI, AZURE_OPENAI, ANTHROPIC = "openai", "azure.ai.openai", "anthropic"
+"""Whose API the upstream speaks, whoever serves it."""
 ALLOW, DENY = "allow", "deny"
 LLM_INPUT, LLM_OUTPUT = "llm_input", "llm_output"
 OTHER_METHOD: Final = "_OTHER"

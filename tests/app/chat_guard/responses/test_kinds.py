@@ -40,10 +40,11 @@ def test_every_item_of_the_package_is_known_and_no_other() -> None:
 
 
 def test_every_part_of_the_package_is_known_and_no_other() -> None:
-    reasoning = ResponseReasoningItem.model_fields
-    told = [
-        Message.model_fields["content"].annotation,
-        ResponseContentPartAddedEvent.model_fields["part"].annotation,
-        *(reasoning[name].annotation for name in ("content", "summary")),
-    ]
+    fields = (
+        (Message, "content"),
+        (ResponseContentPartAddedEvent, "part"),
+        (ResponseReasoningItem, "content"),
+        (ResponseReasoningItem, "summary"),
+    )
+    told = [model.model_fields[name].annotation for model, name in fields]
     assert set().union(*map(types_in, told)) == PARTS
