@@ -50,7 +50,8 @@ def confirm(asked: argparse.Namespace) -> dict[str, Any]:
     """
     times = ServiceTimes(load(), scale=asked.scale)
     each = capacity(times, workers=_WORKERS)
-    points, handovers = [], {}
+    points: list[dict[str, Any]] = []
+    handovers: dict[int, float] = {}
     for replicas in asked.replicas:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

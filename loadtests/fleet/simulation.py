@@ -144,7 +144,7 @@ def capacity(times: ServiceTimes, *, workers: int = 2, seed: int = 0) -> float:
     """Texts per second of one replica whose queue is never empty and refuses nothing."""
     rng, events = random.Random(seed), Events()
     replica = Replica(times, events, rng, workers=workers, metrics=Metrics())
-    left = _CLOSED_TEXTS
+    left, ended = _CLOSED_TEXTS, 0.0
 
     def ask(_: Became) -> None:
         nonlocal left, ended
@@ -153,7 +153,6 @@ def capacity(times: ServiceTimes, *, workers: int = 2, seed: int = 0) -> float:
             left -= 1
             replica.offer(prompt(rng), events.now + _NO_DEADLINE_S, ask)
 
-    ended = 0.0
     for _ in range(_CLOSED_CLIENTS):
         ask("answered")
     events.run()

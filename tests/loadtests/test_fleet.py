@@ -97,7 +97,8 @@ def test_a_replica_does_what_the_servers_batcher_does(name: str) -> None:
 
 
 def test_events_come_in_order_and_equal_times_in_the_order_of_their_names() -> None:
-    events, seen = Events(), []
+    events = Events()
+    seen: list[tuple[str, float]] = []
 
     def first() -> None:
         seen.append(("a", events.now))

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +67,9 @@ class RayEngine:
         self._command, self._cluster = list(command), cluster
         self._log, self._continues, self._folder = log, continues, folder
 
-    def answers(self, work: Mapping[str, Any], items: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def answers(
+        self, work: Mapping[str, Any], items: Sequence[str]
+    ) -> Generator[dict[str, Any], None, None]:
         """What sessions say of the items, in any order. Raises EngineEnded.
 
         work: what `Opens` gets; JSON. items: without line breaks.
