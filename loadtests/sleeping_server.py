@@ -2,6 +2,9 @@
 
 python -m loadtests.sleeping_server 0.2        # seconds for each batch
 python -m loadtests.sleeping_server measured 4 # as long as measured batches took, times 4
+
+A file as a further argument gets a line for each batch: thread, seconds that were asked for, start,
+end. `loadtests.fleet.handover` reads it.
 """
 
 from __future__ import annotations
@@ -9,8 +12,11 @@ from __future__ import annotations
 import dataclasses
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from postern import logs
@@ -26,12 +32,22 @@ from loadtests.fleet.service import ServiceTimes, load
 class SleepingSession:
     """Returns "harmless" for every text, after as long as `seconds` says for the batch."""
 
-    def __init__(self, seconds: Callable[[Sequence[Window]], float], *, columns: int) -> None:
-        self._seconds = seconds
+    def __init__(
+        self,
+        seconds: Callable[[Sequence[Window]], float],
+        *,
+        columns: int,
+        notes: TextIO | None = None,
+    ) -> None:
+        self._seconds, self._notes = seconds, notes
         self._row = np.array([[2.0, -2.0, *[-9.0] * (columns - 2)]], dtype=np.float32)
 
     def run(self, windows: Sequence[Window]) -> Logits:
-        time.sleep(self._seconds(windows))
+        asked, started = self._seconds(windows), time.monotonic()
+        time.sleep(asked)
+        if self._notes is not None:
+            ended = time.monotonic()
+            self._notes.write(f"{threading.get_ident()} {asked} {started} {ended}\n")
         return np.repeat(self._row, len(windows), axis=0)
 
 
@@ -47,7 +63,9 @@ def main(arguments: Sequence[str]) -> None:
     else:
         seconds = float(arguments[0])
         draw = lambda windows: seconds  # noqa: E731
-    session = SleepingSession(draw, columns=student.columns.count)
+    # A line is written at once, and by one call: threads share the file.
+    notes = Path(arguments[2]).open("a", buffering=1) if len(arguments) > 2 else None  # noqa: SIM115
+    session = SleepingSession(draw, columns=student.columns.count, notes=notes)
     serve_student(settings, dataclasses.replace(student, session=session, alone=None))
 
 

@@ -15,7 +15,7 @@ from model_training.bases import commands as fetch_base
 from model_training.data import import_data
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import RunConfig, read_recipe, read_recipe_as
-from model_training.run.folder import Run, locked
+from model_training.run.folder import OnRay, Run, locked
 from model_training.run.launch import read_place
 from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
@@ -74,7 +74,8 @@ def _run(arguments: argparse.Namespace) -> None:
         config = read_recipe(arguments.recipe, older=arguments.older)
     whole = arguments.stage in ("run", "import-classifier")
     stages = stages_of(config) if whole else [stage_named(arguments.stage)]
-    run = Run(config, **_places(arguments, config))
+    ray = _cluster(arguments) if arguments.stage == "label" else None
+    run = Run(config, **_places(arguments, config), ray=ray)
     if arguments.stage == "train-teacher":
         from model_training.stages.teacher import train_teacher
 
@@ -100,6 +101,16 @@ def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:
     }
 
 
+def _cluster(arguments: argparse.Namespace) -> OnRay | None:
+    """Where `label` has its teacher. Raises RecipeInvalid if options contradict each other."""
+    given = (arguments.ray_address, arguments.ray_sessions)
+    if arguments.engine == "ray":
+        return OnRay(*given)
+    if given != (None, None):
+        raise RecipeInvalid("--ray-address and --ray-sessions need --engine ray")
+    return None
+
+
 def training_parser() -> argparse.ArgumentParser:
     """All options of `python -m model_training`."""
     parser = argparse.ArgumentParser(
@@ -120,6 +131,8 @@ def training_parser() -> argparse.ArgumentParser:
             help="recipe to follow (default: recipes/embedded.toml)",
         )
         _add_places(stage)
+        if name == "label":
+            _add_engine(stage)
         if name == "train-teacher":
             stage.add_argument("--member", help="train only this member (default: all, one by one)")
     importing = stages.add_parser(
@@ -157,6 +170,30 @@ def training_parser() -> argparse.ArgumentParser:
         stages.add_parser("coverage", help="count how often certificates hold, over many samples")
     )
     return parser
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where a classifier or an ensemble labels: in this process, or on Ray, which is "
+        "installed apart (default: local)",
+    )
+    add("--ray-address", help="of a Ray cluster; without it, Ray is started on this machine")
+    add(
+        "--ray-sessions",
+        type=_positive,
+        help="teachers at once, each with the cores of --threads; default: as many as fit",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 def _add_average(parser: argparse.ArgumentParser) -> None:
@@ -199,5 +236,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "(default: artifacts)",
     )
     parser.add_argument(
-        "--threads", type=int, help="threads for ONNX Runtime (default: one per core)"
+        "--threads",
+        type=_positive,
+        help="threads for ONNX Runtime, and for a classifier that labels (default: one per core)",
     )

@@ -14,32 +14,30 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import logging
 import os
 import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from postern.batch.job import Asked, EngineEnded, Work, Worker, run_job
+from postern.batch.job import Asked, Work, Worker, run_job
+from postern.batch.on_ray import Answers, Cluster, EngineEnded, RayEngine, speak_with_ray
 from postern.batch.part import Done
 from postern.batch.plan import Shard
 from postern.contract.errors import PosternError
 from pydantic import ValidationError
 from tqdm import tqdm
 
-CONTINUES = "the same command with --resume continues"
-_ENDS_WITHIN_S = 20.0
+CONTINUES: Final = "the same command with --resume continues"
+SPEAK: Final = "--speak-with-ray"
 
 
 def main() -> int:
     """0; 2 if rows could not be judged or the job failed; 130 after Ctrl-C."""
-    if sys.argv[1:] == ["--speak-with-ray"]:
-        return speak_with_ray()
+    if sys.argv[1:] == [SPEAK]:
+        return speak_with_ray(open_worker)
     arguments = parser().parse_args()
     asked = Asked(
         inputs=arguments.input,
@@ -69,7 +67,7 @@ def main() -> int:
             bar.set_postfix_str(f"{errors} errors", refresh=False)
             bar.update(done - bar.n)
 
-        engine = RayEngine(arguments.output / "ray.log", arguments.address, arguments.workers)
+        engine = RayScorer(arguments.output / "ray.log", arguments.address, arguments.workers)
         try:
             manifest = run_job(asked, engine, settings=settings, show=show)
         except PosternError as exc:
@@ -125,141 +123,32 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-class RayEngine:
-    """Asks a process of its own, which speaks with Ray. What Ray says goes to a log file."""
+class RayScorer:
+    """An engine of `run_job`: shards to sessions on Ray, and back what became of each."""
 
     def __init__(self, log: Path, address: str | None, workers: int | None) -> None:
+        command = [sys.executable, os.path.abspath(__file__), SPEAK]
+        cluster = Cluster(address=address, sessions=workers)
         self._log = log
-        self._start = {"address": address, "workers": workers}
+        self._engine = RayEngine(command, cluster, log=log, continues=CONTINUES)
 
     def __call__(self, work: Work, shards: Sequence[Shard]) -> Iterator[Done]:
         """Raises EngineEnded."""
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, os.path.abspath(__file__), "--speak-with-ray"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for this process alone
-            )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            asked = self._start | {"work": work.model_dump(), "shards": len(shards)}
-            with contextlib.suppress(BrokenPipeError):  # it ended, and says why below
-                process.stdin.write(json.dumps(asked).encode() + b"\n")
-                for shard in shards:
-                    process.stdin.write(shard.model_dump_json().encode() + b"\n")
-                process.stdin.flush()
-            for line in process.stdout:
-                yield self._read(line)
-            if process.wait() != 0:
-                raise EngineEnded(f"Ray or its cluster went away (see {self._log}); {CONTINUES}")
-        finally:
-            self._end(process)
-
-    def _read(self, line: bytes) -> Done:
-        try:
-            found = json.loads(line)
-            if "failure" in found:
-                raise EngineEnded(str(found["failure"]))
-            return Done.model_validate(found)
-        except (ValueError, ValidationError):
-            raise EngineEnded(f"Ray's process said something else (see {self._log})") from None
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """It stops Ray when nobody listens any more."""
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                if pipe is not None:
-                    pipe.close()
-        try:
-            process.wait(_ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        items = [one.model_dump_json() for one in shards]
+        with closing(self._engine.answers(work.model_dump(), items)) as answers:
+            for found in answers:
+                try:
+                    yield Done.model_validate(found)
+                except ValidationError:
+                    raise EngineEnded(
+                        f"Ray's process said something else (see {self._log})"
+                    ) from None
 
 
-# --- the process that speaks with Ray -----------------------------------------------------------
-
-
-class Session:
-    """An actor of the pool: one session, which judges one shard after the other."""
-
-    def __init__(self, work: Mapping[str, Any]) -> None:
-        # An exception here would make Ray try again for ever.
-        self._failure: str | None = None
-        try:
-            self._worker = Worker(Work.model_validate(work))
-        except PosternError as exc:
-            self._failure = str(exc)
-
-    def __call__(self, batch: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-        """A batch of one shard -> what became of it."""
-        (shard,) = batch["shard"]
-        if self._failure is not None:
-            return {"said": [json.dumps({"failure": self._failure})]}
-        try:
-            done = self._worker.judge(Shard.model_validate_json(str(shard)))
-        except PosternError as exc:
-            return {"said": [json.dumps({"failure": str(exc)})]}
-        return {"said": [done.model_dump_json()]}
-
-
-def speak_with_ray() -> int:
-    """Read the work from standard input; write what became of each shard to standard output."""
-    # Ray, too, prints to standard output.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    asked = json.loads(sys.stdin.buffer.readline())
-    shards = [sys.stdin.buffer.readline().decode() for _ in range(asked["shards"])]
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    try:
-        for line in _judged(asked, shards):
-            print(line, file=answers, flush=True)
-    except BrokenPipeError:
-        return 1
-    return 0
-
-
-def _end_with_the_parent() -> None:
-    while os.read(0, 1):  # not through a buffer, whose lock would outlive this thread
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _judged(asked: Mapping[str, Any], shards: Sequence[str]) -> Iterator[str]:
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        yield json.dumps({"failure": 'Ray is missing: pip install "ray[data]"'})
-        return
-    ray.init(
-        address=asked["address"] or "local",
-        include_dashboard=None if asked["address"] else False,
-        num_cpus=None if asked["address"] else asked["workers"],
-        log_to_driver=False,
-        logging_level="WARNING",
-    )
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel("WARNING")
-    workers = asked["workers"] or max(1, int(ray.cluster_resources()["CPU"]))
-    workers = min(workers, len(shards))
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=workers, initial_size=workers)
-    items = ray.data.from_items([{"shard": one} for one in shards], override_num_blocks=len(shards))
-    judged = items.map_batches(
-        Session,
-        fn_constructor_args=(asked["work"],),
-        batch_size=1,
-        batch_format="numpy",
-        compute=pool,
-        num_cpus=1,
-    )
-    for row in judged.iter_rows():
-        yield row["said"]
-    ray.shutdown()
+def open_worker(work: Mapping[str, Any]) -> Answers:
+    """A session, which judges one shard after the other. Raises what `Worker` raises."""
+    worker = Worker(Work.model_validate(work))
+    return lambda shard: worker.judge(Shard.model_validate_json(shard)).model_dump_json()
 
 
 if __name__ == "__main__":

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
+import itertools
 import json
 import random
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+from postern.server.first_look import RESERVE
 
 from loadtests import results
 from loadtests.bench import DEADLINE_HEADER
 from loadtests.client import Target
 from loadtests.driver import Load, arrivals, run_step
 from loadtests.fleet.balancers import BALANCERS
+from loadtests.fleet.handover import mean_handover_s, read_notes
 from loadtests.fleet.haproxy import ALGORITHMS, haproxy
 from loadtests.fleet.service import ServiceTimes, encoding, load
 from loadtests.fleet.simulation import Fleet, capacity, run
@@ -27,40 +37,78 @@ from loadtests.scenarios import requests
 from loadtests.texts import MadeTexts
 from loadtests.watch import Watch
 
-_WORKERS = 2
-_WARM_UP_SHARE = 0.2
+_WORKERS: Final = 2
+_WARM_UP_SHARE: Final = 0.2
+_SATURATES: Final = 1.5
 
 
 def confirm(asked: argparse.Namespace) -> dict[str, Any]:
-    """Points of real and of simulated fleets, side by side."""
+    """Points of real and of simulated fleets, side by side.
+
+    Before the points of a size, its servers get more than they can do. What they then take between
+    two batches is what the simulation gets as `handover_s`.
+    """
     times = ServiceTimes(load(), scale=asked.scale)
     each = capacity(times, workers=_WORKERS)
-    points = []
+    points: list[dict[str, Any]] = []
+    handovers: dict[int, float] = {}
     for replicas in asked.replicas:
         with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            notes = [folder / f"{number}.txt" for number in range(replicas)]
             command = ("-m", "loadtests.sleeping_server", "measured", str(asked.scale))
             servers = [
-                stack.enter_context(started(*command, workers=_WORKERS)) for _ in range(replicas)
+                stack.enter_context(started(*command, str(one), workers=_WORKERS)) for one in notes
             ]
             urls = [one.url for one in servers]
-            for share in asked.shares:
-                for balancer in BALANCERS:
-                    fleet = Fleet(
-                        replicas,
-                        balancer,
-                        share,
-                        each,
-                        asked.seconds,
-                        _WARM_UP_SHARE * asked.seconds,
-                        deadline_s=asked.scale,
-                        workers=_WORKERS,
-                    )
-                    with haproxy(urls, algorithm=ALGORITHMS[balancer]) as url:
-                        real = asyncio.run(_real(url, fleet))
-                    point = {"simulated": simulated(fleet, times), "real": real}
-                    print(point, flush=True)
-                    points.append(point)
-    return {"machine": results.machine(), "scale": asked.scale, "points": points}
+            plain = Fleet(
+                replicas,
+                "least connections",
+                _SATURATES,
+                each,
+                asked.seconds,
+                _WARM_UP_SHARE * asked.seconds,
+                deadline_s=asked.scale,
+                workers=_WORKERS,
+                reserve_share=RESERVE,
+            )
+            handover_s = _handover_s(plain, urls, notes)
+            handovers[replicas] = round(handover_s, 5)
+            print(f"{replicas} replicas: {handover_s:.4f} s between two batches", flush=True)
+            for share, balancer in itertools.product(asked.shares, BALANCERS):
+                fleet = dataclasses.replace(
+                    plain, share=share, balancer=balancer, handover_s=handover_s
+                )
+                with haproxy(urls, algorithm=ALGORITHMS[balancer]) as url:
+                    real = asyncio.run(_real(url, fleet))
+                bare = dataclasses.replace(fleet, reserve_share=0.0, handover_s=0.0)
+                point = {
+                    "simulated": simulated(fleet, times),
+                    "simulated_bare": simulated(bare, times),
+                    "real": real,
+                }
+                print(point, flush=True)
+                points.append(point)
+    return {
+        "machine": results.machine(),
+        "scale": asked.scale,
+        "handover_s": handovers,
+        "points": points,
+    }
+
+
+def _handover_s(fleet: Fleet, urls: Sequence[str], notes: Sequence[Path]) -> float:
+    """Mean over all servers, after the warm-up, while the queue of each holds work."""
+    with haproxy(urls, algorithm=ALGORITHMS[fleet.balancer]) as url:
+        since = time.monotonic() + fleet.warm_up_s
+        until = since + fleet.seconds - fleet.warm_up_s
+        asyncio.run(_real(url, fleet))
+    return statistics.fmean(
+        mean_handover_s(
+            batch for batch in read_notes(one.read_text()) if since < batch.started < until
+        )
+        for one in notes
+    )
 
 
 def simulated(fleet: Fleet, times: ServiceTimes) -> dict[str, Any]:

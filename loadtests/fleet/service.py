@@ -84,13 +84,16 @@ class ServiceTimes:
         # Relative errors count, as in the server's own model.
         fit, *_ = np.linalg.lstsq(rows / seconds[:, None], np.ones(len(seconds)), rcond=None)
         self._batches = batches
-        self._fit = tuple(float(one) for one in fit)
+        self._fit = (float(fit[0]), float(fit[1]), float(fit[2]))
         self._ratios = (seconds / (rows @ fit)).tolist()
         self._scale = scale
+        self.known = self.cost()
+        """What a server knows after its warm-up; to be copied."""
 
     def mean(self, count: int, length: int) -> float:
-        row = _row(count, length)
-        return self._scale * sum(a * b for a, b in zip(self._fit, row, strict=True))
+        fixed, per_token, per_square = self._fit
+        _, tokens, squares = _row(count, length)
+        return self._scale * (fixed + per_token * tokens + per_square * squares)
 
     def draw(self, windows: Sequence[Window], rng: random.Random) -> float:
         length = padded_length(max(one.length for one in windows))

@@ -6,28 +6,26 @@ own time, and the second session that a text alone on a machine gets.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from postern.contract.errors import DeadlineExceeded, Overloaded
-from postern.contract.windows import Encoding, Window
-from postern.inference.batcher import Batcher, BatchLimits
-from postern.inference.entries import Logits
+from postern.contract.errors import Overloaded
+from postern.contract.windows import Encoding
 from postern.metrics import Metrics
 
 from loadtests.driver import arrivals
 from loadtests.fleet.balancers import BALANCERS
-from loadtests.fleet.service import BATCH_TOKENS, ServiceTimes, prompt
-from loadtests.fleet.virtual import simulate
+from loadtests.fleet.events import Events
+from loadtests.fleet.replica import Became, Replica
+from loadtests.fleet.service import ServiceTimes, prompt
 from loadtests.latencies import Latencies
 
-_QUEUE_TOKENS: Final = 131_072  # the default of POSTERN_MAX_QUEUE_TOKENS
 _CLOSED_CLIENTS: Final = 64
 _CLOSED_TEXTS: Final = 3000
+_NO_DEADLINE_S: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,10 @@ class Fleet:
     deadline_s: float = 1.0
     workers: int = 2
     seed: int = 0
+    reserve_share: float = 0.0
+    """Of a deadline: what a server's first look keeps when it refuses by the headers alone."""
+    handover_s: float = 0.0
+    """Between two batches of a worker, beside the model's own time."""
 
 
 @dataclass
@@ -53,6 +55,12 @@ class Outcome:
     """Of answers."""
     counts: Counter[str] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
+
+    def count(self, became: str, text: Encoding, latency_s: float) -> None:
+        self.counts[became] += 1
+        self.tokens[became] += text.tokens
+        if became == "answered":
+            self.latency.record(latency_s)
 
     def document(self, fleet: Fleet) -> dict[str, Any]:
         total = sum(self.counts.values())
@@ -77,10 +85,52 @@ Plan = Iterable[tuple[float, Encoding]]
 def run(fleet: Fleet, times: ServiceTimes, plan: Plan | None = None) -> Outcome:
     """One simulation. plan: without it, prompts of a Poisson process."""
     rng = random.Random(fleet.seed)
-    given = _drawn(fleet, rng) if plan is None else plan
-    return simulate(
-        lambda: _open_loop(fleet, times, rng, given), lambda windows: times.draw(windows, rng)
-    )
+    given = iter(_drawn(fleet, rng) if plan is None else plan)
+    events, metrics = Events(), Metrics()
+    replicas = [
+        Replica(
+            times,
+            events,
+            rng,
+            workers=fleet.workers,
+            metrics=metrics,
+            reserve_share=fleet.reserve_share,
+            handover_s=fleet.handover_s,
+        )
+        for _ in range(fleet.replicas)
+    ]
+    balancer = BALANCERS[fleet.balancer](fleet.replicas, rng)
+    outcome = Outcome()
+
+    def ask(text: Encoding) -> None:
+        due = events.now
+        replica = balancer.pick()
+
+        def told(became: str) -> None:
+            balancer.give_back(replica)
+            if due >= fleet.warm_up_s:
+                outcome.count(became, text, events.now - due)
+
+        try:
+            replicas[replica].offer(text, due + fleet.deadline_s, told)
+        except Overloaded:
+            told("refused")
+
+    def expect() -> None:
+        """The next request, drawn before the one that is due."""
+        found = next(given, None)
+        if found is not None:
+            at, text = found
+
+            def arrive() -> None:
+                expect()
+                ask(text)
+
+            events.at(at, arrive)
+
+    expect()
+    events.run()
+    return outcome
 
 
 def _drawn(fleet: Fleet, rng: random.Random) -> Iterator[tuple[float, Encoding]]:
@@ -92,80 +142,18 @@ def _drawn(fleet: Fleet, rng: random.Random) -> Iterator[tuple[float, Encoding]]
 
 def capacity(times: ServiceTimes, *, workers: int = 2, seed: int = 0) -> float:
     """Texts per second of one replica whose queue is never empty and refuses nothing."""
-    rng = random.Random(seed)
-    return simulate(
-        lambda: _closed_loop(times, workers, rng), lambda windows: times.draw(windows, rng)
-    )
+    rng, events = random.Random(seed), Events()
+    replica = Replica(times, events, rng, workers=workers, metrics=Metrics())
+    left, ended = _CLOSED_TEXTS, 0.0
 
-
-def _never(windows: Sequence[Window]) -> Logits:
-    raise AssertionError("the loop answers in its place")
-
-
-def _batcher(times: ServiceTimes, workers: int, metrics: Metrics) -> Batcher:
-    clock = asyncio.get_running_loop().time
-    return Batcher(
-        _never,
-        limits=BatchLimits(BATCH_TOKENS, _QUEUE_TOKENS, 4 * workers),
-        workers=workers,
-        metrics=metrics,
-        clock=clock,
-        cost=times.cost(),
-    )
-
-
-async def _open_loop(fleet: Fleet, times: ServiceTimes, rng: random.Random, plan: Plan) -> Outcome:
-    loop = asyncio.get_running_loop()
-    metrics = Metrics()
-    replicas = [_batcher(times, fleet.workers, metrics) for _ in range(fleet.replicas)]
-    for one in replicas:
-        one.start()
-    balancer = BALANCERS[fleet.balancer](fleet.replicas, rng)
-    outcome = Outcome()
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def ask(text: Encoding) -> None:
-        due = loop.time()
-        replica = balancer.pick()
-        try:
-            await replicas[replica].submit([text], deadline=due + fleet.deadline_s)
-            became = "answered"
-        except Overloaded:
-            became = "refused"
-        except DeadlineExceeded:
-            became = "late"
-        finally:
-            balancer.give_back(replica)
-        if due >= fleet.warm_up_s:
-            outcome.counts[became] += 1
-            outcome.tokens[became] += text.tokens
-            if became == "answered":
-                outcome.latency.record(loop.time() - due)
-
-    for at, text in plan:
-        await asyncio.sleep(at - loop.time())
-        task = loop.create_task(ask(text))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-    await asyncio.gather(*tasks)
-    for one in replicas:
-        await one.close()
-    return outcome
-
-
-async def _closed_loop(times: ServiceTimes, workers: int, rng: random.Random) -> float:
-    loop = asyncio.get_running_loop()
-    batcher = _batcher(times, workers, Metrics())
-    batcher.start()
-    left = _CLOSED_TEXTS
-
-    async def client() -> None:
-        nonlocal left
-        while left > 0:
+    def ask(_: Became) -> None:
+        nonlocal left, ended
+        ended = events.now
+        if left > 0:
             left -= 1
-            await batcher.submit([prompt(rng)], deadline=loop.time() + 1e6)
+            replica.offer(prompt(rng), events.now + _NO_DEADLINE_S, ask)
 
-    await asyncio.gather(*(client() for _ in range(_CLOSED_CLIENTS)))
-    taken = loop.time()
-    await batcher.close()
-    return _CLOSED_TEXTS / taken
+    for _ in range(_CLOSED_CLIENTS):
+        ask("answered")
+    events.run()
+    return _CLOSED_TEXTS / ended

@@ -26,6 +26,14 @@ LANGUAGES = "languages"
 
 
 @dataclass(frozen=True)
+class OnRay:
+    """The cluster on which a teacher labels. Fields as in `postern.batch.on_ray.Cluster`."""
+
+    address: str | None = None
+    sessions: int | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """Where a run reads and writes. data: a data folder; artifacts: what serving reads."""
 
@@ -38,6 +46,8 @@ class Run:
     """Folder of the recipe, and of the recipes that it names."""
     older: Path = Path("artifacts")
     """Folder of the published students that the recipe names by name and version."""
+    ray: OnRay | None = None
+    """Where the stage `label` has its teacher. None: in this process."""
 
     @property
     def teacher(self) -> Path:

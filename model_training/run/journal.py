@@ -17,16 +17,17 @@ from model_training.errors import DataInvalid
 class Journal:
     """An append-only file of `{"key", "reply"}` lines. A key is the hash of a request.
 
-    `append` returns once its line is on the disk. A line that a kill or a full disk cut short is
-    dropped when the file is next opened. Thread-safe: waiting threads share one fsync. Raises
-    DataInvalid on damage anywhere else.
+    `append` returns once its lines are on the disk. What it appends stays together: every line but
+    the last says `"more"`, and if a kill or a full disk cut it short, all of it is dropped when the
+    file is next opened. Thread-safe: waiting threads share one fsync. Raises DataInvalid on damage
+    anywhere else.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._disk = threading.Lock()
-        self._waiting: list[tuple[str, bytes]] = []
+        self._waiting: list[tuple[str, bytes, bool]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         with naming(path):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -65,8 +66,10 @@ class Journal:
         Raises OSError that names the file; nothing is half-kept.
         """
         with self._lock:
-            lines = [(key, json.dumps(reply).encode()) for key, reply in replies.items()]
-            self._waiting += lines
+            left = len(replies)
+            for key, reply in replies.items():
+                left -= 1
+                self._waiting.append((key, json.dumps(reply).encode(), left > 0))
         with self._disk:
             with self._lock:
                 batch, self._waiting = self._waiting, []
@@ -75,8 +78,11 @@ class Journal:
         if any(key not in self._replies for key in replies):
             raise OSError(5, "could not be written", str(self._path))
 
-    def _write(self, batch: list[tuple[str, bytes]]) -> None:
-        content = b"".join(b'{"key": "%s", "reply": %s}\n' % (k.encode(), r) for k, r in batch)
+    def _write(self, batch: list[tuple[str, bytes, bool]]) -> None:
+        content = b"".join(
+            b'{"key": "%s", "reply": %s%s}\n' % (key.encode(), reply, b', "more": true' * more)
+            for key, reply, more in batch
+        )
         try:
             with naming(self._path):
                 _write_all(self._descriptor, content)
@@ -85,19 +91,25 @@ class Journal:
             os.ftruncate(self._descriptor, self._size)
             raise
         self._size += len(content)
-        self._replies.update(batch)
+        self._replies.update((key, reply) for key, reply, _ in batch)
 
     def _read(self) -> tuple[dict[str, bytes], int]:
-        """Replies by key, and the length in bytes of the whole lines."""
+        """Replies by key, and the length in bytes of what was appended whole."""
         content = self._path.read_bytes()
-        whole = content.rfind(b"\n") + 1
+        read = whole = 0
         replies: dict[str, bytes] = {}
-        for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+        together: dict[str, bytes] = {}
+        for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(True), 1):
+            read += len(line)
             try:
                 entry = json.loads(line)
-                replies[str(entry["key"])] = json.dumps(entry["reply"]).encode()
+                together[str(entry["key"])] = json.dumps(entry["reply"]).encode()
+                more = bool(entry.get("more", False))
             except (ValueError, KeyError, TypeError) as exc:
                 raise DataInvalid(f"{self._path}:{number}: is not an entry of a journal") from exc
+            if not more:
+                replies |= together
+                whole, together = read, {}
         return replies, whole
 
 

@@ -35,8 +35,8 @@ from model_training.data.rows import (
 )
 from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
-from model_training.recipe.augmentation import made_by
-from model_training.run.folder import Run
+from model_training.recipe.augmentation import TeacherConfig, made_by
+from model_training.run.folder import OnRay, Run
 from model_training.run.journal import Journal
 from model_training.run.stage_files import (
     Header,
@@ -51,6 +51,7 @@ from model_training.stages.generator import model_of, styles_of
 
 if TYPE_CHECKING:
     from model_training.augmentation.respond import Exchanged
+    from model_training.teachers.llm import Backend
 
 Section = TypeVar("Section", bound=BaseModel)
 GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
@@ -155,6 +156,7 @@ def label(run: Run) -> None:
     head = header(LABEL, settings, inputs)
     if _already(run, head):
         return
+    on_ray = None if run.ray is None else _ray_backend(run, run.ray, asked_whom)
     candidates: list[stage.Candidate] = []
     train = run.rows("train")
     if "generated" in config.rows:
@@ -171,7 +173,9 @@ def label(run: Run) -> None:
         english = [row for row in train if row.language == ENGLISH]
         some = stage.likeliest(english, config.labelled_rows, run.config.distil)
         candidates += stage.labelled(some, {one.name: one.label_kind for one in sources})
-    teacher = open_teacher(asked_whom, temperature=config.temperature)
+    teacher = open_teacher(
+        asked_whom, temperature=config.temperature, threads=run.threads, backend=on_ray
+    )
     with _journal(run, LABEL) as journal:
         rows, disputed, report = stage.label(
             candidates, teacher, journal, disagreement=config.disagreement
@@ -183,6 +187,19 @@ def label(run: Run) -> None:
         disputed,
     )
     _finish(run, head, rows, report)
+
+
+def _ray_backend(run: Run, ray: OnRay, teacher: TeacherConfig) -> Backend:
+    """Raises RecipeInvalid if this kind of teacher cannot run there."""
+    from postern.batch.on_ray import Cluster
+
+    from model_training.teachers.classifier import default_threads  # torch
+    from model_training.teachers.on_ray import RayBackend
+
+    threads = run.threads or default_threads()
+    cluster = Cluster(ray.address, ray.sessions, cores=threads, gpu=True)
+    log = run.folder / "augment" / "ray.log"
+    return RayBackend(teacher, cluster, threads=threads, log=log)
 
 
 def training_rows(run: Run) -> list[Row]:

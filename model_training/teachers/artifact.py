@@ -26,11 +26,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class ServedMember:
-    """Raises RecipeInvalid if the folder contains no artifact that can be served."""
+    """threads: of ONNX Runtime; None: all cores.
 
-    def __init__(self, folder: Path) -> None:
+    Raises RecipeInvalid if the folder contains no artifact that can be served.
+    """
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
         try:
-            self._served = open_artifact(read_artifact(folder))
+            self._served = open_artifact(read_artifact(folder), threads=threads)
         except ArtifactInvalid as exc:
             raise RecipeInvalid(f"{folder}: {exc}") from exc
 

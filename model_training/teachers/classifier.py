@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -26,9 +27,7 @@ from model_training.student.encoders import computes_in_bf16, position_limit
 from model_training.teachers.fingerprint import classifier_asked
 from model_training.teachers.llm import Call, Finished, Reply
 from model_training.teachers.llm_local import load
-
-_NOTHING_TO_READ = 422  # like the status of a server
-_CALLS_AT_ONCE = 256
+from model_training.teachers.shards import Reads, exchange_of, planned, reads_of
 
 
 class _Encoder(Protocol):
@@ -37,10 +36,22 @@ class _Encoder(Protocol):
 
 
 class MarginBackend:
-    """Answers with margins. margins: (n,) of n exchanges, NaN if there is nothing to read."""
+    """Answers with margins, a shard at a time.
 
-    def __init__(self, asked: str, margins: Callable[[Sequence[Exchange]], Floats]) -> None:
+    margins: (n,) of n exchanges, NaN if there is nothing to read. reads: whether there is
+    something. threads: of torch while it answers; None: as many as it has.
+    """
+
+    def __init__(
+        self,
+        asked: str,
+        margins: Callable[[Sequence[Exchange]], Floats],
+        *,
+        reads: Reads,
+        threads: int | None = None,
+    ) -> None:
         self._asked, self._margins = asked, margins
+        self._reads, self._threads = reads, threads
 
     @property
     def asked(self) -> str:
@@ -50,27 +61,42 @@ class MarginBackend:
         raise RecipeInvalid("a classifier writes no text")
 
     def answer(self, calls: Sequence[Call], finished: Finished) -> None:
-        """Yield some hundred replies at a time. Text without anything visible is refused."""
-        # Group similar lengths: padding costs as much as text.
-        ordered = sorted(calls, key=lambda call: sum(map(len, map(str, call.body.values()))))
-        for start in range(0, len(ordered), _CALLS_AT_ONCE):
-            some = ordered[start : start + _CALLS_AT_ONCE]
-            exchanges = [Exchange(call.body["prompt"], call.body.get("response")) for call in some]
-            margins = self._margins(exchanges)
-            finished(
-                {
-                    call.key: Reply(refused=_NOTHING_TO_READ)
-                    if np.isnan(margin)
-                    else Reply(margin=float(margin))
-                    for call, margin in zip(some, margins, strict=True)
-                }
-            )
+        """Pass on a shard's replies at a time. Text without anything visible is refused."""
+        plan = planned(calls, self._reads)
+        with on_threads(self._threads):
+            for shard in plan.shards:
+                margins = self._margins([exchange_of(call) for call in shard])
+                finished(
+                    {
+                        call.key: Reply(margin=float(margin))
+                        for call, margin in zip(shard, margins, strict=True)
+                    }
+                )
+        if plan.refused:
+            finished(plan.refused)
+
+
+def default_threads() -> int:
+    """Torch's own choice."""
+    return torch.get_num_threads()
+
+
+@contextmanager
+def on_threads(count: int | None) -> Iterator[None]:
+    """Torch has so many threads inside. Their number may decide the last bits of a result."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class ClassifierBackend(MarginBackend):
     """The margin of each call: the mean over members of their most harmful window's margin."""
 
-    def __init__(self, config: ClassifierTeacher) -> None:
+    def __init__(self, config: ClassifierTeacher, *, threads: int | None = None) -> None:
         windows = WindowConfig(
             window_tokens=config.window_tokens, overlap_tokens=config.overlap_tokens
         )
@@ -87,6 +113,8 @@ class ClassifierBackend(MarginBackend):
         super().__init__(
             classifier_asked(config),
             lambda exchanges: np.mean([one.margins(exchanges) for one in members], axis=0),
+            reads=reads_of(config),
+            threads=threads,
         )
 
 

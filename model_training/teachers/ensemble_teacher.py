@@ -29,18 +29,28 @@ def ensemble_asked(folder: Path) -> str:
     return f"ensemble@{hashlib.sha256(content).hexdigest()[:16]}"
 
 
-def open_ensemble(folder: Path, *, batch_tokens: int, precision: Precision) -> _Judges:
-    """Raises RecipeInvalid if a member is missing, or is not the one whose weight was fitted."""
+def open_ensemble(
+    folder: Path, *, batch_tokens: int, precision: Precision, threads: int | None = None
+) -> _Judges:
+    """threads: of ONNX Runtime; None: all cores.
+
+    Raises RecipeInvalid if a member is missing, or is not the one whose weight was fitted.
+    """
     ensemble = read_ensemble(folder)
     judges = [
-        open_member(folder, member, batch_tokens=batch_tokens, precision=precision)
+        open_member(folder, member, batch_tokens=batch_tokens, precision=precision, threads=threads)
         for member in ensemble.members
     ]
     return _Judges(ensemble, judges)
 
 
 def open_member(
-    folder: Path, member: FittedMember, *, batch_tokens: int, precision: Precision
+    folder: Path,
+    member: FittedMember,
+    *,
+    batch_tokens: int,
+    precision: Precision,
+    threads: int | None = None,
 ) -> Judge:
     """Open a member. Raises RecipeInvalid."""
     place = folder / member.folder
@@ -52,12 +62,23 @@ def open_member(
             "run stage 'fit-ensemble' again"
         )
     return open_judge(
-        member.kind, place, member.windows, batch_tokens=batch_tokens, precision=precision
+        member.kind,
+        place,
+        member.windows,
+        batch_tokens=batch_tokens,
+        precision=precision,
+        threads=threads,
     )
 
 
 def open_judge(
-    kind: str, place: Path, windows: WindowConfig | None, *, batch_tokens: int, precision: Precision
+    kind: str,
+    place: Path,
+    windows: WindowConfig | None,
+    *,
+    batch_tokens: int,
+    precision: Precision,
+    threads: int | None = None,
 ) -> Judge:
     """Open an encoder, an n-gram member or a published student. Raises RecipeInvalid."""
     if kind == "ngrams":
@@ -67,7 +88,7 @@ def open_judge(
     if kind == "artifact":
         from model_training.teachers.artifact import ServedMember
 
-        return ServedMember(place)
+        return ServedMember(place, threads=threads)
     from model_training.teachers.classifier import ClassifierMember  # torch
 
     if windows is None:

@@ -27,6 +27,7 @@ from model_training.recipe.augmentation import (
 from model_training.teachers.ensemble_teacher import ensemble_asked, open_ensemble
 from model_training.teachers.fingerprint import classifier_asked, gguf_asked, local_asked
 from model_training.teachers.llm import Backend, Call, Reply, ServerBackend, read_completion
+from model_training.teachers.shards import reads_of
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,50 @@ class Teacher:
     read: Callable[[Reply, Exchange], float | None]
 
 
-def open_teacher(config: TeacherConfig, *, temperature: float) -> Teacher:
-    """temperature: the teacher's own, > 0.
+def open_teacher(
+    config: TeacherConfig,
+    *,
+    temperature: float,
+    threads: int | None = None,
+    backend: Backend | None = None,
+) -> Teacher:
+    """temperature: the teacher's own, > 0. threads: of a classifier in this process; None: torch's
+    own choice. backend: answers for it, in place of one that is opened here.
 
     Raises RecipeInvalid if a template or weights do not exist.
     """
     match config:
         case GuardServer() | GuardLocal():
             return _guard(config, temperature=temperature)
-        case ClassifierTeacher():
-            from model_training.teachers.classifier import ClassifierBackend  # torch
-
-            backend: Backend = ClassifierBackend(config)
-        case EnsembleTeacher():
-            backend = _ensemble(config)
+        case ClassifierTeacher() | EnsembleTeacher():
+            backend = backend or open_classifiers(config, threads=threads)
         case PosternTeacher():
             backend = ServerBackend(config, read=partial(read_classify, artifact=config.artifact))
     return Teacher(backend, _classify(config, backend), _by_margin(temperature))
+
+
+def open_classifiers(
+    config: ClassifierTeacher | EnsembleTeacher, *, threads: int | None = None
+) -> Backend:
+    """threads: of each forward pass, as in `open_teacher`. Raises RecipeInvalid."""
+    from model_training.teachers.classifier import (  # torch
+        ClassifierBackend,
+        MarginBackend,
+        default_threads,
+    )
+
+    threads = threads or default_threads()
+    if isinstance(config, ClassifierTeacher):
+        return ClassifierBackend(config, threads=threads)
+    judges = open_ensemble(
+        _folder_of(config),
+        batch_tokens=config.batch_tokens,
+        precision=config.precision,
+        threads=threads,
+    )
+    return MarginBackend(
+        _ensemble_asked(config), judges.margins, reads=reads_of(config), threads=threads
+    )
 
 
 def asked_of(config: Any) -> str:
@@ -84,14 +112,6 @@ def _folder_of(config: EnsembleTeacher) -> Path:
     if config.folder is None:
         raise RecipeInvalid("label.teacher: an ensemble outside a run needs `folder`")
     return Path(config.folder)
-
-
-def _ensemble(config: EnsembleTeacher) -> Backend:
-    from model_training.teachers.classifier import MarginBackend  # torch
-
-    folder = _folder_of(config)
-    judges = open_ensemble(folder, batch_tokens=config.batch_tokens, precision=config.precision)
-    return MarginBackend(_ensemble_asked(config), judges.margins)
 
 
 def _ensemble_asked(config: EnsembleTeacher) -> str:

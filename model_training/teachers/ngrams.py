@@ -13,7 +13,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import SLICES, Exchange, Slice
 from postern.contract.probability import Floats
 from postern.contract.text import segments
@@ -30,6 +29,7 @@ from model_training.data.sampling import draw
 from model_training.errors import DataInvalid, RecipeInvalid
 from model_training.recipe.config import DistilConfig
 from model_training.recipe.ensemble import NgramMember
+from model_training.teachers.shards import has_text
 
 NGRAMS: Final = "ngrams.json"
 WEIGHTS: Final = "ngrams.safetensors"
@@ -107,7 +107,7 @@ class Ngrams:
     def margins(self, exchanges: Sequence[Exchange]) -> Floats:
         """(n,) log-odds of harm; NaN if there is nothing to read, 0 in an untrained slice."""
         found = np.full(len(exchanges), np.nan)
-        visible = [place for place, one in enumerate(exchanges) if _is_visible(one)]
+        visible = [place for place, one in enumerate(exchanges) if has_text(one)]
         for name in SLICES:
             places = [place for place in visible if exchanges[place].slice == name]
             for start in range(0, len(places), _CHUNK):
@@ -172,7 +172,7 @@ def train_ngrams(rows: Sequence[Row], settings: NgramMember, balance: DistilConf
     weights: dict[Slice, npt.NDArray[np.float32]] = {}
     intercepts: dict[Slice, float] = {}
     for name in SLICES:
-        here = [row for row in rows if row.slice == name and _is_visible(row.exchange)]
+        here = [row for row in rows if row.slice == name and has_text(row.exchange)]
         if len({row.label for row in here}) < 2:
             continue
         model = _fit(here, hashing, settings, balance)
@@ -205,14 +205,6 @@ def _fit(
     features = hashing.features([rows[place].exchange for place in places])
     labels = [rows[place].label for place in places]
     return model.fit(features, labels, sample_weight=counts / counts.mean())
-
-
-def _is_visible(exchange: Exchange) -> bool:
-    try:
-        segments(exchange)
-    except EmptyPrompt:
-        return False
-    return True
 
 
 def _read(folder: Path) -> _Saved:

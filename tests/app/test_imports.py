@@ -71,7 +71,7 @@ ROOMS: Final[dict[str, Row]] = {
     "backlog": Row(
         "clock composition contract endpoints inference settings streams", "pydantic tqdm"
     ),
-    "batch": Row("backlog contract endpoints inference settings", "pyarrow pydantic"),
+    "batch": Row("backlog contract endpoints inference settings", "pyarrow pydantic ray"),
     "main": Row(
         "clock composition contract endpoints http inference logs server settings streams",
         "starlette uvicorn",
@@ -95,6 +95,7 @@ _MAY_USE_OS: Final = {
     "postern.backlog.command",
     "postern.backlog.output",
     "postern.batch.ledger",
+    "postern.batch.on_ray",
     "postern.batch.part",
     "postern.feedback.file",
     "postern.teacher.local",

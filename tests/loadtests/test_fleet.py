@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import time
 from collections import Counter
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.driver import arrivals
 from loadtests.fleet import haproxy
 from loadtests.fleet.__main__ import SHARES, SIZES, main
 from loadtests.fleet.balancers import BALANCERS
+from loadtests.fleet.events import Events
+from loadtests.fleet.handover import mean_handover_s, read_notes
 from loadtests.fleet.service import (
     OVERLAP_TOKENS,
     WINDOW_TOKENS,
@@ -20,9 +24,10 @@ from loadtests.fleet.service import (
     ServiceTimes,
     encoding,
     load,
+    prompt,
 )
 from loadtests.fleet.simulation import Fleet, capacity, run
-from loadtests.fleet.virtual import Stuck, simulate
+from tests.loadtests.virtual import Stuck, open_loop, simulate
 from tests.server_process import ROOT
 
 
@@ -69,6 +74,66 @@ def test_long_prompts_have_the_windows_of_the_student() -> None:
     assert max(lengths) == WINDOW_TOKENS
     assert sum(lengths) - 2 * len(lengths) - OVERLAP_TOKENS * (len(lengths) - 1) == 400
     assert [one.length for one in encoding(190).windows] == [192]
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_a_replica_does_what_the_servers_batcher_does(name: str) -> None:
+    """Multi-window requests, refusals, deadlines and what both learn included."""
+    times = ServiceTimes(load())
+    fleet = Fleet(3, name, 1.4, 31.2, 6.0, 1.0)
+    plan = [
+        (at, prompt(rng))
+        for rng in [random.Random(4)]
+        for at in arrivals(130.0, fleet.seconds, rng)
+    ]
+    own = random.Random(fleet.seed)
+    expected = simulate(
+        lambda: open_loop(fleet, times, own, plan), lambda windows: times.draw(windows, own)
+    )
+    assert min(expected.counts[became] for became in ("answered", "refused", "late")) > 3
+    found = run(fleet, times, plan)
+    assert found.document(fleet) == expected.document(fleet)
+    assert found.tokens == expected.tokens
+
+
+def test_events_come_in_order_and_equal_times_in_the_order_of_their_names() -> None:
+    events = Events()
+    seen: list[tuple[str, float]] = []
+
+    def first() -> None:
+        seen.append(("a", events.now))
+        events.soon(lambda: seen.append(("c", events.now)))
+        events.at(0.5, lambda: seen.append(("late", events.now)))  # the past is now
+
+    events.at(2.0, lambda: seen.append(("d", events.now)))
+    events.at(1.0, first)
+    events.at(1.0, lambda: seen.append(("b", events.now)))
+    events.run()
+    assert seen == [("a", 1.0), ("b", 1.0), ("c", 1.0), ("late", 1.0), ("d", 2.0)]
+
+
+def test_a_first_look_refuses_sooner_and_a_handover_takes_capacity() -> None:
+    times = steady(0.0002)
+    each = capacity(times)
+    plain = Fleet(2, "least connections", 0.9, each, 40.0, 5.0)
+    bare = run(plain, times)
+    slower = run(dataclasses.replace(plain, handover_s=0.02), times)
+    # As if the load were nearer to the capacity: later, and much more is refused.
+    assert slower.latency.at_ms(99.0) > bare.latency.at_ms(99.0)
+    assert slower.counts["refused"] > 5 * bare.counts["refused"]
+    # All of the deadline in reserve: a busy replica takes nothing.
+    cautious = run(dataclasses.replace(plain, reserve_share=1.0), times)
+    assert cautious.counts["refused"] > 100 * bare.counts["refused"]
+    assert cautious.latency.at_ms(99.0) < 0.5 * bare.latency.at_ms(99.0)
+
+
+def test_a_handover_is_what_a_worker_takes_beside_what_was_asked_for() -> None:
+    text = "7 0.5 10.0 10.6\n9 1.0 10.0 11.0\n7 0.25 10.7 11.0\n9 1.0 11.1 12.1\n7 0.5 11.2 11."
+    batches = read_notes(text)  # the last line is cut
+    assert [one.thread for one in batches] == [7, 9, 7, 9]
+    assert mean_handover_s(batches) == pytest.approx((0.2 + 0.1) / 2)
+    with pytest.raises(ValueError, match="two batches"):
+        mean_handover_s(batches[:2])
 
 
 def test_below_its_capacity_a_fleet_refuses_nothing_and_above_it_the_rest() -> None:

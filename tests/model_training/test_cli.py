@@ -44,3 +44,14 @@ def test_the_stage_that_was_called_calibrate_is_gone(capsys: pytest.CaptureFixtu
         run_command(["calibrate"])
     assert ended.value.code == 2
     assert "fit-policy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--ray-address=head:6379", "--ray-sessions=2"])
+def test_options_of_ray_need_its_engine(
+    option: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run_command(["label", option, "--run", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err == (
+        "model_training: --ray-address and --ray-sessions need --engine ray\n"
+    )
+    assert not (tmp_path / "run").exists()

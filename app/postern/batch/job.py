@@ -16,6 +16,7 @@ from pydantic import Field
 from postern.backlog.records import record_limit
 from postern.batch.judge import Judge
 from postern.batch.ledger import Ledger, Manifest
+from postern.batch.on_ray import EngineEnded
 from postern.batch.part import Done, judge_shard
 from postern.batch.plan import Frozen, Reading, Shard, found_files, planned
 from postern.contract.errors import PosternError
@@ -23,10 +24,6 @@ from postern.contract.errors import PosternError
 
 class WorkerDiffers(PosternError):
     """A worker would judge differently than the job says."""
-
-
-class EngineEnded(PosternError):
-    """The engine ended before everything was judged."""
 
 
 class Work(Frozen):

@@ -53,10 +53,11 @@ class Waiting:
     """The student that reads it. A batch is for one student."""
     is_tail: bool = False
     """Whether it lies beyond the first WHOLE_TOKENS of its request."""
+    length: int = field(init=False)
+    """Of the window. A busy queue asks for it dozens of times."""
 
-    @property
-    def length(self) -> int:
-        return self.window.length
+    def __post_init__(self) -> None:
+        self.length = self.window.length
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from postern.inference.batcher import Batcher
 
 # Share of the remaining time that is kept for the reply and for errors of the estimate, so that a
 # request that passes here is hardly ever refused later.
-_RESERVE: Final = 0.05
+RESERVE: Final = 0.05
 # A request this many requests ago has the weight 1/e.
 _MEMORY: Final = 200.0
 
@@ -78,7 +78,7 @@ class FirstLook:
         if self._audits(scope["path"], current_caller()):
             return None
         # The bytes may have waited for a turn of the loop, and the reply may wait for another.
-        reserve_s = max(_RESERVE * (deadline - self._clock()), self._turn_s())
+        reserve_s = max(RESERVE * (deadline - self._clock()), self._turn_s())
         tokens = self._tokens_of(length)
         try:
             self._batcher.check_room(

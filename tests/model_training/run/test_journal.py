@@ -43,6 +43,22 @@ def test_a_torn_line_at_the_end_is_dropped(tmp_path: Path, cut: int) -> None:
         assert [journal.get(key) for key in "ab"] == ["first", "again"]
 
 
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_what_was_appended_together_is_kept_whole_or_not_at_all(tmp_path: Path, lines: int) -> None:
+    path = tmp_path / "calls.jsonl"
+    with Journal(path) as journal:
+        journal.append({"a": "first", "b": "first"})
+        journal.append({"c": "second", "d": "second", "e": "second"})
+    content = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(content[: 2 + lines]))  # as if a kill had cut the rest
+    whole = ["a", "b", *(["c", "d", "e"] if lines == 3 else [])]
+    with Journal(path) as journal:
+        assert [key for key in "abcde" if key in journal] == whole
+        journal.append({"f": "third"})
+    with Journal(path) as journal:
+        assert [key for key in "abcdef" if key in journal] == [*whole, "f"]
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"key": "a"}', "3"])
 def test_damage_elsewhere_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "calls.jsonl"
