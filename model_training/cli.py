@@ -19,6 +19,7 @@ from model_training.run.folder import OnRay, Run, locked
 from model_training.run.launch import read_place
 from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
+from model_training.student import mobile
 from model_training.studies import cascade_report, coverage, value_version
 from model_training.studies.commands import COMPARISONS, add_comparison_arguments, compare
 from model_training.studies.config import StudyRecipe, StudyRun
@@ -50,6 +51,9 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     if arguments.stage == "fetch-base":
         fetch_base.run(arguments)
+        return
+    if arguments.stage == "operators":
+        mobile.run(arguments)
         return
     if arguments.stage == "average":
         from model_training.student.average import average  # torch
@@ -164,6 +168,11 @@ def training_parser() -> argparse.ArgumentParser:
         stages.add_parser(
             "fit-value",
             help="make a version of a student with a value head (experimental)",
+        )
+    )
+    mobile.add_arguments(
+        stages.add_parser(
+            "operators", help="what ONNX Runtime's builds for phones need of a published student"
         )
     )
     coverage.add_arguments(

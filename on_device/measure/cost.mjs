@@ -1,5 +1,5 @@
 // Processor time of one window in this process, by its tokens: `node measure/cost.mjs ARTIFACT`.
-// Processor time, because it says the same on a busy machine. See loadtests/on_device_cost.py.
+// Processor time, because it says the same on a busy machine. See loadtests/on_device/processor.py.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Judge } from "../dist/judge.js";

@@ -1,5 +1,5 @@
 // Logits of every window of every exchange that the measuring server has, posted back to it.
-// Runs in a page of that server, or as `node measure/logits.mjs URL`. See loadtests/on_device.py.
+// Runs in a page of that server, or as `node measure/logits.mjs URL`. See loadtests/on_device/parity.py.
 import { Judge } from "../dist/judge.js";
 
 const origin = globalThis.location?.origin ?? process.argv[2];
@@ -15,12 +15,12 @@ try {
   let logits = [];
   for (const [index, [prompt, response]] of exchanges.entries()) {
     logits.push(await judge.logits({ prompt, response }));
-    if (logits.length === 50 || index === exchanges.length - 1) {
-      await post({ logits });
+    if (logits.length === 20 || index === exchanges.length - 1) {
+      await post({ agent, logits });
       logits = [];
     }
   }
-  await post({ done: agent });
+  await post({ done: true });
 } catch (error) {
   await post({ failed: `${error.code ?? error.name}: ${error.message}` });
 }

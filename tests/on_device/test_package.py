@@ -157,3 +157,22 @@ def test_verdicts_are_those_of_the_server(package: Path, shipped_server: ServerP
             assert device["language_supported"] == result["language_supported"]
             assert device["language"] in (None, result["language"])
     assert judged >= 10
+
+
+def test_the_snippet_for_react_native_is_well_typed(package: Path, tmp_path: Path) -> None:
+    """`onnxruntime-react-native` exports these two classes of `onnxruntime-common`."""
+    guide = (ROOT / "docs/guides/on-device.md").read_text("utf-8")
+    snippet = guide.split("```ts\n")[1].split("```")[0]
+    assert "session.run" in snippet
+    head = 'import { type InferenceSession, Tensor } from "onnxruntime-common";\nexport '
+    (tmp_path / "node_modules").symlink_to(package / "node_modules")
+    for name, text in (("right", snippet), ("wrong", snippet.replace("() => 1n", "() => 1"))):
+        (tmp_path / f"{name}.ts").write_text(head + text)
+    flags = ("--noEmit", "--strict", "--target", "es2022", "--module", "nodenext")
+    command = ("npx", "--no-install", "tsc", *flags)
+    for name, code in (("right", 0), ("wrong", 1)):
+        done = subprocess.run(
+            [*command, f"{name}.ts"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert bool(done.returncode) is bool(code), done.stdout
+    assert "TS2345" in done.stdout

@@ -1,8 +1,6 @@
 """Processor time of the student in WebAssembly beside that of the server, one thread each.
 
-    python -m loadtests.on_device_cost
-
-`on_device/` must be built. Wall time says little on a busy machine, so it is not shown.
+Wall time says little on a busy machine, so it is not shown.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +16,6 @@ import numpy as np
 from postern.contract.artifact import read_artifact
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
-from postern.shipped import DEFAULT_ARTIFACT
-
-from loadtests.on_device import PACKAGE
 
 LENGTHS: Final = (16, 64, 192)
 _WARM: Final = 10
@@ -52,27 +46,23 @@ def server_ms(folder: Path) -> dict[int, float]:
     return found
 
 
-def device_cost(folder: Path) -> dict[str, Any]:
+def device_cost(package: Path, folder: Path) -> dict[str, Any]:
     """The same of Node, the processor time of loading, and the peak of memory in MB.
 
     Raises CalledProcessError where the package is not built.
     """
-    command = ["node", str(PACKAGE / "measure/cost.mjs"), str(folder.resolve())]
+    command = ["node", str(package / "measure/cost.mjs"), str(folder.resolve())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 
 
-def main() -> int:
-    device, server = device_cost(DEFAULT_ARTIFACT), server_ms(DEFAULT_ARTIFACT)
-    print("| tokens of the window | WebAssembly, ms | server, ms | ratio |")
-    print("|---|---|---|---|")
+def table(package: Path, folder: Path) -> str:
+    """Both, as Markdown."""
+    device, server = device_cost(package, folder), server_ms(folder)
+    lines = ["| tokens of the window | WebAssembly, ms | server, ms | ratio |", "|---|---|---|---|"]
     for tokens in LENGTHS:
         here, there = device["windows"][str(tokens)], server[tokens]
-        print(f"| {tokens} | {here:.1f} | {there:.1f} | {here / there:.1f} |")
-    print(f"\nload: {device['load_ms']:.0f} ms; peak of memory: {device['peak_mb']:.0f} MB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        lines.append(f"| {tokens} | {here:.1f} | {there:.1f} | {here / there:.1f} |")
+    told = f"load: {device['load_ms']:.0f} ms; peak of memory: {device['peak_mb']:.0f} MB"
+    return "\n".join([*lines, "", told])
