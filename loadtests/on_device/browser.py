@@ -144,6 +144,9 @@ class Server:
                 raise ValueError(f"a prompt of {tokens} tokens was read as {result['tokens']}")
         return times
 
+    def close(self) -> None:
+        self._link.close()
+
     def processor_s(self) -> float:
         return self._watch.usage().cpu_s
 
@@ -155,7 +158,11 @@ class Server:
 def server(artifact: Path) -> Iterator[Server]:
     since = time.perf_counter()
     with started(artifact=artifact) as own:
-        yield Server(own.url, own.pid, since)
+        asked = Server(own.url, own.pid, since)
+        try:
+            yield asked
+        finally:
+            asked.close()
 
 
 def _peak_mb(pid: int) -> float:

@@ -15,7 +15,7 @@ try {
   let logits = [];
   for (const [index, [prompt, response]] of exchanges.entries()) {
     logits.push(await judge.logits({ prompt, response }));
-    if (logits.length === 20 || index === exchanges.length - 1) {
+    if (logits.length === 5 || index === exchanges.length - 1) {
       await post({ agent, logits });
       logits = [];
     }
