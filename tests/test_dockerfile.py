@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from postern.shipped import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT, language_artifacts_beside
 
 from tests.server_process import ServerProcess
 
@@ -42,9 +42,11 @@ def test_every_copied_path_exists_and_reaches_the_build(dockerfile: str) -> None
         assert any(f"!{part}" in sent for part in (source, source.split("/")[0])), source
 
 
-def test_it_copies_the_server_and_one_artifact_and_no_more(dockerfile: str) -> None:
-    artifact = str(DEFAULT_ARTIFACT.relative_to(ROOT))
-    assert sorted(_copied(dockerfile)) == sorted(["requirements/serve.txt", "app", artifact])
+def test_it_copies_the_server_and_what_it_serves_by_default_and_no_more(dockerfile: str) -> None:
+    served = (DEFAULT_ARTIFACT, *language_artifacts_beside(DEFAULT_ARTIFACT))
+    artifacts = [str(folder.relative_to(ROOT)) for folder in served]
+    assert len(artifacts) == 2
+    assert sorted(_copied(dockerfile)) == sorted(["requirements/serve.txt", "app", *artifacts])
 
 
 def test_it_installs_as_make_serve_does(dockerfile: str) -> None:
@@ -83,6 +85,8 @@ def test_its_command_serves_from_the_copied_files_alone(
     command = [*start[1:], "--host", "127.0.0.1", "--port", "0"]
     with ServerProcess(command, {}, cwd=tmp_path) as server:
         server.wait_until_ready()
+        (other,) = server.get("/info").json()["language_models"]
+        assert "es" in other["languages"]
         health = re.search(r"HEALTHCHECK .*?CMD (\[.*\])", dockerfile)
         assert health is not None
         probe = json.loads(health.group(1))

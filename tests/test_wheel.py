@@ -170,6 +170,7 @@ def test_serve_gives_a_verdict_over_http(
         name, version = DEFAULT_STUDENT.split("/")
         assert (reply.json()["model"]["name"], reply.json()["model"]["version"]) == (name, version)
         assert httpx.get(server.url).status_code == 200  # the page
+        assert httpx.get(f"{server.url}/info").json()["language_models"] == []
         assert all(isinstance(line, dict) for line in server.log_lines())
     # Libraries that know no better write below the home folder (ONNX Runtime's telemetry did).
     assert list(installed.home.iterdir()) == []

@@ -124,7 +124,8 @@ def _add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None
         if name in _NOT_A_FLAG:
             continue
         field = FIELDS[name].info
-        default = "" if field.default is None else f"; default {_shown(field.default)}"
+        is_plain = field.default is not None and field.default_factory is None
+        default = f"; default {_shown(field.default)}" if is_plain else ""
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             dest=f"setting_{name}",

@@ -90,7 +90,7 @@ def read_multilingual(data: Path, config: MultilingualConfig, shares: DataConfig
         open_, shut = [], []
         for row in pool:
             language, topic = _language_and_topic(row)
-            if topic in closed or (is_benign and _is_early(row, config.held_out_share)):
+            if topic in closed or (is_benign and _is_measured(row, config, shares)):
                 shut.append(row)
             elif asks and language in config.held_out_languages:
                 continue  # a translation of what is learnt from: no measure, nothing to learn
@@ -111,13 +111,12 @@ def read_multilingual(data: Path, config: MultilingualConfig, shares: DataConfig
 
 
 def _named(pool: Iterable[PoolRow]) -> list[Row]:
-    return [
-        row.model_copy(
-            update={"source": f"{one.source}{LANGUAGE_SEPARATOR}{_language_and_topic(one)[0]}"}
-        )
-        for one in pool
-        for row in labelled_rows([one])
-    ]
+    named = []
+    for one in pool:
+        language, topic = _language_and_topic(one)
+        more = {"source": f"{one.source}{LANGUAGE_SEPARATOR}{language}", "topic": topic}
+        named += [row.model_copy(update=more) for row in labelled_rows([one])]
+    return named
 
 
 def _language_and_topic(row: PoolRow) -> tuple[str, str]:
@@ -144,8 +143,13 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8])
 
 
-def _is_early(row: PoolRow, share: float) -> bool:
-    return prompt_hash(row.prompt) % _BUCKETS < share * _BUCKETS
+def _is_measured(row: PoolRow, config: MultilingualConfig, shares: DataConfig) -> bool:
+    """Whether it is of the share that nothing learns from, behind the calibration and validation
+    rows, which `split_rows` takes first by the same hash. They need harmless requests, too.
+    """
+    position = (prompt_hash(row.prompt) % _BUCKETS) / _BUCKETS
+    first = shares.calibration_share + shares.validation_share
+    return first <= position < config.held_out_share
 
 
 def judged_rows(rows: Sequence[Row], config: MultilingualConfig | None) -> list[Row]:

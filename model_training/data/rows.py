@@ -71,7 +71,8 @@ class FurtherSource(BaseModel):
 class Row(BaseModel):
     """A labelled exchange for training or evaluation. `label`: 1 harmful, 0 unharmful.
 
-    soft_label: the teacher's harmful probability, if a teacher gave one.
+    soft_label: the teacher's harmful probability, if a teacher gave one. topic: what it is about,
+    where its source says so; translations of one prompt share it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +82,7 @@ class Row(BaseModel):
     response: str | None
     label: BinaryLabel
     soft_label: Annotated[float, Field(ge=0, le=1)] | None = None
+    topic: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def exchange(self) -> Exchange:

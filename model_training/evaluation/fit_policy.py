@@ -63,11 +63,28 @@ def write_policy(
     scored = served.score(rows, what="fit-policy")
     by_slice = samples(scored, config)
     result = fit_policy(by_slice)
-    metrics = {"model_sha256": exported["model_sha256"], "slices": result.metrics}
+    languages = fitted_languages(scored.rows)
+    slices = {
+        name: figures | {"languages": languages[figures["fitted_on"]]}
+        for name, figures in result.metrics.items()
+    }
+    metrics = {"model_sha256": exported["model_sha256"], "slices": slices}
     references = probability_references(by_slice, result.policy)
     write_json(candidate / POLICY, result.policy.model_dump(mode="json"))
     write_json(candidate / CALIBRATION, {**metrics, REFERENCE: references})
     return CalibrationResult(result.policy, metrics)
+
+
+def fitted_languages(rows: Sequence[Row]) -> dict[Slice, dict[str, dict[str, int]]]:
+    """Rows of each slice by language: the policy holds for these, and hardly for one that has few
+    rows or rows of one label.
+    """
+    counts = Counter((row.slice, row.language, row.label) for row in rows)
+    found: dict[Slice, dict[str, dict[str, int]]] = {name: {} for name in SLICES}
+    for slice_, language in sorted({key[:2] for key in counts}):
+        harmless, harmful = (counts[slice_, language, label] for label in (0, 1))
+        found[slice_][language] = {"rows": harmless + harmful, "harmful_rows": harmful}
+    return found
 
 
 def probability_references(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from postern.contract.decision import Policy
 
 from model_training.data.rows import family_of
@@ -21,6 +22,10 @@ topics, so that no translation of them was learnt from, against harmless request
 language. AUPRC depends on the base rate, the share of harmful rows; a ranking by chance has it as
 its AUPRC. "Learnt" says whether training held harmful requests in that language, of data or of
 templates. FPR is that of the harmless requests at `balanced`, recall that of the harmful ones.
+"""
+_MEAN = """\
+Intervals are bootstrapped over topics, the same for all languages at once, because translations of
+a request are not independent.
 """
 _CASES = """\
 Behaviour cases: right verdicts at the default operating point, by kind. The texts were written for
@@ -53,24 +58,76 @@ def language_figures(
             "learnt": language in learnt,
             **_figures(scored, flagged, here, n_resamples=n_resamples),
         }
-    means = {
-        name: _mean(
-            one["auprc"]
-            for one in found.values()
+    means: dict[str, float | None] = {}
+    intervals: dict[str, scores.Interval] = {}
+    for name, is_learnt in (("learnt", True), ("not_learnt", False)):
+        some = [
+            language
+            for language, one in found.items()
             if one["published"] and one["learnt"] == is_learnt and "auprc" in one
-        )
-        for name, is_learnt in (("learnt", True), ("not_learnt", False))
-    }
+        ]
+        means[name] = float(np.mean([found[one]["auprc"] for one in some])) if some else None
+        if some:
+            parts = [_part(scored, asks & (languages == one)) for one in some]
+            intervals[name] = mean_auprc_interval(parts, n_resamples=n_resamples)
     whole = {
         source: _figures(scored, flagged, families == source, n_resamples=n_resamples)
         for source in config.held_out_sources
     }
-    return {"requests": found, "mean_auprc": means, "held_out_sources": whole}
+    return {
+        "requests": found,
+        "mean_auprc": means,
+        "mean_auprc_interval_95": intervals,
+        "held_out_sources": whole,
+    }
 
 
-def _mean(values: Any) -> float | None:
-    some = list(values)
-    return float(np.mean(some)) if some else None
+def _part(scored: ScoredRows, where: npt.NDArray[np.bool_]) -> ScoredRows:
+    return ScoredRows([scored.rows[int(i)] for i in np.flatnonzero(where)], scored.margins[where])
+
+
+def mean_auprc_interval(
+    parts: Sequence[ScoredRows], *, n_resamples: int, seed: int = 0
+) -> scores.Interval:
+    """95 % bootstrap interval of the mean AUPRC of languages, for all of them at once.
+
+    parts: the rows of each language, of both classes. Translations of a harmful prompt lie in
+    several languages and are not independent, but they share a topic. So each resample draws
+    topics, the same for all languages, and then as many harmful rows of them as a language has. A
+    language without any of them keeps its own topics. Harmless rows are drawn by language.
+    """
+    rng = np.random.default_rng(seed)
+    by_topic = [_by_topic(part) for part in parts]
+    topics = sorted({topic for some in by_topic for topic in some})
+    found = []
+    for _ in range(n_resamples):
+        drawn = rng.choice(len(topics), size=len(topics))
+        of_languages = []
+        for part, places in zip(parts, by_topic, strict=True):
+            some = [places[topics[one]] for one in drawn if topics[one] in places]
+            pool = np.concatenate(some or list(places.values()))
+            harmless = np.flatnonzero(part.labels == 0)
+            rows = np.concatenate(
+                [
+                    rng.choice(harmless, size=len(harmless)),
+                    rng.choice(pool, size=int(part.labels.sum())),
+                ]
+            )
+            of_languages.append(scores.auprc(part.margins[rows], part.labels[rows]))
+        found.append(np.mean(of_languages))
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _by_topic(part: ScoredRows) -> dict[str, npt.NDArray[np.int64]]:
+    """Places of the harmful rows. A row whose source tells no topic has one of its own."""
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(part.rows):
+        if row.harmful:
+            own = f"{row.source} {place}"
+            topic = own if row.topic is None else f"{family_of(row.source)} {row.topic}"
+            places.setdefault(topic, []).append(place)
+    return {topic: np.array(some, dtype=np.int64) for topic, some in places.items()}
 
 
 def _figures(scored: ScoredRows, flagged: Any, here: Any, *, n_resamples: int) -> dict[str, Any]:
@@ -100,14 +157,19 @@ def language_section(found: Mapping[str, Any]) -> str:
         *([source, "no", *_cells(one)] for source, one in found["held_out_sources"].items()),
     ]
     head = ["language", "learnt", "rows", "harmful", "AUPRC", "95 % interval", "recall", "FPR"]
-    means = found["mean_auprc"]
     said = (
-        f"Mean AUPRC: {number(means['learnt'])} over languages with harmful requests in training, "
-        f"{number(means['not_learnt'])} over those without.\n"
+        f"Mean AUPRC: {_mean_cell(found, 'learnt')} over languages with harmful requests in "
+        f"training, {_mean_cell(found, 'not_learnt')} over those without. {_MEAN}\n"
     )
     return "\n".join(
         ["## Languages\n", _ABOUT, table(head, rows), said, *_cases(found.get("behaviour", {}))]
     )
+
+
+def _mean_cell(found: Mapping[str, Any], name: str) -> str:
+    said = number(found["mean_auprc"][name])
+    interval = found.get("mean_auprc_interval_95", {}).get(name)
+    return said if interval is None else f"{said} ({number(interval[0])} to {number(interval[1])})"
 
 
 def _cases(behaviour: Mapping[str, Mapping[str, Any]]) -> list[str]:

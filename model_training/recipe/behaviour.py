@@ -56,6 +56,10 @@ class BehaviourConfig(BaseModel):
     `every` covers all other kinds. None: the report only shows the figures.
     """
 
+    language_floors: dict[str, Share] = {}
+    """The same for the cases in other languages: by kind (`help_seeking`), which counts all
+    published languages together, or by kind and language (`help_seeking.zh`)."""
+
     def floor_of(self, kind: str) -> float | None:
         """The floor of a kind: its own, else that of its group, else that of `every`."""
         for name in (kind, kind.partition("/")[0], "every"):

@@ -30,9 +30,11 @@ class MultilingualConfig(BaseModel):
     """Sources of harmful requests. Whole topics of them are held out, so that no translation of a
     held-out request is learnt from."""
     benign_sources: tuple[str, ...] = ("ml_benign",)
-    """Sources of harmless requests. A share of their prompts is held out too."""
+    """Sources of harmless requests. Nothing learns from a share of their prompts either."""
     held_out_share: Share = 0.2
-    """Share of the request sources' rows, and of the benign sources' prompts, that is held out."""
+    """Share of the request sources' rows that is held out, and of the benign sources' prompts that
+    nothing learns from. Of the latter, calibration and validation take their shares first, and the
+    rest is held out."""
     held_out_sources: tuple[str, ...] = ()
     """Sources that are held out as a whole."""
     held_out_languages: tuple[str, ...] = ()

@@ -77,6 +77,8 @@ def settings_page() -> str:
 
 def _default_of(field: FieldInfo) -> str:
     default = field.default
+    if field.default_factory is not None:  # it follows from other settings
+        return "as its meaning says"
     if default in (None, (), {}):
         return "none"
     if isinstance(default, Path):  # its location differs between installations

@@ -53,7 +53,7 @@ ROOMS: Final[dict[str, Row]] = {
     "dialects": Row("contract http", "pydantic"),
     "chat_guard": Row("contract http judging metrics policies"),
     "calibration": Row(
-        "contract disguises inference settings shipped teacher", "numpy pydantic tqdm"
+        "contract disguises inference languages settings shipped teacher", "numpy pydantic tqdm"
     ),
     "endpoints": Row(
         "chat_guard clock contract dialects feedback http inference judging logs metrics policies"

@@ -91,6 +91,15 @@ def test_the_new_version_stands_beside_the_old_and_says_what_it_promises(
     text = (calibrated / "CERTIFICATE.md").read_text()
     assert "No adversaries" in text
     assert certificate.data_sha256 in text
+    for name, found in certificate.slices.items():
+        rows = [json.loads(line) for line in data.read_text().splitlines()]
+        kind = "prompt_label" if name == "prompt" else "response_label"
+        labels = [row[kind] for row in rows if kind in row]
+        counts = [sum(column) for column in zip(*found.languages.values(), strict=True)]
+        assert counts == [labels.count(1), labels.count(0)]
+        assert set(found.languages) <= {"en", "und"}
+        tag, (harmful, _) = next(iter(found.languages.items()))
+        assert f"- languages: {tag} ({harmful} harmful" in text
 
 
 def test_a_server_serves_it_and_shows_the_certificate(

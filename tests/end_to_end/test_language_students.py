@@ -81,6 +81,7 @@ def test_info_and_metrics_show_both(both: ServerProcess) -> None:
     assert info["languages"] == ["en"]
     (other,) = info["language_models"]
     assert (other["model"]["name"], other["languages"]) == ("other", ["de"])
+    assert other["reads"] == ["de"]
     metrics = both.get("/metrics").text
     assert 'postern_model_info{name="other"' in metrics
     assert 'postern_model_info{name="tiny"' in metrics

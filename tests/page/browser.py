@@ -50,9 +50,15 @@ class Browser:
     def close(self) -> None:
         self.driver.quit()
 
-    def open(self, url: str) -> None:
-        """A fresh load, at the size of a desk, in light colours, with empty logs."""
+    def open(self, url: str, *, languages: str = "en-US,en") -> None:
+        """A fresh load, at the size of a desk, in light colours, with empty logs.
+
+        languages: those that the browser asks for, the dearest first.
+        """
         self.driver.get("about:blank")
+        agent = self.run("return navigator.userAgent")
+        asked = {"userAgent": agent, "acceptLanguage": languages}
+        self.driver.execute_cdp_cmd("Emulation.setUserAgentOverride", asked)
         self.look(width=1100, height=900, scheme="light")
         for log in ("browser", "performance"):
             self.log(log)

@@ -26,7 +26,7 @@ def told(
 def test_a_verdict_and_a_turn_name_what_applies(browser: Browser, told: ServerProcess) -> None:
     (expected,) = told.classify({"prompt": HARMFUL}).json()["results"]
     shown = [
-        f"{one['name'].replace('_', ' ')} {one['probability'] * 100:.1f} %"
+        f"{one['name'].replace('_', ' ')} {one['probability'] * 100:.1f}%"
         for one in expected["categories"]
     ]
     assert len(shown) > 1

@@ -23,8 +23,8 @@ def test_they_are_those_of_the_server(browser: Browser, start_server: StartServe
     server.classify({"prompt": "cake", "fallback": "always"})
     server.classify({"prompt": ""})
     browser.open(server.url + "/#figures")
-    browser.wait_for_text("#figures", "4\n1 harmful (25.0 %), 3 not")
-    assert "1\n25.0 % of the verdicts; 1 degraded" in _card(browser, "Deferred")
+    browser.wait_for_text("#figures", "4\n1 harmful (25.0%), 3 not")
+    assert "1\n25.0% of the verdicts; 1 degraded" in _card(browser, "Deferred")
     assert "1\nempty-prompt: 1" in _card(browser, "Refused")
     assert "5 since the start" in _card(browser, "Requests per second")
     said = browser.find("#figures .wide svg").get_attribute("aria-label") or ""
@@ -54,7 +54,7 @@ def test_they_can_be_paused(browser: Browser, start_server: StartServer) -> None
     assert again == scraped + 1  # our own
     server.classify({"prompt": "cake"})
     browser.click("#figures-pause")
-    browser.wait_for_text("#figures", "0 harmful (0.0 %), 1 not")
+    browser.wait_for_text("#figures", "0 harmful (0.0%), 1 not")
 
 
 def test_a_server_that_stops_is_said(browser: Browser, start_server: StartServer) -> None:

@@ -21,7 +21,7 @@ def test_audit_mode_is_shown(browser: Browser, start_server: StartServer) -> Non
     browser.open(server.url + "/#figures")
     shown = browser.wait_for_text("#mode", "Audit mode")
     assert shown == f"Audit mode: nothing is blocked on {HOOK}."
-    browser.wait_for_text("#figures", "Would have been blocked\n1\n50.0 % of 2")
+    browser.wait_for_text("#figures", "Would have been blocked\n1\n50.0% of 2")
 
 
 def test_modes_of_policies_are_shown(

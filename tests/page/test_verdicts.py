@@ -25,7 +25,7 @@ def test_type_and_click(browser: Browser, server: ServerProcess) -> None:
     expected = server.classify({"prompt": "how to make a bomb"}).json()["results"][0]
     assert expected["harmful"] is True
     assert "▲ Harmful" in shown
-    assert f"{expected['probability'] * 100:.1f} %" in shown
+    assert f"{expected['probability'] * 100:.1f}%" in shown
     assert "the student" in shown
     assert "5 in 1 window" in shown
     assert "Worst window" not in shown

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -29,7 +30,12 @@ from postern.contract.artifact import (
     file_entries,
     read_artifact,
 )
-from postern.contract.certificate import ArtifactId, AskedTeacher, Certificate
+from postern.contract.certificate import (
+    ArtifactId,
+    AskedTeacher,
+    Certificate,
+    SliceCertificate,
+)
 from postern.contract.errors import CalibrationImpossible, LabelledDataInvalid, TooFewRows
 from postern.contract.exchange import SLICES, Exchange, Slice
 from postern.contract.probability import (
@@ -46,6 +52,7 @@ from postern.inference.margins import deciding_outputs
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 from postern.inference.warm_up import check_self_test, warm_up
+from postern.languages.reader import LanguageReader
 
 CERTIFICATE = "CERTIFICATE.md"
 
@@ -91,6 +98,11 @@ def calibrate(data: LabelledData, job: Job) -> Calibrated:
     old = source.manifest.policy
     found = {
         name: certify_slice(sample, name, job.wanted, old=old) for name, sample in scored.items()
+    }
+    reader = LanguageReader(source.manifest.languages)
+    found = {
+        name: replace(one, certificate=_with_languages(one.certificate, by_slice[name], reader))
+        for name, one in found.items()
     }
     manifest = _manifest(source, teachers, data, job, found, scored)
     return Calibrated(source, manifest.model_copy(update={"version": version}))
@@ -217,6 +229,18 @@ def _outputs(
     if not np.isfinite(found).all():
         raise CalibrationImpossible(f"{manifest.name} gives numbers that are not finite")
     return found
+
+
+def _with_languages(
+    certificate: SliceCertificate, rows: Sequence[Labelled], reader: LanguageReader
+) -> SliceCertificate:
+    read = [(reader.read(segments(row.exchange)).language, row.label) for row in rows]
+    counts = Counter(read)
+    languages = {
+        tag: (counts[tag, 1], counts[tag, 0])
+        for tag, _ in Counter(tag for tag, _ in read).most_common()
+    }
+    return certificate.model_copy(update={"languages": languages})
 
 
 def _by_slice(data: LabelledData, job: Job) -> dict[Slice, list[Labelled]]:

@@ -32,6 +32,8 @@ def _lines(manifest: Manifest, certificate: Certificate) -> Iterator[str]:
     for name, found in certificate.slices.items():
         method = manifest.metrics["calibration"]["slices"][name]["method"]
         yield from ("", f"## {name}", "", f"- calibration: {method} scaling")
+        if found.languages:
+            yield f"- languages: {_languages(found)}"
         yield _edge(found.low, "below", "harmful", "pass")
         yield _edge(found.high, "above", "unharmful", "are stopped")
         yield from ("", *_table(found, fused=name in manifest.policy.fusion))
@@ -41,6 +43,13 @@ def _lines(manifest: Manifest, certificate: Certificate) -> Iterator[str]:
     yield f"- data: sha256 {certificate.data_sha256}"
     yield f"- model: sha256 {certificate.model_sha256}"
     yield f"- from: {source.name} {source.version}, manifest sha256 {source.sha256}"
+
+
+def _languages(found: SliceCertificate) -> str:
+    return ", ".join(
+        f"{tag} ({harmful} harmful, {unharmful} unharmful)"
+        for tag, (harmful, unharmful) in found.languages.items()
+    )
 
 
 def _edge(edge: CertifiedThreshold, side: str, kind: str, fate: str) -> str:

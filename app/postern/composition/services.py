@@ -82,7 +82,7 @@ def build_services(
             teacher=teacher.described(settings, policy, desk),
             server_version=__version__,
             shadow=shadow.described(settings, on_trial),
-            language_models=[_language_model(each) for each in student.further],
+            language_models=_language_models(student),
             modes={route: settings.trial.mode_of(route) for route in GUARDING},
             feedback=feedback.described(settings),
         ),
@@ -199,13 +199,24 @@ def _pipeline(
     )
 
 
-def _language_model(student: Student) -> LanguageModelOut:
+def _language_models(first: Student) -> list[LanguageModelOut]:
+    known = set(first.artifact.manifest.languages)
+    found = []
+    for student in first.further:
+        languages = student.artifact.manifest.languages
+        found.append(_language_model(student, [one for one in languages if one not in known]))
+        known |= set(languages)
+    return found
+
+
+def _language_model(student: Student, reads: list[str]) -> LanguageModelOut:
     manifest = student.artifact.manifest
     return LanguageModelOut(
         model=ModelOut(
             name=manifest.name, version=manifest.version, sha256=student.artifact.sha256
         ),
         languages=list(manifest.languages),
+        reads=reads,
         operating_points=manifest.policy.model_dump(mode="json")["operating_points"],
     )
 

@@ -22,7 +22,10 @@ from postern.teacher.local import Member, made_in_the_lane
 
 @dataclass(frozen=True)
 class Student:
-    """A loaded, warmed-up artifact. columns: of the session's output for each window."""
+    """A loaded, warmed-up artifact, without the bytes of its files, which nothing needs any more.
+
+    columns: of the session's output for each window.
+    """
 
     artifact: Artifact
     tokenizer: Tokenizer
@@ -117,7 +120,8 @@ def _loaded(opener: _Opener, settings: Settings, *, is_first: bool) -> Student:
     session = opened(engine.threads)
     alone = opened(engine.threads_alone) if engine.threads_alone != engine.threads else None
     cost = measured_cost(opener.tokenizer, session, max_batch_tokens=engine.max_batch_tokens)
-    return Student(opener.artifact, opener.tokenizer, session, cost, columns, alone, categories)
+    artifact = replace(opener.artifact, model=b"", tokenizer=b"")
+    return Student(artifact, opener.tokenizer, session, cost, columns, alone, categories)
 
 
 def effective_categories(settings: Settings, manifest: Manifest) -> CategoryHead | None:

@@ -83,6 +83,14 @@ class SliceCertificate(_Frozen):
 
     It includes the teacher's opinion on deferred exchanges, if there was one.
     """
+    # Omitted when empty, so that a certificate of an older version stays the same.
+    languages: dict[str, tuple[Count, Count]] = Field(
+        default_factory=dict, exclude_if=lambda value: not value
+    )
+    """(harmful, unharmful) exchanges of the sample by the language that they were read as.
+
+    The bounds hold for traffic with these languages in these shares, and for none of them alone.
+    """
 
 
 class ArtifactId(_Frozen):

@@ -56,8 +56,10 @@ class LanguageModelOut(BaseModel):
     """A student for other languages."""
 
     model: ModelOut = Field(description="The artifact.")
-    languages: list[str] = Field(
-        description="Languages that it was measured for. It reads those that `languages` lacks."
+    languages: list[str] = Field(description="Languages that it was measured for.")
+    reads: list[str] = Field(
+        description="Languages that it reads on this server: those that no student before it was "
+        "measured for. Its operating points hold for them."
     )
     operating_points: dict[str, Any] = Field(
         description="Threshold and deferral band by operating point and slice."
@@ -105,7 +107,10 @@ class InfoOut(BaseModel):
         description="What `postern calibrate` proved about the policy, if it has run."
     )
     server_version: str = Field(description="Version of Postern.")
-    languages: list[str] = Field(description="Languages that the student was measured for.")
+    languages: list[str] = Field(
+        description="Languages that the student was measured for. Its operating points hold for "
+        "them."
+    )
     language_models: list[LanguageModelOut] = Field(
         description="Students for other languages, in the order in which they are asked."
     )

@@ -85,6 +85,9 @@ class OnnxSession:
         if device == "cuda" and self._session.get_providers()[0] != "CUDAExecutionProvider":
             # If the driver or a CUDA library is missing, the library only writes a line.
             raise SettingsInvalid("device=cuda: the GPU, its driver or CUDA cannot be used")
+        # The binding keeps the file for its own fallback, which must not happen: 42 MB of memory
+        # for the student for other languages.
+        self._session._model_bytes = None
         names = {node.name for node in self._session.get_inputs()}
         if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
             raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")

@@ -1,5 +1,7 @@
 // Requests to this server. The key lives in this module's memory and nowhere else.
 
+import { say } from "./words.js";
+
 let key = "";
 let onDevice = null;
 
@@ -15,9 +17,9 @@ export function setKey(value) {
 /** The server answered with an error, or something stood in between. */
 export class Refused extends Error {
   constructor(status, problem, retryAfterS) {
-    super(problem.detail || problem.title || "no details were given");
+    super(problem.detail || problem.title || say("no_details"));
     this.status = status;
-    this.title = problem.title || "The server answered with an error";
+    this.title = problem.title || say("server_error");
     this.requestId = problem.request_id || null;
     this.index = Number.isInteger(problem.index) ? problem.index : null;
     this.retryAfterS = retryAfterS;
@@ -49,7 +51,7 @@ export async function call(path, { body, signal } = {}) {
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Unreachable(
-      /^[\x20-\x7e]*$/.test(key) ? "The server does not answer." : "The API key holds a character that no header can carry.",
+      /^[\x20-\x7e]*$/.test(key) ? say("no_answer") : say("key_character"),
     );
   }
   if (response.ok) return response;
@@ -84,20 +86,22 @@ export async function json(response, signal) {
     return await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Unreachable("The server's answer broke off.");
+    throw new Unreachable(say("broke_off"));
   }
 }
 
-/** One paragraph for people. */
+/** One paragraph for people. What the server says about an error stays in its own words. */
 export function explain(error) {
   if (error instanceof Refused) {
-    const advice = error.status === 429 ? ` Try again in ${error.retryAfterS} s.` : "";
-    const id = error.requestId ? `, request ${error.requestId}` : "";
     const repeated = error.message.toLowerCase().startsWith(error.title.toLowerCase());
-    const said = repeated ? error.message[0].toUpperCase() + error.message.slice(1) : `${error.title}: ${error.message}`;
-    return `${said}.${advice} (HTTP ${error.status}${id})`;
+    const said = repeated
+      ? error.message[0].toUpperCase() + error.message.slice(1)
+      : say("titled", { title: error.title, detail: error.message });
+    const values = { said, status: String(error.status), seconds: error.retryAfterS, id: error.requestId };
+    if (error.status === 429) return say(error.requestId ? "refused_later_id" : "refused_later", values);
+    return say(error.requestId ? "refused_id" : "refused", values);
   }
-  if (error instanceof NotJudged) return `${error.message} No verdict was given.`;
-  if (error instanceof Unreachable) return `${error.message} No verdict was given.`;
-  return `This page failed: ${error.message}`;
+  if (error instanceof NotJudged) return say("no_verdict_given", { what: error.message });
+  if (error instanceof Unreachable) return say("no_verdict_given", { what: error.message });
+  return say("page_failed", { why: error.message });
 }

@@ -1,6 +1,7 @@
 // Rows -> requests of bounded size, a few at a time. Every row ends with a verdict or an error.
 
 import { Refused, Unreachable, classify, explain } from "./api.js";
+import { say } from "./words.js";
 
 const AT_ONCE = 2;
 // Small enough for a smooth bar and for the deadline of a request on a slow machine.
@@ -68,7 +69,7 @@ async function judgeBatch(batch, run) {
 }
 
 function keep(batch, reply, { changed }) {
-  if (reply.results?.length !== batch.length) throw new Unreachable("The server’s answer does not fit the request.");
+  if (reply.results?.length !== batch.length) throw new Unreachable(say("misfit"));
   batch.forEach((row, index) => {
     row.result = reply.results[index];
     row.operatingPoint = reply.operating_point;

@@ -1,9 +1,11 @@
 // A pasted conversation -> messages -> a verdict on every turn.
 
-import { h, percent } from "./dom.js";
+import { h } from "./dom.js";
 import { badge, categories, decidedBy, degraded, language, scale, worstWindow } from "./verdict.js";
+import { decimal, percent, say } from "./words.js";
 
 const SPEAKERS = { user: "user", human: "user", assistant: "assistant", ai: "assistant", bot: "assistant", system: "system" };
+const ROLES = new Set(["user", "assistant", "system"]);
 const LINE = /^\s*(user|human|assistant|ai|bot|system)\s*:\s?(.*)$/i;
 
 /** The text is no conversation; the message says why. */
@@ -12,7 +14,7 @@ export class Unreadable extends Error {}
 /** Messages of a pasted text: JSON, or lines that begin with a speaker. Raises Unreadable. */
 export function readConversation(text) {
   const trimmed = text.trim();
-  if (!trimmed) throw new Unreadable("Paste a conversation first.");
+  if (!trimmed) throw new Unreadable(say("paste_first"));
   return trimmed.startsWith("[") || trimmed.startsWith("{") ? readJson(trimmed) : readLines(text);
 }
 
@@ -21,14 +23,14 @@ function readJson(text) {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new Unreadable("This looks like JSON, but it is not complete.");
+    throw new Unreadable(say("json_incomplete"));
   }
   const messages = Array.isArray(value) ? value : value.messages;
-  if (!Array.isArray(messages)) throw new Unreadable("The JSON holds no list of messages.");
+  if (!Array.isArray(messages)) throw new Unreadable(say("json_no_messages"));
   return messages.map((message, index) => {
     const content = textOf(message?.content);
     if (typeof message?.role !== "string" || content === null) {
-      throw new Unreadable(`Message ${index + 1} needs a role and a text as content.`);
+      throw new Unreadable(say("message_needs", { n: index + 1 }));
     }
     return { role: message.role, content };
   });
@@ -48,7 +50,7 @@ function readLines(text) {
     const found = LINE.exec(line);
     if (found) messages.push({ role: SPEAKERS[found[1].toLowerCase()], content: found[2] });
     else if (messages.length) messages.at(-1).content += `\n${line}`;
-    else if (line.trim()) throw new Unreadable("The first line must begin with “User:” or “Assistant:”.");
+    else if (line.trim()) throw new Unreadable(say("first_line"));
   }
   return messages.map(({ role, content }) => ({ role, content: content.trimEnd() }));
 }
@@ -57,15 +59,15 @@ function readLines(text) {
 export function turnList(reply, messages) {
   const results = new Map(reply.results.map((result) => [result.turn, result]));
   const harmful = reply.results.filter((result) => result.harmful).length;
-  const summary = harmful ? `${harmful} of ${reply.results.length} judged turns harmful` : `No harmful turn among ${reply.results.length}`;
+  const values = { harmful, n: reply.results.length, point: reply.operating_point, ms: decimal(reply.timings_ms.total, 1) };
   return [
-    h("p", {}, `${summary}, at “${reply.operating_point}”, in ${reply.timings_ms.total.toFixed(1)} ms.`),
+    h("p", {}, say(harmful ? "turns_harmful" : "turns_none", values)),
     h("ol", { class: "turns" }, ...messages.map((message, turn) => turnItem(message, turn, results.get(turn)))),
   ];
 }
 
 function turnItem(message, turn, result) {
-  const name = `${turn + 1}. ${message.role[0].toUpperCase()}${message.role.slice(1)}`;
+  const name = `${turn + 1}. ${ROLES.has(message.role) ? say(`role_${message.role}`) : message.role}`;
   const verdict = result
     ? [scale(result), categories(result), degraded(result), language(result), worstWindow(result, promptOf(message, result), message.content)]
     : [];
@@ -77,9 +79,9 @@ function turnItem(message, turn, result) {
       "div",
       { class: "headline" },
       h("h3", {}, name),
-      result ? badge(result) : h("span", { class: "quiet" }, "not judged"),
+      result ? badge(result) : h("span", { class: "quiet" }, say("not_judged")),
       result ? h("span", {}, percent(result.probability)) : null,
-      result ? h("span", { class: "quiet" }, `decided by ${decidedBy(result)}`) : null,
+      result ? h("span", { class: "quiet" }, say("decided_by_whom", { by: decidedBy(result) })) : null,
     ),
     h("p", { class: "text" }, message.content),
     ...verdict,

@@ -3,6 +3,7 @@
 import { NotJudged, judgeWith } from "./api.js";
 import { byId } from "./dom.js";
 import { exchangesOf } from "./exchanges.js";
+import { percent, say } from "./words.js";
 
 const CHOSEN = "postern:on-device";
 
@@ -18,11 +19,11 @@ export function deviceSwitch(told) {
     await guard?.close();
     guard = null;
     judgeWith(null);
-    say("");
+    show("");
     if (!box.checked) return;
     // From here on nothing goes to the server, whatever becomes of the model.
     judgeWith(async () => {
-      throw new NotJudged("The model is not loaded yet.");
+      throw new NotJudged(say("device_loading"));
     });
     try {
       guard = await loaded();
@@ -30,34 +31,34 @@ export function deviceSwitch(told) {
       judgeWith((body) => judged(guard, body));
       await told;
       const { name, version, delta } = guard.model;
-      byId("model").textContent = `${name} ${version} on this device`;
-      say(delta === null ? "Ready. This browser was not compared with the server, so no verdict is sure." : "Ready. It works offline from now on.");
+      byId("model").textContent = say("on_device", { model: `${name} ${version}` });
+      show(say(delta === null ? "device_unsure" : "device_ready"));
     } catch (error) {
       judgeWith(async () => {
         throw new NotJudged(reason(error));
       });
-      say(reason(error));
+      show(reason(error));
     }
   });
   if (localStorage.getItem(CHOSEN) === "yes") box.click();
 }
 
-function say(text) {
-  byId("device-status").textContent = text;
+function show(status) {
+  byId("device-status").textContent = status;
 }
 
 function reason(error) {
-  if (error.code === "storage_full") return "This browser has no room to keep the model.";
-  return `This browser cannot judge: ${error.message}.`;
+  if (error.code === "storage_full") return say("storage_full");
+  return say("cannot_judge", { reason: error.message });
 }
 
 async function loaded() {
-  say("Loading the model …");
+  show(say("loading"));
   await offline();
   const { Guard } = await import("../on_device/index.js");
   return Guard.load(new URL("artifact/", document.baseURI), {
     offline: true,
-    onProgress: (read, total) => say(`Loading the model: ${Math.round((100 * read) / total)} %`),
+    onProgress: (read, total) => show(say("loading_share", { percent: percent(read / total, 0) })),
   });
 }
 

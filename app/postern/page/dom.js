@@ -25,5 +25,3 @@ export function place(node, left, width = null) {
   if (width !== null) node.style.width = `${width * 100}%`;
   return node;
 }
-
-export const percent = (share, digits = 1) => `${(share * 100).toFixed(digits)} %`;

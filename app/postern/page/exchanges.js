@@ -1,6 +1,7 @@
 // The body of `POST /classify` -> the exchanges that are judged, as the server reads it.
 
 import { NotJudged } from "./api.js";
+import { say } from "./words.js";
 
 /** {prompt, response, turn?} of each exchange. Raises NotJudged where there is nothing to judge. */
 export function exchangesOf(body) {
@@ -18,9 +19,9 @@ export function exchangesOf(body) {
       answered = true;
       judged.push(asked.length ? { turn, prompt: asked.join("\n"), response: content } : { turn, prompt: content, response: null });
     } else if (role !== "system") {
-      throw new NotJudged("A message has a role that is none of user, assistant and system.");
+      throw new NotJudged(say("role_unknown"));
     }
   });
-  if (!judged.length) throw new NotJudged("There is no turn to judge.");
+  if (!judged.length) throw new NotJudged(say("nothing_to_judge"));
   return judged;
 }

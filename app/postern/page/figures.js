@@ -1,8 +1,9 @@
 // The tab of live figures: polls /metrics while it is looked at.
 
 import { call, explain } from "./api.js";
-import { byId, h, percent, svg } from "./dom.js";
+import { byId, h, svg } from "./dom.js";
 import { buckets, parseMetrics, quantile, since, total, totalBy } from "./prometheus.js";
+import { decimal, percent, rounded, say } from "./words.js";
 
 const EVERY_MS = 2000;
 const WINDOW_MS = 60_000;
@@ -22,10 +23,10 @@ export function figuresTab() {
       byId("figures").replaceChildren(draw(states));
       byId("figures-error").textContent = "";
       // A poll that was under way when the figures were paused still ends here.
-      byId("figures-status").textContent = paused ? "Paused." : `Read every ${EVERY_MS / 1000} s while this tab is open.`;
+      byId("figures-status").textContent = paused ? say("paused") : say("read_every", { seconds: EVERY_MS / 1000 });
     } catch (error) {
       byId("figures-error").textContent = explain(error);
-      byId("figures-status").textContent = "The figures below, if any, are no longer live.";
+      byId("figures-status").textContent = say("not_live");
     }
     if (wanted()) timer = setTimeout(poll, EVERY_MS);
     else timer = null;
@@ -41,7 +42,7 @@ export function figuresTab() {
   byId("figures-pause").addEventListener("click", (event) => {
     paused = !paused;
     event.target.setAttribute("aria-pressed", paused);
-    byId("figures-status").textContent = paused ? "Paused." : "";
+    byId("figures-status").textContent = paused ? say("paused") : "";
     start();
   });
   document.addEventListener("visibilitychange", start);
@@ -70,13 +71,16 @@ function requests(states) {
   const first = states[0];
   const last = states.at(-1);
   const elapsedS = (last.at - first.at) / 1000;
-  const rate = elapsedS ? ((answered(last) - answered(first)) / elapsedS).toFixed(1) : "…";
+  const rate = elapsedS ? decimal((answered(last) - answered(first)) / elapsedS, 1) : "…";
   const rates = states.slice(1).map((state, index) => {
     const before = states[index];
     return (answered(state) - answered(before)) / ((state.at - before.at) / 1000);
   });
-  return card("Requests per second", rate, `mean of the last minute; ${answered(last)} since the start`, line(rates));
+  return card(say("rate"), rate, say("rate_note", { n: answered(last) }), line(rates));
 }
+
+const whole = (count) => decimal(count, 0);
+const upTo = (bound, count) => say("up_to", { bound: decimal(bound, bound < 0.1 || bound > 0.9 ? 3 : 2), count });
 
 function line(values) {
   const top = Math.max(1e-9, ...values);
@@ -89,11 +93,11 @@ function latencies(states) {
   const read = ({ metrics }) => buckets(metrics, "postern_request_duration_seconds", isTraffic);
   const recent = since(read(states.at(-1)), read(states[0]));
   return [
-    [0.5, "Latency, median (p50)"],
-    [0.95, "Latency, slowest twentieth (p95)"],
+    [0.5, say("latency_median")],
+    [0.95, say("latency_slow")],
   ].map(([share, title]) => {
     const seconds = quantile(share, recent);
-    return card(title, seconds === null ? "–" : `${(seconds * 1000).toPrecision(3)} ms`, "requests of the last minute, from buckets");
+    return card(title, seconds === null ? "–" : say("milliseconds", { ms: rounded(seconds * 1000) }), say("latency_note"));
   });
 }
 
@@ -110,7 +114,8 @@ function verdicts(metrics) {
       bar.append(piece);
     }
   }
-  return card("Verdicts", String(all), all ? `${harmful} harmful (${percent(share)}), ${all - harmful} not` : "none yet", bar);
+  const note = all ? say("verdicts_note", { harmful, percent: percent(share), unharmful: all - harmful }) : say("none_yet");
+  return card(say("verdicts"), whole(all), note, bar);
 }
 
 function deferrals(metrics) {
@@ -118,14 +123,14 @@ function deferrals(metrics) {
   const all = [...by.values()].reduce((sum, value) => sum + value, 0);
   const deferred = all - (by.get("student") ?? 0);
   const lost = total(metrics, "postern_degraded_total");
-  return card("Deferred to a teacher", String(deferred), `${all ? percent(deferred / all) : "0 %"} of the verdicts; ${lost} degraded`);
+  return card(say("deferred"), whole(deferred), say("deferred_note", { percent: percent(all ? deferred / all : 0), n: lost }));
 }
 
 function refusals(metrics) {
   const by = [...totalBy(metrics, "postern_rejected_total", "reason")].sort(([, a], [, b]) => b - a);
   const all = by.reduce((sum, [, value]) => sum + value, 0);
-  const note = by.slice(0, 4).map(([reason, value]) => `${reason}: ${value}`).join(", ");
-  return card("Refused", String(all), note || "none");
+  const note = by.slice(0, 4).map(([reason, value]) => `${reason}: ${whole(value)}`).join(", ");
+  return card(say("rejected"), whole(all), note || say("none"));
 }
 
 /** Nothing where every route enforces. */
@@ -135,9 +140,9 @@ function audited(metrics) {
   const all = [...by.values()].reduce((sum, value) => sum + value, 0);
   const prompts = by.get("blocked_prompt") ?? 0;
   const responses = by.get("blocked_response") ?? 0;
-  const share = all ? percent((prompts + responses) / all) : "0 %";
-  const note = `${share} of ${all} in audit mode: ${prompts} prompts, ${responses} answers; ${by.get("failed") ?? 0} without a verdict`;
-  return card("Would have been blocked", String(prompts + responses), note);
+  const share = percent(all ? (prompts + responses) / all : 0);
+  const note = say("would_block_note", { percent: share, n: all, prompts, answers: responses, failed: by.get("failed") ?? 0 });
+  return card(say("would_block"), whole(prompts + responses), note);
 }
 
 /** Nothing where no student is tried. */
@@ -147,32 +152,32 @@ function shadow(metrics) {
   const points = [...totalBy(metrics, "postern_shadow_verdicts_total", "operating_point").keys()];
   const lines = points.map((point) => {
     const at = (keep) => total(metrics, "postern_shadow_verdicts_total", (labels) => labels.operating_point === point && keep(labels));
-    return `${point}: ${at(said("unharmful", "harmful"))} to harmful, ${at(said("harmful", "unharmful"))} to unharmful`;
+    return say("shadow_point", { point, harmful: at(said("unharmful", "harmful")), unharmful: at(said("harmful", "unharmful")) });
   });
   const by = totalBy(metrics, "postern_shadow_exchanges_total", "outcome");
-  const note = `exchanges judged by student and shadow; ${by.get("dropped") ?? 0} dropped, ${by.get("failed") ?? 0} failed. Would change: ${lines.join("; ")}`;
-  return card("In the shadow", String(by.get("judged") ?? 0), note);
+  const note = say("shadow_note", { dropped: by.get("dropped") ?? 0, failed: by.get("failed") ?? 0, lines: lines.join("; ") });
+  return card(say("shadow"), whole(by.get("judged") ?? 0), note);
 }
 
 function scores(metrics) {
   const cumulative = buckets(metrics, "postern_probability").filter(([bound]) => bound !== Infinity);
-  const counts = cumulative.map(([bound, upTo], index) => [bound, upTo - (index ? cumulative[index - 1][1] : 0)]);
+  const counts = cumulative.map(([bound, reached], index) => [bound, reached - (index ? cumulative[index - 1][1] : 0)]);
   const top = Math.max(1, ...counts.map(([, count]) => count));
   const width = 100 / Math.max(1, counts.length);
   const bars = counts.map(([bound, count], index) =>
     svg(
       "rect",
       { x: index * width + width * 0.08, width: width * 0.84, y: 40 - (38 * count) / top, height: (38 * count) / top },
-      svg("title", {}, `up to ${bound}: ${count}`),
+      svg("title", {}, upTo(bound, count)),
     ),
   );
-  const said = counts.filter(([, count]) => count).map(([bound, count]) => `up to ${bound}: ${count}`).join("; ");
+  const said = counts.filter(([, count]) => count).map(([bound, count]) => upTo(bound, count)).join("; ");
   return h(
     "section",
     { class: "card wide" },
-    h("h2", {}, "Probabilities"),
-    h("p", { class: "quiet" }, "exchanges by their calibrated probability of harm, since the start"),
-    svg("svg", { class: "chart", viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": said || "none yet" }, ...bars),
-    h("div", { class: "axis quiet" }, h("span", {}, "0"), h("span", {}, "0.5"), h("span", {}, "1")),
+    h("h2", {}, say("probabilities")),
+    h("p", { class: "quiet" }, say("probabilities_note")),
+    svg("svg", { class: "chart", viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": said || say("none_yet") }, ...bars),
+    h("div", { class: "axis quiet" }, h("span", {}, "0"), h("span", {}, decimal(0.5, 1)), h("span", {}, "1")),
   );
 }

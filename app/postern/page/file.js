@@ -2,9 +2,10 @@
 
 import { explain } from "./api.js";
 import { judgeRows } from "./batches.js";
-import { byId, h, percent } from "./dom.js";
+import { byId, h } from "./dom.js";
 import { BadFile, readRows, toCsv, toJsonLines } from "./rows.js";
 import { badge, decidedBy } from "./verdict.js";
+import { decimal, percent, say } from "./words.js";
 
 const SHOWN = 200;
 const MOST_BYTES = 64 << 20;
@@ -24,7 +25,7 @@ export function fileTab(server) {
     try {
       rows = await read(file);
     } catch (error) {
-      byId("file-error").textContent = error instanceof BadFile ? error.message : "The file cannot be read.";
+      byId("file-error").textContent = error instanceof BadFile ? error.message : say("cannot_read");
       return;
     }
     name = file.name.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_") || "verdicts";
@@ -38,8 +39,8 @@ export function fileTab(server) {
 }
 
 async function read(file) {
-  if (!file) throw new BadFile("Choose a file first.");
-  if (file.size > MOST_BYTES) throw new BadFile("The file is larger than 64 MiB; send it in parts, or use the API.");
+  if (!file) throw new BadFile(say("choose_first"));
+  if (file.size > MOST_BYTES) throw new BadFile(say("too_large"));
   return readRows(file.name, await file.text());
 }
 
@@ -49,11 +50,11 @@ async function run(rows, server, signal) {
   const report = (said) => {
     const done = rows.filter((row) => row.result || row.error).length;
     byId("file-progress").value = done;
-    byId("file-status").textContent = `${said} ${summary(rows, done)}`;
+    byId("file-status").textContent = summary(rows, done, said);
   };
   byId("file-progress").max = rows.length;
   busy(true);
-  report("Judging.");
+  report(say("judging"));
   try {
     await judgeRows(rows, {
       options: server.options(),
@@ -61,14 +62,14 @@ async function run(rows, server, signal) {
       signal,
       changed: (some) => {
         some.forEach((row) => table.get(row)?.());
-        report("Judging.");
+        report(say("judging"));
       },
-      waiting: (seconds) => report(`The server is full; going on in ${seconds} s.`),
+      waiting: (seconds) => report(say("full", { seconds })),
     });
-    report(`Done in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
+    report(say("done", { seconds: decimal((performance.now() - started) / 1000, 1) }));
   } catch (error) {
     if (!signal.aborted) byId("file-error").textContent = explain(error);
-    report(signal.aborted ? "Cancelled." : "Stopped.");
+    report(say(signal.aborted ? "cancelled" : "stopped"));
   }
   busy(false);
 }
@@ -81,10 +82,10 @@ function busy(yes) {
   byId("download-jsonl").disabled = yes;
 }
 
-function summary(rows, done) {
+function summary(rows, done, said) {
   const harmful = rows.filter((row) => row.result?.harmful).length;
   const failed = rows.filter((row) => row.error).length;
-  return `${done} of ${rows.length} rows: ${harmful} harmful, ${done - harmful - failed} not harmful, ${failed} without a verdict.`;
+  return say("file_status", { said, done, n: rows.length, harmful, unharmful: done - harmful - failed, failed });
 }
 
 /** Fills the table; returns for each shown row a function that draws it anew. */
@@ -100,13 +101,13 @@ function showTable(rows) {
   );
   byId("file-table").tBodies[0].replaceChildren(...shown.map((row) => draw.get(row).line));
   byId("file-more").textContent =
-    rows.length > SHOWN ? `The first ${SHOWN} of ${rows.length} rows are shown; the downloads hold all.` : "";
+    rows.length > SHOWN ? say("shown_first", { shown: SHOWN, n: rows.length }) : "";
   return draw;
 }
 
 function cells(row) {
   const { result, error } = row;
-  const verdict = result ? badge(result) : error ? h("span", { class: "badge failed" }, "! No verdict") : h("span", { class: "quiet" }, "waiting");
+  const verdict = result ? badge(result) : error ? h("span", { class: "badge failed" }, `! ${say("no_verdict")}`) : h("span", { class: "quiet" }, say("waiting"));
   return [
     h("td", {}, String(row.row)),
     h("td", {}, verdict),

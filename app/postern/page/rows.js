@@ -1,5 +1,7 @@
 // Files <-> rows. Pure: text in, text out.
 
+import { say } from "./words.js";
+
 /** The file cannot be read as rows; the message says why. */
 export class BadFile extends Error {}
 
@@ -8,7 +10,7 @@ export function readRows(name, text) {
   const content = text.replace(/^\ufeff/, "");
   const csv = /\.csv$/i.test(name) || (!/\.(jsonl|ndjson)$/i.test(name) && !content.trimStart().startsWith("{"));
   const rows = csv ? readCsvRows(content) : readJsonLines(content);
-  if (!rows.length) throw new BadFile("The file holds no rows.");
+  if (!rows.length) throw new BadFile(say("no_rows"));
   return rows;
 }
 
@@ -26,13 +28,13 @@ function jsonRow(line, row) {
   try {
     value = JSON.parse(line);
   } catch {
-    return bad("not JSON");
+    return bad(say("not_json"));
   }
-  if (typeof value?.prompt !== "string") return bad("no text under “prompt”");
+  if (typeof value?.prompt !== "string") return bad(say("no_prompt"));
   const response = value.response ?? null;
-  if (response !== null && typeof response !== "string") return bad("“response” is not a text");
+  if (response !== null && typeof response !== "string") return bad(say("response_no_text"));
   // Half a character (a lone surrogate) makes a whole request malformed.
-  if (!whole(value.prompt) || !whole(response ?? "")) return bad("holds half a Unicode character");
+  if (!whole(value.prompt) || !whole(response ?? "")) return bad(say("half_character"));
   return { row, prompt: value.prompt, response, error: null };
 }
 
@@ -43,12 +45,12 @@ function readCsvRows(text) {
   const names = (head ?? []).map((name) => name.trim().toLowerCase());
   const prompt = names.indexOf("prompt");
   const response = names.indexOf("response");
-  if (prompt < 0) throw new BadFile("The first row names no column “prompt”.");
+  if (prompt < 0) throw new BadFile(say("no_column"));
   return records.map((cells, index) => ({
     row: index + 2,
     prompt: cells[prompt] ?? "",
     response: (response < 0 ? "" : cells[response]) || null,
-    error: cells.length > names.length ? "more cells than columns" : null,
+    error: cells.length > names.length ? say("more_cells") : null,
   }));
 }
 
@@ -79,7 +81,7 @@ export function parseCsv(text) {
       endRecord();
     } else cell += character;
   }
-  if (quoted) throw new BadFile("A quotation mark is never closed.");
+  if (quoted) throw new BadFile(say("open_quote"));
   if (cell || record.length) endRecord();
   return records;
 }
@@ -94,7 +96,7 @@ function flat({ row, prompt, response, error, result, operatingPoint }) {
   const verdict = result ?? {};
   const record = { row, prompt, response, operating_point: result ? operatingPoint : null, error };
   for (const name of COLUMNS) if (!(name in record)) record[name] = verdict[name] ?? null;
-  if (!result && !error) record.error = "not judged";
+  if (!result && !error) record.error = say("not_judged");
   return record;
 }
 

@@ -7,6 +7,7 @@ import { byId } from "./dom.js";
 import { figuresTab } from "./figures.js";
 import { fileTab } from "./file.js";
 import { verdictCard } from "./verdict.js";
+import { decimal, listed, say, writePage } from "./words.js";
 
 // Of the server as it ships, until it has said its own.
 let limits = { max_items: 128, max_body_bytes: 1 << 20 };
@@ -24,27 +25,23 @@ async function readInfo() {
     const info = await json(await call("info"));
     limits = info.limits;
     points = info.operating_points;
-    byId("model").textContent = `${info.model.name} ${info.model.version}`;
+    byId("model").textContent = modelsOf(info);
     showPoints(info.default_operating_point);
     showFeedback(info.feedback);
     showModes(info.modes, info.policies);
-    showShadow(info.shadow);
     showKeyPanel(false);
   } catch (error) {
-    byId("model").textContent = error instanceof Refused && error.status === 401 ? "This server asks for an API key." : explain(error);
+    byId("model").textContent = error instanceof Refused && error.status === 401 ? say("key_asked") : explain(error);
   }
 }
 
 function showFeedback({ on, keep_s: seconds }) {
-  const time = seconds < 90 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`;
+  const time = seconds < 90 ? say("seconds", { n: seconds }) : say("minutes", { n: Math.round(seconds / 60) });
   byId("feedback").hidden = !on;
-  byId("feedback").textContent = on
-    ? `Feedback is on: this server keeps what you send for ${time}, and keeps a text for good once somebody corrects its verdict.`
-    : "";
+  byId("feedback").textContent = on ? say("feedback_on", { time }) : "";
 }
 
-const listed = (names) => new Intl.ListFormat("en").format(names);
-const policiesNamed = (some) => `${some.length > 1 ? "Policies" : "Policy"} ${listed(some.map(({ name }) => name))}`;
+const policiesNamed = (some) => say("policies_named", { n: some.length, names: listed(some.map(({ name }) => name)) });
 
 function showModes(modes, policies) {
   const routes = Object.keys(modes).filter((route) => modes[route] === "audit");
@@ -53,17 +50,23 @@ function showModes(modes, policies) {
   const enforcing = routes.length ? own.filter(({ mode }) => mode === "enforce") : [];
   const sorting = own.filter(({ audited_categories: some }) => some.length);
   const said = [
-    routes.length && `Audit mode: nothing is blocked on ${listed(routes)}.`,
-    enforcing.length && `${policiesNamed(enforcing)}: harm is blocked all the same.`,
-    auditing.length && `${policiesNamed(auditing)}: nothing is blocked.`,
-    ...sorting.map((one) => `${policiesNamed([one])}: nothing is blocked for ${listed(one.audited_categories)} alone.`),
+    routes.length && say("audit_mode", { routes: listed(routes) }),
+    enforcing.length && say("policies_enforce", { policies: policiesNamed(enforcing) }),
+    auditing.length && say("policies_audit", { policies: policiesNamed(auditing) }),
+    ...sorting.map((one) => say("policies_sort", { policies: policiesNamed([one]), categories: listed(one.audited_categories) })),
   ].filter(Boolean);
   byId("mode").hidden = !said.length;
   byId("mode").textContent = said.join(" ");
 }
 
-function showShadow(shadow) {
-  if (shadow) byId("model").textContent += `, with ${shadow.model.name} ${shadow.model.version} in the shadow`;
+const named = ({ model: { name, version } }) => `${name} ${version}`;
+
+/** The student, those for other languages, and the one on trial. */
+function modelsOf(info) {
+  const others = info.language_models;
+  const values = { model: named(info), others: listed(others.map(named)), n: others.flatMap(({ reads }) => reads).length };
+  const serving = others.length ? say("model_with", values) : named(info);
+  return info.shadow ? say("in_the_shadow", { model: serving, shadow: named(info.shadow) }) : serving;
 }
 
 function showPoints(usual) {
@@ -76,7 +79,7 @@ function showPoints(usual) {
 function showThresholds() {
   const point = points[byId("operating-point").value];
   byId("thresholds").textContent = point
-    ? `Harmful from ${point.prompt.threshold.toFixed(3)} for prompts, ${point.pair.threshold.toFixed(3)} for answers.`
+    ? say("thresholds", { prompt: decimal(point.prompt.threshold, 3), pair: decimal(point.pair.threshold, 3) })
     : "";
 }
 
@@ -94,7 +97,7 @@ function keyPanel() {
     if (!byId("key-panel").hidden) byId("key").focus();
   });
   document.addEventListener("postern:unauthorised", () => {
-    showKeyPanel(true, "Unauthorised: this server asks for an API key, and none or a wrong one was given.");
+    showKeyPanel(true, say("key_wrong"));
   });
   byId("key-form").addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -180,6 +183,7 @@ function forms() {
   });
 }
 
+writePage();
 const startFigures = figuresTab();
 keyPanel();
 tabs();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
@@ -12,9 +12,15 @@ from pydantic_settings import NoDecode
 from postern.contract.decision import Probability
 from postern.contract.language import OnUnsupportedLanguage
 from postern.settings.section import Section, split_list
-from postern.shipped import DEFAULT_ARTIFACT
+from postern.shipped import DEFAULT_ARTIFACT, language_artifacts_beside
 
 _FEWEST_BATCH_TOKENS = 64
+
+
+def _beside_artifact(given: dict[str, Any]) -> tuple[Path, ...]:
+    """given: the fields that were read before, less those that are wrong."""
+    artifact = given.get("artifact")
+    return language_artifacts_beside(artifact) if isinstance(artifact, Path) else ()
 
 
 class EngineSettings(Section):
@@ -24,9 +30,10 @@ class EngineSettings(Section):
         DEFAULT_ARTIFACT, description="Folder of the published student: artifacts/<name>/<version>."
     )
     language_artifacts: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (),
+        default_factory=_beside_artifact,
         description="Folders of students for other languages, separated by commas. Each reads the "
-        "languages that it was measured for and the student at `artifact` was not.",
+        "languages that it was measured for and the student at `artifact` was not. Unset: those "
+        "that a clone and the container have beside the default student. Empty: none.",
     )
     device: Literal["cpu", "cuda"] = Field(
         "cpu", description="Where the student runs. cuda needs onnxruntime-gpu and a GPU."

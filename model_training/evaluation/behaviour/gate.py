@@ -122,12 +122,32 @@ def shortfalls(found: Mapping[str, Any], config: BehaviourConfig) -> list[str]:
     return lacking
 
 
+def language_shortfalls(
+    found: Mapping[str, Mapping[str, Any]], config: BehaviourConfig
+) -> list[str]:
+    """The same for the cases in other languages. found: by language and kind."""
+    lacking = []
+    for name, floor in config.language_floors.items():
+        kind, _, language = name.partition(LANGUAGE_SEPARATOR)
+        some = [
+            kinds[kind] for one, kinds in found.items() if kind in kinds and language in ("", one)
+        ]
+        right, n = (sum(one[key] for one in some) for key in ("right", "n"))
+        if floor and (not n or right < floor * n):
+            lacking.append(f"{name} in other languages {right} of {n}, floor {floor:.2f}")
+    return lacking
+
+
 def check_floors(report: Mapping[str, Any], model_sha256: str, config: BehaviourConfig) -> None:
     """Raises GateFailed if a kind is below its floor, or if the report is of another graph."""
-    if not any(config.floors.values()):
+    if not any([*config.floors.values(), *config.language_floors.values()]):
         return
     if report.get("model", {}).get("model_sha256") != model_sha256:
         raise GateFailed("the behaviour report is of another graph; run stage 'evaluate' again")
-    lacking = shortfalls(report.get("behaviour", {}), config)
+    in_languages = report.get("languages", {}).get("behaviour", {})
+    lacking = [
+        *shortfalls(report.get("behaviour", {}), config),
+        *language_shortfalls(in_languages, config),
+    ]
     if lacking:
         raise GateFailed(f"behaviour is below its floor: {'; '.join(lacking)}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from postern.cli import main
 from postern.contract.errors import SettingsInvalid
 from postern.settings.settings import FIELDS, read_settings
+from postern.shipped import DEFAULT_ARTIFACT, LANGUAGE_STUDENTS
 from pydantic import ValidationError
 
 
@@ -44,6 +46,20 @@ def test_every_setting_is_documented_and_shown_by_help(
     assert f"--{name.replace('_', '-')} " in shown
     assert f"POSTERN_{name.upper()}" in shown
     assert description.split()[0] in shown
+
+
+def test_students_for_other_languages_stand_beside_the_default_one_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (folder,) = read_settings().engine.language_artifacts
+    assert f"{folder.parent.name}/{folder.name}" in LANGUAGE_STUDENTS
+    named = read_settings(artifact=os.path.relpath(DEFAULT_ARTIFACT))
+    assert named.engine.language_artifacts == (folder,)
+    assert read_settings(artifact=tmp_path).engine.language_artifacts == ()
+    monkeypatch.setenv("POSTERN_LANGUAGE_ARTIFACTS", "")
+    assert read_settings().engine.language_artifacts == ()
+    two = read_settings(artifact=tmp_path, language_artifacts="a, b").engine.language_artifacts
+    assert two == (Path("a"), Path("b"))
 
 
 def test_the_environment_is_read_and_overrides_win(monkeypatch: pytest.MonkeyPatch) -> None:

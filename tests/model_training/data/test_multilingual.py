@@ -97,6 +97,9 @@ def test_a_topic_is_learnt_from_or_measured_in_all_languages(data: Path) -> None
 
     assert len(topics(found.held_out)) == 5
     assert not topics(found.held_out) & topics(learnt)
+    assert {one.topic for one in found.held_out if one.label and "asks" in one.source} == {
+        f"topic {name.rpartition(' ')[2]}" for name in topics(found.held_out)
+    }
     sides = Counter(one.source for one in found.held_out if one.label)
     assert {language: sides[f"asks.{language}"] for language in LANGUAGES} == dict.fromkeys(
         LANGUAGES, 15
@@ -108,7 +111,12 @@ def test_a_topic_is_learnt_from_or_measured_in_all_languages(data: Path) -> None
     assert not {one.prompt for one in found.held_out} & {one.prompt for one in learnt}
     assert sum(one.source == "posts.de" for one in found.held_out) == 20
     benign = sum(one.source.startswith("benign") for one in found.held_out)
-    assert 45 <= benign <= 105  # a quarter of 300, by hash
+    assert 5 <= benign <= 27  # a twentieth of 300, by hash
+    for some in (splits.calibration, splits.validation):
+        there = Counter(one.source for one in some)
+        assert all(there[f"benign.{language}"] for language in LANGUAGES)
+    learnt_from = sum(one.source.startswith("benign") for one in splits.train)
+    assert 195 <= learnt_from <= 255  # three quarters: neither held out nor a choice's
     assert learnt_languages(splits.train, CONFIG) == {"de", "th"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,7 @@ from model_training.evaluation.behaviour.gate import (
     behaviour,
     check_floors,
     foreign_behaviour,
+    language_shortfalls,
     served_margins,
     shortfalls,
     wilson_interval,
@@ -28,8 +30,9 @@ from model_training.evaluation.publish import publish
 from model_training.evaluation.report_sections import optional_sections
 from model_training.measures.served import Served, open_candidate
 from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
-from model_training.recipe.config import RunConfig
+from model_training.recipe.config import RunConfig, read_recipe
 from model_training.run.candidate import EXPORT, REPORT, read_json, write_json
+from tests.server_process import ROOT
 from tests.tiny_student import tiny_config, tiny_policy, tiny_rows
 
 _PLAIN = plain_cases(120)
@@ -134,6 +137,33 @@ def test_a_floor_is_reached_or_named() -> None:
     check_floors({}, "x", BehaviourConfig())
     with pytest.raises(GateFailed, match="another graph"):
         check_floors({"model": {"model_sha256": "y"}}, "x", BehaviourConfig(floors={"every": 0.1}))
+
+
+def test_a_floor_in_other_languages_counts_them_together_or_one_alone() -> None:
+    found = {
+        "de": {"refusals": {"right": 10, "n": 10}},
+        "zh": {"refusals": {"right": 4, "n": 10}, "help_seeking": {"right": 1, "n": 6}},
+    }
+
+    def lacking(**floors: float) -> list[str]:
+        named = {name.replace("__", "."): floor for name, floor in floors.items()}
+        return language_shortfalls(found, BehaviourConfig(language_floors=named))
+
+    assert lacking(refusals=0.7, refusals__de=1.0) == []
+    assert lacking(refusals=0.8) == ["refusals in other languages 14 of 20, floor 0.80"]
+    assert lacking(refusals__zh=0.5) == ["refusals.zh in other languages 4 of 10, floor 0.50"]
+    assert lacking(plain_harm=0.1) == ["plain_harm in other languages 0 of 0, floor 0.10"]
+    report = {"model": {"model_sha256": "x"}, "languages": {"behaviour": found}}
+    floored = BehaviourConfig(language_floors={"help_seeking": 0.5})
+    with pytest.raises(GateFailed, match="help_seeking in other languages 1 of 6"):
+        check_floors(report, "x", floored)
+
+
+def test_the_published_student_holds_the_floors_of_its_recipe() -> None:
+    config = read_recipe(ROOT / "recipes/multilingual.toml").behaviour
+    report = json.loads((ROOT / "artifacts/postern-multilingual/1.0.0/report.json").read_text())
+    assert config.language_floors
+    assert language_shortfalls(report["languages"]["behaviour"], config) == []
 
 
 def test_a_served_student_is_judged_by_kind(tiny_candidate: Path) -> None:

@@ -12,7 +12,12 @@ from postern.contract.probability import Calibration, harmful_probability
 
 from model_training.data.rows import Row
 from model_training.errors import DataInvalid
-from model_training.evaluation.fit_policy import fit_policy, row_weights, write_policy
+from model_training.evaluation.fit_policy import (
+    fit_policy,
+    fitted_languages,
+    row_weights,
+    write_policy,
+)
 from model_training.run.candidate import CALIBRATION, read_json, read_policy
 from tests.tiny_student import tiny_config, tiny_rows
 
@@ -53,11 +58,28 @@ def test_a_slice_without_harmful_rows_takes_the_other_fit() -> None:
         fit_policy({"prompt": one_label, "pair": one_label})
 
 
+def test_the_languages_that_a_fit_saw_are_counted() -> None:
+    labels = [("a.de", 1), ("a.de", 0), ("b.de", 0), ("a", 0)]
+    rows = [
+        Row(source=source, prompt=f"{n}", response=None, label=label)
+        for n, (source, label) in enumerate(labels)
+    ]
+    rows.append(Row(source="a.fr", prompt="x", response="y", label=1))
+    assert fitted_languages(rows) == {
+        "prompt": {"de": {"rows": 3, "harmful_rows": 1}, "en": {"rows": 1, "harmful_rows": 0}},
+        "pair": {"fr": {"rows": 1, "harmful_rows": 1}},
+    }
+
+
 def test_calibrate_writes_a_policy_for_the_served_graph(tiny_candidate: Path) -> None:
     result = write_policy(tiny_candidate, tiny_rows(160, seed=5), tiny_config(), threads=1)
 
     assert read_policy(tiny_candidate) == result.policy
-    assert set(read_json(tiny_candidate / CALIBRATION)["slices"]) == set(SLICES)
+    slices = read_json(tiny_candidate / CALIBRATION)["slices"]
+    assert set(slices) == set(SLICES)
+    for found in slices.values():
+        english = {"rows": found["rows"], "harmful_rows": found["harmful_rows"]}
+        assert found["languages"] == {"en": english}
     for slice_ in SLICES:
         thresholds = [
             result.policy.operating_points[name][slice_].threshold

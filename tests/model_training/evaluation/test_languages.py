@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from model_training.data.rows import Row
-from model_training.evaluation.languages import language_figures, language_section
+from model_training.evaluation.languages import (
+    language_figures,
+    language_section,
+    mean_auprc_interval,
+)
 from model_training.evaluation.model_card import model_card
+from model_training.measures.figures import auprc
 from model_training.measures.served import ScoredRows
 from model_training.recipe.config import RunConfig
 from model_training.recipe.multilingual import MultilingualConfig
@@ -47,9 +53,54 @@ def test_each_language_is_measured_by_itself(found: dict[str, Any]) -> None:
     assert italian["auprc"] == 1.0
     assert (french["published"], "auprc" in french) == (False, False)
     assert found["mean_auprc"] == {"learnt": german["auprc"], "not_learnt": 1.0}
+    assert found["mean_auprc_interval_95"]["not_learnt"] == (1.0, 1.0)
     low, high = german["auprc_interval_95"]
     assert low <= german["auprc"] <= high
     assert found["held_out_sources"]["posts"]["auprc"] == 1.0
+
+
+def _languages_of(topics: Sequence[str]) -> list[ScoredRows]:
+    """Two languages that err on the same topic alone. topics: of the harmful rows."""
+    margins = [-5.0 if topic == "missed" else 5.0 for topic in topics]
+    return [
+        ScoredRows(
+            [
+                *(
+                    Row(
+                        source=f"asks.{language}",
+                        prompt=f"{n}",
+                        response=None,
+                        label=1,
+                        topic=topic,
+                    )
+                    for n, topic in enumerate(topics)
+                ),
+                *(
+                    Row(source=f"benign.{language}", prompt=f"b{n}", response=None, label=0)
+                    for n in range(20)
+                ),
+            ],
+            np.array([*margins, *np.linspace(-1.0, 1.0, 20)]),
+        )
+        for language in ("de", "it")
+    ]
+
+
+def test_the_interval_of_the_mean_draws_topics_for_all_languages_at_once() -> None:
+    """Ten missed rows say less if they are one topic than if they are ten."""
+    together = _languages_of([*["missed"] * 10, *(f"found {n}" for n in range(10))])
+    apart = [
+        ScoredRows([row.model_copy(update={"topic": None}) for row in part.rows], part.margins)
+        for part in together
+    ]
+    mean = float(np.mean([auprc(part.margins, part.labels) for part in together]))
+    widths = []
+    for parts in (together, apart):
+        low, high = mean_auprc_interval(parts, n_resamples=200)
+        assert low <= mean <= high
+        assert (low, high) == mean_auprc_interval(parts, n_resamples=200)
+        widths.append(high - low)
+    assert widths[0] > 1.3 * widths[1]
 
 
 def test_report_and_card_name_the_languages(found: dict[str, Any]) -> None:
@@ -57,6 +108,7 @@ def test_report_and_card_name_the_languages(found: dict[str, Any]) -> None:
     assert "| de | yes | 4 | 2 |" in text
     assert "| it | no | 2 | 1 | 1.000 |" in text
     assert "| fr |" not in text
+    assert "1.000 (1.000 to 1.000) over those without" in text
     assert "| posts | no | 2 | 1 | 1.000 |" in text
     config = RunConfig.model_validate(
         {**tiny_config().model_dump(), "multilingual": CONFIG.model_dump()}
