@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from postern.backlog.output import OutputInvalid
-from postern.batch.job import Asked, EngineEnded, Work, Worker, WorkerDiffers, run_job
+from postern.batch.job import Asked, Work, Worker, WorkerDiffers, run_job
 from postern.batch.judge import Judge
 from postern.batch.ledger import Ledger
+from postern.batch.on_ray import EngineEnded
 from postern.batch.part import Done, PartUnwritable, judge_shard
 from postern.batch.plan import Reading, Shard, planned
 from postern.contract.errors import (
