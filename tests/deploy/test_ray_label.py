@@ -35,7 +35,7 @@ rows = ["labelled"]
 kind = "classifier"
 folders = ["{teacher}"]
 format = "student"
-window_tokens = 32
+window_tokens = 64
 overlap_tokens = 8
 batch_tokens = 256
 """
