@@ -16,7 +16,7 @@ LABELS = {
     *("route", "status", "stage", "reason", "verdict", "decided_by", "slice"),
     *("name", "version", "sha256", "outcome", "window"),
     *("trigger", "student", "teacher", "language", "category", "operating_point", "shadow"),
-    *("expected", "limit", "policy", "list"),
+    *("expected", "limit", "policy", "list", "api", "part"),
 }
 
 

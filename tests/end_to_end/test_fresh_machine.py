@@ -113,7 +113,7 @@ def test_it_is_light_when_idle(served: Served) -> None:
     status = Path(f"/proc/{served.pid}/status").read_text()
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident is not None
-    assert int(resident.group(1)) < 300_000, resident.group()
+    assert int(resident.group(1)) < 600_000, resident.group()  # two students
 
 
 def test_it_starts_in_seconds(served: Served) -> None:

@@ -30,9 +30,13 @@ PROMPTS: list[dict[str, Any]] = [
 ]
 
 
+# What a student for other languages reads is not judged in the shadow.
+ONE_STUDENT: dict[str, Any] = {"artifact": DEFAULT_ARTIFACT, "language_artifacts": ""}
+
+
 @pytest.fixture(scope="module")
 def beside(start_server: StartServer) -> ServerProcess:
-    return start_server(artifact=DEFAULT_ARTIFACT, shadow_artifact=TEACHER, shadow_share=1)
+    return start_server(shadow_artifact=TEACHER, shadow_share=1, **ONE_STUDENT)
 
 
 def compared(server: ServerProcess) -> Counter[tuple[str, str, str, str]]:
@@ -106,7 +110,7 @@ def test_the_verdict_is_the_student_s(beside: ServerProcess) -> None:
 
 
 def test_an_artifact_agrees_with_itself(start_server: StartServer) -> None:
-    same = start_server(artifact=DEFAULT_ARTIFACT, shadow_artifact=DEFAULT_ARTIFACT, shadow_share=1)
+    same = start_server(shadow_artifact=DEFAULT_ARTIFACT, shadow_share=1, **ONE_STUDENT)
     same.classify({"inputs": PROMPTS})
     same.wait_for_metric('postern_shadow_exchanges_total{outcome="judged"}', len(PROMPTS))
     assert all(student == shadow for _, _, student, shadow in compared(same))

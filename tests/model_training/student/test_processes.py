@@ -131,7 +131,7 @@ def test_two_processes_make_the_student_of_one(workplace: Path) -> None:
     # The first alone writes: each line of the log once, nothing half-written beside it.
     log = (workplace / "two" / "training_log.jsonl").read_text()
     lines = [json.loads(line) for line in log.splitlines()]
-    steps = Counter((line["step"], "loss" in line) for line in lines)
+    steps = Counter((line["step"], "loss" in line, "averaged_steps" in line) for line in lines)
     assert len(steps) > 5
     assert set(steps.values()) == {1}
     assert not list((workplace / "two").glob(".*.partial"))
