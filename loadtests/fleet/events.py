@@ -21,7 +21,7 @@ class Events:
         return self.now
 
     def at(self, time: float, event: Event) -> None:
-        """Of equal times, the one that was named first comes first."""
+        """Events at the same time come in the order in which they were added."""
         heapq.heappush(self._due, (max(time, self.now), next(self._numbers), event))
 
     def soon(self, event: Event) -> None:

@@ -1,4 +1,6 @@
-"""Detects disguised exchanges and undoes the disguise. Pure, linear time.
+"""Detects disguised exchanges and undoes the disguise. Linear time.
+
+The only I/O is the list of words of `misspelt`, which is read once.
 
 A student reads disguised harm as noise and confidently calls it harmless, and it calls harmless
 text in odd spelling harmful. So its probability cannot tell when to ask the teacher: these triggers
