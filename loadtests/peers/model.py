@@ -17,6 +17,7 @@ from postern.contract.exchange import Exchange
 from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
 from postern.contract.windows import Window, pad
+from postern.inference.processor import multiplies_int8_exactly
 from postern.inference.tokenizer import Tokenizer
 from postern.shipped import DEFAULT_ARTIFACT
 
@@ -45,7 +46,8 @@ class PeerModel:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False
-        options.add_session_config_entry("session.x64quantprecision", "1")  # as our server does
+        if not multiplies_int8_exactly():  # as our server does
+            options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = ort.InferenceSession(
             artifact.model, sess_options=options, providers=["CPUExecutionProvider"]
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -17,6 +18,7 @@ from postern.contract.errors import ArtifactInvalid, SettingsInvalid
 from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.windows import Window
 from postern.inference import session as session_module
+from postern.inference.processor import multiplies_int8_exactly
 from postern.inference.session import OnnxSession
 
 from model_training.recipe.config import DistilConfig
@@ -25,6 +27,7 @@ from model_training.student.graph import Student, fp32_graph
 from model_training.studies.value_graph import with_head
 from tests.tiny_categories import with_categories
 from tests.tiny_encoders import PAD_ID, deberta_v3
+from tests.tiny_student import build_tiny_artifact
 
 relaxed = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -224,3 +227,22 @@ def test_int8_products_do_not_overflow() -> None:
     session = OnnxSession(model.SerializeToString(), pad_id=0, intra_op_threads=1)
     window = Window(np.full(tokens, 255), np.zeros(tokens, dtype=np.int64))
     assert session.run([window]).tolist() == [[255.0 * 127 * tokens] * 2]
+
+
+@pytest.mark.parametrize("quantization", ["static", "weight_only"])
+def test_the_slower_products_are_the_same_to_the_last_bit(
+    quantization: Literal["static", "weight_only"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where products are exact either way, the option for older processors changes no bit."""
+    if not multiplies_int8_exactly():
+        pytest.skip("this processor needs the option")
+    model = (build_tiny_artifact(tmp_path, quantization=quantization) / "model.onnx").read_bytes()
+    rng = np.random.default_rng(0)
+    batch = [
+        Window(rng.integers(4, 150, size=n), np.zeros(n, dtype=np.int64)) for n in (3, 60, 17, 41)
+    ]
+    found = []
+    for exact in (True, False):
+        monkeypatch.setattr(session_module, "multiplies_int8_exactly", lambda exact=exact: exact)
+        found.append(OnnxSession(model, pad_id=0, intra_op_threads=1).run(batch))
+    np.testing.assert_array_equal(found[0], found[1])
