@@ -239,6 +239,23 @@ class ExportConfig(_Section):
     costs most."""
 
 
+class RoundingConfig(_Section):
+    """Further training of the student, with the rounding of the int8 graph, so that the weights
+    make up for it (quantization-aware training, arXiv 1712.05877).
+
+    The layers are those that `[export] float_layers` leaves. The ranges of their inputs are
+    measured first, by `[export] activation_percentile`, and the graph keeps them. All else is as in
+    `[distil]`, without `artifact` and `start_share`.
+    """
+
+    n_draws: Positive = 16_000
+    """Rows drawn in all."""
+    learning_rate: float = 4e-5
+    """Highest learning rate of AdamW."""
+    evaluations: Positive = 2
+    """Evaluations on the validation split."""
+
+
 class ImportConfig(_Section):
     """The base is a finished classifier: the stage `distil` takes it over instead of training."""
 
@@ -257,6 +274,8 @@ class RunConfig(_Section):
     augment: AugmentConfig = AugmentConfig()
     distil: DistilConfig
     export: ExportConfig = ExportConfig()
+    rounding: RoundingConfig | None = None
+    """None: the student is exported as `[distil]` leaves it."""
     imported: ImportConfig | None = None
     generator: GeneratorConfig | None = None
     generate: GenerateConfig | None = None
@@ -271,6 +290,16 @@ class RunConfig(_Section):
     """Rows in other languages. None: the student reads English alone."""
     behaviour: BehaviourConfig = BehaviourConfig()
     """Cases of each kind that a published student must get right."""
+
+    @model_validator(mode="after")
+    def _rounds_as_it_is_exported(self) -> RunConfig:
+        if self.rounding is None:
+            return self
+        if self.export.quantization not in ("static", "auto"):
+            raise ValueError('[rounding] needs `[export] quantization` "static" or "auto"')
+        if self.export.activation_range != "percentile":
+            raise ValueError('[rounding] needs `[export] activation_range = "percentile"`')
+        return self
 
     @model_validator(mode="after")
     def _is_imported_or_trained(self) -> RunConfig:

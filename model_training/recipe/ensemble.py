@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from model_training.recipe.augmentation import ModelName
 from model_training.recipe.published import PublishedStudent
 
 Positive = Annotated[int, Field(gt=0)]
@@ -67,7 +68,22 @@ class ArtifactMember(_Section):
     """Its folder, or its name, version and hash."""
 
 
-Member = Annotated[EncoderMember | NgramMember | ArtifactMember, Field(discriminator="kind")]
+class RunMember(_Section):
+    """The student of a finished run, read in torch.
+
+    It must have been trained on the split of this recipe. A processor that computes in bfloat16
+    reads an encoder of 110M three times as fast as its int8 artifact (docs/research/log.md).
+    """
+
+    kind: Literal["run"]
+    name: MemberName
+    run: ModelName
+    """Its folder."""
+
+
+Member = Annotated[
+    EncoderMember | NgramMember | ArtifactMember | RunMember, Field(discriminator="kind")
+]
 
 
 class EnsembleConfig(_Section):

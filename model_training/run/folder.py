@@ -18,7 +18,7 @@ from model_training.run.launch import read_place
 from model_training.run.stage_files import sha256
 
 RECIPE = "recipe.json"
-_OF_THE_WHOLE_RUN = {"data", "augment", "multilingual", "distil", "imported"}
+_OF_THE_WHOLE_RUN = {"data", "augment", "multilingual", "distil", "rounding", "imported"}
 SPLIT_REPORT = "split.json"
 SPLITS = ("train", "validation", "calibration")
 LANGUAGES = "languages"
@@ -111,19 +111,23 @@ def locked(run: Run) -> Iterator[None]:
             raise RecipeInvalid(f"{run.folder}: another run is using this folder") from exc
         recipe = run.folder / RECIPE
         # Compare without defaults, so that a new setting of the program does not end old runs.
-        content = run.config.model_dump(
-            mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True
-        )
-        if recipe.exists() and _recorded(recipe) != content:
+        content = _without_defaults(run.config)
+        if recipe.exists() and _without_defaults(recorded(run.folder)) != content:
             raise RecipeInvalid(f"{run.folder} contains a run of another recipe; use another --run")
         write_atomically(recipe, dump_json(content))
         yield
 
 
-def _recorded(recipe: Path) -> object:
-    """The sections with which a folder was begun, without defaults; None if they do not parse."""
+def recorded(folder: Path) -> RunConfig | None:
+    """The sections with which a run folder was begun, under a name that is not its own; None if
+    they do not parse."""
     try:
-        found = RunConfig.model_validate({"name": "x", "version": "0", **read_json(recipe)})
+        return RunConfig.model_validate({"name": "x", "version": "0", **read_json(folder / RECIPE)})
     except (ValidationError, DataInvalid):
         return None
-    return found.model_dump(mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True)
+
+
+def _without_defaults(config: RunConfig | None) -> object:
+    if config is None:
+        return None
+    return config.model_dump(mode="json", include=_OF_THE_WHOLE_RUN, exclude_defaults=True)

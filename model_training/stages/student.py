@@ -2,7 +2,8 @@
 
 split       pool of rows          -> rows/{train,validation,calibration}.jsonl
 distil      train, validation     -> student/
-export      student               -> candidate/{model.onnx,tokenizer.json}
+round       student, train        -> rounded/, if the recipe has [rounding]
+export      student or rounded    -> candidate/{model.onnx,tokenizer.json}
 categories  candidate, rows       -> candidate: a head on its graph
 fit-policy  candidate             -> candidate: policy
 evaluate    candidate, test sets  -> candidate: report
@@ -102,25 +103,35 @@ def distil(run: Run) -> None:
         distil as stage,  # torch, which fit-policy and evaluate do not need
     )
 
+    stage.distil(run.config, run=run.folder, **_learnt_and_measured(run))
+
+
+def round_(run: Run) -> None:
+    """Train the student on with the rounding of the int8 graph, or continue doing so."""
+    from model_training.student import distil as stage
+
+    stage.train_rounded(run.config, run=run.folder, **_learnt_and_measured(run))
+
+
+def _learnt_and_measured(run: Run) -> dict[str, list[Row]]:
     settings = run.config.distil
     development = development_rows(
         run.data, run.config.data, settings.development_sources, settings.development_rows
     )
-    stage.distil(
-        run.config,
-        train=training_rows(run),
-        validation=judged_rows(run.rows("validation"), run.config.multilingual),
-        development=[row for rows in development.values() for row in rows],
-        run=run.folder,
-    )
+    return {
+        "train": training_rows(run),
+        "validation": judged_rows(run.rows("validation"), run.config.multilingual),
+        "development": [row for rows in development.values() for row in rows],
+    }
 
 
 def export(run: Run) -> None:
     """Student -> ONNX -> quantized graph that passes the parity gate."""
     from model_training.student import export as stage
+    from model_training.student.distil import ROUNDED, STUDENT
 
     stage.export_student(
-        run.folder / "student",
+        run.folder / (STUDENT if run.config.rounding is None else ROUNDED),
         run.candidate,
         run.config,
         rows=run.rows("train"),

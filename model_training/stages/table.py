@@ -14,7 +14,15 @@ from model_training.run.folder import Run
 from model_training.stages.augmentation import filter_, generate, label, respond
 from model_training.stages.categories import categories
 from model_training.stages.generator import generator
-from model_training.stages.student import distil, evaluate, export, fit_policy, publish, split
+from model_training.stages.student import (
+    distil,
+    evaluate,
+    export,
+    fit_policy,
+    publish,
+    round_,
+    split,
+)
 from model_training.stages.teacher import fit_teacher, train_teacher
 
 
@@ -39,6 +47,7 @@ STAGES: Final = (
     Stage("fit-ensemble", "ensemble", fit_teacher, "weigh the members and compare them"),
     Stage("label", "label", label, "have a teacher label rows: soft labels"),
     Stage("distil", None, distil, "train the student, or continue a stopped training"),
+    Stage("round", "rounding", round_, "train on with the rounding of the int8 graph"),
     Stage("export", None, export, "make and quantize the served graph, and check its parity"),
     Stage("categories", "categories", categories, "fit a head that tells kinds of harm apart"),
     Stage("fit-policy", None, fit_policy, "fit calibration, thresholds and deferral bands"),

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,10 +31,11 @@ from model_training.recipe.ensemble import (
     EnsembleConfig,
     Member,
     NgramMember,
+    RunMember,
 )
 from model_training.recipe.published import named
 from model_training.run.candidate import read_json, write_json
-from model_training.run.folder import Run, is_split, locked
+from model_training.run.folder import Run, is_split, locked, recorded
 from model_training.run.stage_files import sha256
 from model_training.stages.student import distil, measured, split
 from model_training.teachers.artifact import take_artifact
@@ -68,6 +71,8 @@ def train_teacher(run: Run, member: str | None = None) -> None:
                 _train_encoder(run, one)
             case NgramMember():
                 _train_ngrams(run, one)
+            case RunMember():
+                finished_run(run, one)
             case ArtifactMember():
                 with locked(_folder_run(run, one)):
                     take_artifact(named(one.artifact), run.teacher / one.name, run.config.data)
@@ -119,6 +124,21 @@ def member_run(run: Run, member: EncoderMember) -> Run:
     )
 
 
+def finished_run(run: Run, member: RunMember) -> Run:
+    """The run whose student is a member. Raises RecipeInvalid if it is not finished, or if its rows
+    were split in another way."""
+    folder = Path(member.run)
+    config = recorded(folder)
+    if config is None or not (folder / "student" / _LAST["encoder"]).exists():
+        raise RecipeInvalid(f"{folder}: contains no finished student")
+    if config.data != run.config.data:
+        raise RecipeInvalid(
+            f"{folder}: its [data] differs from that of {run.config.name}; a member must not learn "
+            "from rows that the others are measured on"
+        )
+    return Run(config, run.data, folder, run.artifacts, run.threads)
+
+
 def _train_encoder(run: Run, member: EncoderMember) -> None:
     inside = member_run(run, member)
     with locked(inside):
@@ -162,7 +182,11 @@ def _described(run: Run, member: Member) -> dict[str, Any]:
     if isinstance(member, EncoderMember):
         windows = member_run(run, member).config.windows
         folder = folder / "student"
-    last = folder / _LAST[member.kind]
+    elif isinstance(member, RunMember):
+        other = finished_run(run, member)
+        windows, folder = other.config.windows, other.folder / "student"
+    kind = "encoder" if isinstance(member, RunMember) else member.kind
+    last = folder / _LAST[kind]
     if not last.exists():
         raise RecipeInvalid(
             f"{folder}: the member {member.name!r} is missing or unfinished; "
@@ -170,8 +194,8 @@ def _described(run: Run, member: Member) -> dict[str, Any]:
         )
     return {
         "name": member.name,
-        "kind": member.kind,
-        "folder": str(folder.relative_to(run.teacher)),
+        "kind": kind,
+        "folder": os.path.relpath(folder, run.teacher),
         "fingerprint": fingerprint(str(folder)),
         "windows": None if windows is None else windows.model_dump(),
     }

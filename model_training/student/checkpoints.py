@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,10 @@ BEST: Final = "best.safetensors"
 
 @dataclass
 class Progress:
-    """The state of a training, without tensors. step: of the optimizer."""
+    """The state of a training, without tensors.
+
+    step: of the optimizer. ranges: of activations, by layer, once it computes with rounding.
+    """
 
     recipe: str
     step: int = 0
@@ -36,6 +39,7 @@ class Progress:
     best_auprc: float = -1.0
     evaluations_since_best: int = 0
     finished: bool = False
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def fingerprint(settings: BaseModel, rows: Sequence[Row], *, text: str = "") -> str:
@@ -49,6 +53,12 @@ def fingerprint(settings: BaseModel, rows: Sequence[Row], *, text: str = "") -> 
     for row in rows:
         digest.update(row.model_dump_json(exclude_none=True).encode("utf-8", "replace"))
     return digest.hexdigest()
+
+
+def weights_of(student: Path) -> str:
+    """The SHA-256 of a student's weights."""
+    with (student / "model.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save(

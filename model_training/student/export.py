@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ from model_training.student.encoders import check_fits
 from model_training.student.four_bits import pack_tables
 from model_training.student.graph import Student, fp32_graph, fusion_counts, load_student
 from model_training.student.parity import Parity, gate, measure
+from model_training.student.quantization_aware import Ranges, layer_path, read_ranges
 from model_training.student.quantize import (
     Range,
     quantizable,
@@ -99,6 +101,7 @@ def export_student(
         candidate,
         config,
         windows=_calibration_windows(rows, config, tokenizer),
+        trained=read_ranges(student),
         validation=_sample(validation, config),
         threads=threads or default_threads(),
     )
@@ -124,6 +127,7 @@ def _first_through_the_gate(
     config: RunConfig,
     *,
     windows: Sequence[Window],
+    trained: Ranges,
     validation: Sequence[Row],
     threads: int,
 ) -> _Passed:
@@ -133,7 +137,9 @@ def _first_through_the_gate(
     refused: dict[str, str] = {}
     for quantization in allowed:
         settings = config.export.model_copy(update={"quantization": quantization})
-        graph = quantize(fp32, settings, windows=windows, pad_id=student.pad_id, threads=threads)
+        graph = quantize(
+            fp32, settings, windows=windows, pad_id=student.pad_id, threads=threads, trained=trained
+        )
         content = _serialized(graph)
         write_atomically(candidate / MODEL, content)
         served = open_candidate(candidate, config.windows, pad_id=student.pad_id, threads=threads)
@@ -158,15 +164,22 @@ def quantize(
     windows: Sequence[Window],
     pad_id: int,
     threads: int,
+    trained: Mapping[str, Range] = MappingProxyType({}),
 ) -> onnx.ModelProto:
-    """The graph to serve. windows: calibration texts, which only `static` reads."""
+    """The graph to serve. windows: calibration texts, which only `static` reads. trained: ranges
+    that the student was trained with, by layer; they need no calibration texts.
+    """
     if settings.quantization == "none":
         return graph
     small = pack_tables(graph) if settings.embedding_bits == 4 else quantize_tables(graph)
     if settings.quantization == "weight_only":
         return quantize_weights(small)
+    if trained:
+        nodes = with_activations(graph, settings.float_layers)
+        ranges = {node.input[0]: trained[layer_path(node.name)] for node in nodes}
+        return quantize_static(small, ranges, float_layers=settings.float_layers)
     histograms = activation_histograms(graph, windows, pad_id=pad_id, threads=threads)
-    ranges: dict[str, Range] = {}
+    ranges = {}
     for name, histogram in histograms.items():
         match settings.activation_range:
             case "min_max":

@@ -19,6 +19,10 @@ Range = tuple[float, float]
 
 # The head alone computes the 2 logits, and no later layer averages out its errors.
 HEAD_NAMES: Final = ("pooler", "classifier", "head", "score")
+LEVELS: Final = 255
+"""Steps of uint8 between the ends of an activation's range."""
+HIGHEST_WEIGHT: Final = 127
+"""Int8 weights are symmetric."""
 _TABLE_ROWS: Final = 1024
 
 
@@ -122,10 +126,15 @@ def _split_gather(graph: onnx.ModelProto, node: NodeProto, table: TensorProto) -
     )
 
 
+def grid(wanted: Range) -> tuple[float, int]:
+    """Scale and zero point of the uint8 values that span a range. Zero is one of them."""
+    low, high = min(wanted[0], 0.0), max(wanted[1], 0.0)
+    scale = float(np.float32(max(high - low, 1e-8) / LEVELS))
+    return scale, int(np.clip(round(-low / scale), 0, LEVELS))
+
+
 def _quantized_activation(graph: onnx.ModelProto, name: str, wanted: Range) -> str:
-    low, high = min(wanted[0], 0.0), max(wanted[1], 0.0)  # zero must be exact
-    scale = max(high - low, 1e-8) / 255.0
-    zero_point = int(np.clip(round(-low / scale), 0, 255))
+    scale, zero_point = grid(wanted)
     add_constants(
         graph,
         {
@@ -202,8 +211,9 @@ class _Weights:
 def _rounded_columns(tensor: TensorProto) -> tuple[npt.NDArray[np.int8], Floats]:
     """weights (in, out) -> symmetric int8, and one float32 scale for each of the `out` columns."""
     values = numpy_helper.to_array(tensor)
-    scale = (np.maximum(np.abs(values).max(axis=0), 1e-12) / 127.0).astype(np.float32)
-    return np.clip(np.round(values / scale), -127, 127).astype(np.int8), scale
+    scale = (np.maximum(np.abs(values).max(axis=0), 1e-12) / HIGHEST_WEIGHT).astype(np.float32)
+    rounded = np.clip(np.round(values / scale), -HIGHEST_WEIGHT, HIGHEST_WEIGHT)
+    return rounded.astype(np.int8), scale
 
 
 def add_constants(graph: onnx.ModelProto, tensors: Mapping[str, npt.NDArray[Any]]) -> None:

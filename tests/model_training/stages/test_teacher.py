@@ -173,6 +173,33 @@ def test_a_fit_that_is_repeated_asks_no_member_and_finds_the_same(copied: Teache
     assert (copied.teacher / "ensemble.json").read_bytes() == before
 
 
+def test_a_member_can_be_the_student_of_another_run(copied: TeacherRun) -> None:
+    before = json.loads((copied.teacher / "ensemble.json").read_text())
+    elsewhere = copied.folder / "elsewhere"
+    shutil.move(copied.teacher / "long", elsewhere)
+    shutil.rmtree(copied.teacher / "margins")
+    recipe = copied.folder / "teacher.toml"
+    text = recipe.read_text()
+    trained = '{ kind = "encoder", name = "long", recipe = "long.toml", seed = 2 }'
+    recipe.write_text(
+        text.replace(trained, f'{{ kind = "run", name = "long", run = "{elsewhere}" }}')
+    )
+    copied.check("train-teacher")
+    copied.check("fit-ensemble")
+    after = json.loads((copied.teacher / "ensemble.json").read_text())
+    assert after["members"][1].pop("folder") == "../../elsewhere/student"
+    assert before["members"][1].pop("folder") == "long/student"
+    assert after == before
+
+    # One that was split in another way has learnt rows that the others are measured on.
+    split = json.loads((elsewhere / "recipe.json").read_text())
+    split["data"]["validation_share"] = 0.2
+    (elsewhere / "recipe.json").write_text(json.dumps(split))
+    assert "its [data] differs" in copied.fails("fit-ensemble")
+    (elsewhere / "student" / "tokenizer.json").unlink()
+    assert "contains no finished student" in copied.fails("train-teacher")
+
+
 def test_the_teacher_labels_the_rows_of_its_run(copied: TeacherRun) -> None:
     recipe = copied.folder / "teacher.toml"
     label = '\n[label]\nrows = ["labelled"]\nteacher = { kind = "ensemble" }\n'

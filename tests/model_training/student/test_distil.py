@@ -22,7 +22,8 @@ from model_training.errors import GateFailed, RecipeInvalid
 from model_training.recipe.config import DistilConfig, RunConfig, read_recipe
 from model_training.student.average import RunningMean
 from model_training.student.checkpoints import BEST, CHECKPOINT, Progress, save, writing_weights
-from model_training.student.distil import LOG, distil, evaluated_steps
+from model_training.student.distil import distil
+from model_training.student.trainer import LOG, evaluated_steps
 from tests.server_process import ROOT
 from tests.tiny_student import build_untrained_base, tiny_rows
 
