@@ -66,8 +66,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "fit-value":
         value_version.run(arguments)
         return
-    if arguments.stage != "distil" and read_place().count > 1:
-        raise RecipeInvalid("several processes can share only the stage distil")
+    if arguments.stage not in ("distil", "round") and read_place().count > 1:
+        raise RecipeInvalid("several processes can share only the stages distil and round")
     if arguments.stage in COMPARISONS:
         recipe = read_recipe_as(StudyRecipe, arguments.recipe)
         compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)

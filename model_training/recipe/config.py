@@ -292,16 +292,6 @@ class RunConfig(_Section):
     """Cases of each kind that a published student must get right."""
 
     @model_validator(mode="after")
-    def _rounds_as_it_is_exported(self) -> RunConfig:
-        if self.rounding is None:
-            return self
-        if self.export.quantization not in ("static", "auto"):
-            raise ValueError('[rounding] needs `[export] quantization` "static" or "auto"')
-        if self.export.activation_range != "percentile":
-            raise ValueError('[rounding] needs `[export] activation_range = "percentile"`')
-        return self
-
-    @model_validator(mode="after")
     def _is_imported_or_trained(self) -> RunConfig:
         if self.imported is not None and self.distil.artifact is not None:
             raise ValueError(
@@ -347,7 +337,16 @@ def read_recipe(path: Path, *, older: Path | None = None) -> RunConfig:
             raise RecipeInvalid(
                 f"{path}: [{section}] belongs to the study `{study}`; stages cannot use this recipe"
             )
-    return _validated(path, content, RunConfig)
+    config = _validated(path, content, RunConfig)
+    if config.rounding is not None:
+        # Not in the model: a run folder records no [export], which may change.
+        if config.export.quantization not in ("static", "auto"):
+            raise RecipeInvalid(
+                f'{path}: [rounding] needs [export] quantization "static" or "auto"'
+            )
+        if config.export.activation_range != "percentile":
+            raise RecipeInvalid(f'{path}: [rounding] needs [export] activation_range "percentile"')
+    return config
 
 
 def read_recipe_as(kind: type[Recipe], path: Path) -> Recipe:

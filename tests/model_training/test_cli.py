@@ -19,7 +19,7 @@ def test_several_processes_share_the_stage_distil_alone(
     of = ["--of", str(tmp_path)] if stage in ("ablate", "case-study") else []
     assert run_command([stage, "--run", str(tmp_path / "run"), *of]) == 2
     assert capsys.readouterr().err == (
-        "model_training: several processes can share only the stage distil\n"
+        "model_training: several processes can share only the stages distil and round\n"
     )
     assert not (tmp_path / "run").exists()
 

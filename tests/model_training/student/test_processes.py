@@ -162,7 +162,7 @@ def _kill_all(launcher: subprocess.Popen[str]) -> None:
     ("stage", "change", "message"),
     [
         ("distil", ("gradient_accumulation = 3", ""), "`gradient_accumulation` is 1"),
-        ("run", ("", ""), "several processes can share only the stage distil"),
+        ("run", ("", ""), "several processes can share only the stages distil and round"),
     ],
 )
 def test_what_several_processes_cannot_share_is_refused(

@@ -18,7 +18,8 @@ from torch.nn import Linear
 
 from model_training.errors import RecipeInvalid
 from model_training.measures.served import open_candidate
-from model_training.recipe.config import RunConfig
+from model_training.recipe.config import RunConfig, read_recipe
+from model_training.run.folder import Run, locked
 from model_training.student.checkpoints import CHECKPOINT
 from model_training.student.distil import ROUNDED, STUDENT, train_rounded
 from model_training.student.export import export_student
@@ -196,10 +197,29 @@ def test_it_goes_on_from_the_student_and_needs_one(base: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("export", "what"),
-    [({"quantization": "none"}, "quantization"), ({"activation_range": "min_max"}, "percentile")],
+    [
+        ('quantization = "none"', 'quantization "static" or "auto"'),
+        ('activation_range = "min_max"', 'activation_range "percentile"'),
+    ],
 )
-def test_rounding_needs_a_graph_that_rounds(base: Path, export: dict[str, str], what: str) -> None:
-    given = config(base).model_dump(mode="json", exclude_defaults=True)
-    given["export"] = {"activation_range": "percentile", **export}
-    with pytest.raises(ValueError, match=what):
-        RunConfig.model_validate(given)
+def test_rounding_needs_a_graph_that_rounds(tmp_path: Path, export: str, what: str) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'name = "x"\nversion = "0"\n[distil]\nbase = "b"\n[rounding]\n[export]\n{export}\n'
+    )
+    with pytest.raises(RecipeInvalid, match=what):
+        read_recipe(recipe)
+
+
+def test_a_run_folder_knows_that_its_recipe_rounds(base: Path, tmp_path: Path) -> None:
+    settings = config(base)
+    run = Run(settings, tmp_path, tmp_path / "run", tmp_path, None)
+    for _ in range(2):
+        with locked(run):
+            pass
+    other = settings.model_copy(update={"rounding": None})
+    with (
+        pytest.raises(RecipeInvalid, match="another recipe"),
+        locked(Run(other, tmp_path, tmp_path / "run", tmp_path, None)),
+    ):
+        pass
