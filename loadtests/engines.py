@@ -19,13 +19,11 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import io
 import json
 import os
 import platform
 import random
 import statistics
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,19 +38,26 @@ from postern.contract.artifact import Artifact, read_artifact
 from postern.contract.exchange import Exchange
 from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
-from postern.contract.windows import Window, pad
+from postern.contract.windows import Window
+from postern.inference.openvino_session import OpenVinoSession, Precision, is_installed
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 from postern.shipped import DEFAULT_ARTIFACT
 
 Run = Callable[[Sequence[Window]], np.ndarray]
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 NEIGHBOURS_AT_MOST = 1e-3
+_OPENVINO: dict[str, Precision] = {
+    "int8-f32": "f32",
+    "int8-bf16": "bf16",
+    "float-f32": "f32",
+    "float-bf16": "bf16",
+}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """engine: int8 as published or float, run by ONNX Runtime (ort) or OpenVINO (ov)."""
+    """engine: int8 as published or float, run by ONNX Runtime (ort) or OpenVINO (ov); at the end,
+    what OpenVINO sums in."""
 
     engine: str
     workers: int
@@ -70,11 +75,9 @@ def candidates(cores: int) -> list[Candidate]:
     found = [Candidate("ort-int8", 1, cores, budget) for budget in budgets]
     found += [Candidate("ort-int8", cores, 1, budget) for budget in budgets]
     found.append(Candidate("ort-float", cores, 1, 512))
-    try:
-        import openvino  # noqa: F401
-    except ImportError:
-        return found
-    return found + [Candidate(f"ov-{kind}", cores, 1, 512) for kind in ("int8", "f32", "bf16")]
+    if is_installed():
+        found += [Candidate(f"ov-{kind}", cores, 1, 512) for kind in _OPENVINO]
+    return found
 
 
 # --- engines ------------------------------------------------------------------------------------
@@ -105,41 +108,18 @@ def float_graph(model: bytes) -> bytes:
 def open_engine(candidate: Candidate, artifact: Artifact) -> Run:
     pad_id = artifact.manifest.pad_id
     model = artifact.model
-    if candidate.engine in ("ort-float", "ov-f32", "ov-bf16"):
+    if "float" in candidate.engine:
         model = float_graph(model)
     if candidate.engine.startswith("ort"):
         session = OnnxSession(model, pad_id=pad_id, intra_op_threads=candidate.threads)
         return session.run
-    return _openvino(candidate, model, pad_id)
-
-
-def _openvino(candidate: Candidate, model: bytes, pad_id: int) -> Run:
-    import openvino
-
-    core = openvino.Core()
-    compiled = core.compile_model(
-        core.read_model(io.BytesIO(model)),
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": "bf16" if candidate.engine == "ov-bf16" else "f32",
-            # On by default for int8 weights: it scales the rounding of activations by the whole
-            # batch.
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-            "INFERENCE_NUM_THREADS": candidate.workers * candidate.threads,
-            "NUM_STREAMS": candidate.workers,
-        },
-    )
-    own = threading.local()
-    names = {name for port in compiled.inputs for name in port.names}
-
-    def run(windows: Sequence[Window]) -> np.ndarray:
-        if not hasattr(own, "request"):
-            own.request = compiled.create_infer_request()
-        given = dict(zip(INPUTS, pad(windows, pad_id=pad_id), strict=True))
-        found = own.request.infer({name: given[name] for name in names})
-        return np.array(next(iter(found.values())), dtype=np.float32)
-
-    return run
+    return OpenVinoSession(
+        model,
+        pad_id=pad_id,
+        intra_op_threads=candidate.threads,
+        concurrent=candidate.workers,
+        precision=_OPENVINO[candidate.engine.removeprefix("ov-")],
+    ).run
 
 
 # --- measuring ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from postern.contract.artifact import Artifact, read_artifact
 from postern.inference.tokenizer import Tokenizer
 
 from tests import made_once
-from tests.server_process import ServerProcess
+from tests.server_process import ENGINE, ServerProcess
 
 # Time is never a verdict here: the suite runs on busy machines.
 settings.register_profile(
@@ -39,6 +39,7 @@ StartServer = Callable[..., ServerProcess]
 
 def pytest_configure() -> None:
     made_once.place()  # before there are other processes
+    os.environ.setdefault("POSTERN_ENGINE", ENGINE)
     # Where a machine says not to keep bytecode, each of many processes would compile all anew.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -24,12 +24,15 @@ from tests.forks import Fork, completed
 ROOT = Path(__file__).resolve().parent.parent
 # Only against hangs; nothing here is expected to take long.
 HANG_S = 180.0
+# The suite compares with this one, whatever `auto` would choose for the processor at hand.
+ENGINE = "onnxruntime"
 
 
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """The environment of this process without its own POSTERN_ settings, plus the given ones."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("POSTERN_")}
-    return kept | {f"POSTERN_{name.upper()}": str(value) for name, value in settings.items()}
+    chosen = {"engine": ENGINE} | dict(settings)
+    return kept | {f"POSTERN_{name.upper()}": str(value) for name, value in chosen.items()}
 
 
 def postern(

@@ -42,7 +42,9 @@ ROOMS: Final[dict[str, Row]] = {
     "policies": Row("contract", "pydantic re2"),
     "languages": Row("contract", "numpy py3langid"),
     "http": Row("contract tracing", "fastapi httptools httpx2 orjson pydantic starlette uvicorn"),
-    "inference": Row("contract metrics settings tracing", "numpy onnxruntime tokenizers tqdm"),
+    "inference": Row(
+        "contract metrics settings tracing", "numpy onnxruntime openvino tokenizers tqdm"
+    ),
     "teacher": Row(
         "clock contract http inference logs metrics settings tracing", "orjson pydantic"
     ),

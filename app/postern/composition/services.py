@@ -76,6 +76,7 @@ def build_services(
         info=info_reply(
             manifest,
             identity=identity,
+            engine=student.engine,
             categories=student.categories,
             limits=_shown_limits(settings),
             on_unsupported_language=settings.engine.on_unsupported_language,
@@ -218,6 +219,7 @@ def _language_model(student: Student, reads: list[str]) -> LanguageModelOut:
         languages=list(manifest.languages),
         reads=reads,
         operating_points=manifest.policy.model_dump(mode="json")["operating_points"],
+        engine=student.engine,
     )
 
 

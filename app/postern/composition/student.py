@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +11,21 @@ from postern.contract.artifact import Artifact, Manifest, read_artifact
 from postern.contract.categories import CategoryHead
 from postern.contract.certificate import Certificate
 from postern.contract.columns import LOGITS_ALONE, Columns, columns_of
-from postern.contract.errors import SettingsInvalid
+from postern.contract.errors import ArtifactInvalid, SettingsInvalid
 from postern.inference.cost_model import CostModel
-from postern.inference.engine import engine_for, usable_cores
+from postern.inference.engine import Engine, Runtime, engine_for, runtimes_for, usable_cores
+from postern.inference.openvino_session import OpenVinoSession, is_installed
+from postern.inference.processor import multiplies_in_tiles
 from postern.inference.session import Device, OnnxSession, Session
 from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import check_self_test, measured_cost, warm_up
+from postern.inference.warm_up import (
+    OTHER_ENGINE,
+    SAME_ENGINE,
+    check_self_test,
+    measured_cost,
+    warm_up,
+)
+from postern.logs import log
 from postern.settings.settings import Settings
 from postern.teacher.local import Member, made_in_the_lane
 
@@ -38,6 +48,8 @@ class Student:
     """The artifact's, with the thresholds from the settings."""
     further: tuple[Student, ...] = ()
     """Students for other languages."""
+    engine: Runtime = "onnxruntime"
+    """What runs its sessions."""
 
     @property
     def name(self) -> str:
@@ -58,20 +70,33 @@ class _Opener:
             overlap_tokens=manifest.overlap_tokens,
         )
 
-    def session(
-        self, threads: int, *, device: Device, columns: Columns = LOGITS_ALONE
-    ) -> OnnxSession:
+    def onnx(self, threads: int, *, device: Device, columns: Columns = LOGITS_ALONE) -> OnnxSession:
         """Open a session. Raises ArtifactInvalid if the graph cannot run or fails the self-test."""
-        manifest = self.artifact.manifest
         session = OnnxSession(
             self.artifact.model,
-            pad_id=manifest.pad_id,
+            pad_id=self.artifact.manifest.pad_id,
             intra_op_threads=threads,
             device=device,
             extra=columns.extra,
         )
-        check_self_test(manifest, warm_up(self.tokenizer, session, columns=columns.count))
+        self._check(session, columns, SAME_ENGINE)
         return session
+
+    def openvino(self, threads: int, *, concurrent: int, columns: Columns) -> OpenVinoSession:
+        """Open a session. Raises ArtifactInvalid as above, SettingsInvalid without OpenVINO."""
+        session = OpenVinoSession(
+            self.artifact.model,
+            pad_id=self.artifact.manifest.pad_id,
+            intra_op_threads=threads,
+            concurrent=concurrent,
+            extra=columns.extra,
+        )
+        self._check(session, columns, OTHER_ENGINE)
+        return session
+
+    def _check(self, session: Session, columns: Columns, tolerance: float) -> None:
+        logits = warm_up(self.tokenizer, session, columns=columns.count)
+        check_self_test(self.artifact.manifest, logits, tolerance=tolerance)
 
 
 def load_student(settings: Settings) -> Student:
@@ -114,14 +139,46 @@ def _loaded(opener: _Opener, settings: Settings, *, is_first: bool) -> Student:
     columns = columns_of(manifest, value=value)
     categories = effective_categories(settings, manifest) if is_first else manifest.categories
 
-    def opened(threads: int) -> OnnxSession:
-        return opener.session(threads, device=settings.engine.device, columns=columns)
-
-    session = opened(engine.threads)
-    alone = opened(engine.threads_alone) if engine.threads_alone != engine.threads else None
+    runtime, session, alone = _sessions(opener, settings, engine, columns)
     cost = measured_cost(opener.tokenizer, session, max_batch_tokens=engine.max_batch_tokens)
     artifact = replace(opener.artifact, model=b"", tokenizer=b"")
-    return Student(artifact, opener.tokenizer, session, cost, columns, alone, categories)
+    return Student(
+        artifact, opener.tokenizer, session, cost, columns, alone, categories, engine=runtime
+    )
+
+
+def _sessions(
+    opener: _Opener, settings: Settings, engine: Engine, columns: Columns
+) -> tuple[Runtime, Session, Session | None]:
+    """What runs the student, its session for the workers, and the one for a batch alone.
+
+    Raises ArtifactInvalid, SettingsInvalid.
+    """
+
+    def opened(runtime: Runtime, threads: int, concurrent: int) -> Session:
+        if runtime == "openvino":
+            return opener.openvino(threads, concurrent=concurrent, columns=columns)
+        return opener.onnx(threads, device=settings.engine.device, columns=columns)
+
+    def both(runtime: Runtime) -> tuple[Runtime, Session, Session | None]:
+        session = opened(runtime, engine.threads, engine.workers)
+        if engine.threads_alone == engine.threads:
+            return runtime, session, None
+        return runtime, session, opened(runtime, engine.threads_alone, 1)
+
+    *better, last = runtimes_for(
+        settings.engine,
+        installed=is_installed(),
+        tiles=multiplies_in_tiles(),
+        certified=opener.artifact.manifest.certificate is not None,
+    )
+    for runtime in better:
+        try:
+            return both(runtime)
+        except (ArtifactInvalid, SettingsInvalid) as exc:
+            # Nobody asked for this one, and the other is good for every graph.
+            log("engine_passed_over", level=logging.WARNING, engine=runtime, reason=str(exc))
+    return both(last)
 
 
 def effective_categories(settings: Settings, manifest: Manifest) -> CategoryHead | None:
@@ -161,7 +218,7 @@ def _member(folder: Path, threads: int, *, device: Device) -> Member:
         opener.artifact.sha256,
         manifest.policy,
         opener.tokenizer,
-        opener.session(threads, device=device),
+        opener.onnx(threads, device=device),
         frozenset(manifest.languages),
     )
 

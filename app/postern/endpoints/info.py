@@ -15,6 +15,7 @@ from postern.contract.language import OnUnsupportedLanguage
 from postern.contract.moderation import Identity
 from postern.endpoints.classify_reply import ModelOut
 from postern.endpoints.hazards import hazard_of
+from postern.inference.engine import Runtime
 from postern.policies.records import Policies
 
 
@@ -64,6 +65,7 @@ class LanguageModelOut(BaseModel):
     operating_points: dict[str, Any] = Field(
         description="Threshold and deferral band by operating point and slice."
     )
+    engine: Runtime = Field(description="What runs it.")
 
 
 class PolicyOut(BaseModel):
@@ -89,6 +91,9 @@ class InfoOut(BaseModel):
     """Model, limits and operating points. No secrets, no paths."""
 
     model: ModelOut = Field(description="The artifact that is served.")
+    engine: Runtime = Field(
+        description="What runs it: ONNX Runtime, or OpenVINO. See POSTERN_ENGINE."
+    )
     licence: str = Field(description="Licence of the weights.")
     text_format: int = Field(description="Version of the text format.")
     label_order: list[str] = Field(description="Order of the two logits.")
@@ -137,6 +142,7 @@ def info_reply(
     manifest: Manifest,
     *,
     identity: Identity,
+    engine: Runtime,
     categories: CategoryHead | None,
     limits: dict[str, int],
     teacher: dict[str, Any],
@@ -150,6 +156,7 @@ def info_reply(
     policy = manifest.policy.model_dump(mode="json")
     return InfoOut(
         model=ModelOut(name=identity.name, version=identity.version, sha256=identity.sha256),
+        engine=engine,
         licence=manifest.licence,
         text_format=manifest.text_format,
         label_order=list(manifest.label_order),

@@ -6,9 +6,11 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from postern.settings.engine import EngineSettings
+
+Runtime = Literal["onnxruntime", "openvino"]
 
 # Measured in docs/research/engines.md.
 _BATCH_TOKENS: Final = 512
@@ -55,6 +57,21 @@ class Engine:
     threads_alone: int
     max_batch_tokens: int
     shares: int
+
+
+def runtimes_for(
+    settings: EngineSettings, *, installed: bool, tiles: bool, certified: bool
+) -> tuple[Runtime, ...]:
+    """What may run the student here, the best first; the next one if a graph does not run on it.
+
+    installed: whether OpenVINO is; tiles: whether the processor has AMX, the only kind where
+    OpenVINO was measured to be quicker with the same verdicts (docs/research/engines.md).
+    certified: whether something was proved about verdicts, which ONNX Runtime gave.
+    """
+    if settings.engine != "auto":
+        return (settings.engine,)
+    wins = installed and tiles and not certified and settings.device == "cpu"
+    return ("openvino", "onnxruntime") if wins else ("onnxruntime",)
 
 
 def batch_tokens(settings: EngineSettings) -> int:

@@ -1,8 +1,8 @@
-"""Windows -> logits, by ONNX Runtime. Another engine would be another class with the same `run`."""
+"""Windows -> logits, by ONNX Runtime. Another engine is another class with the same `run`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
@@ -17,7 +17,8 @@ from postern.inference.processor import multiplies_int8_exactly
 Device = Literal["cpu", "cuda"]
 Logits = npt.NDArray[np.float32]
 
-_NOTHING: Final[Mapping[str, int | None]] = MappingProxyType({})
+INPUTS: Final = ("input_ids", "attention_mask", "token_type_ids")
+NO_OUTPUTS: Final[Mapping[str, int | None]] = MappingProxyType({})
 # Execution providers by device. On a GPU, the CPU runs the operators that the GPU lacks.
 _PROVIDERS: Final[dict[Device, list[Any]]] = {
     "cpu": ["CPUExecutionProvider"],
@@ -48,8 +49,6 @@ class OnnxSession:
     to another.
     """
 
-    _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
     def __init__(
         self,
         model: bytes,
@@ -57,7 +56,7 @@ class OnnxSession:
         pad_id: int,
         intra_op_threads: int,
         device: Device = "cpu",
-        extra: Mapping[str, int | None] = _NOTHING,
+        extra: Mapping[str, int | None] = NO_OUTPUTS,
     ) -> None:
         if device == "cuda" and "CUDAExecutionProvider" not in ort.get_available_providers():
             raise SettingsInvalid(
@@ -92,9 +91,7 @@ class OnnxSession:
         # for the student for other languages.
         self._session._model_bytes = None
         names = {node.name for node in self._session.get_inputs()}
-        if not {"input_ids", "attention_mask"} <= names <= set(self._INPUTS):
-            raise ArtifactInvalid(f"the model takes other inputs than {list(self._INPUTS)}")
-        self._names = tuple(name for name in self._INPUTS if name in names)
+        self._names = taken_inputs(names)
         self._widths = tuple(extra.values())
         self._outputs = self._asked_for(extra)
         self._pad_id = pad_id
@@ -104,11 +101,7 @@ class OnnxSession:
         for name, width in extra.items():
             if name not in shapes:
                 raise ArtifactInvalid(f"the model has no output {name!r}")
-            given = shapes[name][-1] if shapes[name] else None
-            if width is not None and isinstance(given, int) and given != width:
-                raise ArtifactInvalid(
-                    f"the model's output {name!r} has {given} columns instead of {width}"
-                )
+            check_columns(name, shapes[name][-1] if shapes[name] else None, width)
         return [next(iter(shapes)), *extra]
 
     def run(self, windows: Sequence[Window]) -> Logits:
@@ -116,11 +109,36 @@ class OnnxSession:
 
         Raises ArtifactInvalid if a further output has another number of columns.
         """
-        inputs = dict(zip(self._INPUTS, pad(windows, pad_id=self._pad_id), strict=True))
+        inputs = dict(zip(INPUTS, pad(windows, pad_id=self._pad_id), strict=True))
         found = self._session.run(self._outputs, {name: inputs[name] for name in self._names})
-        for name, width, part in zip(self._outputs[1:], self._widths, found[1:], strict=True):
-            # A graph need not declare the number, and the sum of two wrong ones may be right.
-            if width is not None and part.shape[1:] != (width,):
-                raise ArtifactInvalid(f"the model's output {name!r} has not {width} columns")
-        joined = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
-        return np.asarray(joined, dtype=np.float32)
+        return side_by_side(found, self._outputs, self._widths)
+
+
+def taken_inputs(names: Set[str]) -> tuple[str, ...]:
+    """Those of INPUTS that a graph with inputs of these names takes. Raises ArtifactInvalid."""
+    if not {"input_ids", "attention_mask"} <= names <= set(INPUTS):
+        raise ArtifactInvalid(f"the model takes other inputs than {list(INPUTS)}")
+    return tuple(name for name in INPUTS if name in names)
+
+
+def check_columns(name: str, declared: object, width: int | None) -> None:
+    """Raises ArtifactInvalid if the graph declares another number of columns for an output."""
+    if width is not None and isinstance(declared, int) and declared != width:
+        raise ArtifactInvalid(
+            f"the model's output {name!r} has {declared} columns instead of {width}"
+        )
+
+
+def side_by_side(
+    found: Sequence[npt.NDArray[Any]], names: Sequence[str], widths: Sequence[int | None]
+) -> Logits:
+    """(n, 2 + k) float32: the logits, and to their right the further outputs.
+
+    names: of all outputs; widths: of the further ones. Raises ArtifactInvalid for another width.
+    """
+    for name, width, part in zip(names[1:], widths, found[1:], strict=True):
+        # A graph need not declare the number, and the sum of two wrong ones may be right.
+        if width is not None and part.shape[1:] != (width,):
+            raise ArtifactInvalid(f"the model's output {name!r} has not {width} columns")
+    joined = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+    return np.asarray(joined, dtype=np.float32)

@@ -23,7 +23,10 @@ SELF_TEST: Final = (
 )
 # Kernels of one graph agree far better than this. Int8 products that overflow on a CPU without VNNI
 # do not, and nobody would notice the wrong verdicts.
-_TOLERANCE: Final = 0.05
+SAME_ENGINE: Final = 0.05
+# OpenVINO sums in another order and with bfloat16, so some activations round to the next int8. That
+# moved the self-tests of the five published artifacts by up to 0.059.
+OTHER_ENGINE: Final = 0.25
 _MEASURE_S: Final = 0.5
 
 
@@ -80,11 +83,12 @@ def measured_cost(
     return cost
 
 
-def check_self_test(manifest: Manifest, logits: Logits) -> None:
-    """Raises ArtifactInvalid if this machine's logits differ from those in the manifest."""
+def check_self_test(manifest: Manifest, logits: Logits, *, tolerance: float = SAME_ENGINE) -> None:
+    """Raises ArtifactInvalid if this machine's logits differ from those in the manifest, which
+    ONNX Runtime computed."""
     expected = np.array(manifest.self_test, dtype=np.float32).reshape(-1, 2)
     if len(expected) and (
-        expected.shape != logits.shape or np.abs(expected - logits).max() > _TOLERANCE
+        expected.shape != logits.shape or not np.abs(expected - logits).max() <= tolerance
     ):
         raise ArtifactInvalid(
             "the self-test gave other logits than the manifest: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from postern.inference.engine import engine_for, usable_cores
+from postern.inference.engine import engine_for, runtimes_for, usable_cores
 from postern.settings.engine import EngineSettings as Settings
 
 
@@ -54,3 +54,20 @@ def test_a_container_that_may_burn_less_has_fewer_cores(
 def test_without_a_limit_all_cores_count(tmp_path: Path, quota: str) -> None:
     (tmp_path / "cpu.max").write_text(quota)
     assert usable_cores(tmp_path / "cpu.max") == usable_cores(tmp_path / "missing") >= 1
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("tiles", [True, False])
+@pytest.mark.parametrize("certified", [True, False])
+def test_openvino_is_chosen_only_where_it_was_measured_to_win(
+    installed: bool, tiles: bool, certified: bool
+) -> None:
+    def chosen(**changes: object) -> tuple[str, ...]:
+        settings = Settings(**changes)  # type: ignore[arg-type]
+        return runtimes_for(settings, installed=installed, tiles=tiles, certified=certified)
+
+    wins = installed and tiles and not certified
+    assert chosen(engine="auto") == (("openvino", "onnxruntime") if wins else ("onnxruntime",))
+    assert chosen(engine="auto", device="cuda") == ("onnxruntime",)
+    assert chosen(engine="openvino") == ("openvino",)
+    assert chosen(engine="onnxruntime") == ("onnxruntime",)

@@ -25,6 +25,7 @@ from model_training.recipe.config import DistilConfig
 from model_training.student.encoders import load_base
 from model_training.student.graph import Student, fp32_graph
 from model_training.studies.value_graph import with_head
+from tests.any_windows import windows
 from tests.tiny_categories import with_categories
 from tests.tiny_encoders import PAD_ID, deberta_v3
 from tests.tiny_student import build_tiny_artifact
@@ -41,19 +42,6 @@ def session(artifact: Artifact) -> OnnxSession:
 def wide(artifact: Artifact) -> OnnxSession:
     pad_id = artifact.manifest.pad_id
     return OnnxSession(artifact.model, pad_id=pad_id, intra_op_threads=2)
-
-
-@st.composite
-def windows(draw: st.DrawFn) -> Window:
-    """Any ids of the vocabulary between the frame's, as a prompt or a pair."""
-    inner = draw(st.lists(st.integers(4, 150), max_size=61))
-    split = draw(st.none() | st.integers(0, len(inner)))
-    if split is None:
-        ids, types = [2, *inner, 3], [0] * (len(inner) + 2)
-    else:
-        ids = [2, *inner[:split], 3, *inner[split:], 3]
-        types = [0] * (split + 2) + [1] * (len(inner) - split + 1)
-    return Window(np.array(ids[:64], dtype=np.int64), np.array(types[:64], dtype=np.int64))
 
 
 @relaxed

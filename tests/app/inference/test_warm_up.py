@@ -12,7 +12,7 @@ from postern.contract.errors import ArtifactInvalid
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
-from postern.inference.warm_up import check_self_test, measured_cost, warm_up
+from postern.inference.warm_up import OTHER_ENGINE, check_self_test, measured_cost, warm_up
 
 from tests.fakes import FakeSession, ManualClock, fingerprint
 
@@ -66,6 +66,20 @@ def test_logits_must_be_those_of_the_manifest(
     else:
         with pytest.raises(ArtifactInvalid, match="self-test"):
             check_self_test(manifest, logits)
+
+
+@pytest.mark.parametrize(("logit", "starts"), [(1.2, True), (1.3, False), (np.nan, False)])
+def test_another_engine_may_round_otherwise_but_not_much(
+    artifact: Artifact, logit: float, starts: bool
+) -> None:
+    expected = ((0.0, 1.0), (2.0, 3.0))
+    manifest = artifact.manifest.model_copy(update={"self_test": expected})
+    logits = np.array([[0.0, logit], [2.0, 3.0]], dtype=np.float32)
+    if starts:
+        check_self_test(manifest, logits, tolerance=OTHER_ENGINE)
+    else:
+        with pytest.raises(ArtifactInvalid, match="self-test"):
+            check_self_test(manifest, logits, tolerance=OTHER_ENGINE)
 
 
 def test_the_first_cost_is_measured_on_batches_of_all_sizes(tokenizer: Tokenizer) -> None:
