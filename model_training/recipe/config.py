@@ -254,8 +254,6 @@ class RoundingConfig(_Section):
     """Highest learning rate of AdamW."""
     evaluations: Positive = 2
     """Evaluations on the validation split."""
-    source_weights: dict[str, float] = {}
-    """Factors for single sources, in place of those of `[distil]`, which hold for all others."""
 
 
 class ImportConfig(_Section):

@@ -16,7 +16,6 @@ from postern.contract.windows import Window
 from safetensors.torch import load_file
 from torch.nn import Linear
 
-from model_training.data.sampling import draw
 from model_training.errors import RecipeInvalid
 from model_training.measures.served import open_candidate
 from model_training.recipe.config import RunConfig, read_recipe
@@ -185,31 +184,6 @@ def test_a_killed_training_rounds_on(
     for name, expected in whole.items():
         assert torch.equal(resumed[name], expected), name
     assert read_ranges(tmp_path / "killed" / ROUNDED) == read_ranges(tmp_path / "whole" / ROUNDED)
-
-
-def test_it_draws_by_weights_of_its_own(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = config(base, n_draws=100)
-    assert given.rounding is not None
-    settings = given.model_copy(
-        update={
-            "distil": given.distil.model_copy(
-                update={"source_weights": {"tiny_0": 0.0, "tiny_1": 1.0}}
-            ),
-            "rounding": given.rounding.model_copy(update={"source_weights": {"tiny_1": 0.0}}),
-        }
-    )
-    drawn: list[str] = []
-
-    def recorded(items: Any, **more: Any) -> Any:
-        found = draw(items, **more)
-        drawn.extend(items[int(place)][2] for place in found)
-        return found
-
-    monkeypatch.setattr("model_training.student.bags.draw", recorded)
-    train(settings, tmp_path)
-    assert set(drawn) == {"tiny_2"}
 
 
 def test_it_goes_on_from_the_student_and_needs_one(base: Path, tmp_path: Path) -> None:
