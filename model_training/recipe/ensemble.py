@@ -72,7 +72,7 @@ class RunMember(_Section):
     """The student of a finished run, read in torch.
 
     It must have been trained on the split of this recipe. A processor that computes in bfloat16
-    reads an encoder of 110M three times as fast as its int8 artifact (docs/research/log.md).
+    reads an encoder of 110M twice as fast as its int8 artifact (docs/research/log.md).
     """
 
     kind: Literal["run"]
