@@ -93,7 +93,9 @@ PEERS = {
         Peer(
             OURS,
             _ours,
-            {"settings": "defaults"},
+            {"settings": "defaults", "engine": "ONNX Runtime"},
+            # As the peers: servers are compared here, and not engines.
+            environment={"POSTERN_ENGINE": "onnxruntime"},
             understand=lambda reply: float(reply["results"][0]["probability"]),
         ),
         Peer(
