@@ -32,9 +32,9 @@ class MultilingualConfig(BaseModel):
     benign_sources: tuple[str, ...] = ("ml_benign",)
     """Sources of harmless requests. Nothing learns from a share of their prompts either."""
     held_out_share: Share = 0.2
-    """Share of the rows that nothing learns from. All such rows of request sources are held out. Of
-    those of benign sources, calibration and validation take their shares, and the rest is held
-    out."""
+    """Share of the rows that training leaves out. From request sources, all of them measure other
+    languages. From benign sources, calibration and validation take their shares first, and the
+    rest measures other languages."""
     held_out_sources: tuple[str, ...] = ()
     """Sources that are held out as a whole."""
     held_out_languages: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from postern.inference.tokenizer import Tokenizer
 from model_training.data.encoding import encode
 from model_training.data.rows import Row, write_atomically
 from model_training.data.sampling import draw
-from model_training.errors import GateFailed
+from model_training.errors import GateFailed, RecipeInvalid
 from model_training.measures.served import default_threads, open_candidate
 from model_training.recipe.config import ExportConfig, RunConfig
 from model_training.run.candidate import CATEGORIES, EXPORT, write_json
@@ -167,7 +167,8 @@ def quantize(
     trained: Mapping[str, Range] = MappingProxyType({}),
 ) -> onnx.ModelProto:
     """The graph to serve. windows: calibration texts, which only `static` reads. trained: ranges
-    that the student was trained with, by layer; they need no calibration texts.
+    that the student was trained with, by layer; they need no calibration texts. Raises
+    RecipeInvalid if it was trained with fewer layers in int8.
     """
     if settings.quantization == "none":
         return graph
@@ -176,7 +177,14 @@ def quantize(
         return quantize_weights(small)
     if trained:
         nodes = with_activations(graph, settings.float_layers)
-        ranges = {node.input[0]: trained[layer_path(node.name)] for node in nodes}
+        paths = [layer_path(node.name) for node in nodes]
+        lacking = [path for path in paths if path not in trained]
+        if lacking:
+            raise RecipeInvalid(
+                f"[export] float_layers: the student was not trained with {lacking[0]} rounded; "
+                "run stage 'round' again"
+            )
+        ranges = {node.input[0]: trained[path] for node, path in zip(nodes, paths, strict=True)}
         return quantize_static(small, ranges, float_layers=settings.float_layers)
     histograms = activation_histograms(graph, windows, pad_id=pad_id, threads=threads)
     ranges = {}

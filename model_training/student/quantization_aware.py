@@ -108,7 +108,8 @@ def measured_ranges(
     """
     tail = (100.0 - percentile) / 200.0
     seen: dict[str, Tensor] = {}
-    sums = {path: torch.zeros(2, dtype=torch.float64) for path in layers_of(model, float_layers)}
+    layers = layers_of(model, float_layers)
+    sums = {path: torch.zeros(2, dtype=torch.float64) for path in layers}
 
     def keep(path: str) -> Callable[[Module, tuple[Tensor, ...]], None]:
         def hook(_: Module, inputs: tuple[Tensor, ...]) -> None:
@@ -116,10 +117,7 @@ def measured_ranges(
 
         return hook
 
-    hooks = [
-        layer.register_forward_pre_hook(keep(path))
-        for path, layer in layers_of(model, float_layers).items()
-    ]
+    hooks = [layer.register_forward_pre_hook(keep(path)) for path, layer in layers.items()]
     count = 0
     try:
         for mask in run():

@@ -34,6 +34,7 @@ from model_training.student.quantization_aware import (
     rounded_activation,
     rounded_weight,
     start_rounding,
+    write_ranges,
 )
 from model_training.student.quantize import grid, quantize_static, with_activations
 from model_training.student.trainer import Trainer
@@ -146,6 +147,11 @@ def test_the_int8_graph_is_what_was_trained(base: Path, tmp_path: Path) -> None:
         scale, zero_point = grid(ranges[layer_path(node.name)])
         assert scales[f"{node.input[0]}_scale"] == np.float32(scale)
         assert scales[f"{node.input[0]}_zero_point"] == zero_point
+
+    fewer = dict(list(ranges.items())[1:])
+    write_ranges(student, fewer)
+    with pytest.raises(RecipeInvalid, match="run stage 'round' again"):
+        export_student(student, tmp_path / "other", settings, rows=rows, validation=rows)
 
     # Embedding tables are int8 too, but are not trained so: little is left besides them.
     rng = np.random.default_rng(0)
