@@ -24,6 +24,8 @@ from loadtests.peers.model import ROOT
 from loadtests.texts import MadeTexts
 
 _TOKENS = 16
+# A worker judges whole shards, so each run must have many times more of them than workers.
+_SHARD_ROWS = 500
 _WORKERS = (1, 2)
 
 
@@ -78,7 +80,8 @@ def _measure(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 def _command(program: str, source: Path, target: Path, workers: int, ray: Path) -> list[str]:
     if program == "ray":
         script = str(ROOT / "deploy" / "ray" / "score.py")
-        return [str(ray), script, str(source), "--output", str(target), "--workers", str(workers)]
+        given = ["--output", str(target), "--shard-rows", str(_SHARD_ROWS)]
+        return [str(ray), script, str(source), *given, "--workers", str(workers)]
     given = ["--jsonl", str(source), "--output", str(target), "--workers", str(workers)]
     return [sys.executable, "-m", "postern", "classify", *given]
 

@@ -6,7 +6,7 @@
     python -m loadtests.fleet.service        # measures the service times again
 
 `simulate` writes after every point, and skips the points that the file has already. `confirm` runs
-real servers behind a real HAProxy; their model sleeps for the measured times.
+real servers behind a real HAProxy; their model sleeps for the measured times, or is the real one.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     real = commands.add_parser("confirm", help="real servers behind HAProxy, and the simulation")
     real.add_argument("--replicas", type=int, nargs="+", default=[2, 4])
     real.add_argument("--shares", type=float, nargs="+", default=list(SHARES))
+    real.add_argument("--model", choices=("sleeping", "real"), default="sleeping")
     real.add_argument("--scale", type=float, default=1.0, help="multiplies the service times")
     real.add_argument("--seconds", type=float, default=60.0, help="of each point")
     real.add_argument("--output", type=Path, required=True, help="JSON")

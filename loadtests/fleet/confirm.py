@@ -3,6 +3,10 @@
 The servers' model sleeps for the measured times, because eight workers do not fit on two cores.
 Everything else is real: HTTP, tokenizing, admission, the proxy. `--scale` lengthens the times, so
 that a busy machine delays less than it is compared with; deadlines are lengthened alike.
+
+With `--model real` nothing sleeps. Each server has one worker, and the simulation gets the times
+that as many sessions take side by side on this machine. Servers, proxy and generator share the
+cores, so only loads that leave room for them can be confirmed.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from loadtests.driver import Load, arrivals, run_step
 from loadtests.fleet.balancers import BALANCERS
 from loadtests.fleet.handover import mean_handover_s, read_notes
 from loadtests.fleet.haproxy import ALGORITHMS, haproxy
-from loadtests.fleet.service import ServiceTimes, encoding, load
+from loadtests.fleet.service import ServiceTimes, encoding, load, measure_side_by_side
 from loadtests.fleet.simulation import Fleet, capacity, run
 from loadtests.own_server import started
 from loadtests.scenarios import requests
@@ -43,22 +47,31 @@ _SATURATES: Final = 1.5
 
 
 def confirm(asked: argparse.Namespace) -> dict[str, Any]:
-    """Points of real and of simulated fleets, side by side.
+    """Points of real and of simulated fleets, side by side. Raises ValueError if `--model real` is
+    to have another scale than 1.
 
     Before the points of a size, its servers get more than they can do. What they then take between
     two batches is what the simulation gets as `handover_s`.
     """
-    times = ServiceTimes(load(), scale=asked.scale)
-    each = capacity(times, workers=_WORKERS)
+    if asked.model == "real" and asked.scale != 1.0:
+        raise ValueError("a real model takes as long as it takes: its scale is 1")
+    awake = asked.model == "real"
+    workers = 1 if awake else _WORKERS
     points: list[dict[str, Any]] = []
     handovers: dict[int, float] = {}
+    capacities: dict[int, float] = {}
     for replicas in asked.replicas:
+        batches = measure_side_by_side(replicas) if awake else load()
+        times = ServiceTimes(batches, scale=asked.scale)
+        capacities[replicas] = each = round(capacity(times, workers=workers), 3)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             notes = [folder / f"{number}.txt" for number in range(replicas)]
-            command = ("-m", "loadtests.sleeping_server", "measured", str(asked.scale))
+            named = "real" if awake else "measured"
+            command = ("-m", "loadtests.sleeping_server", named, str(asked.scale))
+            settings = {"workers": workers, "intra_op_threads": 1, "engine": "onnxruntime"}
             servers = [
-                stack.enter_context(started(*command, str(one), workers=_WORKERS)) for one in notes
+                stack.enter_context(started(*command, str(one), **settings)) for one in notes
             ]
             urls = [one.url for one in servers]
             plain = Fleet(
@@ -69,7 +82,7 @@ def confirm(asked: argparse.Namespace) -> dict[str, Any]:
                 asked.seconds,
                 _WARM_UP_SHARE * asked.seconds,
                 deadline_s=asked.scale,
-                workers=_WORKERS,
+                workers=workers,
                 reserve_share=RESERVE,
             )
             handover_s = _handover_s(plain, urls, notes)
@@ -91,7 +104,9 @@ def confirm(asked: argparse.Namespace) -> dict[str, Any]:
                 points.append(point)
     return {
         "machine": results.machine(),
+        "model": asked.model,
         "scale": asked.scale,
+        "capacity": capacities,
         "handover_s": handovers,
         "points": points,
     }

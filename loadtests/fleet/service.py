@@ -7,6 +7,7 @@ for caches that others fill.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -55,6 +56,13 @@ def measure(repeats: int = _REPEATS) -> list[Batch]:
             session.run(windows)
             found.append(Batch(count, length, time.thread_time() - before))
     return found[len(list(_shapes())) :]  # the first round also pays for memory
+
+
+def measure_side_by_side(sessions: int) -> list[Batch]:
+    """What as many processes measure at once, each with a session of its own."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(sessions) as pool:
+        return [one for some in pool.map(measure, [_REPEATS] * sessions, 1) for one in some]
 
 
 def _shapes() -> Iterator[tuple[int, int]]:
