@@ -23,7 +23,7 @@ from pathlib import Path
 from loadtests.peers import bare, report
 from loadtests.peers.compare import Plan, ahead, check_same, compare
 from loadtests.peers.launch import RunningPeer, environment_of, installed
-from loadtests.peers.model import ROOT
+from loadtests.peers.model import ENGINES, ROOT
 from loadtests.peers.registry import OURS, PEERS, Peer
 
 _OTHERS = [name for name in PEERS if name != OURS]
@@ -111,6 +111,7 @@ def _plan(asked: argparse.Namespace) -> Plan:
         precision=asked.precision,
         clients=asked.clients,
         seed=asked.seed,
+        engine=asked.engine,
     )
 
 
@@ -156,6 +157,7 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     add("--precision", type=float, default=0.05)
     add("--clients", type=int, default=32, help="clients of the closed loop")
     add("--seed", type=int, default=0)
+    add("--engine", choices=ENGINES, default=ENGINES[0], help="of Postern, and of the bare model")
 
 
 if __name__ == "__main__":

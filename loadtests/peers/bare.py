@@ -23,8 +23,7 @@ from loadtests.client import Target
 from loadtests.driver import Load
 from loadtests.peers import compare as trials
 from loadtests.peers.launch import RunningPeer
-from loadtests.peers.model import ROOT, PeerModel
-from loadtests.peers.registry import OURS, PEERS
+from loadtests.peers.model import ROOT, Engine, PeerModel
 from loadtests.watch import Watch
 
 Json = dict[str, Any]
@@ -40,7 +39,9 @@ def compare(scenario: str, plan: trials.Plan, folder: Path, *, say: Callable[[st
     found = _in_own_process(scenario, plan)
     after = _ours(scenario, plan)
     throughput = max(one["texts_per_s"] for one in found["shapes"])
-    result = results.document("bare", settings={"scenario": scenario}, server=None) | {
+    result = results.document(
+        "bare", settings={"scenario": scenario, "engine": plan.engine}, server=None
+    ) | {
         "ours": [before, after],
         "bare": found,
         "ratios": {
@@ -56,10 +57,10 @@ def compare(scenario: str, plan: trials.Plan, folder: Path, *, say: Callable[[st
 
 
 def _ours(scenario: str, plan: trials.Plan) -> Json:
-    with RunningPeer(PEERS[OURS], plan.environments) as running:
+    with RunningPeer(plan.ours, plan.environments) as running:
         bench = Bench(
             target=Target(running.url),
-            requests=trials.peer_requests(PEERS[OURS], scenario, plan, seed=plan.seed),
+            requests=trials.peer_requests(plan.ours, scenario, plan, seed=plan.seed),
             load=Load(1.0, measured_s=plan.measured_s, warm_up_s=plan.warm_up_s),
             limit_s=plan.limit_s,
             seeds=[plan.seed],
@@ -76,6 +77,7 @@ def _in_own_process(scenario: str, plan: trials.Plan) -> Json:
         "data": str(plan.data) if plan.data else None,
         "seconds": plan.measured_s,
         "seed": plan.seed,
+        "engine": plan.engine,
     }
     done = subprocess.run(
         [sys.executable, "-m", "loadtests.peers.bare", json.dumps(asked)],
@@ -87,9 +89,9 @@ def _in_own_process(scenario: str, plan: trials.Plan) -> Json:
     return found
 
 
-def measure(prompts: Iterator[str], *, seconds: float) -> Json:
+def measure(prompts: Iterator[str], *, seconds: float, engine: Engine) -> Json:
     """Single texts one after another, and batches as fast as possible."""
-    model = PeerModel(threads=2)
+    model = PeerModel(threads=2, engine=engine)
     taken: list[float] = []
     ends = time.perf_counter() + seconds
     while time.perf_counter() < ends or not taken:
@@ -100,13 +102,15 @@ def measure(prompts: Iterator[str], *, seconds: float) -> Json:
     return {
         "single_p50_ms": round(statistics.median(taken) * 1000.0, 4),
         "singles": len(taken),
-        "shapes": [_throughput(prompts, shape, seconds) for shape in SHAPES],
+        "shapes": [_throughput(prompts, shape, seconds, engine) for shape in SHAPES],
     }
 
 
-def _throughput(prompts: Iterator[str], shape: tuple[int, int], seconds: float) -> Json:
+def _throughput(
+    prompts: Iterator[str], shape: tuple[int, int], seconds: float, engine: Engine
+) -> Json:
     workers, threads = shape
-    model = PeerModel(threads=threads)
+    model = PeerModel(threads=threads, concurrent=workers, engine=engine)
     started = time.perf_counter()
 
     def work(_: int) -> int:
@@ -145,9 +149,9 @@ def _mean(first: Json, second: Json, name: str) -> float:
 def main() -> None:
     asked = json.loads(sys.argv[1])
     plan = trials.Plan(Path(), Path(asked["data"]) if asked["data"] else None)
-    asked_for = trials.peer_requests(PEERS[OURS], asked["scenario"], plan, seed=asked["seed"])
+    asked_for = trials.peer_requests(plan.ours, asked["scenario"], plan, seed=asked["seed"])
     prompts = (json.loads(request.body)["prompt"] for request in asked_for)
-    print(json.dumps(measure(prompts, seconds=asked["seconds"])))
+    print(json.dumps(measure(prompts, seconds=asked["seconds"], engine=asked["engine"])))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from loadtests.client import Target
 from loadtests.driver import Load
 from loadtests.peers import report
 from loadtests.peers.launch import RunningPeer
-from loadtests.peers.registry import OURS, PEERS, Peer
+from loadtests.peers.registry import OURS, PEERS, Peer, ours_on
 from loadtests.scenarios import Request, requests
 from loadtests.texts import MadeTexts, texts
 from loadtests.watch import Watch
@@ -43,7 +43,8 @@ class NotTheSame(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """Number and duration of measurements. clients: for the closed loop. Times in seconds."""
+    """Number and duration of measurements. clients: for the closed loop. Times in seconds. engine:
+    that Postern is measured on."""
 
     environments: Path
     data: Path | None
@@ -56,6 +57,11 @@ class Plan:
     seed: int = 0
     lowest_share: float = 1 / 16
     """Lowest rate to try, as a share of the first; a server that fails there has no rate."""
+    engine: str = "onnxruntime"
+
+    @property
+    def ours(self) -> Peer:
+        return ours_on(self.engine)
 
 
 def sample_texts(*, long: bool) -> list[str]:
@@ -130,6 +136,7 @@ def trial(
 ) -> Json:
     """One A/B/A trial. before: Postern's last measurement in the previous trial."""
     seed = plan.seed + number
+    # The same work is one engine's; another one rounds differently.
     with (
         RunningPeer(PEERS[OURS], plan.environments) as ours,
         RunningPeer(peer, plan.environments) as other,
@@ -147,12 +154,13 @@ def trial(
             "seeds": plan.seeds,
             "limit_ms": plan.limit_s * 1000.0,
             "clients": plan.clients,
+            "engine": plan.engine,
         },
         server=None,
     )
-    ours_before = before or measure(PEERS[OURS], scenario, plan, seed=seed, say=say)
+    ours_before = before or measure(plan.ours, scenario, plan, seed=seed, say=say)
     theirs = measure(peer, scenario, plan, seed=seed, say=say)
-    ours_after = measure(PEERS[OURS], scenario, plan, seed=seed, say=say)
+    ours_after = measure(plan.ours, scenario, plan, seed=seed, say=say)
     return result | {
         "probabilities_apart": apart,
         "ours": [ours_before, ours_after],
@@ -196,13 +204,18 @@ def ahead(
         if file.exists():
             continue
         say(f"{scenario}: ours")
-        found = measure(PEERS[OURS], scenario, plan, seed=plan.seed, say=say)
+        found = measure(plan.ours, scenario, plan, seed=plan.seed, say=say)
         rate = found["capacity"]["rate_rps"]
-        settings = {"scenario": scenario, "limit_ms": plan.limit_s * 1000.0, "rate_rps": rate}
+        settings = {
+            "scenario": scenario,
+            "limit_ms": plan.limit_s * 1000.0,
+            "rate_rps": rate,
+            "engine": plan.engine,
+        }
         result = results.document("ahead", settings=settings, server=None) | {"ours": found}
         if rate is not None:
             rows = {}
-            for peer in (*peers, PEERS[OURS]):  # Postern last: has the machine changed?
+            for peer in (*peers, plan.ours):  # Postern last: has the machine changed?
                 say(f"- {peer.name}, {scenario}, at {rate:g} per second")
                 try:
                     rows[peer.name] = _at_rate(peer, scenario, plan, rate, say=say)

@@ -7,8 +7,9 @@ token budget, as ours are; anyone who knows their model would do the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -18,20 +19,29 @@ from postern.contract.probability import harmful_margin, harmful_probability
 from postern.contract.text import segments
 from postern.contract.windows import Window, pad
 from postern.inference.processor import multiplies_int8_exactly
+from postern.inference.session import INPUTS
 from postern.inference.tokenizer import Tokenizer
 from postern.shipped import DEFAULT_ARTIFACT
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT = DEFAULT_ARTIFACT
+RunWindows = Callable[[Sequence[Window]], np.ndarray]
+Engine = Literal["onnxruntime", "openvino"]
+ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
 MAX_BATCH_TOKENS = 512
 # Settings for every peer that batches.
 MAX_BATCH_SIZE = 8
 
 
 class PeerModel:
-    """Prompts -> calibrated probabilities, at most MAX_BATCH_TOKENS in one forward pass."""
+    """Prompts -> calibrated probabilities, at most MAX_BATCH_TOKENS in one forward pass.
 
-    def __init__(self, *, threads: int) -> None:
+    threads: in one pass. concurrent: passes at once. Peers run on ONNX Runtime.
+    """
+
+    def __init__(
+        self, *, threads: int, concurrent: int = 1, engine: Engine = "onnxruntime"
+    ) -> None:
         artifact = read_artifact(ARTIFACT)
         manifest = artifact.manifest
         self._tokenizer = Tokenizer(
@@ -40,19 +50,17 @@ class PeerModel:
             overlap_tokens=manifest.overlap_tokens,
         )
         self._calibration = manifest.policy.calibration["prompt"]
-        self._pad_id = manifest.pad_id
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_mem_pattern = False
-        if not multiplies_int8_exactly():  # as our server does
-            options.add_session_config_entry("session.x64quantprecision", "1")
-        self._session = ort.InferenceSession(
-            artifact.model, sess_options=options, providers=["CPUExecutionProvider"]
-        )
-        # A graph may have further outputs, such as categories, which no peer reports.
-        self._logits_name = self._session.get_outputs()[0].name
+        if engine == "openvino":
+            from postern.inference.openvino_session import OpenVinoSession  # peers lack it
+
+            self._run: RunWindows = OpenVinoSession(
+                artifact.model,
+                pad_id=manifest.pad_id,
+                intra_op_threads=threads,
+                concurrent=concurrent,
+            ).run
+        else:
+            self._run = _on_onnxruntime(artifact.model, manifest.pad_id, threads)
         self.probabilities(["warm up", "a somewhat longer text to warm up with"])
 
     def probabilities(self, prompts: Sequence[str]) -> list[float]:
@@ -75,11 +83,28 @@ class PeerModel:
             batch = [order.pop()]  # longest first: it sets the width
             while order and (len(batch) + 1) * windows[batch[0]].length <= MAX_BATCH_TOKENS:
                 batch.append(order.pop())
-            parts = pad([windows[one] for one in batch], pad_id=self._pad_id)
-            names = ("input_ids", "attention_mask", "token_type_ids")
-            given = dict(zip(names, parts, strict=True))
-            (logits[batch],) = self._session.run([self._logits_name], given)
+            logits[batch] = self._run([windows[one] for one in batch])
         return logits
+
+
+def _on_onnxruntime(model: bytes, pad_id: int, threads: int) -> RunWindows:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False
+    if not multiplies_int8_exactly():  # as our server does
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    session = ort.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
+    # A graph may have further outputs, such as categories, which no peer reports.
+    name = session.get_outputs()[0].name
+
+    def run(windows: Sequence[Window]) -> np.ndarray:
+        given = dict(zip(INPUTS, pad(windows, pad_id=pad_id), strict=True))
+        (logits,) = session.run([name], given)
+        return np.asarray(logits)
+
+    return run
 
 
 def write_hub_folder(folder: Path) -> Path:

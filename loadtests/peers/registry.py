@@ -85,19 +85,23 @@ def _calibrated(reply: Any) -> float:
     return 1.0 / (1.0 + math.exp(-(margin / fitted["temperature"] + fitted["bias"])))
 
 
+def ours_on(engine: str) -> Peer:
+    """Postern on `onnxruntime`, as the peers, so that only servers differ; or on `openvino`."""
+    return Peer(
+        OURS,
+        _ours,
+        {"settings": "defaults", "engine": engine},
+        environment={"POSTERN_ENGINE": engine},
+        understand=lambda reply: float(reply["results"][0]["probability"]),
+    )
+
+
 _SAME = "our ONNX file, tokenizing and session options; batches sorted, 512 tokens at most"
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer(
-            OURS,
-            _ours,
-            {"settings": "defaults", "engine": "ONNX Runtime"},
-            # As the peers: servers are compared here, and not engines.
-            environment={"POSTERN_ENGINE": "onnxruntime"},
-            understand=lambda reply: float(reply["results"][0]["probability"]),
-        ),
+        ours_on("onnxruntime"),
         Peer(
             "fastapi",
             _module("fastapi_plain"),

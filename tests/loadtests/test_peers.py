@@ -23,8 +23,10 @@ from loadtests.peers.compare import (
     measure,
     peer_requests,
     ratios,
+    sample_texts,
 )
 from loadtests.peers.launch import RunningPeer
+from loadtests.peers.model import ENGINES, PeerModel
 from loadtests.peers.registry import OURS, PEERS
 from loadtests.watch import lives, tree
 from tests.server_process import HANG_S, ROOT
@@ -56,6 +58,22 @@ def test_a_peer_gives_our_probabilities(environments: Path) -> None:
 def test_a_peer_that_does_not_start_says_why(environments: Path) -> None:
     with pytest.raises(RuntimeError, match="mosec"), RunningPeer(PEERS["mosec"], environments):
         pass
+
+
+def test_bare_engines_judge_the_same() -> None:
+    pytest.importorskip("openvino")
+    prompts = sample_texts(long=True)
+    given = {
+        engine: PeerModel(threads=1, engine=engine).probabilities(prompts) for engine in ENGINES
+    }
+    assert given["openvino"] != given["onnxruntime"]  # it was asked: it rounds differently
+    assert given["openvino"] == pytest.approx(given["onnxruntime"], abs=0.05)
+
+
+def test_ours_is_asked_for_an_engine() -> None:
+    for engine in ENGINES:
+        assert Plan(Path(), None, engine=engine).ours.environment == {"POSTERN_ENGINE": engine}
+    assert PEERS[OURS].environment == {"POSTERN_ENGINE": "onnxruntime"}
 
 
 def test_the_same_texts_go_to_all() -> None:
