@@ -11,6 +11,10 @@ from typing import Final
 
 from postern.disguises.ciphers import COMMON
 
+# Something of this is in every such word. Looking for it is much quicker than reading all words.
+_MAYBE: Final = re.compile(
+    r"#|[A-Za-z0-9'][_+.\-][A-Za-z0-9']|[a-z0-9][A-Z]|[A-Z]{2}|[A-Za-z][0-9]"
+)
 _TOKEN: Final = re.compile(r"\S+")
 _CAMEL: Final = re.compile(r"#?[A-Z][A-Za-z0-9]*[.?!,;:]?")
 # A run of capitals is an abbreviation, without the one that begins the next word.
@@ -28,6 +32,8 @@ _LEAST_SHARE: Final = 0.25
 
 def from_joined(text: str) -> str | None:
     """The text with such words separated, or None if there are none."""
+    if _MAYBE.search(text) is None:
+        return None
     parted = _TOKEN.sub(lambda found: _parted(found[0]), text)
     if _are_sentence(tags := _TAG.findall(parted)) and len(tags) >= _LEAST_PARTS:
         parted = _TAG.sub(r"\1", parted)

@@ -10,6 +10,7 @@ from typing import Final
 
 _RUN: Final = re.compile(r"([A-Za-z])\1*", re.IGNORECASE)
 _LONG_RUN: Final = re.compile(r"([A-Za-z])\1{2,}", re.IGNORECASE)
+_SINGLE_VOWEL: Final = re.compile("|".join(f"(?<!{vowel}){vowel}(?!{vowel})" for vowel in "aeiou"))
 _NO_WORD: Final = re.compile(r"[IVXLCDM]+|(.)\1*|https?|www", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _VOWELS: Final = frozenset("aeiou")
@@ -29,6 +30,8 @@ def from_stretched(text: str) -> str | None:
     times = _times(text)
     if times > 1:
         return _RUN.sub(lambda found: _divided(found, times), text)
+    if _LONG_RUN.search(text) is None:
+        return None
     words = _WORD.findall(text)
     stretched = sum(bool(_LONG_RUN.search(word)) and not _NO_WORD.fullmatch(word) for word in words)
     if stretched < _LEAST_WORDS or stretched * 3 < len(words):
@@ -46,7 +49,10 @@ def _times(text: str) -> int:
 
     Each word counts once. English doubles only e and o by itself: `book`, `book, see, food, keep`.
     """
-    runs = list(_vowel_runs(set(_WORD.findall(text.lower()))))
+    lowered = text.lower()
+    if _SINGLE_VOWEL.search(lowered) is not None:  # nearly every text has one
+        return 1
+    runs = list(_vowel_runs(set(_WORD.findall(lowered))))
     if len(runs) < _LEAST_VOWELS or not any(vowel in _NEVER_DOUBLED for vowel, _ in runs):
         return 1
     return math.gcd(*(length for _, length in runs))

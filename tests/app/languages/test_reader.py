@@ -15,6 +15,7 @@ from postern.contract.text import normalize
 from postern.languages.model import load_identifier
 from postern.languages.pieces import pieces_of, spread
 from postern.languages.reader import COMMON, MOST_PIECES, LanguageReader
+from py3langid.langid import LanguageIdentifier
 
 from tests.tiny_student import HARMLESS_WORDS
 
@@ -247,3 +248,21 @@ def test_languages_of_other_students_are_foreign_and_supported() -> None:
     assert reader.read([f"{FOREIGN['de']} {ENGLISH[3]}"]) == Reading("de", True)
     assert reader.read([FOREIGN["es"]]) == Reading("es", False)
     assert reader.read([ENGLISH[3]]) == Reading("en", True)
+
+
+class _Unclear:
+    """The identifier, which says of no text that its language is clear."""
+
+    def __init__(self, identifier: LanguageIdentifier) -> None:
+        self.rank = identifier.rank
+
+    def classify(self, text: str) -> tuple[str, float]:
+        return "en", 0.0
+
+
+@given(st.lists(st.sampled_from([*ENGLISH, *FOREIGN.values()]), max_size=6).map(" ".join))
+def test_clear_languages_are_read_without_a_ranking(text: str) -> None:
+    found = READER.read([text])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(READER, "_identifier", _Unclear(load_identifier()))
+        assert READER.read([text]) == found
