@@ -136,6 +136,24 @@ def test_a_worker_that_is_killed_is_told(browser: Browser, server: ServerProcess
     assert found == ["worker_lost", "worker_lost"]
 
 
+def test_where_storage_is_full(browser: Browser, server: ServerProcess) -> None:
+    browser.open(server.url + "/")
+    quota = {"origin": server.url, "quotaSize": 1 << 20}
+    browser.driver.execute_cdp_cmd("Storage.overrideQuotaForOrigin", quota)
+    try:
+        (found,) = _classified(browser, {"offline": True}, {"prompt": PROMPT})
+        assert found == {"error": "storage_full"}
+        browser.click(BOX)
+        browser.wait_for_text("#device-status", "no room")
+        browser.type("#prompt", PROMPT)
+        browser.click(JUDGE)
+        assert "No verdict" in browser.wait_for_text("#try-error", "no room")
+        assert browser.text("#verdict") == ""
+        browser.click(BOX)
+    finally:
+        browser.driver.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": server.url})
+
+
 _SPOILT = """
 const done = arguments[arguments.length - 1];
 (async (key) => {
@@ -162,24 +180,6 @@ def test_the_identifier_of_languages_is_kept_with_the_other_files(
             assert browser.driver.execute_async_script(_SPOILT, kept) == len(whole)
     finally:
         browser.driver.execute_script("return caches.delete('postern-guard')")
-
-
-def test_where_storage_is_full(browser: Browser, server: ServerProcess) -> None:
-    browser.open(server.url + "/")
-    quota = {"origin": server.url, "quotaSize": 1 << 20}
-    browser.driver.execute_cdp_cmd("Storage.overrideQuotaForOrigin", quota)
-    try:
-        (found,) = _classified(browser, {"offline": True}, {"prompt": PROMPT})
-        assert found == {"error": "storage_full"}
-        browser.click(BOX)
-        browser.wait_for_text("#device-status", "no room")
-        browser.type("#prompt", PROMPT)
-        browser.click(JUDGE)
-        assert "No verdict" in browser.wait_for_text("#try-error", "no room")
-        assert browser.text("#verdict") == ""
-        browser.click(BOX)
-    finally:
-        browser.driver.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": server.url})
 
 
 def test_a_browser_without_simd(package: Path, server: ServerProcess, tmp_path: Path) -> None:
