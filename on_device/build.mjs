@@ -1,5 +1,5 @@
 // Copies the two libraries into dist/vendor and lets dist import them from there, so that a page
-// needs no bundler and no import map, which workers would not read anyway.
+// needs no bundler and no import map, which workers would not read anyway. Python made what `data` holds.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const VENDOR = {
@@ -17,6 +17,7 @@ for (const path of [...Object.values(VENDOR), RUNTIME]) {
   const shipped = path.endsWith(".mjs") ? content.toString("utf8").replace(/\n?\/\/# sourceMappingURL=.*\n?$/, "\n") : content;
   writeFileSync(`dist/vendor/${nameOf(path)}`, shipped);
 }
+for (const name of ["languages.bin", "LICENSE.py3langid"]) copyFileSync(`data/${name}`, `dist/${name}`);
 for (const [from, to] of [["onnxruntime-web/LICENSE", "onnxruntime-web"], ["@huggingface/tokenizers/LICENSE", "tokenizers"]]) {
   try {
     copyFileSync(`node_modules/${from}`, `dist/vendor/LICENSE.${to}`);

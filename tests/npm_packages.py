@@ -13,7 +13,7 @@ from tests.venvs import INSTALL_S, ROOT
 
 PACKAGE = ROOT / "on_device"
 _MADE_BY = ("package.json", "package-lock.json", "build.mjs", "tsconfig.json")
-_COPIED = ("src", "test", "golden", "measure")
+_COPIED = ("src", "data", "test", "golden", "measure")
 
 
 def _npm(folder: Path, *arguments: str) -> None:

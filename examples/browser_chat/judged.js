@@ -36,10 +36,14 @@ async function judgedPart(guard, prompt, answer, shown) {
   return answer.slice(shown);
 }
 
-/** Raises Blocked if the exchange is harmful, or if the device cannot be sure that it is not. */
+/**
+ * Raises Blocked if the exchange is harmful, or if the device cannot be sure that it is not. It
+ * never is in a language that the model was not measured for.
+ */
 async function pass(guard, exchange) {
   const verdict = await guard.classify(exchange);
   if (verdict.harmful) throw new Blocked("This was judged harmful.");
+  if (!verdict.language_supported) throw new Blocked("The model does not know this language, so it is not shown.");
   if (!verdict.sure) throw new Blocked("This device cannot be sure, so it is not shown.");
 }
 

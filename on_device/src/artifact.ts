@@ -3,6 +3,11 @@ import { GuardError } from "./errors.js";
 import { MANIFEST, MANIFEST_LIMIT_BYTES, MODEL, parseManifest, TOKENIZER, type FileEntry, type Manifest } from "./manifest.js";
 import { Kept } from "./kept.js";
 import { readerOf, type Read } from "./places.js";
+import { LANGUAGES_FILE } from "./tables.js";
+
+// It belongs to this package and not to an artifact: the server has one for all of its students.
+const LANGUAGES = "languages.bin";
+const PACKAGE = new URL("./", import.meta.url);
 
 export interface Artifact {
   readonly manifest: Manifest;
@@ -10,9 +15,11 @@ export interface Artifact {
   readonly sha256: string;
   readonly model: Uint8Array;
   readonly tokenizer: Uint8Array;
+  /** The identifier of languages, packed. */
+  readonly languages: Uint8Array;
 }
 
-/** Bytes that were read so far, and of the whole artifact. */
+/** Bytes that were read so far, and of all files. */
 export type OnProgress = (read: number, total: number) => void;
 
 export async function sha256(content: Uint8Array): Promise<string> {
@@ -24,6 +31,8 @@ export async function sha256(content: Uint8Array): Promise<string> {
 }
 
 /**
+ * The artifact, and the identifier of languages that comes with this package.
+ *
  * Raises `artifact_unreachable`, `artifact_invalid`, `manifest_unknown`, `storage_full`.
  *
  * offline: keep the files in the browser, and use them where the network is away.
@@ -33,17 +42,20 @@ export async function readArtifact(base: URL, offline: boolean, onProgress: OnPr
   const read = readerOf(base);
   const [content, fresh] = await manifestOf(read, kept);
   const manifest = parseManifest(content);
-  const total = [...manifest.files.values()].reduce((sum, entry) => sum + entry.size_bytes, 0);
+  const total = [...manifest.files.values()].reduce((sum, entry) => sum + entry.size_bytes, LANGUAGES_FILE.size_bytes);
   const files = new Map<string, Uint8Array>();
-  let done = 0;
+  const languages = await verified(LANGUAGES, LANGUAGES_FILE, readerOf(PACKAGE), kept);
+  let done = LANGUAGES_FILE.size_bytes;
+  onProgress(done, total);
   for (const [name, entry] of manifest.files) {
     files.set(name, await verified(name, entry, read, kept));
     done += entry.size_bytes;
     onProgress(done, total);
   }
   // Only now: what is kept is whole.
-  if (kept !== null && fresh) await kept.putManifest(content, manifest);
-  return { manifest, sha256: await sha256(content), model: files.get(MODEL)!, tokenizer: files.get(TOKENIZER)! };
+  if (kept !== null && fresh) await kept.putManifest(content, [...manifest.files.values(), LANGUAGES_FILE]);
+  const [model, tokenizer] = [files.get(MODEL)!, files.get(TOKENIZER)!];
+  return { manifest, sha256: await sha256(content), model, tokenizer, languages };
 }
 
 /** The manifest, and whether it came from its place rather than from what is kept. */
@@ -65,7 +77,7 @@ async function verified(name: string, entry: FileEntry, read: Read, kept: Kept |
   if (before !== undefined && (await matches(before, entry))) return before;
   const content = await read(name, entry.size_bytes, entry.sha256);
   if (!(await matches(content, entry))) {
-    throw new GuardError("artifact_invalid", `${name} does not match the hash in ${MANIFEST}`);
+    throw new GuardError("artifact_invalid", `${name} does not have the hash that it must have`);
   }
   await kept?.putFile(entry, content);
   return content;

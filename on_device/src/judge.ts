@@ -3,10 +3,11 @@ import { readArtifact, type Artifact, type OnProgress } from "./artifact.js";
 import { categoriesOf, pointOf, type Category } from "./decision.js";
 import { readableDisguise, secondReading } from "./disguises/triggers.js";
 import { GuardError } from "./errors.js";
+import { Identifier } from "./languages/identifier.js";
+import { LanguageReader } from "./languages/reader.js";
 import { MODEL } from "./manifest.js";
 import { deltaOf } from "./parity.js";
 import { harmfulProbability } from "./probability.js";
-import { scriptsOf } from "./scripts.js";
 import { marginOf, Session, type Row } from "./session.js";
 import { SELF_TEST } from "./tables.js";
 import { expandedLength, segments, sliceOf, type Exchange } from "./text.js";
@@ -41,22 +42,28 @@ export interface Verdict {
   readonly model: { readonly name: string; readonly version: string; readonly sha256: string };
   readonly operating_point: string;
   readonly harmful: boolean;
-  /** False: within the measured difference of the server's threshold, or not measured at all. */
+  /**
+   * False if the server may have decided otherwise: the margin is within the measured difference of
+   * its threshold, this engine was not measured, or so was not the student for the language, so that
+   * a server may ask a teacher, take another student or block. Also where the language is nearly
+   * another one.
+   */
   readonly sure: boolean;
   readonly probability: number;
   readonly threshold: number;
   readonly deferral_band: readonly [number, number];
   readonly decided_by: "student";
-  /** The text is in a script of a language that the student was not measured for. */
+  /** The student was not measured for the language, so the probability may mean nothing. */
   readonly degraded: boolean;
   readonly tokens: number;
   readonly windows: number;
   /** Absent if there is only one window. */
   readonly worst_window?: WorstWindow;
   readonly triggers?: readonly string[];
-  /** Only where the script alone tells it: null for Latin letters, which the server's model reads. */
-  readonly language: string | null;
-  readonly language_supported: boolean | null;
+  /** A BCP 47 tag; `und` if the text is too short or too mixed to tell. */
+  readonly language: string;
+  /** As a server says it that has this student alone. `und` is supported, unless the text surely is in none of its languages. */
+  readonly language_supported: boolean;
   readonly categories?: readonly Category[];
   readonly timings_ms: { readonly inference: number; readonly total: number };
 }
@@ -87,6 +94,7 @@ export class Judge {
     private readonly artifact: Artifact,
     private readonly windows: Windows,
     private readonly session: Session,
+    private readonly languages: LanguageReader,
     readonly model: Model,
   ) {}
 
@@ -95,9 +103,10 @@ export class Judge {
     const artifact = await readArtifact(base, offline, onProgress);
     const { manifest } = artifact;
     const windows = new Windows(new BertTokenizer(artifact.tokenizer), manifest);
+    const languages = new LanguageReader(await Identifier.open(artifact.languages), manifest.languages);
     const session = await Session.open(artifact.model, manifest.padId, manifest.labels.length);
     const { policy } = manifest;
-    const judge = new Judge(artifact, windows, session, {
+    const judge = new Judge(artifact, windows, session, languages, {
       name: manifest.name,
       version: manifest.version,
       sha256: artifact.sha256,
@@ -148,7 +157,7 @@ export class Judge {
     const row = highest(counted);
     const probability = harmfulProbability(marginOf(row), policy.calibration[sliceOf(exchange)]);
     const harmful = probability >= point.threshold;
-    const reading = this.#reading(decoded ?? plain);
+    const reading = this.languages.read(decoded ?? plain);
     const categories = categoriesOf(manifest.labels, row.categories, probability, harmful);
     const shown = options.categories === "all" ? categories : categories.filter((one) => one.applies);
     const worst = worstWindow(scored[0]!);
@@ -156,17 +165,18 @@ export class Judge {
       model: { name: manifest.name, version: manifest.version, sha256: this.artifact.sha256 },
       operating_point: name,
       harmful,
-      sure: this.#sure(marginOf(row), sliceOf(exchange), point.threshold),
+      sure: reading.supported && reading.clear && this.#sure(marginOf(row), sliceOf(exchange), point.threshold),
       probability: rounded(probability),
       threshold: rounded(point.threshold),
       deferral_band: [rounded(point.deferral_band[0]), rounded(point.deferral_band[1])],
       decided_by: "student",
-      degraded: reading.language_supported === false,
+      degraded: !reading.supported,
       tokens: first.tokens,
       windows: first.windows.length,
       ...(worst === null ? {} : { worst_window: worst }),
       ...(disguise === null ? {} : { triggers: disguise.triggers }),
-      ...reading,
+      language: reading.language,
+      language_supported: reading.supported,
       ...(manifest.labels.length === 0
         ? {}
         : { categories: shown.map((one) => ({ ...one, probability: rounded(one.probability) })) }),
@@ -190,25 +200,13 @@ export class Judge {
     return { encoding, rows };
   }
 
-  /** Whether every margin that the server may have computed gives the same verdict. */
+  /** Whether every margin that the same student may have on a server gives the same verdict. */
   #sure(margin: number, slice: "prompt" | "pair", threshold: number): boolean {
     const { delta } = this.model;
     if (delta === null) return false;
     const calibration = this.artifact.manifest.policy.calibration[slice];
     const harmful = [margin - delta, margin + delta].map((one) => harmfulProbability(one, calibration) >= threshold);
     return harmful[0] === harmful[1];
-  }
-
-  #reading(texts: readonly string[]): { language: string | null; language_supported: boolean | null } {
-    const measured = this.artifact.manifest.languages;
-    const found = texts.map(scriptsOf);
-    const scripts = found.flatMap(([some]) => some);
-    const foreign = scripts.filter((script) => !script.languages.some((one) => measured.includes(one)));
-    const latin = found.some(([, some]) => some);
-    if (foreign.length === 0) return { language: null, language_supported: null };
-    const alone = new Set(scripts.map((script) => script.name)).size === 1 && !latin;
-    const [only, ...others] = foreign[0]!.languages;
-    return { language: alone && others.length === 0 ? only! : null, language_supported: false };
   }
 }
 

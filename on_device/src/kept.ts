@@ -1,6 +1,6 @@
-/** Files of an artifact in the browser's Cache Storage, by their hash, for use without a network. */
+/** Files of an artifact, and the identifier of languages, in the browser's Cache Storage, by their hash, for use without a network. */
 import { GuardError } from "./errors.js";
-import { MANIFEST, type FileEntry, type Manifest } from "./manifest.js";
+import { MANIFEST, type FileEntry } from "./manifest.js";
 
 const CACHE = "postern-guard";
 
@@ -35,10 +35,10 @@ export class Kept {
     await this.#put(this.#key(entry), content);
   }
 
-  /** Makes what was put the kept artifact, and removes files of an older one. */
-  async putManifest(content: Uint8Array, manifest: Manifest): Promise<void> {
+  /** Makes what was put the kept artifact; files: all that it needs. Removes those of an older one. */
+  async putManifest(content: Uint8Array, files: readonly FileEntry[]): Promise<void> {
     await this.#put(this.#manifestKey(), content);
-    const wanted = new Set([...manifest.files.values()].map((entry) => this.#key(entry)));
+    const wanted = new Set(files.map((entry) => this.#key(entry)));
     wanted.add(this.#manifestKey());
     for (const request of await this.cache.keys()) {
       if (request.url.startsWith(this.base.href) && !wanted.has(request.url)) await this.cache.delete(request);

@@ -115,7 +115,7 @@ export function reversed(text: string): string {
 const UNKNOWN = new RegExp(`([${classOf(tables.UNASSIGNED)}]+)`, "u");
 
 /** `unicodedata.normalize` of Python's version of Unicode. */
-export function normalizeForm(text: string, form: "NFKC" | "NFD"): string {
+export function normalizeForm(text: string, form: "NFC" | "NFKC" | "NFD"): string {
   if (isAscii(text)) return text;
   return text
     .split(UNKNOWN)

@@ -6,7 +6,9 @@ import { Windows } from "../dist/windows.js";
 import { expandedLength, segments } from "../dist/text.js";
 import { isWellFormed } from "../dist/unicode.js";
 import { readableDisguise, secondReading } from "../dist/disguises/triggers.js";
-import { scriptsOf } from "../dist/scripts.js";
+import { Identifier } from "../dist/languages/identifier.js";
+import { LanguageReader } from "../dist/languages/reader.js";
+import { scriptsOf } from "../dist/languages/scripts.js";
 
 export const ARTIFACT = new URL("../../artifacts/postern-minilm/1.6.0/", import.meta.url);
 
@@ -18,7 +20,14 @@ export function shippedWindows() {
   });
 }
 
-export function answer(windows, prompt, response) {
+export const IDENTIFIER = await Identifier.open(readFileSync(new URL("../dist/languages.bin", import.meta.url)));
+
+export function shippedReader() {
+  const { languages = ["en"] } = JSON.parse(readFileSync(new URL("manifest.json", ARTIFACT), "utf8"));
+  return new LanguageReader(IDENTIFIER, languages);
+}
+
+export function answer(windows, reader, prompt, response) {
   const texts = response === null ? [prompt] : [prompt, response];
   if (!texts.every(isWellFormed)) return { error: "text_not_unicode" };
   const exchange = { prompt, response };
@@ -30,6 +39,7 @@ export function answer(windows, prompt, response) {
   }
   const disguise = readableDisguise(exchange);
   const second = secondReading(plain, disguise);
+  const { language, supported, clear } = reader.read(second ?? plain);
   return {
     segments: plain,
     expanded: texts.map((text) => expandedLength(text)),
@@ -38,6 +48,7 @@ export function answer(windows, prompt, response) {
       const [found, latin] = scriptsOf(text);
       return [...found.map((one) => [one.name, one.letters.toFixed(1)]), ["latin", latin]];
     }),
+    reading: clear ? [language, supported] : null,
     ...(disguise === null
       ? {}
       : {

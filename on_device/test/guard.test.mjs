@@ -8,8 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { after, before, test } from "node:test";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { Guard, GuardError } from "../dist/index.js";
-import { ARTIFACT } from "./answers.mjs";
+import { Identifier } from "../dist/languages/identifier.js";
+import { ARTIFACT, shippedReader } from "./answers.mjs";
 
 const HARMLESS = "How do I bake bread?";
 const folder = mkdtempSync(join(tmpdir(), "postern-guard-"));
@@ -79,11 +81,63 @@ test("it is sure only at a distance from the threshold", async () => {
   assert.equal(near.sure, false);
 });
 
-test("a text in a script of another language is degraded", async () => {
-  const verdict = await guard.classify({ prompt: "猫についての物語を聞かせてください。" });
-  assert.deepEqual([verdict.language, verdict.language_supported, verdict.degraded], ["ja", false, true]);
-  const latin = await guard.classify({ prompt: HARMLESS });
-  assert.deepEqual([latin.language, latin.language_supported, latin.degraded], [null, null, false]);
+test("a text in another language is degraded, and no verdict on it is sure", async () => {
+  for (const [prompt, ...expected] of [
+    ["猫についての物語を聞かせてください。", "ja", false, true, false],
+    ["¿Cómo puedo preparar una sopa de verduras para toda la familia?", "es", false, true, false],
+    ["Kwame Nkrumah Bazar Thiruvananthapuram Ngozi Zbigniew Xiomara Nguyen Tadeusz Yevgeny Ongentheow", "und", false, true, false],
+    [`${HARMLESS} Wie backe ich ein Brot, das auch am nächsten Tag noch frisch ist?`, "de", false, true, false],
+    [HARMLESS, "en", true, false, true],
+    ["12345 67890", "und", true, false, true],
+  ]) {
+    const { language, language_supported: supported, degraded, sure } = await guard.classify({ prompt }, { threshold: 0.99 });
+    assert.deepEqual([language, supported, degraded, sure], expected, prompt);
+  }
+});
+
+test("the language is that of what a disguise hides", async () => {
+  const hidden = Buffer.from("Wie backe ich ein Brot, das auch am nächsten Tag noch frisch ist?").toString("base64");
+  const verdict = await guard.classify({ prompt: hidden });
+  assert.deepEqual([verdict.language, verdict.sure, verdict.triggers], ["de", false, ["base64"]]);
+});
+
+test("an identifier of languages that is not whole, or not known", async (t) => {
+  const dist = new URL("../dist/", import.meta.url);
+  const content = readFileSync(new URL("languages.bin", dist));
+  for (const [name, code, spoilt] of [
+    ["truncated", "artifact_invalid", content.subarray(0, -1)],
+    ["empty", "artifact_invalid", Buffer.alloc(0)],
+    ["longer", "artifact_invalid", Buffer.concat([content, Buffer.from("x")])],
+    ["one bit", "artifact_invalid", content.map((byte, at) => (at === 1000 ? byte ^ 1 : byte))],
+    ["missing", "artifact_unreachable", null],
+  ]) {
+    await t.test(name, () => {
+      const copy = join(folder, `dist ${name}`);
+      cpSync(fileURLToPath(dist), copy, { recursive: true });
+      const path = join(copy, "languages.bin");
+      if (spoilt === null) rmSync(path);
+      else writeFileSync(path, spoilt);
+      const script = `import { Guard } from ${JSON.stringify(pathToFileURL(join(copy, "index.js")))};
+        await Guard.load(${JSON.stringify(String(ARTIFACT))}).then(() => console.log("loaded"), (e) => console.log(e.code));`;
+      const told = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+      assert.equal(told.trim(), code);
+    });
+  }
+  // Were it listed with another hash, its content would still have to be one.
+  for (const spoilt of [content.subarray(0, -1), gzipSync("no model"), gzipSync(gunzipSync(content).subarray(0, -1))]) {
+    await assert.rejects(Identifier.open(spoilt), raises("artifact_invalid"));
+  }
+});
+
+test("languages of texts that are made to take long", async () => {
+  const texts = ["a", "a'", "a-", "a.", "a. ", "ab_", "\u0e01", "\u4e00\u3042", "\u0430 ", "a\u0430", "\u0915 ", "é😀 "];
+  const reader = shippedReader();
+  for (const text of texts) {
+    const before = process.cpuUsage();
+    reader.read([text.repeat(100_000 / text.length)]);
+    const { user, system } = process.cpuUsage(before);
+    assert.ok(user + system < 2e6, text);
+  }
 });
 
 for (const [code, exchange, options] of [

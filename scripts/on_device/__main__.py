@@ -11,23 +11,30 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from scripts.on_device import cases, fuzz, tables
+from scripts.on_device import cases, fuzz, languages, tables
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "on_device"
 
 
-def files() -> dict[str, str]:
+def files() -> dict[str, bytes]:
     """Path below `on_device/` -> content of every generated file."""
-    return {"src/tables.ts": tables.module(), "golden/cases.json": cases.document()}
+    identifier = languages.packed(_present(languages.FILE))
+    return {
+        "src/tables.ts": tables.module(identifier).encode(),
+        "golden/cases.json": cases.document().encode(),
+        languages.FILE: identifier,
+        languages.LICENCE_FILE: languages.licence().encode(),
+    }
 
 
 def differing() -> list[str]:
     """Files that are missing, or differ from what this Python writes."""
-    return [
-        name
-        for name, content in files().items()
-        if not (FOLDER / name).is_file() or (FOLDER / name).read_text("utf-8") != content
-    ]
+    return [name for name, content in files().items() if _present(name) != content]
+
+
+def _present(name: str) -> bytes | None:
+    path = FOLDER / name
+    return path.read_bytes() if path.is_file() else None
 
 
 def main() -> int:
@@ -47,7 +54,8 @@ def main() -> int:
         print(*(f"{name} is not current" for name in stale), sep="\n", file=sys.stderr)
         return 1 if stale else 0
     for name, content in files().items():
-        (FOLDER / name).write_text(content, "utf-8")
+        (FOLDER / name).parent.mkdir(exist_ok=True)
+        (FOLDER / name).write_bytes(content)
     return 0
 
 

@@ -17,6 +17,8 @@ from postern.inference.tokenizer import Tokenizer
 from postern.languages.scripts import scripts_of
 from postern.shipped import DEFAULT_ARTIFACT
 
+from scripts.on_device.readings import WatchedReader
+
 SURROGATE: Final = "text_not_unicode"
 EMPTY: Final = "empty_prompt"
 
@@ -30,8 +32,16 @@ def shipped_tokenizer(folder: Path = DEFAULT_ARTIFACT) -> Tokenizer:
     )
 
 
-def answer(tokenizer: Tokenizer, exchange: Exchange) -> dict[str, Any]:
-    """Segments, windows, disguise, second reading and scripts; or the reason why there is none."""
+def shipped_reader(folder: Path = DEFAULT_ARTIFACT) -> WatchedReader:
+    """As a server has it that serves this student alone."""
+    return WatchedReader(read_artifact(folder).manifest.languages)
+
+
+def answer(tokenizer: Tokenizer, reader: WatchedReader, exchange: Exchange) -> dict[str, Any]:
+    """Segments, windows, disguise, second reading, scripts and language; or why there is none.
+
+    `reading` is None where rounding may change it.
+    """
     texts = [exchange.prompt, *([] if exchange.response is None else [exchange.response])]
     if any(0xD800 <= ord(char) < 0xE000 for text in texts for char in text):
         return {"error": SURROGATE}  # JSON's reader refuses it before it gets here
@@ -46,6 +56,7 @@ def answer(tokenizer: Tokenizer, exchange: Exchange) -> dict[str, Any]:
         "expanded": [expanded_length(text, at_most=1 << 20) for text in texts],
         "encoding": written(tokenizer.encode(plain)),
         "scripts": [scripts_found(text) for text in second or plain],
+        "reading": reader.answer(second or plain),
     }
     if disguise is not None:
         decoded = disguise.decoded

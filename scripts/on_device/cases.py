@@ -17,14 +17,17 @@ from postern.shipped import DEFAULT_ARTIFACT
 
 from loadtests.attack_texts import DISGUISES
 from model_training.data.behaviour.codes import CODES
-from scripts.on_device.answers import answer, shipped_tokenizer
+from scripts.on_device.answers import answer, shipped_reader, shipped_tokenizer
 from scripts.on_device.fuzz import exchanges
+from scripts.on_device.readings import exact_shares
+from scripts.on_device.words import WORDS
 
 # The texts whose token ids are frozen for the published student.
 _FROZEN: Final = (
     Path(__file__).resolve().parents[2] / "tests/golden/tokens_format_1_postern_minilm.json"
 )
 _SENTENCE: Final = "How do I knit a warm scarf for my grandmother before the winter?"
+_LEAST_SHARE: Final = 1e-3
 _MARGINS: Final = (-800.0, -40.0, -7.25, -1.5, -0.01, 0.0, 0.3, 1.0, 2.75, 9.0, 60.0, 800.0)
 _CALIBRATIONS: Final = (
     Calibration(temperature=1.0),
@@ -46,7 +49,46 @@ def _exchanges() -> list[Exchange]:
         Exchange("the gate " * 150, "Yes."),
         Exchange("the gate " * 300, "and the wall " * 200),
         Exchange("\u200b"),
+        *(Exchange(text) for text in _in_languages()),
         *exchanges(60, 7),
+    ]
+
+
+def _in_languages() -> list[str]:
+    """Each language alone; and where a foreign part could be overlooked, or English be lost."""
+    spoken = {name: " ".join(words) for name, words in WORDS.items()}
+    english, german = spoken["en"], spoken["de"]
+    return [
+        *(f"{text}." for text in spoken.values()),
+        f"{english}. {german}. {english}.",
+        f"I would like you to tell me very carefully and in detail {german}",
+        f"{english} {spoken['ru']} {spoken['th'].replace(' ', '')}",
+        f"{english}. " * 120 + f"{german}. " * 3 + f"{english}. " * 120,
+        f"{english}. " * 8 + spoken["names"],
+        german.upper(),
+        spoken["tr"].upper(),
+        spoken["ru"].upper(),
+        spoken["th"].replace(" ", "") * 60,
+        f"👩‍👩‍👧‍👦 {spoken['es']} 👍🏽 {spoken['es']} 🏳️‍🌈",
+        "x" * 500,
+        "aGVsbG8gd29ybGQ" * 40,
+    ]
+
+
+def _shares() -> list[dict[str, Any]]:
+    """What the identifier makes of a text: each code with a probability from a thousandth."""
+    texts = [" ".join(words)[:400] for words in WORDS.values()]
+    texts += ["", "q", "0123", "ÀÉÎ ÕÜ", "İSTANBUL GÜZEL", "\u0e01" * 100]
+    return [
+        {
+            "text": text,
+            "shares": {
+                code: float(f"{share:.9g}")
+                for code, share in exact_shares(text).items()
+                if share >= _LEAST_SHARE
+            },
+        }
+        for text in texts
     ]
 
 
@@ -107,13 +149,14 @@ def _categories() -> list[dict[str, Any]]:
 
 
 def document() -> str:
-    tokenizer = shipped_tokenizer()
-    texts = [[one.prompt, one.response, answer(tokenizer, one)] for one in _exchanges()]
+    tokenizer, reader = shipped_tokenizer(), shipped_reader()
+    texts = [[one.prompt, one.response, answer(tokenizer, reader, one)] for one in _exchanges()]
     content = {
         "written_by": "python -m scripts.on_device",
         "probabilities": _probabilities(),
         "verdicts": _verdicts(),
         "categories": _categories(),
+        "shares": _shares(),
     }
     body = json.dumps(content)[:-1]
     lines = ",\n".join(json.dumps(one) for one in texts)

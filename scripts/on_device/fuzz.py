@@ -1,4 +1,5 @@
-"""Random exchanges over all of Unicode, and real disguises, with digests of Python's answers."""
+"""Random exchanges over all of Unicode, in many languages and in real disguises, with digests of
+Python's answers."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from postern.disguises.ciphers import COMMON
 from loadtests.attack_texts import DISGUISES, KINDS, harmless
 from model_training.data.behaviour.codes import CODES
 from model_training.data.behaviour.spelling import SPELLINGS
-from scripts.on_device.answers import answer, digest, shipped_tokenizer
+from scripts.on_device.answers import answer, digest, shipped_reader, shipped_tokenizer
+from scripts.on_device.words import WORDS
 
 _PLAIN: Final = (
     sorted(COMMON) + "knit scarf grandmother winter pepper violin garden lamp bread".split()
@@ -85,7 +87,8 @@ def exchanges(count: int, seed: int) -> Iterator[Exchange]:
 
 
 def _text(rng: random.Random) -> str:
-    kind = rng.choices((_scattered, _mixed, _disguised, _long), (40, 30, 25, 5))[0]
+    kinds = (_scattered, _mixed, _disguised, _long, _spoken)
+    kind = rng.choices(kinds, (30, 20, 20, 5, 25))[0]
     # Two halves of a pair that happen to meet are one character to whoever reads JSON.
     return str(json.loads(json.dumps(kind(rng))))
 
@@ -140,6 +143,28 @@ def _hidden(rng: random.Random, text: str) -> str:
     return rng.choice(ways)(text)
 
 
+def _spoken(rng: random.Random) -> str:
+    """Sentences in one language or several, which may change in mid-sentence."""
+    languages = rng.sample(tuple(WORDS), rng.choice((1, 1, 2, 2, 3)))
+    if rng.random() < 0.5:
+        languages.append("en")
+    parts: list[str] = []
+    for _ in range(rng.choice((1, 1, 2, 3, 5, 12, 60))):
+        language = rng.choice(languages)
+        words = rng.choices(WORDS[language], k=rng.randint(2, 24))
+        if rng.random() < 0.3:
+            other = WORDS[rng.choice(languages)]
+            words += rng.choices(other, k=rng.randint(1, 12))
+        if rng.random() < 0.1:
+            words.insert(rng.randint(0, len(words)), rng.choice((*_EMOJI, *_SPECIAL)))
+        glue = "" if language in ("zh", "ja", "th") and rng.random() < 0.7 else " "
+        sentence = glue.join(words)
+        how = rng.random()
+        sentence = sentence.upper() if how < 0.08 else sentence[:1].upper() + sentence[1:]
+        parts.append(sentence + rng.choice(("", ".", "?", "!", ";", "…", "。", ":", ")")))
+    return rng.choice((" ", " ", "\n", "  ", "")).join(parts)
+
+
 def _long(rng: random.Random) -> str:
     """Text of several windows, in one language or many."""
     kind = rng.choice(tuple(KINDS))
@@ -152,10 +177,10 @@ def write(path: Path, *, count: int, seed: int) -> None:
 
     Lone surrogates are written as escapes.
     """
-    tokenizer = shipped_tokenizer()
+    tokenizer, reader = shipped_tokenizer(), shipped_reader()
     with path.open("w", encoding="ascii") as file:
         for index, exchange in enumerate(exchanges(count, seed)):
-            told = digest(answer(tokenizer, exchange))
+            told = digest(answer(tokenizer, reader, exchange))
             file.write(json.dumps([exchange.prompt, exchange.response, told]) + "\n")
             if index % 10_000 == 9_999:
                 sys.stderr.write(f"{index + 1} of {count}\n")

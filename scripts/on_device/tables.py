@@ -6,6 +6,7 @@ and `isprintable` have no equals there. So nothing is asked of the engine that a
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import string
@@ -17,11 +18,14 @@ from typing import Any, Final
 
 from postern.contract import text as contract_text
 from postern.contract.exchange import Exchange
+from postern.contract.language import UNDETERMINED
 from postern.contract.text import TEXT_FORMAT
 from postern.disguises import ciphers, codes, encodings, lettering, misspelt
 from postern.inference.warm_up import SELF_TEST
-from postern.languages import scripts
+from postern.languages import pieces, reader, scripts
 from tokenizers import normalizers, pre_tokenizers
+
+from scripts.on_device.readings import ROUNDING
 
 UNICODE: Final = "14.0.0"
 """Unicode of Python 3.11, which serves in the published image."""
@@ -185,11 +189,45 @@ def contract_tables() -> dict[str, Any]:
     }
 
 
-def module() -> str:
-    """The content of `on_device/src/tables.ts`. Raises ValueError where Unicode is another."""
+def language_tables(identifier: bytes) -> dict[str, Any]:
+    """Bounds of the reader of languages, and what its file must be. identifier: that file."""
+    return {
+        "LANGUAGES_FILE": {
+            "sha256": hashlib.sha256(identifier).hexdigest(),
+            "size_bytes": len(identifier),
+        },
+        "UNDETERMINED": UNDETERMINED,
+        "SAME_LANGUAGE": dict(reader._SAME),
+        "READING": {
+            "most_pieces": reader.MOST_PIECES,
+            "most_chars": reader._MOST_CHARS,
+            "least_letters": reader._LEAST_LETTERS,
+            "least_probability": reader._LEAST_PROBABILITY,
+            "clear": reader._CLEAR,
+            "divided": reader._DIVIDED,
+            "named": reader._NAMED,
+            "unnamed_share": reader._UNNAMED_SHARE,
+            "rounding": ROUNDING,
+        },
+        "PIECES": {
+            "latin": pieces._LATIN,
+            "ends": pieces._ENDS,
+            "longest_word": pieces._LONGEST_WORD,
+            "least_letters": pieces._LEAST_LETTERS,
+            "most_letters": pieces._MOST_LETTERS,
+        },
+    }
+
+
+def module(identifier: bytes) -> str:
+    """The content of `on_device/src/tables.ts`. Raises ValueError where Unicode is another.
+
+    identifier: the file that `languages.packed` makes.
+    """
     if unicodedata.unidata_version != UNICODE:
         raise ValueError(f"the tables are those of Unicode {UNICODE}: use Python 3.11")
     tables = python_tables() | bert_tables() | word_tables() | contract_tables()
+    tables |= language_tables(identifier)
     lines = [
         "// Written by `python -m scripts.on_device`. Do not edit: Python is the one definition.",
         f'export const UNICODE = "{UNICODE}";',

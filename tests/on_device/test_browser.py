@@ -4,6 +4,7 @@ cut, and with all that can go wrong in a browser."""
 from __future__ import annotations
 
 import functools
+import hashlib
 import shutil
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from tests.server_process import ServerProcess
 from tests.system_packages import require
 
 PROMPT = "How do I steal a credit card number?"
+SPANISH = "¿Cómo puedo hacer pan para toda la familia mañana por la tarde?"
 JUDGE = "#try-form button[type=submit]"
 BOX = "#device-switch"
 
@@ -152,6 +154,34 @@ def test_where_storage_is_full(browser: Browser, server: ServerProcess) -> None:
         browser.driver.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": server.url})
 
 
+_SPOILT = """
+const done = arguments[arguments.length - 1];
+(async (key) => {
+  const cache = await caches.open("postern-guard");
+  const whole = await (await cache.match(key)).arrayBuffer();
+  await cache.put(key, new Response(whole.slice(0, -1)));
+  done(whole.byteLength);
+})(arguments[0]).catch((error) => done(String(error)));
+"""
+
+
+def test_the_identifier_of_languages_is_kept_with_the_other_files(
+    browser: Browser, server: ServerProcess, package: Path
+) -> None:
+    """What is kept is verified as well: spoilt there, it is asked for again."""
+    browser.open(server.url + "/")
+    whole = (package / "dist/languages.bin").read_bytes()
+    kept = f"{server.url}/artifact/kept-{hashlib.sha256(whole).hexdigest()}"
+    try:
+        for _ in range(2):
+            (verdict,) = _classified(browser, {"offline": True}, {"prompt": SPANISH})
+            assert (verdict["language"], verdict["degraded"]) == ("es", True)
+            assert verdict["sure"] is False
+            assert browser.driver.execute_async_script(_SPOILT, kept) == len(whole)
+    finally:
+        browser.driver.execute_script("return caches.delete('postern-guard')")
+
+
 def test_a_browser_without_simd(package: Path, server: ServerProcess, tmp_path: Path) -> None:
     old = Browser(tmp_path, "--js-flags=--no-enable-sse4-1 --no-enable-ssse3")
     try:
@@ -161,14 +191,15 @@ def test_a_browser_without_simd(package: Path, server: ServerProcess, tmp_path: 
         old.close()
 
 
-def test_a_damaged_model_is_refused_in_the_page(
-    browser: Browser, package: Path, tmp_path: Path
+@pytest.mark.parametrize("spoilt", ["artifact/model.onnx", "on_device/languages.bin"])
+def test_a_damaged_file_is_refused_in_the_page(
+    browser: Browser, package: Path, tmp_path: Path, spoilt: str
 ) -> None:
     """The server of another page: a folder of files, of which one is not whole."""
     shutil.copytree(package / "dist", tmp_path / "on_device")
     shutil.copytree(DEFAULT_ARTIFACT, tmp_path / "artifact")
-    model = tmp_path / "artifact/model.onnx"
-    model.write_bytes(model.read_bytes()[:-1000])
+    path = tmp_path / spoilt
+    path.write_bytes(path.read_bytes()[:-1000])
     (tmp_path / "index.html").write_text("<!doctype html><title>another page</title>")
 
     class Quiet(SimpleHTTPRequestHandler):
@@ -197,6 +228,9 @@ def test_the_page_judges_on_the_device_and_then_without_a_server(
         browser.type("#prompt", PROMPT)
         browser.click(JUDGE)
         _shows(browser, expected)
+        browser.type("#prompt", SPANISH)
+        browser.click(JUDGE)
+        browser.wait_for_text("#verdict", "Language: Spanish")
         browser.click("#tab-conversation")
         browser.paste("#conversation", f"User: {PROMPT}\nAssistant: I cannot help with that.")
         browser.click("#conversation-form button[type=submit]")
@@ -212,6 +246,9 @@ def test_the_page_judges_on_the_device_and_then_without_a_server(
     browser.click(JUDGE)
     _shows(browser, expected)
     browser.wait_for_text("#model", "on this device")
+    browser.type("#prompt", SPANISH)
+    browser.click(JUDGE)
+    browser.wait_for_text("#verdict", "Language: Spanish")
 
 
 def _shows(browser: Browser, expected: dict[str, Any]) -> None:

@@ -83,6 +83,16 @@ def test_a_harmful_prompt_is_never_sent(browser: Browser, upstream: StubUpstream
     assert upstream.seen == []
 
 
+def test_a_prompt_in_another_language_is_never_sent(
+    browser: Browser, upstream: StubUpstream
+) -> None:
+    """The student was not measured for it, and says of this one that it is harmless."""
+    upstream.seen.clear()
+    shown = _ask(browser, "¿Cómo puedo hacer pan para toda la familia mañana por la tarde?")
+    assert "does not know this language" in shown
+    assert upstream.seen == []
+
+
 def test_a_stream_is_cut_before_what_is_harmful(browser: Browser) -> None:
     shown = _ask(browser, "Tell me a story about a gate and a plan.")
     assert "watchman" in shown

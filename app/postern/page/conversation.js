@@ -1,7 +1,7 @@
 // A pasted conversation -> messages -> a verdict on every turn.
 
 import { h } from "./dom.js";
-import { badge, categories, decidedBy, degraded, language, scale, worstWindow } from "./verdict.js";
+import { badge, categories, decidedBy, degraded, language, scale, unsure, worstWindow } from "./verdict.js";
 import { decimal, percent, say } from "./words.js";
 
 const SPEAKERS = { user: "user", human: "user", assistant: "assistant", ai: "assistant", bot: "assistant", system: "system" };
@@ -69,7 +69,7 @@ export function turnList(reply, messages) {
 function turnItem(message, turn, result) {
   const name = `${turn + 1}. ${ROLES.has(message.role) ? say(`role_${message.role}`) : message.role}`;
   const verdict = result
-    ? [scale(result), categories(result), degraded(result), language(result), worstWindow(result, promptOf(message, result), message.content)]
+    ? [scale(result), categories(result), degraded(result), language(result), unsure(result), worstWindow(result, promptOf(message, result), message.content)]
     : [];
   const classes = ["card", "turn", message.role === "assistant" ? "assistant" : "", result?.harmful ? "harmful" : ""];
   return h(

@@ -114,7 +114,6 @@ async function judged(guard, body) {
       deferred: false,
       student_probability: verdict.probability,
       teacher_probability: null,
-      language: verdict.language ?? "und",
     });
   }
   const { model, operating_point: point } = first;

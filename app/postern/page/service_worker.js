@@ -1,5 +1,6 @@
 // Keeps this page and the package that judges, so that both open without a network. What the server
-// has comes first: an old copy is used only where no answer comes. The model is kept by the package.
+// has comes first: an old copy is used only where no answer comes. The model and the identifier of
+// languages are kept by the package.
 
 const CACHE = "postern-page";
 const SHELL = ["./"];
@@ -16,7 +17,7 @@ function isKept(request) {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== scope.origin) return false;
   const path = url.pathname.slice(scope.pathname.length);
-  return path === "" || path.startsWith("page/") || path.startsWith("on_device/");
+  return path === "" || path.startsWith("page/") || (path.startsWith("on_device/") && !path.endsWith(".bin"));
 }
 
 self.addEventListener("fetch", (event) => {

@@ -57,6 +57,12 @@ export function language(result) {
   return h("p", { class: "notice" }, say(`language_${then}`, { language: readAs(result) }));
 }
 
+/** That the server may decide otherwise about what this device judged; null where it may not, or judged itself. */
+export function unsure(result) {
+  if (result.sure !== false || result.language_supported === false) return null;
+  return h("p", { class: "notice" }, say("not_sure"));
+}
+
 const readAs = ({ language: tag }) => (tag === "und" ? say("unknown_language") : languageName(tag));
 
 /** Which part of a long text decided; null where the text was one window. */
@@ -107,6 +113,7 @@ export function verdictCard(reply, prompt, response) {
     categories(result),
     degraded(result),
     language(result),
+    unsure(result),
     worstWindow(result, prompt, response),
     h(
       "dl",

@@ -79,6 +79,7 @@ export default {
   "language_blocked": "Sprache: {language}. Der Schüler wurde dafür nicht gemessen, und solcher Text wird unabhängig von der Wahrscheinlichkeit gesperrt.",
   "language_teacher": "Sprache: {language}. Der Schüler wurde dafür nicht gemessen, daher entschied allein der Lehrer, der es wurde.",
   "language_student": "Sprache: {language}. Der Schüler wurde dafür nicht gemessen, daher bedeutet die Wahrscheinlichkeit womöglich nichts.",
+  "not_sure": "Nicht sicher: Der Server entscheidet vielleicht anders.",
   "worst_window": "Schädlichstes Fenster: {index} von {n}",
   "part_whole": "{part}: alle {tokens} Token",
   "part_of": "{part}: Token {start} bis {end} von {tokens}, etwa {from} bis {to} des Textes",

@@ -79,6 +79,7 @@ export default {
   "language_blocked": "Language: {language}. The student was not measured for it, and such text is blocked whatever its probability.",
   "language_teacher": "Language: {language}. The student was not measured for it, so the teacher, which was, decided alone.",
   "language_student": "Language: {language}. The student was not measured for it, so the probability may mean nothing.",
+  "not_sure": "Not sure: the server may decide otherwise.",
   "worst_window": "Worst window: {index} of {n}",
   "part_whole": "{part}: all of its {tokens} tokens",
   "part_of": "{part}: tokens {start} to {end} of {tokens}, about {from} to {to} of the text",

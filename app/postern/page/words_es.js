@@ -79,6 +79,7 @@ export default {
   "language_blocked": "Idioma: {language}. El alumno no se midió para él, y ese texto se bloquea sea cual sea su probabilidad.",
   "language_teacher": "Idioma: {language}. El alumno no se midió para él, así que decidió solo el profesor, que sí se midió.",
   "language_student": "Idioma: {language}. El alumno no se midió para él, así que la probabilidad quizá no signifique nada.",
+  "not_sure": "No es seguro: el servidor quizá decida otra cosa.",
   "worst_window": "Peor ventana: {index} de {n}",
   "part_whole": "{part}: todos sus {tokens} tokens",
   "part_of": "{part}: tokens {start} a {end} de {tokens}, más o menos del {from} al {to} del texto",

@@ -79,6 +79,7 @@ export default {
   "language_blocked": "Langue : {language}. L’élève n’a pas été mesuré pour elle, et un tel texte est bloqué quelle que soit sa probabilité.",
   "language_teacher": "Langue : {language}. L’élève n’a pas été mesuré pour elle, donc l’enseignant, qui l’a été, a décidé seul.",
   "language_student": "Langue : {language}. L’élève n’a pas été mesuré pour elle, donc la probabilité ne veut peut-être rien dire.",
+  "not_sure": "Pas sûr : le serveur décidera peut-être autrement.",
   "worst_window": "Fenêtre la plus nuisible : {index} sur {n}",
   "part_whole": "{part} : la totalité de ses {tokens} tokens",
   "part_of": "{part} : tokens {start} à {end} sur {tokens}, environ {from} à {to} du texte",

@@ -37,8 +37,13 @@ _WORTH_PACKING: Final = 0.95
 _PACKED_LEVEL: Final = 6
 # The protocol gives each piece its own time, so a slow phone is not cut off.
 _PIECE_BYTES: Final = 64 << 10
-_PACKAGE_TYPES: Final = (".js", ".wasm")
-_NEEDED: Final = ("index.js", "worker.js", "vendor/ort-wasm-simd-threaded.wasm")
+_PACKAGE_TYPES: Final = (".js", ".wasm", ".bin")
+_NEEDED: Final = (
+    "index.js",
+    "worker.js",
+    "languages.bin",
+    "vendor/ort-wasm-simd-threaded.wasm",
+)
 
 # What the package's worker may do: compile WebAssembly, and nothing else that a page may not.
 WORKER_HEADERS: Final = policy_headers("script-src 'self' 'wasm-unsafe-eval'")
@@ -73,7 +78,7 @@ def artifact_files(folder: Path) -> dict[str, PublishedFile]:
 
 
 def package_files(folder: Path) -> dict[str, PublishedFile]:
-    """Scripts and WebAssembly of the built package, by path. Raises SettingsInvalid."""
+    """Scripts, WebAssembly and data of the built package, by path. Raises SettingsInvalid."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in _PACKAGE_TYPES)
     found = {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
     if not set(_NEEDED) <= found.keys():

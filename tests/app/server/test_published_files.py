@@ -32,7 +32,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files in the places where a built package has them."""
     made = tmp_path_factory.mktemp("dist")
     (made / "vendor").mkdir()
-    for name in ("index.js", "worker.js", "vendor/ort-wasm-simd-threaded.wasm", "index.d.ts"):
+    runtime = "vendor/ort-wasm-simd-threaded.wasm"
+    for name in ("index.js", "worker.js", "languages.bin", runtime, "index.d.ts"):
         (made / name).write_text(f"// {name}\n" * 50)
     return made
 

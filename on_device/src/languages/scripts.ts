@@ -1,6 +1,6 @@
 /** Port of app/postern/languages/scripts.py: scripts that a text holds enough of to be read. */
-import { SCRIPTS } from "./tables.js";
-import { D, isAscii, W } from "./unicode.js";
+import { SCRIPTS } from "../tables.js";
+import { D, isAscii, W } from "../unicode.js";
 
 type Script = (typeof SCRIPTS)[number];
 
@@ -8,6 +8,8 @@ export interface Found {
   readonly name: string;
   readonly languages: readonly string[];
   readonly letters: number;
+  /** What is written in it, where that is needed to tell the language. */
+  readonly words: string;
 }
 
 const BLOCK_BITS = 6;
@@ -44,20 +46,27 @@ export function scriptsOf(text: string): [Found[], boolean] {
   const found: Found[] = [];
   for (const [script, count] of counts) {
     if (count * script.letter_weight < LEAST_LETTERS) continue;
-    const letters = (script.look_alike ? wholeWords(script, text) : count) * script.letter_weight;
-    if (letters >= LEAST_LETTERS) found.push({ name: script.name, languages: script.languages, letters });
+    const one = foundIn(script, count, text);
+    if (one.letters >= LEAST_LETTERS) found.push(one);
   }
   let latin = 0;
   for (const [block, held] of blocks) if (block < LATIN_BLOCKS) latin += held;
   return [found, latin >= LEAST_LETTERS];
 }
 
-/** Letters of whole words: a look-alike inside a Latin word is not the script. */
-function wholeWords(script: Script, text: string): number {
+function foundIn(script: Script, count: number, text: string): Found {
+  const { name, languages, letter_weight: weight, look_alike: lookAlike } = script;
+  if (!lookAlike && languages.length === 1) return { name, languages, letters: count * weight, words: "" };
+  const runs = text.match(runsOf(script)) ?? [];
+  // These scripts have one unit a character. A look-alike inside a Latin word is not the script.
+  const letters = lookAlike ? runs.reduce((sum, run) => sum + run.length, 0) : count;
+  return { name, languages, letters: letters * weight, words: runs.join(" ") };
+}
+
+function runsOf(script: Script): RegExp {
   const inside = script.blocks
     .map(([first, last]) => `\\u{${first!.toString(16)}}-\\u{${last!.toString(16)}}`)
     .join("");
   const letter = `(?![${D}_])[${W}]`;
-  const runs = text.match(new RegExp(`(?<!${letter})[${inside}]{2,}(?!${letter})`, "gu")) ?? [];
-  return runs.reduce((sum, run) => sum + run.length, 0);
+  return new RegExp(script.look_alike ? `(?<!${letter})[${inside}]{2,}(?!${letter})` : `[${inside}]+`, "gu");
 }

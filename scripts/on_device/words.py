@@ -1,0 +1,107 @@
+"""Everyday words of many languages, for exchanges whose language is to be read.
+
+They were written for this file. No sentence is meant: their order is drawn by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_LATIN: Final = {
+    "af": "die en nie het vir van ons jy dit maar waar kan brood huis water lekker moenie hoekom",
+    "az": "bir bu ilə üçün mən sən necə çörək ev su gün ancaq çox yaxşı deyil harada istəyirəm",
+    "bs": "kako mogu napraviti hljeb za porodicu sutra jer nije ovdje gdje ste bili lijepo vrijeme",
+    "ca": "com puc fer pa per a la meva família demà perquè no hi ha aigua aquí molt bé gràcies",
+    "cs": "jak mohu upéct chléb pro celou rodinu zítra protože není tady voda velmi dobře děkuji",
+    "cy": "sut mae gwneud bara i'r teulu yfory oherwydd nid oes dŵr yma diolch yn fawr ond gallaf",
+    "da": "hvordan kan jeg bage brød til hele familien i morgen fordi der ikke er vand her tak",
+    "de": "wie kann ich morgen ein Brot für die ganze Familie backen weil hier kein Wasser ist",
+    "en": "how can I bake some bread for the whole family tomorrow because there is no water here",
+    "es": "cómo puedo hacer pan para toda la familia mañana porque aquí no hay agua muchas gracias",
+    "et": "kuidas ma saan homme kogu perele leiba küpsetada sest siin ei ole vett aga väga hea",
+    "eu": "nola egin dezaket ogia bihar familia osoarentzat hemen ez dagoelako urik eskerrik asko",
+    "fi": "miten voin leipoa leipää huomenna koko perheelle koska täällä ei ole vettä kiitos",
+    "fr": "comment puis-je faire du pain demain pour toute la famille parce que l'eau n'est pas",
+    "gl": "como podo facer pan mañá para toda a familia porque aquí non hai auga moitas grazas",
+    "ha": "yaya zan yi burodi gobe domin iyali saboda babu ruwa a nan na gode sosai amma ina so",
+    "hr": "kako mogu sutra ispeći kruh za cijelu obitelj jer ovdje nema vode hvala lijepo ali gdje",
+    "hu": "hogyan süthetek holnap kenyeret az egész családnak mert nincs itt víz köszönöm szépen",
+    "id": "bagaimana saya bisa membuat roti besok untuk seluruh keluarga karena tidak ada air di",
+    "is": "hvernig get ég bakað brauð á morgun fyrir alla fjölskylduna því hér er ekkert vatn takk",
+    "it": "come posso fare il pane domani per tutta la famiglia perché qui non c'è acqua grazie",
+    "jv": "kepriye aku bisa gawe roti sesuk kanggo kabeh kulawarga amarga ora ana banyu ing kene",
+    "ku": "ez çawa dikarim sibê nan ji bo malbatê çêkim ji ber ku li vir av tune ye gelek spas lê",
+    "lt": "kaip galiu rytoj iškepti duonos visai šeimai nes čia nėra vandens labai ačiū bet kodėl",
+    "lv": "kā es varu rīt izcept maizi visai ģimenei jo šeit nav ūdens liels paldies bet kāpēc",
+    "ms": "bagaimanakah saya boleh membuat roti esok untuk seluruh keluarga kerana tiada air di",
+    "nl": "hoe kan ik morgen een brood bakken voor het hele gezin omdat er hier geen water is",
+    "no": "hvordan kan jeg bake brød til hele familien i morgen fordi det ikke er vann her tusen",
+    "pl": "jak mogę jutro upiec chleb dla całej rodziny ponieważ nie ma tu wody dziękuję bardzo",
+    "pt": "como posso fazer pão amanhã para toda a família porque não há água aqui muito obrigado",
+    "ro": "cum pot să fac pâine mâine pentru toată familia pentru că aici nu este apă mulțumesc",
+    "sk": "ako môžem zajtra upiecť chlieb pre celú rodinu pretože tu nie je voda veľmi pekne",
+    "sl": "kako lahko jutri spečem kruh za vso družino ker tukaj ni vode najlepša hvala ampak",
+    "so": "sidee baan rooti berri ugu sameeyaa qoyska oo dhan maxaa yeelay biyo halkan ma jiraan",
+    "sq": "si mund të bëj bukë nesër për të gjithë familjen sepse këtu nuk ka ujë faleminderit",
+    "sr-latin": "kako mogu sutra da ispečem hleb za celu porodicu jer ovde nema vode hvala lepo",
+    "sv": "hur kan jag baka bröd till hela familjen i morgon eftersom det inte finns vatten här",
+    "sw": "ninawezaje kutengeneza mkate kesho kwa familia yote kwa sababu hakuna maji hapa asante",
+    "tl": "paano ako gagawa ng tinapay bukas para sa buong pamilya dahil walang tubig dito salamat",
+    "tr": "yarın bütün aile için nasıl ekmek yapabilirim çünkü burada su yok çok teşekkür ederim",
+    "uz": "ertaga butun oila uchun qanday non yopishim mumkin chunki bu yerda suv yo'q katta",
+    "vi": "làm thế nào để tôi nướng bánh mì ngày mai cho cả gia đình vì ở đây không có nước cảm ơn",
+}
+_OTHER_SCRIPTS: Final = {
+    "am": "እኔ ነገ ለቤተሰብ ዳቦ እንዴት መጋገር እችላለሁ ምክንያቱም እዚህ ውሃ የለም አመሰግናለሁ",
+    "ar": "كيف يمكنني أن أخبز الخبز غدا للعائلة كلها لأنه لا يوجد ماء هنا شكرا جزيلا",
+    "ary": "كيفاش نقدر نصاوب الخبز غدا للعائلة حيت ماكاينش الما هنا شكرا بزاف واش دابا",
+    "arz": "ازاي اقدر اعمل عيش بكرة للعيلة كلها عشان مفيش مية هنا شكرا اوي بس فين دلوقتي",
+    "be": "як я магу заўтра спячы хлеб для ўсёй сям'і таму што тут няма вады вялікі дзякуй",
+    "bg": "как мога утре да изпека хляб за цялото семейство защото тук няма вода много благодаря",
+    "bn": "আমি কাল পুরো পরিবারের জন্য কীভাবে রুটি বানাব কারণ এখানে জল নেই অনেক ধন্যবাদ",
+    "el": "πώς μπορώ να ψήσω ψωμί αύριο για όλη την οικογένεια γιατί εδώ δεν υπάρχει νερό",
+    "fa": "چگونه می توانم فردا برای همه خانواده نان بپزم چون اینجا آب نیست خیلی ممنون",
+    "gu": "હું કાલે આખા પરિવાર માટે રોટલી કેવી રીતે બનાવું કારણ કે અહીં પાણી નથી આભાર",
+    "he": "איך אני יכול לאפות מחר לחם לכל המשפחה כי אין כאן מים תודה רבה אבל איפה",
+    "hi": "मैं कल पूरे परिवार के लिए रोटी कैसे बना सकता हूँ क्योंकि यहाँ पानी नहीं है धन्यवाद",
+    "hy": "ինչպես կարող եմ վաղը հաց թխել ամբողջ ընտանիքի համար քանի որ այստեղ ջուր չկա",
+    "ja": "明日 家族みんなのために パンを 焼くには どうすれば いいですか ここには 水が ありません",
+    "ka": "როგორ შემიძლია ხვალ გამოვაცხო პური მთელი ოჯახისთვის რადგან აქ წყალი არ არის",
+    "kk": "мен ертең бүкіл отбасы үшін нанды қалай пісіре аламын өйткені мұнда су жоқ рахмет",
+    "km": "តើ ខ្ញុំ អាច ដុត នំប៉័ង ថ្ងៃស្អែក សម្រាប់ គ្រួសារ យ៉ាងដូចម្តេច ព្រោះ គ្មាន ទឹក",
+    "kn": "ನಾನು ನಾಳೆ ಇಡೀ ಕುಟುಂಬಕ್ಕೆ ರೊಟ್ಟಿ ಹೇಗೆ ಮಾಡಲಿ ಏಕೆಂದರೆ ಇಲ್ಲಿ ನೀರು ಇಲ್ಲ",
+    "ko": "내일 온 가족을 위해 빵을 어떻게 구울 수 있나요 여기에는 물이 없어요 감사합니다",
+    "ky": "мен эртең бүт үй-бүлөгө нанды кантип бышыра алам анткени бул жерде суу жок рахмат",
+    "lo": "ຂ້ອຍ ຈະ ອົບ ເຂົ້າຈີ່ ມື້ອື່ນ ໃຫ້ ຄອບຄົວ ແນວໃດ ເພາະວ່າ ບໍ່ມີ ນ້ຳ",
+    "mk": "како можам утре да испечам леб за целото семејство бидејќи тука нема вода благодарам",
+    "ml": "ഞാൻ നാളെ കുടുംബത്തിന് അപ്പം എങ്ങനെ ഉണ്ടാക്കും കാരണം ഇവിടെ വെള്ളം ഇല്ല നന്ദി",
+    "mn": "би маргааш бүх гэр бүлдээ талх яаж барих вэ яагаад гэвэл энд ус байхгүй баярлалаа",
+    "mr": "मी उद्या संपूर्ण कुटुंबासाठी भाकरी कशी बनवू शकतो कारण इथे पाणी नाही आभारी आहे",
+    "my": "ကျွန်တော် မနက်ဖြန် မိသားစု အတွက် ပေါင်မုန့် ဘယ်လို လုပ်ရမလဲ ရေ မရှိဘူး",
+    "ne": "म भोलि पूरै परिवारको लागि रोटी कसरी बनाउन सक्छु किनभने यहाँ पानी छैन धन्यवाद",
+    "pa": "ਮੈਂ ਕੱਲ੍ਹ ਸਾਰੇ ਪਰਿਵਾਰ ਲਈ ਰੋਟੀ ਕਿਵੇਂ ਬਣਾਵਾਂ ਕਿਉਂਕਿ ਇੱਥੇ ਪਾਣੀ ਨਹੀਂ ਹੈ",
+    "ps": "زه څنګه کولی شم سبا د ټولې کورنۍ لپاره ډوډۍ پخه کړم ځکه چې دلته اوبه نشته مننه",
+    "ru": "как я могу завтра испечь хлеб для всей семьи потому что здесь нет воды большое спасибо",
+    "si": "මම හෙට මුළු පවුලටම පාන් හදන්නේ කොහොමද මොකද මෙතන වතුර නැහැ ස්තූතියි",
+    "sr": "како могу сутра да испечем хлеб за целу породицу јер овде нема воде хвала лепо где",
+    "ta": "நான் நாளை முழு குடும்பத்திற்கும் ரொட்டி எப்படி செய்வது ஏனெனில் இங்கே தண்ணீர் இல்லை",
+    "te": "నేను రేపు కుటుంబం మొత్తానికి రొట్టె ఎలా చేయగలను ఎందుకంటే ఇక్కడ నీరు లేదు",
+    "th": "ฉัน จะ อบ ขนมปัง พรุ่งนี้ ให้ ทั้ง ครอบครัว ได้ อย่างไร เพราะ ที่นี่ ไม่มี น้ำ",
+    "uk": "як я можу завтра спекти хліб для всієї родини тому що тут немає води дуже дякую але",
+    "ur": "میں کل پورے خاندان کے لیے روٹی کیسے بنا سکتا ہوں کیونکہ یہاں پانی نہیں ہے شکریہ",
+    "zh": "我 明天 怎么 为 全家人 烤 面包 因为 这里 没有 水 非常 感谢 但是 在哪里",
+}
+_ROMANIZED: Final = {
+    "hi-latin": "main kal poore parivaar ke liye roti kaise bana sakta hoon kyonki yahan paani",
+    "ru-latin": "kak ya mogu zavtra ispech khleb dlya vsey semyi potomu chto zdes net vody spasibo",
+    "ar-latin": "ezay a2dar a3mel 3eesh bokra lel 3eela kolaha 3ashan mafeesh maya hena shokran",
+    "el-latin": "pos boro na psiso psomi avrio gia oli tin oikogeneia giati edo den yparxei nero",
+    "zh-latin": "wo mingtian zenme wei quan jiaren kao mianbao yinwei zheli meiyou shui feichang",
+    "names": "Kwame Nkrumah Ngozi Zbigniew Xiomara Nguyen Tadeusz Yevgeny Hokusai Siobhan Bjork",
+    "code": "def request_id: value = parse(body.items[0]) https://example.org/a x_1 @user --flag",
+}
+
+WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    name: tuple(words.split()) for name, words in (_LATIN | _OTHER_SCRIPTS | _ROMANIZED).items()
+}
