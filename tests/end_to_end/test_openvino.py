@@ -124,3 +124,12 @@ def test_auto_passes_over_an_engine_that_fails_and_says_so(
     (record,) = caplog.records
     assert record.getMessage() == "engine_passed_over"
     assert record.fields["engine"] == "openvino"  # type: ignore[attr-defined]
+
+
+def test_auto_keeps_the_engine_that_pages_agree_with(
+    tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composition, "multiplies_in_tiles", lambda: True)
+    for serves, engine in ((True, "onnxruntime"), (False, "openvino")):
+        settings = read_settings(artifact=tiny_artifact, engine="auto", serve_artifact=serves)
+        assert load_student(settings).engine == engine

@@ -170,7 +170,7 @@ def _sessions(
         settings.engine,
         installed=is_installed(),
         tiles=multiplies_in_tiles(),
-        certified=opener.artifact.manifest.certificate is not None,
+        promised=opener.artifact.manifest.certificate is not None or settings.server.serve_artifact,
     )
     for runtime in better:
         try:

@@ -60,17 +60,18 @@ class Engine:
 
 
 def runtimes_for(
-    settings: EngineSettings, *, installed: bool, tiles: bool, certified: bool
+    settings: EngineSettings, *, installed: bool, tiles: bool, promised: bool
 ) -> tuple[Runtime, ...]:
     """What may run the student here, the best first; the next one if a graph does not run on it.
 
     installed: whether OpenVINO is; tiles: whether the processor has AMX, the only kind where
     OpenVINO was measured to be quicker with the same verdicts (docs/research/engines.md).
-    certified: whether something was proved about verdicts, which ONNX Runtime gave.
+    promised: whether something is said of verdicts that only ONNX Runtime was measured to keep: a
+    certificate, or agreement with pages that judge on their own.
     """
     if settings.engine != "auto":
         return (settings.engine,)
-    wins = installed and tiles and not certified and settings.device == "cpu"
+    wins = installed and tiles and not promised and settings.device == "cpu"
     return ("openvino", "onnxruntime") if wins else ("onnxruntime",)
 
 

@@ -58,15 +58,15 @@ def test_without_a_limit_all_cores_count(tmp_path: Path, quota: str) -> None:
 
 @pytest.mark.parametrize("installed", [True, False])
 @pytest.mark.parametrize("tiles", [True, False])
-@pytest.mark.parametrize("certified", [True, False])
+@pytest.mark.parametrize("promised", [True, False])
 def test_openvino_is_chosen_only_where_it_was_measured_to_win(
-    installed: bool, tiles: bool, certified: bool
+    installed: bool, tiles: bool, promised: bool
 ) -> None:
     def chosen(**changes: object) -> tuple[str, ...]:
         settings = Settings(**changes)  # type: ignore[arg-type]
-        return runtimes_for(settings, installed=installed, tiles=tiles, certified=certified)
+        return runtimes_for(settings, installed=installed, tiles=tiles, promised=promised)
 
-    wins = installed and tiles and not certified
+    wins = installed and tiles and not promised
     assert chosen(engine="auto") == (("openvino", "onnxruntime") if wins else ("onnxruntime",))
     assert chosen(engine="auto", device="cuda") == ("onnxruntime",)
     assert chosen(engine="openvino") == ("openvino",)
