@@ -20,7 +20,7 @@ from model_training.run.launch import read_place
 from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
 from model_training.student import mobile
-from model_training.studies import cascade_report, coverage, value_version
+from model_training.studies import cascade_report, coverage, prefix_worth, value_version
 from model_training.studies.commands import COMPARISONS, add_comparison_arguments, compare
 from model_training.studies.config import StudyRecipe, StudyRun
 
@@ -71,6 +71,10 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage in COMPARISONS:
         recipe = read_recipe_as(StudyRecipe, arguments.recipe)
         compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)
+        return
+    if arguments.stage == prefix_worth.NAME:
+        config = read_recipe(arguments.recipe, older=arguments.older)
+        prefix_worth.prefix_worth(Run(config, **_places(arguments, config)), arguments)
         return
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
@@ -139,6 +143,13 @@ def training_parser() -> argparse.ArgumentParser:
             _add_engine(stage)
         if name == "train-teacher":
             stage.add_argument("--member", help="train only this member (default: all, one by one)")
+    prefixing = stages.add_parser(
+        prefix_worth.NAME,
+        help="measure what the prefix and the exemplars of `generate` are worth to models",
+    )
+    prefixing.add_argument("--recipe", type=Path, required=True, help="recipe with [generate]")
+    prefix_worth.add_arguments(prefixing)
+    _add_places(prefixing)
     importing = stages.add_parser(
         "import-classifier",
         help="export, quantize, calibrate, measure and publish a finished Hugging Face classifier",

@@ -124,42 +124,50 @@ def in_words(category: str | None) -> str | None:
 
 
 def plan(kinds: Sequence[Kind], config: GenerateConfig, backend: Backend) -> list[Planned]:
-    """All calls. Each has its own random generator, so a longer plan begins with the same calls."""
+    """All calls. Each request has its own random generator, which also gives the seeds of its
+    draws, so a longer plan begins with the same calls.
+    """
     # keeps large sources from drowning the others
     weights = np.sqrt([len(kind.prompts) for kind in kinds])
     weights /= weights.sum()
     wanted: list[tuple[Intent, int]] = [("harmful", config.harmful), ("benign", config.benign)]
-    return [
-        _planned(intent, kinds, weights, config, backend, np.random.default_rng(entropy))
-        for number, (intent, count) in enumerate(wanted)
-        for entropy in ([config.seed, number, index] for index in range(count))
-    ]
+    planned: list[Planned] = []
+    for number, (intent, count) in enumerate(wanted):
+        for first in range(0, count, config.draws):
+            rng = np.random.default_rng([config.seed, number, first // config.draws])
+            drawn = _request(intent, kinds, weights, config, backend, rng)
+            planned += drawn[: count - first]
+    return planned
 
 
-def _planned(
+def _request(
     intent: Intent,
     kinds: Sequence[Kind],
     weights: np.ndarray[Any, np.dtype[np.float64]],
     config: GenerateConfig,
     backend: Backend,
     rng: np.random.Generator,
-) -> Planned:
+) -> list[Planned]:
+    """One request, and each of its draws."""
     kind = kinds[int(rng.choice(len(kinds), p=weights))]
     n_shown = min(config.exemplars, len(kind.prompts))
     shown = [kind.prompts[i] for i in rng.choice(len(kind.prompts), size=n_shown, replace=False)]
     prefixes = config.harmful_prefixes if intent == "harmful" else config.benign_prefixes
     bare = float(rng.random()) < config.without_prefix_share
     prefix = None if bare else prefixes[int(rng.integers(len(prefixes)))]
-    seed = int(rng.integers(2**31))
-    call = chat_call(
-        backend,
-        [{"role": "user", "content": ask(intent, kind, shown, config)}],
-        model=config.model.model,
-        prefix=prefix,
-        sampling=config.sampling,
-        seed=seed,
-    )
-    return Planned(call, intent, kind, prefix, seed)
+    messages = [{"role": "user", "content": ask(intent, kind, shown, config)}]
+    planned = []
+    for seed in rng.integers(2**31, size=config.draws).tolist():
+        call = chat_call(
+            backend,
+            messages,
+            model=config.model.model,
+            prefix=prefix,
+            sampling=config.sampling,
+            seed=seed,
+        )
+        planned.append(Planned(call, intent, kind, prefix, seed))
+    return planned
 
 
 def ask(intent: Intent, kind: Kind, shown: Sequence[str], config: GenerateConfig) -> str:
@@ -186,11 +194,18 @@ def generate(
     if any(one.prefix is not None for one in planned):
         backend.require_continuation(journal)
     replies = answer_all([one.call for one in planned], backend, journal, what="generate")
-    rows = [
+    rows = instructions_of(planned, replies, config, backend)
+    return rows, report(rows)
+
+
+def instructions_of(
+    planned: Sequence[Planned], replies: Sequence[Reply], config: GenerateConfig, backend: Backend
+) -> list[Instruction]:
+    """What each call wrote, with what is wrong with it."""
+    return [
         _instruction(one, reply, config, backend)
         for one, reply in zip(planned, replies, strict=True)
     ]
-    return rows, report(rows)
 
 
 def _instruction(

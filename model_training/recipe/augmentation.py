@@ -107,6 +107,12 @@ class GenerateConfig(_Section):
     """Number of calls for harmful instructions. The filter decides how many results stay."""
     benign: Annotated[int, Field(ge=0)] = 50_000
     exemplars: Annotated[int, Field(ge=0)] = 5
+    draws: Positive = 1
+    """Instructions drawn from one request: the same exemplars and prefix, other seeds.
+
+    A model in this process reads the request only once for all of them. The more draws, the fewer
+    different exemplars are shown.
+    """
     exemplar_sources: tuple[str, ...] = ()
     """Sources whose labelled harmful prompts serve as exemplars.
 

@@ -64,6 +64,8 @@ class Reply(_Frozen):
     margin: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """For classifiers: harmful minus unharmful logit."""
     prompt_tokens: int | None = None
+    written_tokens: int | None = None
+    """Counted by models in this process alone."""
     refused: int | None = None
 
     @property

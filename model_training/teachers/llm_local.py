@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,22 +12,21 @@ import torch
 from jinja2 import TemplateError
 from postern.contract.teacher_text import TOP_LOGPROBS
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LogitsProcessor,
-    LogitsProcessorList,
-    TopPLogitsWarper,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import LocalConfig
 from model_training.run.journal import Journal
+from model_training.teachers.decoding import Decoded, Decoder, join, select
+from model_training.teachers.drawing import draw
 from model_training.teachers.fingerprint import local_asked
 from model_training.teachers.llm import Call, Finished, Reply
 
 _TOO_LONG: Final = 413  # like the status of a server
-_SLICE_TOKENS: Final = 16
+_SLICE_TOKENS: Final = 8
+"""Tokens after which rows that ended leave their batch, which copies what is kept of the others."""
+_READ_TOKENS: Final = 4096
+"""Tokens that are read in one forward pass, unless one text is longer: bounds its memory."""
 _SETTINGS: Final = ("temperature", "top_p", "max_tokens", "logprobs")
 
 
@@ -50,11 +49,11 @@ class LocalBackend:
         self._config = config
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer: Any = load(AutoTokenizer, config.model)
-        self._tokenizer.padding_side = "left"
-        if self._tokenizer.pad_token_id is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
         model = load(AutoModelForCausalLM, config.model, dtype=self._dtype())
+        if model._is_stateful:
+            raise RecipeInvalid(f"{config.model}: keeps a state that is not of keys and values")
         self._model = model.to(self._device).eval()
+        self._decoder = Decoder(self._model)
         self._longest = getattr(model.config, "max_position_embeddings", None) or math.inf
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
@@ -80,30 +79,57 @@ class LocalBackend:
             else:
                 groups[tuple(call.body.get(name) for name in _SETTINGS)].append((call, ids))
         for group in groups.values():
-            group.sort(key=lambda item: len(item[1]))
-            self._write([_Row(call, ids, self._generator(call)) for call, ids in group], finished)
+            self._write(self._rows(group), finished)
         if refused:
             finished(refused)
 
-    def _write(self, fresh: list[_Row], finished: Finished) -> None:
-        """Write batches of rows, a slice of tokens at a time.
+    def _rows(self, calls: Sequence[tuple[Call, list[int]]]) -> deque[list[_Row]]:
+        """Rows of similar length one after another, and those of one text together, as far as they
+        fit into a batch.
+        """
+        same: defaultdict[tuple[int, ...], list[_Row]] = defaultdict(list)
+        for call, ids in calls:
+            same[tuple(ids)].append(_Row(call, ids, self._generator(call)))
+        size = self._config.batch_rows
+        return deque(
+            rows[start : start + size]
+            for _, rows in sorted(same.items(), key=lambda item: len(item[0]))
+            for start in range(0, len(rows), size)
+        )
 
-        Rows that end leave their batch after the slice, and unfinished rows form new batches,
-        because a batch that waits for its longest row computes mostly padding.
+    def _write(self, fresh: deque[list[_Row]], finished: Finished) -> None:
+        """Write up to `batch_rows` rows at once. Rows that end make room for fresh ones.
+
+        fresh: rows with the same text together, which is then read once.
         """
         going: list[_Row] = []
-        n_rows = self._config.batch_rows
+        batches: list[Decoded] = []
         while fresh or going:
-            if len(going) >= n_rows or not fresh:
-                going.sort(key=lambda row: len(row.ids) + len(row.written))
-                batch, going = going[-n_rows:], going[:-n_rows]
-            else:
-                batch, fresh = fresh[:n_rows], fresh[n_rows:]
-            self._slice(batch)
-            ended = {row.call.key: self._reply(row) for row in batch if row.finish is not None}
-            going += [row for row in batch if row.finish is None]
+            while fresh and len(going) + len(fresh[0]) <= self._config.batch_rows:
+                admitted = self._admit(fresh, self._config.batch_rows - len(going))
+                going += [row for same in admitted for row in same]
+                batches.append(
+                    self._decoder.read([same[0].ids for same in admitted], [*map(len, admitted)])
+                )
+            batch = self._slice(going, join(batches))
+            ended = {row.call.key: self._reply(row) for row in going if row.finish is not None}
+            kept = [place for place, row in enumerate(going) if row.finish is None]
+            going = [going[place] for place in kept]
+            batches = [select(batch, kept)] if kept else []
             if ended:
                 finished(ended)
+
+    def _admit(self, fresh: deque[list[_Row]], room: int) -> list[list[_Row]]:
+        """The next texts, with so many rows together, for one forward pass."""
+        admitted: list[list[_Row]] = []
+        longest = 0
+        while fresh and len(fresh[0]) <= room:
+            longest = max(longest, len(fresh[0][0].ids))
+            if admitted and longest * (len(admitted) + 1) > _READ_TOKENS:
+                break
+            room -= len(fresh[0])
+            admitted.append(fresh.popleft())
+        return admitted
 
     def _generator(self, call: Call) -> torch.Generator:
         return torch.Generator(self._device).manual_seed(call.body.get("seed", 0))
@@ -136,102 +162,57 @@ class LocalBackend:
         # The chat template has already written the first token.
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def _slice(self, rows: Sequence[_Row], batch: Decoded) -> Decoded:
+        """Write up to `_SLICE_TOKENS` tokens of each row. batch: what has been read of them."""
+        for _ in range(_SLICE_TOKENS):
+            tokens = self._drawn(rows, batch.logits)
+            if all(row.finish is not None for row in rows):
+                break  # nobody needs the logits behind the last token
+            batch = self._decoder.append(batch, tokens)
+        return batch
+
     @torch.inference_mode()
-    def _slice(self, batch: Sequence[_Row]) -> None:
-        """Write further tokens for each row, at most as many as the row nearest its limit may
-        have.
-        """
-        body = batch[0].call.body
-        padded = self._tokenizer.pad(
-            {"input_ids": [row.ids + row.written for row in batch]}, return_tensors="pt"
-        ).to(self._device)
-        left = body["max_tokens"] - max(len(row.written) for row in batch)
-        wants_logprobs = bool(body.get("logprobs"))
-        out = self._model.generate(
-            input_ids=padded["input_ids"],
-            attention_mask=padded["attention_mask"],
-            max_new_tokens=min(_SLICE_TOKENS, left),
-            do_sample=False,
-            num_beams=1,
-            pad_token_id=self._tokenizer.pad_token_id,
-            logits_processor=_drawing(body, [row.generator for row in batch]),
-            return_dict_in_generate=True,
-            output_logits=wants_logprobs,
+    def _drawn(self, rows: Sequence[_Row], logits: Tensor) -> Tensor:
+        """Draw the next token of each row that has not ended. Returns (n,) int64."""
+        going = [place for place, row in enumerate(rows) if row.finish is None]
+        body = rows[0].call.body
+        found = draw(
+            logits if len(going) == len(rows) else logits[going],
+            [rows[place].generator for place in going],
+            temperature=body.get("temperature", 0.0),
+            top_p=body.get("top_p", 1.0),
         )
-        written = out.sequences[:, padded["input_ids"].shape[1] :].tolist()
-        for index, row in enumerate(batch):
-            ids, ended = self._until_end(written[index])
-            row.written += ids
-            if wants_logprobs:
-                row.tokens += self._choices(out.logits, index, ids)
-            if ended:
+        tokens = torch.zeros(len(rows), dtype=torch.int64, device=logits.device)
+        tokens[going] = found
+        for place, token in zip(going, found.tolist(), strict=True):
+            row = rows[place]
+            if token in self._ends:
                 row.finish = "stop"
-            elif len(row.written) >= body["max_tokens"]:
+                continue
+            row.written.append(token)
+            if body.get("logprobs"):
+                row.tokens.append(self._choice(logits[place], token))
+            if len(row.written) >= body["max_tokens"]:
                 row.finish = "length"
+        return tokens
 
     def _reply(self, row: _Row) -> Reply:
         return Reply(
             text=self._tokenizer.decode(row.written, skip_special_tokens=True),
             finish=row.finish,
             tokens=tuple(row.tokens),
+            prompt_tokens=len(row.ids),
+            written_tokens=len(row.written),
         )
 
-    def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
-        for index, token in enumerate(ids):
-            if token in self._ends:
-                return ids[:index], True
-        return ids, False
-
-    def _choices(
-        self, logits: Sequence[Tensor], row: int, ids: Sequence[int]
-    ) -> Iterator[tuple[str, dict[str, float]]]:
-        for step, token in enumerate(ids):
-            logps = torch.log_softmax(logits[step][row].float(), dim=-1)
-            values, places = logps.topk(min(TOP_LOGPROBS, len(logps)))
-            top: dict[str, float] = {}
-            for logp, place in zip(values.tolist(), places.tolist(), strict=True):
-                word = self._tokenizer.decode([place])
-                top[word] = math.log(math.exp(top.get(word, -math.inf)) + math.exp(logp))
-            yield self._tokenizer.decode([token]), top
-
-
-class _SeededDraw(LogitsProcessor):
-    """Adds Gumbel noise from each row's own generator: the highest sum is a draw from the softmax.
-
-    So a draw does not depend on what else is in the batch, nor on where a killed run stopped.
-    """
-
-    def __init__(self, generators: Sequence[torch.Generator]) -> None:
-        self._generators = generators
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        noise = torch.stack(
-            [
-                torch.empty(scores.shape[1], device=scores.device).exponential_(generator=one)
-                for one in self._generators
-            ]
-        )
-        return scores.float() - noise.log()
-
-
-class _Divided(LogitsProcessor):
-    """Divides logits by the sampling temperature."""
-
-    def __init__(self, temperature: float) -> None:
-        self._temperature = temperature
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        return scores.float() / self._temperature
-
-
-def _drawing(body: dict[str, Any], generators: Sequence[torch.Generator]) -> LogitsProcessorList:
-    steps = LogitsProcessorList()
-    if body.get("temperature", 0.0) > 0:
-        steps.append(_Divided(body["temperature"]))
-        if body.get("top_p", 1.0) < 1:
-            steps.append(TopPLogitsWarper(body["top_p"]))
-        steps.append(_SeededDraw(generators))
-    return steps
+    def _choice(self, logits: Tensor, token: int) -> tuple[str, dict[str, float]]:
+        logps = torch.log_softmax(logits.float(), dim=-1)
+        values, places = logps.topk(min(TOP_LOGPROBS, len(logps)))
+        top: dict[str, float] = {}
+        for logp, place in zip(values.tolist(), places.tolist(), strict=True):
+            word = self._tokenizer.decode([place])
+            top[word] = math.log(math.exp(top.get(word, -math.inf)) + math.exp(logp))
+        return self._tokenizer.decode([token]), top
 
 
 def load(kind: Any, name: str, **options: Any) -> Any:

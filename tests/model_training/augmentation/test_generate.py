@@ -79,6 +79,29 @@ def test_asking_for_more_keeps_the_earlier_calls() -> None:
     assert few < many
 
 
+@pytest.mark.parametrize("draws", [1, 4])
+def test_draws_share_a_request_and_differ_in_their_seed_alone(draws: int) -> None:
+    kinds = kinds_of(_pool(), train=_TRAIN, config=_config())
+    planned = plan(kinds, _config(draws=draws), BACKEND)
+    assert [one.intent for one in planned] == ["harmful"] * 30 + ["benign"] * 20
+    assert len({one.call.key for one in planned}) == 50
+    for first in (0, 30):
+        some = [one.call.body for one in planned[first : first + draws]]
+        assert len({json.dumps(body | {"seed": 0}, sort_keys=True) for body in some}) == 1
+        assert len({body["seed"] for body in some}) == draws
+    # The plan is longer by part of a request, or by several.
+    for more in (31, 33, 60):
+        longer = plan(kinds, _config(draws=draws, harmful=more), BACKEND)
+        assert [one.call.key for one in longer[:30]] == [one.call.key for one in planned[:30]]
+
+
+def test_one_draw_is_planned_as_before_there_were_draws() -> None:
+    """Else journals of earlier runs would be of no use. Keys of a plan of an earlier version."""
+    kinds = kinds_of(_pool(), train=_TRAIN, config=_config())
+    keys = [one.call.key[:12] for one in plan(kinds, _config(harmful=2, benign=1), BACKEND)]
+    assert keys == ["47d2930397a9", "28b419e1089f", "9a64b8910a4a"]
+
+
 def test_another_seed_is_another_plan() -> None:
     kinds = kinds_of(_pool(), train=_TRAIN, config=_config())
     first = {one.call.key for one in plan(kinds, _config(), BACKEND)}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from postern.contract.exchange import Exchange
 from postern.contract.teacher_text import TEMPLATES
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from model_training.errors import RecipeInvalid, ServerUnusable
 from model_training.recipe.augmentation import GuardLocal, LocalConfig, Sampling
@@ -81,6 +81,47 @@ def test_text_is_the_same_whether_written_in_slices_or_at_once(
         key: (reply.text, reply.finish) for key, reply in whole.items()
     }
     assert "length" in {reply.finish for reply in sliced.values()}
+
+
+def test_calls_with_the_same_text_share_one_reading(writer: LocalBackend) -> None:
+    calls = [_write(writer, "make one", seed, temperature=8) for seed in range(7)]
+    calls += [_write(writer, "make one more", seed, temperature=8) for seed in range(2)]
+    read: list[int] = []
+    hook = writer._model.register_forward_pre_hook(
+        lambda model, given, named: read.append(named["input_ids"].numel()), with_kwargs=True
+    )
+    try:
+        together = _answer(writer, calls)
+    finally:
+        hook.remove()
+    longest = max(len(writer._ids(call)) for call in calls)
+    # Seven calls of one text fill three batches, so it is read thrice, and the other text once.
+    # Every further forward pass has a token for each of at most three rows.
+    assert sum(n for n in read if n > 3) <= 4 * longest
+    assert len({reply.text for reply in together.values()}) > 4
+    for call in calls:
+        assert _answer(writer, [call])[call.key].text == together[call.key].text
+
+
+def test_the_likeliest_text_is_the_one_that_transformers_writes(writer: LocalBackend) -> None:
+    calls = [
+        _write(writer, text, 1, temperature=0.0, max_tokens=24) for text in ("x", "bake bread")
+    ]
+    written = _answer(writer, calls)
+    for call in calls:
+        ids = torch.tensor([writer._ids(call)])
+        whole = writer._model.generate(ids, do_sample=False, max_new_tokens=24)
+        text = writer._tokenizer.decode(whole[0, ids.shape[1] :], skip_special_tokens=True)
+        assert written[call.key].text == text
+
+
+def test_a_model_whose_state_is_no_cache_of_keys_is_refused(tmp_path: Path) -> None:
+    config = AutoConfig.for_model("mamba", vocab_size=700, hidden_size=8, num_hidden_layers=1)
+    models: Any = AutoModelForCausalLM
+    models.from_config(config).save_pretrained(tmp_path)
+    tiny_llama_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(RecipeInvalid, match="keeps a state"):
+        LocalBackend(LocalConfig(kind="local", model=str(tmp_path)))
 
 
 def test_the_turn_that_was_begun_is_continued(writer: LocalBackend) -> None:
