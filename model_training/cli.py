@@ -20,7 +20,7 @@ from model_training.run.launch import read_place
 from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
 from model_training.student import mobile
-from model_training.studies import cascade_report, coverage, prefix_worth, value_version
+from model_training.studies import cascade_report, coverage, prefix_arguments, value_version
 from model_training.studies.commands import COMPARISONS, add_comparison_arguments, compare
 from model_training.studies.config import StudyRecipe, StudyRun
 
@@ -72,9 +72,11 @@ def _run(arguments: argparse.Namespace) -> None:
         recipe = read_recipe_as(StudyRecipe, arguments.recipe)
         compare(StudyRun(recipe, **_places(arguments, recipe)), arguments)
         return
-    if arguments.stage == prefix_worth.NAME:
+    if arguments.stage == prefix_arguments.NAME:
+        from model_training.studies.prefix_worth import prefix_worth
+
         config = read_recipe(arguments.recipe, older=arguments.older)
-        prefix_worth.prefix_worth(Run(config, **_places(arguments, config)), arguments)
+        prefix_worth(Run(config, **_places(arguments, config)), arguments)
         return
     if arguments.stage == "import-classifier":
         config = imported_config(arguments)
@@ -144,11 +146,11 @@ def training_parser() -> argparse.ArgumentParser:
         if name == "train-teacher":
             stage.add_argument("--member", help="train only this member (default: all, one by one)")
     prefixing = stages.add_parser(
-        prefix_worth.NAME,
+        prefix_arguments.NAME,
         help="measure what the prefix and the exemplars of `generate` are worth to models",
     )
     prefixing.add_argument("--recipe", type=Path, required=True, help="recipe with [generate]")
-    prefix_worth.add_arguments(prefixing)
+    prefix_arguments.add_arguments(prefixing)
     _add_places(prefixing)
     importing = stages.add_parser(
         "import-classifier",

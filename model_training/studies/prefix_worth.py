@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from postern.contract.artifact import Artifact, read_artifact
@@ -41,11 +40,11 @@ from model_training.recipe.augmentation import (
 from model_training.run.candidate import write_json
 from model_training.run.folder import Run
 from model_training.run.journal import Journal
+from model_training.studies.prefix_arguments import NAME
 from model_training.studies.prefix_figures import Judge, figures, markdown
 from model_training.teachers.backends import open_backend
 from model_training.teachers.llm import Backend, Call, Finished, Reply, answer_all
 
-NAME: Final = "prefix-worth"
 _POINT: Final = "balanced"
 _CELLS: Final = tuple((prefix, shown) for prefix in (False, True) for shown in (False, True))
 _COMPARED_FROM: Final = 0.25
@@ -143,27 +142,6 @@ def judge_of(artifact: Artifact, *, threads: int | None) -> Judge:
         }
 
     return judge
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the command, without those of every recipe."""
-    add = parser.add_argument
-    add(
-        "--models",
-        nargs="+",
-        required=True,
-        help="folders of transformers models, or GGUF files for llama.cpp, to measure one by one",
-    )
-    add("--teacher", type=Path, required=True, help="folder of the published model that judges")
-    add("--calls", type=int, default=128, help="calls of each model in each case (default: 128)")
-    add("--batch-rows", type=int, default=32, help="texts written at once (default: 32)")
-    add(
-        "--dtype",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="precision of transformers models (default: auto)",
-    )
-    add("--encoder", help="encoder for the diversity of what was written; without it, no diversity")
 
 
 def prefix_worth(run: Run, arguments: argparse.Namespace) -> None:
