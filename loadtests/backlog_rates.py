@@ -40,11 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as made:
         found = _measure(asked, Path(made))
     document = {"machine": results.machine(), "rows": asked.rows, "runs": found}
-    text = json.dumps(document, indent=2) + "\n"
-    if asked.output is None:
-        print(text)
-    else:
-        asked.output.write_text(text)
+    results.tell(document, asked.output)
     return 0
 
 

@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(candidates()[asked.serve], asked.artifact)
         return 0
     found = measure(asked.artifact, rounds=asked.rounds)
-    print(json.dumps({"machine": results.machine(), "candidates": found}, indent=2))
+    results.tell({"machine": results.machine(), "candidates": found}, None)
     return 0
 
 

@@ -32,6 +32,14 @@ def machine() -> Json:
     }
 
 
+def tell(document: Json, output: Path | None) -> None:
+    """Save it, or print it if there is no file to write to."""
+    if output is None:
+        print(json.dumps(document, indent=2))
+    else:
+        save(document, output)
+
+
 def document(kind: str, *, settings: Json, server: Json | None) -> Json:
     """A result without its points."""
     return {

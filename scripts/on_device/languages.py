@@ -1,9 +1,9 @@
 """The server's identifier of languages -> `on_device/data/languages.bin`, which TypeScript reads.
 
 py3langid walks over the bytes of a text with an automaton of 40 MB and adds up a dense table of
-16 MB. The automaton is that of Aho and Corasick, so its trie says all of it; and four fifths of the
-table are the least value of their column. What is left is packed with gzip, for
-`DecompressionStream`. In the order of the file, little-endian:
+16 MB. The automaton is that of Aho and Corasick, so its trie says all of it. In four fifths of the
+table, a cell holds the least value of its column. The file has the trie and the other cells. Gzip
+packs it, because browsers unpack that. In the order of the file, little-endian:
 
 - the length of a header, uint32, and the header as JSON: `states`, `features`, `codes` and `prior`
   of each column, and `sizes`, the number of distinct values in each column;

@@ -1,4 +1,4 @@
-"""What is looked at first, for speed, changes no answer."""
+"""The searches for disguises begin with a quick look. It changes no answer."""
 
 from __future__ import annotations
 
