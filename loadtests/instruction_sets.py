@@ -27,6 +27,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 import onnxruntime as ort
+import tokenizers
 from postern.contract.artifact import Artifact, read_artifact
 from postern.contract.windows import Window, pad
 from postern.inference.openvino_session import OpenVinoSession, Precision
@@ -95,7 +96,8 @@ def serve(candidate: Candidate, folder: Path) -> None:
     before = _own_mib()
     run = opened(candidate, artifact)
     rng = np.random.default_rng(0)
-    batches = [[_window(rng, length) for _ in range(count)] for count, length in SHAPES]
+    ids = tokenizers.Tokenizer.from_buffer(artifact.tokenizer).get_vocab_size()
+    batches = [[_window(rng, length, ids) for _ in range(count)] for count, length in SHAPES]
     for batch in batches:
         run(batch)
     print(round(_own_mib() - before), flush=True)
@@ -103,8 +105,8 @@ def serve(candidate: Candidate, folder: Path) -> None:
         print(json.dumps([_seconds(run, batch) for batch in batches]), flush=True)
 
 
-def _window(rng: np.random.Generator, length: int) -> Window:
-    return Window(rng.integers(1000, 20_000, length), np.zeros(length, dtype=np.int64))
+def _window(rng: np.random.Generator, length: int, ids: int) -> Window:
+    return Window(rng.integers(ids, size=length), np.zeros(length, dtype=np.int64))
 
 
 def _seconds(run: Run, batch: Sequence[Window]) -> float:

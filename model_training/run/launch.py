@@ -20,6 +20,17 @@ class Place:
     def is_first(self) -> bool:
         return self.rank == 0
 
+    def check_shares(self, batches: int) -> None:
+        """Raises RecipeInvalid if a step has fewer batches than there are processes.
+
+        To be called before they join: one that left would look like a lost one to the others.
+        """
+        if self.count > batches:  # some of them could only wait
+            raise RecipeInvalid(
+                f"{self.count} processes share the batches of a step, and "
+                f"`gradient_accumulation` is {batches}: raise it, and lower `batch_tokens`"
+            )
+
 
 def read_place() -> Place:
     """The place of this process. Without a launcher, it is the only one.

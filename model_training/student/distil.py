@@ -20,6 +20,7 @@ from model_training.errors import RecipeInvalid
 from model_training.measures.validation import evaluation_rows
 from model_training.recipe.config import DistilConfig, ExportConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
+from model_training.run.launch import read_place
 from model_training.student.bags import draw_bags
 from model_training.student.checkpoints import CHECKPOINT, fingerprint, weights_of
 from model_training.student.encoders import check_fits, load_base, read_tokenizer_json
@@ -50,6 +51,8 @@ def distil(
     finite.
     """
     settings = config.distil
+    place = read_place()
+    place.check_shares(settings.gradient_accumulation)
     torch.manual_seed(settings.seed)
     tokenizer_json = read_tokenizer_json(settings.base)
     model = load_base(settings)
@@ -68,7 +71,7 @@ def distil(
     served = check_fits(model, tokenizer_json, config.windows)
     run.mkdir(parents=True, exist_ok=True)
     student = run / STUDENT
-    with joined() as processes:
+    with joined(place) as processes:
         trainer = _trainer(
             settings,
             model=model,
@@ -121,13 +124,15 @@ def train_rounded(
             "embedding_bits": None,
         }
     )
+    place = read_place()
+    place.check_shares(settings.gradient_accumulation)
     torch.manual_seed(settings.seed)
     model = load_base(settings)
     served = check_fits(model, tokenizer_json, config.windows)
     student = run / ROUNDED
     student.mkdir(parents=True, exist_ok=True)
     described = settings.model_copy(update={"base": ""})  # wherever the run is
-    with joined() as processes:
+    with joined(place) as processes:
         trainer = _trainer(
             settings,
             model=model,
@@ -164,7 +169,6 @@ def _trainer(
     tokenizer: its file, and as it is served. rows: train, validation, development. recipe:
     identifies them and the settings.
     """
-    processes.check_shares(settings.gradient_accumulation)
     train, validation, development = rows
     content, served = tokenizer
     measured = evaluation_rows(

@@ -17,8 +17,7 @@ import torch
 import torch.distributed as dist
 from torch.nn import Module
 
-from model_training.errors import RecipeInvalid
-from model_training.run.launch import Place, read_place
+from model_training.run.launch import Place
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,6 @@ class Processes:
     @property
     def is_first(self) -> bool:
         return self.place.is_first
-
-    def check_shares(self, batches: int) -> None:
-        """Raises RecipeInvalid if a step has fewer batches than there are processes."""
-        if self.place.count > batches:  # some of them could only wait
-            raise RecipeInvalid(
-                f"{self.place.count} processes share the batches of a step, and "
-                f"`gradient_accumulation` is {batches}: raise it, and lower `batch_tokens`"
-            )
 
     def share(self, work: Sequence[Any]) -> list[Any]:
         """This process's part: every n-th piece, for n processes."""
@@ -86,9 +77,8 @@ class Processes:
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
+def joined(place: Place) -> Iterator[Processes]:
     """This process, joined with the others that a launcher started, if any."""
-    place = read_place()
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", place.local_rank) if cuda else torch.device("cpu")
     if place.count == 1:

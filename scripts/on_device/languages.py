@@ -18,6 +18,7 @@ packs it, because browsers unpack that. In the order of the file, little-endian:
 
 from __future__ import annotations
 
+import functools
 import gzip
 import importlib.metadata
 import json
@@ -55,6 +56,7 @@ def packed(before: bytes | None) -> bytes:
     return gzip.compress(content, 9, mtime=0)
 
 
+@functools.cache  # seconds of work, and nothing else decides it
 def unpacked() -> bytes:
     """The content before it is packed. Raises ValueError where the automaton is no such trie."""
     identifier = load_identifier()
