@@ -34,7 +34,7 @@ model = {{ kind = "server", base_url = "{url}", model = "writer", concurrency = 
 
 [respond.comply]
 model = {{ kind = "server", base_url = "{url}", model = "writer", concurrency = 4 }}
-prefix = "Sure, here is how:"
+prefixes = ["Sure, here is how:"]
 
 [label]
 rows = ["generated", "unlabelled", "labelled"]

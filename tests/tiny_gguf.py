@@ -21,9 +21,13 @@ CHAT_TEMPLATE: Final = (
 _UINT32, _INT32, _FLOAT32, _STRING, _ARRAY = 4, 5, 6, 8, 9
 
 
-def tiny_gguf(path: Path) -> Path:
-    """Writes the file; it begins to write whatever its random weights say, and never ends."""
-    tokens = [*_bytes_as_text(), *_CONTROL]
+def tiny_gguf(path: Path, *, merged: bool = False) -> Path:
+    """Writes the file; it begins to write whatever its random weights say, and never ends.
+
+    merged: also has the token that its merge makes, which transformers insists on.
+    """
+    plain = [*_bytes_as_text(), *(["ab"] if merged else [])]
+    tokens = [*plain, *_CONTROL]
     prefix = "llama."
     settings: dict[str, tuple[int, Any]] = {
         "general.architecture": (_STRING, "llama"),
@@ -37,10 +41,10 @@ def tiny_gguf(path: Path) -> Path:
         "tokenizer.ggml.model": (_STRING, "gpt2"),
         "tokenizer.ggml.pre": (_STRING, "default"),
         "tokenizer.ggml.tokens": (_ARRAY, (_STRING, tokens)),
-        "tokenizer.ggml.token_type": (_ARRAY, (_INT32, [1] * 256 + [3] * len(_CONTROL))),
+        "tokenizer.ggml.token_type": (_ARRAY, (_INT32, [1] * len(plain) + [3] * len(_CONTROL))),
         "tokenizer.ggml.merges": (_ARRAY, (_STRING, ["a b"])),
-        "tokenizer.ggml.bos_token_id": (_UINT32, 256),
-        "tokenizer.ggml.eos_token_id": (_UINT32, 257),
+        "tokenizer.ggml.bos_token_id": (_UINT32, len(plain)),
+        "tokenizer.ggml.eos_token_id": (_UINT32, len(plain) + 1),
         "tokenizer.chat_template": (_STRING, CHAT_TEMPLATE),
     }
     tensors = _tensors(len(tokens))

@@ -24,6 +24,7 @@ from model_training.augmentation.instructions import (
     complaint_about,
     instruction_of,
 )
+from model_training.data.categories import CategoryMap
 from model_training.data.rows import PoolRow, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig
@@ -44,18 +45,28 @@ BENIGN_TEMPLATE: Final = (
 )
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z&,-]*")
 _LONGEST_CATEGORY: Final = 60
+_LABELS_IN_WORDS: Final = {
+    "cyber": "hacking and malware",
+    "self_harm": "self-harm",
+    "sexual": "sexual content",
+    "threat": "threats",
+}
+"""Labels of the map that are not the words for it."""
+
+_Group = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True)
 class Kind:
     """Labelled harmful prompts of one source and category. category: in words, if known.
 
-    source: None if the category is a family, which all sources share.
+    source: None if all sources share the category. weight: factor in the number of calls.
     """
 
     source: str | None
     category: str | None
     prompts: tuple[str, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,43 +86,58 @@ def kinds_of(
     train: frozenset[int],
     config: GenerateConfig,
     styles: Mapping[str, str] = MappingProxyType({}),
+    known: CategoryMap | None = None,
 ) -> list[Kind]:
     """Groups of exemplars, only from the train side of the pool.
 
-    train: prompt hashes of the train split. styles: of sources, for families. A category with fewer
+    train: prompt hashes of the train split. styles: of sources, for families. known: the map, for
+    its kinds of harm; a prompt of several kinds is an exemplar of each. A category with fewer
     prompts than a call shows is merged with its source's prompts without a category. Raises
     DataInvalid if nothing is left.
     """
-    groups: defaultdict[tuple[str | None, str | None], dict[int, str]] = defaultdict(dict)
+    groups: defaultdict[_Group, dict[int, str]] = defaultdict(dict)
     for row in pool:
         if row.prompt_label != 1 or len(row.prompt) > config.longest_exemplar:
             continue
         if config.exemplar_sources and row.source not in config.exemplar_sources:
             continue
         key = prompt_hash(row.prompt)
-        if key in train and not is_excluded(f"{row.category} {row.prompt}"):
-            groups[_group_of(row, styles, config)].setdefault(key, row.prompt)
-    merged: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+        if key not in train or is_excluded(f"{row.category} {row.prompt}"):
+            continue
+        for group in _groups_of(row, styles, known, config):
+            groups[group].setdefault(key, row.prompt)
+    merged: defaultdict[_Group, list[str]] = defaultdict(list)
     for (source, category), prompts in groups.items():
         enough = len(prompts) >= max(1, config.exemplars)
         merged[source, category if enough else None] += prompts.values()
-    if not merged:
+    weights = {_words(name): weight for name, weight in config.category_weights.items()}
+    if not any(weights.get(category or "", 1.0) for _, category in merged):
         raise DataInvalid("no labelled harmful prompt of the train split can serve as exemplar")
     return [
-        Kind(source, category, tuple(sorted(prompts)))
+        Kind(source, category, tuple(sorted(prompts)), weights.get(category or "", 1.0))
         for (source, category), prompts in sorted(
             merged.items(), key=lambda item: (item[0][0] or "", item[0][1] or "")
         )
     ]
 
 
-def _group_of(
-    row: PoolRow, styles: Mapping[str, str], config: GenerateConfig
-) -> tuple[str | None, str | None]:
+def _groups_of(
+    row: PoolRow, styles: Mapping[str, str], known: CategoryMap | None, config: GenerateConfig
+) -> list[_Group]:
+    if known is not None:
+        labels = sorted(map(_words, known.labels_of(row.source, row.category)))
+        if is_excluded(" ".join(labels)):  # its other labels would show the row as well
+            return []
+        return [(None, one) for one in labels] or [(None, None)]
     if config.categories == "families":
         text = " ".join(row.prompt.split())
-        return None, category_of(text, style=styles.get(row.source, ""))
-    return row.source, in_words(row.category)
+        return [(None, category_of(text, style=styles.get(row.source, "")))]
+    return [(row.source, in_words(row.category))]
+
+
+def _words(label: str) -> str:
+    """A label of the map as words."""
+    return _LABELS_IN_WORDS.get(label, label.replace("_", " "))
 
 
 def in_words(category: str | None) -> str | None:
@@ -128,7 +154,7 @@ def plan(kinds: Sequence[Kind], config: GenerateConfig, backend: Backend) -> lis
     draws, so a longer plan begins with the same calls.
     """
     # keeps large sources from drowning the others
-    weights = np.sqrt([len(kind.prompts) for kind in kinds])
+    weights = np.array([kind.weight * len(kind.prompts) ** 0.5 for kind in kinds])
     weights /= weights.sum()
     wanted: list[tuple[Intent, int]] = [("harmful", config.harmful), ("benign", config.benign)]
     planned: list[Planned] = []

@@ -54,7 +54,8 @@ def respond(
     ServerUnusable if a prefix is configured but the backend cannot continue an assistant turn.
     """
     answers: dict[Stance, list[Exchanged | None]] = {}
-    report: dict[str, Any] = {"instructions": len(instructions)}
+    chosen = _chosen(instructions, config)
+    report: dict[str, Any] = {"instructions": len(instructions), "answered": len(chosen)}
     stances: tuple[tuple[Stance, StanceConfig | None], ...] = (
         ("refuse", config.refuse),
         ("comply", config.comply),
@@ -63,17 +64,31 @@ def respond(
         if settings is None:
             continue
         backend = open_backend(settings.model)
-        if settings.prefix is not None:
+        if settings.prefixes:
             backend.require_continuation(journal)
-        answers[stance] = _answers(
-            instructions, stance, settings, backend, journal, seed=config.seed
-        )
+        answers[stance] = _answers(chosen, stance, settings, backend, journal, seed=config.seed)
         report[stance] = _report(answers[stance])
+    places = {one.id: place for place, one in enumerate(chosen)}
     rows: list[Exchanged] = []
-    for index, instruction in enumerate(instructions):
+    for instruction in instructions:
         rows.append(alone(instruction))
-        rows += [row for found in answers.values() if (row := found[index]) is not None]
+        place = places.get(instruction.id)
+        if place is not None:
+            rows += [row for found in answers.values() if (row := found[place]) is not None]
     return rows, report
+
+
+def _chosen(instructions: Sequence[Instruction], config: RespondConfig) -> list[Instruction]:
+    """Those that are answered, in their order. More of them are a superset of fewer."""
+    if config.instructions is None:
+        return list(instructions)
+    lots = sorted((_seed(one.text, config.seed), place) for place, one in enumerate(instructions))
+    return [instructions[place] for place in sorted(p for _, p in lots[: config.instructions])]
+
+
+def _seed(text: str, seed: int) -> int:
+    """Depends on the text, not on its position: other rows do not change its answer."""
+    return (prompt_hash(text) + seed) % 2**31
 
 
 def alone(instruction: Instruction) -> Exchanged:
@@ -121,22 +136,28 @@ def _call(
         backend,
         [*messages, {"role": "user", "content": instruction.text}],
         model=config.model.model,
-        prefix=config.prefix,
+        prefix=_prefix(instruction, config),
         sampling=config.sampling,
-        # The seed depends on the text, not on its position: other rows do not change its answer.
-        seed=(prompt_hash(instruction.text) + seed) % 2**31,
+        seed=_seed(instruction.text, seed),
     )
+
+
+def _prefix(instruction: Instruction, config: StanceConfig) -> str | None:
+    if not config.prefixes:
+        return None
+    return config.prefixes[prompt_hash(instruction.text) % len(config.prefixes)]
 
 
 def _exchanged(
     instruction: Instruction, stance: Stance, config: StanceConfig, call: Call, reply: Reply
 ) -> Exchanged | None:
-    written = written_after(config.prefix, reply.text)
+    prefix = _prefix(instruction, config)
+    written = written_after(prefix, reply.text)
     if reply.refused is not None or not written.strip():
         return None
-    if config.prefix and not written[:1].isspace():
+    if prefix and not written[:1].isspace():
         written = f" {written}"  # some servers trim this space
-    response = f"{config.prefix or ''}{written}".strip()
+    response = f"{prefix or ''}{written}".strip()
     return Exchanged(
         id=instruction.id,
         intent=instruction.intent,

@@ -16,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", type=Path, default=Path("bases"), help="parent of its folder (default: bases)"
     )
     parser.add_argument("--list", action="store_true", help="list the known bases")
+    parser.add_argument(
+        "--dequantized",
+        action="store_true",
+        help="also write GGUF weights as a folder of transformers in bfloat16",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -25,4 +30,9 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.name is None:
         raise RecipeInvalid("fetch-base needs a name; --list prints the known bases")
-    print(fetch_base(arguments.name, arguments.to))
+    folder = fetch_base(arguments.name, arguments.to)
+    if arguments.dequantized:
+        from model_training.bases.dequantize import dequantize  # torch
+
+        dequantize(folder)
+    print(folder)

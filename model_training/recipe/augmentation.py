@@ -14,6 +14,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Precision = Literal["auto", "bf16", "fp32"]
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0.0, le=10.0)]
 
 
@@ -118,11 +119,16 @@ class GenerateConfig(_Section):
 
     Empty: all sources of the recipe.
     """
-    categories: Literal["source", "families"] = "source"
-    """`source`: each source's own categories.
+    categories: Literal["source", "families", "map"] = "source"
+    """`source`: each source's own categories, which may name the source itself.
 
     `families`: coarse categories by the words of a prompt, the same for all sources
     (`families.py`). A generator that is trained here needs `families`.
+    `map`: the kinds of harm of `categories.json` in the data folder.
+    """
+    category_weights: dict[str, Weight] = {}
+    """Factor of a kind of harm of the map in the number of calls, which is otherwise the root of
+    the number of its exemplars. 0 leaves it out.
     """
     longest_exemplar: Positive = 300
     """In characters. Wrapped jailbreaks are longer and not worth imitating."""
@@ -143,6 +149,12 @@ class GenerateConfig(_Section):
     benign_template: str | None = None
     sampling: Sampling = Sampling()
     seed: int = 42
+
+    @model_validator(mode="after")
+    def _weights_need_the_map(self) -> GenerateConfig:
+        if self.category_weights and self.categories != "map":
+            raise ValueError('`category_weights` needs categories = "map"')
+        return self
 
 
 _TEXT_SETTINGS = {"harmful_prefixes", "benign_prefixes", "harmful_template", "benign_template"}
@@ -193,8 +205,11 @@ class StanceConfig(_Section):
 
     model: Model
     system: str | None = None
-    prefix: str | None = None
-    """Beginning of the answer. It stays part of the answer."""
+    prefixes: tuple[str, ...] = ()
+    """Beginnings of the answer, of which each instruction gets one. It stays part of the answer.
+
+    Several, lest one beginning is a sign of harm.
+    """
     sampling: Sampling = Sampling(max_tokens=256)
 
 
@@ -203,6 +218,11 @@ class RespondConfig(_Section):
 
     refuse: StanceConfig | None = None
     comply: StanceConfig | None = None
+    instructions: Positive | None = None
+    """Largest number of instructions that are answered, chosen at random by their text.
+
+    None: all. The others stay as prompts without a response.
+    """
     seed: int = 42
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from model_training.augmentation.instructions import Instruction
+from model_training.data.categories import CATEGORY_MAP, CategoryMap, read_category_map
 from model_training.data.rows import (
     ENGLISH,
     PoolRow,
@@ -35,7 +36,7 @@ from model_training.data.rows import (
 )
 from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
-from model_training.recipe.augmentation import TeacherConfig, made_by
+from model_training.recipe.augmentation import GenerateConfig, TeacherConfig, made_by
 from model_training.run.folder import OnRay, Run
 from model_training.run.journal import Journal
 from model_training.run.stage_files import (
@@ -73,17 +74,28 @@ def generate(run: Run) -> None:
     model = model_of(run, config)
     sources = choose_sources(read_sources(run.data), run.config.data)
     inputs = {"train": run.rows_file("train"), **_files(run, sources)}
+    if config.categories == "map":
+        inputs["categories"] = run.data / CATEGORY_MAP
     settings = made_by(config) | {"asked": asked_of(model)}
     head = header(GENERATE, settings, inputs)
     if _already(run, head):
         return
     train = frozenset(prompt_hash(row.prompt) for row in run.rows("train"))
     kinds = stage.kinds_of(
-        _pool(run, sources), train=train, config=config, styles=styles_of(sources)
+        _pool(run, sources),
+        train=train,
+        config=config,
+        styles=styles_of(sources),
+        known=known_kinds(run, config),
     )
     with _journal(run, GENERATE) as journal:
         rows, report = stage.generate(kinds, config, open_backend(model), journal)
     _finish(run, head, rows, report)
+
+
+def known_kinds(run: Run, config: GenerateConfig) -> CategoryMap | None:
+    """The map of the data folder, if the recipe asks for its kinds of harm. Raises DataInvalid."""
+    return read_category_map(run.data) if config.categories == "map" else None
 
 
 def filter_(run: Run) -> None:

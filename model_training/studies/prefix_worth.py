@@ -40,6 +40,7 @@ from model_training.recipe.augmentation import (
 from model_training.run.candidate import write_json
 from model_training.run.folder import Run
 from model_training.run.journal import Journal
+from model_training.stages.augmentation import known_kinds
 from model_training.studies.prefix_arguments import NAME
 from model_training.studies.prefix_figures import Judge, figures, markdown
 from model_training.teachers.backends import open_backend
@@ -188,6 +189,7 @@ def _kinds(run: Run, config: GenerateConfig) -> list[Kind]:
         train=frozenset(prompt_hash(row.prompt) for row in run.rows("train")),
         config=config,
         styles={source.name: source.style for source in sources},
+        known=known_kinds(run, config),
     )
 
 

@@ -7,8 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from model_training.augmentation.generate import ask, in_words, kinds_of, plan
+from model_training.data.categories import CategoryMap
 from model_training.data.rows import PoolRow, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig, ServerConfig
@@ -55,6 +57,44 @@ def test_sources_can_be_chosen() -> None:
     assert {kind.source for kind in kinds} == {"b"}
     with pytest.raises(DataInvalid, match="exemplar"):
         kinds_of(_pool(), train=_TRAIN, config=_config(exemplar_sources=["none"]))
+
+
+MAP = CategoryMap(
+    taxonomy=("cyber", "illegal_drugs", "sexual_minors", "violence"),
+    map={
+        "a": {"x/*": ("illegal_drugs", "violence"), "y": ("sexual_minors", "violence")},
+        "b": {"rare": ("cyber",)},
+    },
+)
+
+
+def test_the_map_gives_kinds_of_harm_and_each_has_its_weight() -> None:
+    pool = [*_pool(), PoolRow(source="a", prompt="of minors", prompt_label=1, category="y")]
+    weights = {"illegal_drugs": 3.0, "violence": 0.0}
+    config = _config(categories="map", category_weights=weights, exemplars=1, harmful=4000)
+    train = _TRAIN | {prompt_hash("of minors")}
+    kinds = kinds_of(pool, train=train, config=config, known=MAP)
+    assert [(kind.source, kind.category, len(kind.prompts), kind.weight) for kind in kinds] == [
+        (None, None, 4, 1.0),
+        (None, "hacking and malware", 1, 1.0),
+        (None, "illegal drugs", 6, 3.0),
+        (None, "violence", 6, 0.0),
+    ]
+    assert not any("of minors" in kind.prompts for kind in kinds)
+    asked = Counter(one.kind.category for one in plan(kinds, config, BACKEND))
+    shares = {None: 2.0, "hacking and malware": 1.0, "illegal drugs": 3 * 6**0.5}
+    assert asked.keys() == shares.keys()
+    for category, share in shares.items():
+        expected = share / sum(shares.values())
+        assert asked[category] / asked.total() == pytest.approx(expected, abs=0.03)
+    nothing = _config(categories="map", category_weights={"cyber": 0.0}, exemplars=1)
+    with pytest.raises(DataInvalid, match="exemplar"):
+        kinds_of([pool[10]], train=train, config=nothing, known=MAP)
+
+
+def test_weights_need_the_map() -> None:
+    with pytest.raises(ValidationError, match="category_weights"):
+        _config(category_weights={"violence": 2.0})
 
 
 @pytest.mark.parametrize(

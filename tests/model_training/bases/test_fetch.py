@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from model_training.__main__ import main
 from model_training.bases import fetch as fetching
+from model_training.bases.dequantize import dequantize
 from model_training.bases.e5 import write_transformers
 from model_training.bases.fetch import FromIndex, fetch, fetch_base, from_index
 from model_training.bases.table import BASES, Base
 from model_training.errors import DataInvalid, RecipeInvalid, ServerUnavailable
+from tests.tiny_gguf import tiny_gguf
 
 
 def no_hub(base: Base, folder: Path) -> None:
@@ -162,6 +164,34 @@ def test_the_command_lists_the_table_and_fetches(
     assert main(["fetch-base", GGUF.name, "--to", str(tmp_path)]) == 0
     assert (tmp_path / GGUF.name / "x.gguf").exists()
     assert main(["fetch-base", "--to", str(tmp_path)]) == 2
+
+
+def test_packed_weights_become_a_folder_of_transformers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / GGUF.name
+    folder.mkdir()
+    tiny_gguf(folder / "tiny.gguf", merged=True)
+    for _ in range(2):  # the second time, nothing is left to do
+        assert main(["fetch-base", GGUF.name, "--to", str(tmp_path), "--dequantized"]) == 0
+        assert capsys.readouterr().out.strip() == str(folder)
+    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert model.dtype == torch.bfloat16
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.decode(tokenizer("a cab")["input_ids"]) == "a cab"
+    assert "assistant" in tokenizer.apply_chat_template(
+        [{"role": "user", "content": "x"}], tokenize=False, add_generation_prompt=True
+    )
+
+
+@pytest.mark.parametrize("files", [{}, {"x.gguf": b"GGUF"}, {"x.gguf": b"", "y.gguf": b""}])
+def test_what_is_no_packed_model_is_refused(files: dict[str, bytes], tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataInvalid, match=r"GGUF files|cannot read"):
+        dequantize(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == files.keys()
 
 
 def test_every_base_has_a_licence_that_lets_weights_be_published_and_a_hash() -> None:

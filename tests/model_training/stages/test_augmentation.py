@@ -94,6 +94,27 @@ def test_each_instruction_has_both_answers_and_none(finished: DataRun) -> None:
     assert finished.report("respond")["refuse"]["look_refusing"] == kept
 
 
+def test_a_part_is_answered_and_answers_begin_in_several_ways(
+    half_done: DataRun, finished: DataRun, stub: LlmStub
+) -> None:
+    beginnings = {"Sure, here is how:", "Yes. "}
+    written = {}
+    for most in (12, 24):
+        line = f"prefixes = {json.dumps(sorted(beginnings))}"
+        half_done.write_recipe(stub.url, prefixes=f"{line}\n[respond]\ninstructions = {most}")
+        half_done.check("respond")
+        rows = half_done.rows("respond")
+        assert sum(row["stance"] is None for row in rows) == len(finished.rows("filter"))
+        written[most] = [row for row in rows if row["stance"] == "comply"]
+        assert len(written[most]) == most
+        begun = [
+            [one for one in beginnings if row["response"].startswith(one)] for row in written[most]
+        ]
+        assert all(len(one) == 1 for one in begun)
+        assert {one for (one,) in begun} == beginnings
+    assert [row for row in written[24] if row in written[12]] == written[12]
+
+
 def test_soft_labels_are_rows_for_training(finished: DataRun) -> None:
     rows = finished.rows("label")
     assert {round(row["soft_label"], 9) for row in rows} == {0.9, 0.2}
