@@ -128,10 +128,10 @@ def _learnt_and_measured(run: Run) -> dict[str, list[Row]]:
 def export(run: Run) -> None:
     """Student -> ONNX -> quantized graph that passes the parity gate."""
     from model_training.student import export as stage
-    from model_training.student.distil import ROUNDED, STUDENT
+    from model_training.student.distil import STUDENT, rounded_student
 
     stage.export_student(
-        run.folder / (STUDENT if run.config.rounding is None else ROUNDED),
+        run.folder / STUDENT if run.config.rounding is None else rounded_student(run.folder),
         run.candidate,
         run.config,
         rows=run.rows("train"),

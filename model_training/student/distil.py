@@ -5,6 +5,7 @@ A run that was killed and resumed ends with the same weights.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from postern.contract.artifact import TOKENIZER
 from postern.inference.tokenizer import Tokenizer
 
 from model_training.data.encoding import encode
-from model_training.data.rows import Row, write_atomically
+from model_training.data.rows import Row, dump_json, write_atomically
 from model_training.errors import RecipeInvalid
 from model_training.measures.validation import evaluation_rows
 from model_training.recipe.config import DistilConfig, ExportConfig, RunConfig, WindowConfig
@@ -32,6 +33,7 @@ from model_training.student.vocabulary import cut_vocabulary
 
 STUDENT = "student"
 ROUNDED = "rounded"
+_BEGUN = "begun.json"
 
 
 def distil(
@@ -148,7 +150,23 @@ def train_rounded(
         if processes.is_first:
             trainer.save(student)
             write_ranges(student, trainer.progress.ranges)
+            write_atomically(student / _BEGUN, dump_json({"sha256": weights_of(begun)}))
             write_atomically(student / TOKENIZER, tokenizer_json)  # last, as in `distil`
+    return student
+
+
+def rounded_student(run: Path) -> Path:
+    """The folder that `train_rounded` wrote. Raises RecipeInvalid if there is none, or if it was
+    trained on from other weights than those that `run` has now.
+    """
+    student = run / ROUNDED
+    try:
+        begun = json.loads((student / _BEGUN).read_bytes())["sha256"]
+        current = weights_of(run / STUDENT)
+    except (OSError, ValueError, KeyError) as exc:
+        raise RecipeInvalid(f"{student}: is not finished; run stage 'round' first") from exc
+    if begun != current:
+        raise RecipeInvalid(f"{student}: continues another student; run stage 'round' again")
     return student
 
 

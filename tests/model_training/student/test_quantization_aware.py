@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from postern.contract.windows import Window
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.nn import Linear
 
 from model_training.errors import RecipeInvalid
@@ -21,7 +21,7 @@ from model_training.measures.served import open_candidate
 from model_training.recipe.config import RunConfig, read_recipe
 from model_training.run.folder import Run, locked
 from model_training.student.checkpoints import CHECKPOINT
-from model_training.student.distil import ROUNDED, STUDENT, train_rounded
+from model_training.student.distil import ROUNDED, STUDENT, rounded_student, train_rounded
 from model_training.student.export import export_student
 from model_training.student.graph import fp32_graph, load_student
 from model_training.student.parity import torch_run
@@ -197,8 +197,15 @@ def test_it_goes_on_from_the_student_and_needs_one(base: Path, tmp_path: Path) -
     with pytest.raises(RecipeInvalid, match="no finished student"):
         train_rounded(settings, train=tiny_rows(9, seed=1), validation=[], run=tmp_path)
     begun = load_file(base / "model.safetensors")
+    with pytest.raises(RecipeInvalid, match="not finished"):
+        rounded_student(tmp_path)
     for name, value in load_file(train(settings, tmp_path) / "model.safetensors").items():
         assert torch.dist(value, begun[name]) <= 0.1 * begun[name].norm() + 1e-2, name
+    assert rounded_student(tmp_path) == tmp_path / ROUNDED
+    # Whoever distils anew has to round anew: else the graph would be of the student before.
+    save_file(begun | {"another": torch.zeros(1)}, tmp_path / STUDENT / "model.safetensors")
+    with pytest.raises(RecipeInvalid, match="another student"):
+        rounded_student(tmp_path)
 
 
 @pytest.mark.parametrize(
