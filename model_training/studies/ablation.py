@@ -22,6 +22,7 @@ from postern.contract.exchange import Exchange
 
 from model_training.augmentation.instructions import SOURCES, Intent
 from model_training.augmentation.label import Candidate, label
+from model_training.data.behaviour.rows import SOURCE as BEHAVIOUR
 from model_training.data.eda import augmented, read_wordnet
 from model_training.data.rows import Row, dump_json, prompt_hash, write_atomically
 from model_training.data.sampling import draw
@@ -146,7 +147,14 @@ def arm_rows(arm: Arm, material: Material) -> list[Row]:
     rows = list(material.labelled)
     if not arm.soft:
         rows = [row.model_copy(update={"soft_label": None}) for row in rows]
-    made = [row for intent in arm.generated for row in material.generated[intent]]
+    if not arm.behaviour:
+        rows = [row for row in rows if not row.source.startswith(BEHAVIOUR)]
+    made = [
+        row
+        for intent in arm.generated
+        for row in material.generated[intent]
+        if arm.answers or row.response is None
+    ]
     if arm.instructions is not None:
         # By hash: a smaller arm contains part of a larger one, whatever the order of the file.
         prompts = sorted({row.prompt for row in made}, key=prompt_hash)[: arm.instructions]

@@ -36,6 +36,7 @@ def summary(config: AblationConfig, records: Sequence[Record], run: RunConfig) -
                     "instructions": arm.instructions,
                     "runs": runs,
                     **spread(list(runs.values())),
+                    "behaviour": spread([behaviour_by_group(record) for record in own]),
                 }
             )
     return {
@@ -72,6 +73,16 @@ def metrics(record: Record) -> dict[str, float | None]:
         "ECE, validation": _mean(one.get("ece_15") for one in held_out),
         "ECE, mean of tests": _mean(one.get("ece_15") for one in tests.values()),
     }
+
+
+def behaviour_by_group(record: Record) -> dict[str, float | None]:
+    """Share of right verdicts at `balanced` by group of kinds; a group's kinds count equally."""
+    shares: dict[str, list[float]] = {}
+    for kind, found in record.get("behaviour", {}).items():
+        if found["n"]:
+            group = kind.partition("/")[0].replace("_", " ")
+            shares.setdefault(group, []).append(found["right"] / found["n"])
+    return {group: float(np.mean(some)) for group, some in shares.items()}
 
 
 def spread(runs: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, float | None]]:
@@ -132,7 +143,27 @@ Mean ± standard deviation over seeds; students of {steps} steps each, which rea
 over-refusal are those of the `balanced` point, set on the calibration split. Over-refusal is the
 share of harmless held-out look-alikes that are flagged. Test sets took part in no choice.
 
-{measured}"""
+{measured}{_behaviour(found["arms"])}"""
+
+
+def _behaviour(arms: Sequence[Mapping[str, Any]]) -> str:
+    """Arms side by side, a line for each group of kinds that all of them have."""
+    means = [arm.get("behaviour", {}).get("mean", {}) for arm in arms]
+    groups = [group for group in means[0] if all(group in one for one in means)]
+    if not groups:
+        return ""
+    lines = (
+        [
+            group,
+            *(
+                _plus_minus(arm["behaviour"]["mean"][group], arm["behaviour"]["sd"][group])
+                for arm in arms
+            ),
+        ]
+        for group in groups
+    )
+    head = ["behaviour: share of right verdicts", *(arm["about"] for arm in arms)]
+    return f"\n{table(head, lines)}"
 
 
 def _plus_minus(mean: float | None, deviation: float | None) -> str:

@@ -29,7 +29,11 @@ class Arm(_Section):
     eda: bool = False
     """Use rows of easy data augmentation, labelled by the teacher."""
     generated: tuple[Intent, ...] = ()
-    """Use generated instructions of these intents, with their answers."""
+    """Use generated instructions of these intents."""
+    answers: bool = True
+    """Use their answers, too."""
+    behaviour: bool = True
+    """Use the labelled rows that teach behaviour, those of `[augment.behaviour]`."""
     instructions: Positive | None = None
     """Largest number of them. Arms with the same number have the same instructions."""
     unlabelled: bool = False

@@ -15,6 +15,7 @@ import numpy as np
 
 from model_training.data.rows import Row, read_pool, read_sources
 from model_training.data.split import labelled_rows
+from model_training.evaluation.behaviour.gate import behaviour
 from model_training.evaluation.evaluate import LOOK_ALIKES, by_slice, figures, look_alikes
 from model_training.evaluation.fit_policy import fit_policy, samples
 from model_training.measures.served import open_candidate
@@ -75,13 +76,15 @@ def measure(
             candidate, config.windows, pad_id=int(exported["pad_id"]), threads=threads
         )
         scored = {name: served.score(rows, what=f"measure: {name}") for name, rows in sets.items()}
+        policy = fit_policy(samples(scored["calibration"], config)).policy
+        cases = behaviour(served, policy, config.behaviour)
     finally:
         shutil.rmtree(candidate, ignore_errors=True)
-    policy = fit_policy(samples(scored["calibration"], config)).policy
     return {
         "graph": exported["quantization"],
         "validation": by_slice(scored["validation"], policy, n_resamples=0),
         "look_alikes": look_alikes(scored["validation"], policy),
+        "behaviour": cases,
         "sets": {
             name: figures(one, policy)
             for name, one in scored.items()

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ folders = ["{teacher}"]
 format = "student"
 window_tokens = 64
 overlap_tokens = 8
+[behaviour]
+cases = 4
 [ablation]
 seeds = [5]
 measured_rows = 80
@@ -181,6 +184,11 @@ def test_every_arm_is_measured_at_equal_steps(finished: Place) -> None:
         assert all(0 <= arm["mean"][name] <= 1 for arm in report["arms"])
     text = (finished.folder / "run" / "ablation.md").read_text()
     assert "+ HarmAug" in text
+    for arm in report["arms"]:
+        shares = arm["behaviour"]["mean"]
+        assert {"plain harm", "help seeking"} <= shares.keys()
+        assert all(0 <= share <= 1 for share in shares.values())
+    assert "| plain harm |" in text
     for plot in ("ablation.png", "ablation_curve.png"):
         assert f"({plot})" in text  # beside the table, not on the network
         assert (finished.folder / "run" / plot).read_bytes().startswith(b"\x89PNG")
@@ -299,8 +307,17 @@ def test_a_smaller_arm_holds_part_of_a_larger_one_with_its_answers(material: Mat
     prompts = [{row.prompt for row in rows} for rows in (few, more, every)]
     assert prompts[0] < prompts[1] < prompts[2]
     assert set(Counter(row.prompt for row in few).values()) == {2}
+    alone = made(answers=False)
+    assert [row.prompt for row in alone] == [row.prompt for row in every if row.response is None]
     harmful = arm_rows(Arm(name="x", generated=("harmful",)), material)[soft:]
     assert {row.source for row in harmful} == {"generated_harmful"}
+
+
+def test_an_arm_may_leave_out_the_rows_that_teach_behaviour(material: Material) -> None:
+    taught = Row(source="behaviour_people", prompt="a", response=None, label=0, soft_label=0.1)
+    more = replace(material, labelled=[*material.labelled, taught])
+    assert taught in arm_rows(Arm(name="x"), more)
+    assert arm_rows(Arm(name="x", behaviour=False), more) == arm_rows(Arm(name="x"), material)
 
 
 def test_long_rows_are_in_no_arm(material: Material, finished: Place) -> None:

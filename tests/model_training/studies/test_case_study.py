@@ -35,6 +35,8 @@ precision = "fp32"
 quantization = "none"
 parity_rows = 40
 calibration_rows = 1
+[behaviour]
+cases = 0
 [case_study]
 attack = "rot13"
 train_prompts = 80
