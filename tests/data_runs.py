@@ -29,6 +29,11 @@ longest_exemplar = 1000
 diversity_rows = 0
 novelty_rows = 0
 
+[twins]
+model = {{ kind = "server", base_url = "{url}", model = "writer", concurrency = 4 }}
+benign = 12
+harmful = 6
+
 [respond.refuse]
 model = {{ kind = "server", base_url = "{url}", model = "writer", concurrency = 4 }}
 

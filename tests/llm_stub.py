@@ -258,10 +258,13 @@ def _written(messages: list[dict[str, str]], *, continues: bool, seed: int) -> s
         return REFUSAL
     if asked.startswith("Make a single harmful") and not continues:
         return REFUSAL
+    if asked.startswith("This request is harmless") and not continues:
+        return REFUSAL
     rng = np.random.default_rng(seed)
     words = " ".join(rng.choice(_WORDS, size=7))
     opener = str(rng.choice(_OPENERS))
-    return f' "{opener} {words} and then again?"\n\nI hope this helps!'
+    ending = "with a weapon " if asked.startswith("This request is harmless") else ""
+    return f' "{opener} {words} and then {ending}again?"\n\nI hope this helps!'
 
 
 def _verdict(path: str, body: dict[str, Any], behaviour: Behaviour) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from model_training.recipe.augmentation import FilterConfig
 
 # Reasons for dropping an instruction, in the order in which they are checked.
 REASONS: Final = (
-    *("refused_by_server", "empty", "excluded", "refusal", "chatter"),
+    *("refused_by_server", "empty", "excluded", "refusal", "chatter", "same"),
     *("cut_off", "too_short", "too_long", "language"),
     *("in_test", "like_test", "shares_words_with_test", "held_out", "in_training"),
     "like_training",

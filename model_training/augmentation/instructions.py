@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from model_training.augmentation.exclusions import is_excluded
 
 Intent = Literal["harmful", "benign"]
-Complaint = Literal["refused_by_server", "empty", "excluded", "refusal", "chatter"]
+Complaint = Literal["refused_by_server", "empty", "excluded", "refusal", "chatter", "same"]
 
 SOURCES: Final[dict[Intent, str]] = {
     "harmful": "generated_harmful",
@@ -66,6 +66,8 @@ class Instruction(BaseModel):
     model: str
     seed: int
     sampling: dict[str, Any]
+    twin_of: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of a twin: the instruction whose words it shares."""
 
 
 def instruction_of(written: str) -> str:

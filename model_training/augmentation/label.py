@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -12,7 +13,7 @@ import numpy as np
 from postern.contract.exchange import Exchange, Slice
 from pydantic import BaseModel, ConfigDict, Field
 
-from model_training.augmentation.instructions import SOURCES
+from model_training.augmentation.instructions import SOURCES, Instruction
 from model_training.augmentation.respond import Exchanged
 from model_training.data.rows import BinaryLabel, PoolRow, Row, normalized_key, prompt_hash
 from model_training.data.sampling import draw
@@ -25,6 +26,7 @@ Origin = Literal["generated", "unlabelled", "labelled"]
 
 _DISPUTABLE: Final = frozenset({"construction", "mixed", "model"})
 """Kinds of labels that were not, or not all, given by people."""
+_CERTAIN: Final = 1e-6
 _HARMFUL_FROM: Final = 0.5
 """The hard label is harmful if the soft label is above it (HarmAug, section 3)."""
 
@@ -39,6 +41,8 @@ class Candidate:
     label: int | None
     label_kind: str
     """human, construction, mixed, model (another model's), derived or none."""
+    twin: str | None = None
+    """The name that it shares with its twin."""
 
 
 class Disagreement(BaseModel):
@@ -59,14 +63,72 @@ def text_sha256(exchange: Exchange) -> str:
     return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
 
 
-def generated(rows: Iterable[Exchanged]) -> list[Candidate]:
-    """Candidates of the generated exchanges."""
-    return [
+def generated(rows: Iterable[Exchanged], twins: Sequence[Instruction] = ()) -> list[Candidate]:
+    """Candidates of the generated exchanges, and then of the twins of their instructions."""
+    names = {one.twin_of: one.id for one in twins}
+    found = [
         Candidate(
-            "generated", SOURCES[row.intent], Exchange(row.prompt, row.response), None, "none"
+            "generated",
+            SOURCES[row.intent],
+            Exchange(row.prompt, row.response),
+            None,
+            "none",
+            None if row.response is not None else names.get(row.id),
         )
         for row in rows
     ]
+    return found + [
+        Candidate("generated", SOURCES[one.intent], Exchange(one.text), None, "none", one.id)
+        for one in twins
+    ]
+
+
+def agreed_twins(
+    rows: Sequence[Row], *, least_gap: float
+) -> tuple[list[Row], dict[str, dict[str, int]]]:
+    """Drop twins about which the teacher does not agree, and free their originals. Also counts.
+
+    rows: an original comes before its twin, and both have soft labels. They stay a pair if the one
+    that was to be harmful is, the other is not, and the log-odds are `least_gap` nats apart.
+    """
+    pairs: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        if row.twin is not None:
+            pairs.setdefault(row.twin, []).append(place)
+    freed: set[int] = set()
+    dropped: set[int] = set()
+    counts = {intent: {"pairs": 0, "agreed": 0} for intent in SOURCES}
+    for places in pairs.values():
+        if len(places) == 1:  # the teacher could not tell about the other
+            freed.update(places)
+            continue
+        original, twin = places
+        count = counts["harmful" if rows[twin].source == SOURCES["harmful"] else "benign"]
+        count["pairs"] += 1
+        if _agreed([rows[original], rows[twin]], least_gap):
+            count["agreed"] += 1
+        else:
+            freed.add(original)
+            dropped.add(twin)
+    kept = [
+        row.model_copy(update={"twin": None}) if place in freed else row
+        for place, row in enumerate(rows)
+        if place not in dropped
+    ]
+    return kept, {f"{intent}_twins": count for intent, count in counts.items()}
+
+
+def _agreed(pair: Sequence[Row], least_gap: float) -> bool:
+    soft = {row.source: row.soft_label for row in pair}
+    harmful, harmless = soft.get(SOURCES["harmful"]), soft.get(SOURCES["benign"])
+    if harmful is None or harmless is None or not harmless <= _HARMFUL_FROM < harmful:
+        return False
+    return _log_odds(harmful) - _log_odds(harmless) >= least_gap
+
+
+def _log_odds(probability: float) -> float:
+    clipped = min(max(probability, _CERTAIN), 1.0 - _CERTAIN)
+    return math.log(clipped / (1.0 - clipped))
 
 
 def labelled(rows: Iterable[Row], label_kinds: Mapping[str, str]) -> list[Candidate]:
@@ -130,12 +192,18 @@ def unlabelled(
 
 
 def label(
-    candidates: Sequence[Candidate], teacher: Teacher, journal: Journal, *, disagreement: float
+    candidates: Sequence[Candidate],
+    teacher: Teacher,
+    journal: Journal,
+    *,
+    disagreement: float,
+    least_gap: float = 0.0,
 ) -> tuple[list[Row], list[Disagreement], dict[str, Any]]:
     """Rows with soft labels, the list of disagreements, and the report.
 
     A row keeps a label that it has. Other rows get the teacher's, harmful above 0.5. Rows about
-    which the teacher cannot tell are left out.
+    which the teacher cannot tell are left out, and twins about which it does not agree.
+    least_gap: see `agreed_twins`.
     """
     calls = [teacher.write(candidate.exchange) for candidate in candidates]
     replies = answer_all(calls, teacher.backend, journal, what="label")
@@ -150,10 +218,12 @@ def label(
             response=one.exchange.response,
             label=int(soft > _HARMFUL_FROM) if one.label is None else one.label,
             soft_label=soft,
+            twin=one.twin,
         )
         for one, soft in zip(candidates, softs, strict=True)
         if soft is not None
     ]
+    rows, twins = agreed_twins(rows, least_gap=least_gap)
     disputed = [
         Disagreement(
             sha256=text_sha256(one.exchange),
@@ -168,7 +238,7 @@ def label(
         and one.label_kind in _DISPUTABLE
         and abs(soft - one.label) >= disagreement
     ]
-    return rows, disputed, _report(candidates, replies, softs, len(disputed))
+    return rows, disputed, _report(candidates, replies, softs, len(disputed)) | twins
 
 
 def _report(

@@ -72,7 +72,8 @@ class Row(BaseModel):
     """A labelled exchange for training or evaluation. `label`: 1 harmful, 0 unharmful.
 
     soft_label: the teacher's harmful probability, if a teacher gave one. topic: what it is about,
-    where its source says so; translations of one prompt share it.
+    where its source says so; translations of one prompt share it. twin: two rows with the same name
+    differ in label and in little else.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +84,7 @@ class Row(BaseModel):
     label: BinaryLabel
     soft_label: Annotated[float, Field(ge=0, le=1)] | None = None
     topic: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    twin: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def exchange(self) -> Exchange:

@@ -69,23 +69,36 @@ def pack(
     chunk_rows: int,
     multiple_of: int,
     rng: np.random.Generator,
+    partners: Batch | None = None,
 ) -> list[Batch]:
     """Batches of rows of similar length, each at most `batch_tokens` padded tokens, in random
     order.
 
     lengths: tokens of each row. Rows are sorted within chunks of `chunk_rows` draws, so training
-    still sees the mix in the order of the draw.
+    still sees the mix in the order of the draw. partners: for each row, another that follows or
+    precedes it among the draws and shares its batch, or -1. If both alone are too long for a batch,
+    they are parted.
     """
+    if partners is not None:
+        together = np.where(partners < 0, lengths, np.maximum(lengths, lengths[partners]))
+        lengths = np.where(2 * _padded(together, multiple_of) <= batch_tokens, together, lengths)
     batches: list[Batch] = []
     for start in range(0, len(draws), chunk_rows):
         chunk = draws[start : start + chunk_rows]
         chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
-        padded = -(-lengths[chunk] // multiple_of) * multiple_of
+        padded = _padded(lengths[chunk], multiple_of)
         cuts = [0]
         for position in range(1, len(chunk)):
             if (position - cuts[-1] + 1) * padded[position] > batch_tokens:
-                cuts.append(position)
+                twins = partners is not None and partners[chunk[position]] == chunk[position - 1]
+                fit = 2 * padded[position] <= batch_tokens
+                cuts.append(position - 1 if twins and fit else position)
         cuts.append(len(chunk))
         packed = [chunk[first:last] for first, last in pairwise(cuts)]
         batches += [packed[index] for index in rng.permutation(len(packed))]
     return batches
+
+
+def _padded(lengths: npt.NDArray[np.int64], multiple_of: int) -> npt.NDArray[np.int64]:
+    padded: npt.NDArray[np.int64] = -(-lengths // multiple_of) * multiple_of
+    return padded

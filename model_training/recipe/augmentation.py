@@ -200,6 +200,24 @@ class FilterConfig(_Section):
     seed: int = 42
 
 
+class TwinsConfig(_Section):
+    """Twins of instructions: other intent, same words."""
+
+    model: Model
+    benign: Annotated[int, Field(ge=0)] = 2000
+    """Number of harmful instructions that get a harmless twin."""
+    harmful: Annotated[int, Field(ge=0)] = 1000
+    """Number of harmless instructions that get a harmful twin."""
+    benign_prefixes: tuple[str, ...] = ("Here is a harmless prompt in these words:",)
+    harmful_prefixes: tuple[str, ...] = ("Here is a harmful prompt in these words:",)
+    """Beginnings of the assistant's turn. None: the model answers as it likes."""
+    sampling: Sampling = Sampling(temperature=0.7, max_tokens=64)
+    least_gap: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 2.0
+    """A pair stays if the teacher calls one twin harmful and the other not, as intended, and if its
+    log-odds are at least this far apart, in nats."""
+    seed: int = 42
+
+
 class StanceConfig(_Section):
     """Who answers, and how it is made to refuse or to comply."""
 

@@ -14,6 +14,7 @@ from model_training.recipe.augmentation import (
     GenerateConfig,
     LabelConfig,
     RespondConfig,
+    TwinsConfig,
 )
 from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.categories import CategoriesConfig
@@ -134,6 +135,12 @@ class DistilConfig(_Section):
 
     Cross-entropy has the rest.
     """
+    twin_weight: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    """Weight of a pair of twins: of what their margins lack of `twin_gap`. Twins are then drawn
+    together and share a batch. 0: their rows are drawn like any other.
+    """
+    twin_gap: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 2.0
+    """In nats."""
     distillation_temperature: Annotated[float, Field(gt=0.0)] = 1.0
     """Softens teacher and student alike before they are compared."""
     learning_rate: float = 1e-4
@@ -280,6 +287,8 @@ class RunConfig(_Section):
     generator: GeneratorConfig | None = None
     generate: GenerateConfig | None = None
     filter: FilterConfig | None = None
+    twins: TwinsConfig | None = None
+    """Twins of the instructions. None: there are none."""
     respond: RespondConfig | None = None
     label: LabelConfig | None = None
     ensemble: EnsembleConfig | None = None

@@ -3,6 +3,7 @@
 generator train split           -> generator/               a small language model of our own
 generate  train split           -> augment/generate.jsonl   instructions, as they were written
 filter    generate.jsonl        -> augment/filter.jsonl     instructions worth answering
+twins     filter.jsonl          -> augment/twins.jsonl      other intent, same words
 respond   filter.jsonl          -> augment/respond.jsonl    alone and with answers
 label     respond.jsonl, pool   -> augment/label.jsonl      rows with soft labels
 
@@ -51,11 +52,12 @@ from model_training.run.stage_files import (
 from model_training.stages.generator import model_of, styles_of
 
 if TYPE_CHECKING:
+    from model_training.augmentation.filter import Known
     from model_training.augmentation.respond import Exchanged
     from model_training.teachers.llm import Backend
 
 Section = TypeVar("Section", bound=BaseModel)
-GENERATE, FILTER, RESPOND, LABEL = "generate", "filter", "respond", "label"
+GENERATE, FILTER, TWINS, RESPOND, LABEL = "generate", "filter", "twins", "respond", "label"
 DISAGREEMENTS = "disagreements"
 _HELD_OUT = ("validation", "calibration")
 
@@ -110,11 +112,7 @@ def filter_(run: Run) -> None:
     if _already(run, head):
         return
     instructions = _read(run, GENERATE, Instruction)
-    known = stage.Known(
-        test=_pool(run, tests),
-        held_out=[row for name in _HELD_OUT for row in run.rows(name)],
-        train=run.rows("train"),
-    )
+    known = _known(run, tests)
     rows, report = stage.sift(instructions, known, config)
     if config.diversity_rows or config.novelty_rows:
         from model_training.augmentation.variety import variety_report  # torch
@@ -127,6 +125,30 @@ def filter_(run: Run) -> None:
         plot = run.folder / "augment" / "novelty.png"
         write_atomically(plot, plot_novelty(report["novelty"]))
     _finish(run, head, rows, report)
+
+
+def twins(run: Run) -> None:
+    """Ask for a harmless twin of harmful instructions, and the other way round."""
+    from model_training.augmentation import twins as stage
+    from model_training.augmentation.filter import sift
+    from model_training.teachers.backends import open_backend
+    from model_training.teachers.labellers import asked_of
+
+    config = _section(run, TWINS, run.config.twins)
+    sieve = _section(run, FILTER, run.config.filter)
+    tests = [source for source in read_sources(run.data) if source.split == "test"]
+    splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
+    inputs = {FILTER: stage_file(run, FILTER), **splits, **_files(run, tests)}
+    head = header(TWINS, made_by(config) | {"asked": asked_of(config.model)}, inputs)
+    if _already(run, head):
+        return
+    originals = _read(run, FILTER, Instruction)
+    with _journal(run, TWINS) as journal:
+        written, report = stage.write_twins(originals, config, open_backend(config.model), journal)
+    known = {normalized_key(one.text) for one in originals}
+    new = [one for one in written if normalized_key(one.text) not in known]
+    rows, sifted = sift(new, _known(run, tests), sieve)
+    _finish(run, head, rows, {"written": report, "known": len(written) - len(new), **sifted})
 
 
 def respond(run: Run) -> None:
@@ -160,9 +182,12 @@ def label(run: Run) -> None:
     splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
     inputs = {**splits, **_files(run, sources), **_files(run, tests)}
     made = RESPOND if run.config.respond is not None else FILTER
+    settings = made_by(config) | {"asked": asked_of(asked_whom)}
     if "generated" in config.rows:
         inputs[made] = stage_file(run, made)
-    settings = made_by(config) | {"asked": asked_of(asked_whom)}
+        if run.config.twins is not None:
+            inputs[TWINS] = stage_file(run, TWINS)
+            settings |= {"least_gap": run.config.twins.least_gap}
     if "labelled" in config.rows:  # `sources.json` says who labelled, but is not an input itself
         settings |= {"label_kinds": {one.name: one.label_kind for one in sources}}
     head = header(LABEL, settings, inputs)
@@ -172,7 +197,8 @@ def label(run: Run) -> None:
     candidates: list[stage.Candidate] = []
     train = run.rows("train")
     if "generated" in config.rows:
-        candidates += stage.generated(_exchanges(run, made))
+        twice = _read(run, TWINS, Instruction) if run.config.twins is not None else []
+        candidates += stage.generated(_exchanges(run, made), twice)
     if "unlabelled" in config.rows:
         candidates += stage.unlabelled(
             _pool(run, sources),
@@ -190,7 +216,11 @@ def label(run: Run) -> None:
     )
     with _journal(run, LABEL) as journal:
         rows, disputed, report = stage.label(
-            candidates, teacher, journal, disagreement=config.disagreement
+            candidates,
+            teacher,
+            journal,
+            disagreement=config.disagreement,
+            least_gap=0.0 if run.config.twins is None else run.config.twins.least_gap,
         )
     # Write the list first: the rows mark the stage as done.
     write_stage(
@@ -255,6 +285,17 @@ def teacher_of(run: Run) -> str | None:
     return str(head.settings["asked"])
 
 
+def _known(run: Run, tests: Sequence[Source]) -> Known:
+    """What generated text must stay clear of."""
+    from model_training.augmentation.filter import Known
+
+    return Known(
+        test=_pool(run, tests),
+        held_out=[row for name in _HELD_OUT for row in run.rows(name)],
+        train=run.rows("train"),
+    )
+
+
 def _exchanges(run: Run, made: str) -> list[Exchanged]:
     from model_training.augmentation.respond import Exchanged, alone
 
@@ -286,7 +327,7 @@ def _require_fresh_inputs(run: Run, stage: str) -> None:
     """Raises RecipeInvalid if a file of an earlier stage is older than its inputs."""
     splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
     earlier: dict[str, Path] = {}
-    for name in (GENERATE, FILTER, RESPOND, LABEL):
+    for name in (GENERATE, FILTER, TWINS, RESPOND, LABEL):
         if name == stage:
             return
         if getattr(run.config, name) is None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from model_training.recipe.config import RunConfig
 from model_training.run.folder import Run
-from model_training.stages.augmentation import filter_, generate, label, respond
+from model_training.stages.augmentation import filter_, generate, label, respond, twins
 from model_training.stages.categories import categories
 from model_training.stages.generator import generator
 from model_training.stages.student import (
@@ -42,6 +42,7 @@ STAGES: Final = (
     Stage("generator", "generator", generator, "train a language model that writes instructions"),
     Stage("generate", "generate", generate, "ask a language model for instructions"),
     Stage("filter", "filter", filter_, "drop generated instructions that are known or similar"),
+    Stage("twins", "twins", twins, "ask for instructions of the other intent in the same words"),
     Stage("respond", "respond", respond, "have the instructions answered and refused"),
     Stage("train-teacher", "ensemble", train_teacher, "train the members of an ensemble"),
     Stage("fit-ensemble", "ensemble", fit_teacher, "weigh the members and compare them"),

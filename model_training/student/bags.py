@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,12 +31,14 @@ Margins = npt.NDArray[np.floating[Any]]
 class Drawn:
     """The training input, in the order of the draw.
 
-    labels: (n,) int64; soft_labels: (n,) float32, NaN if no teacher gave one; bags: n.
+    labels: (n,) int64; soft_labels: (n,) float32, NaN if no teacher gave one; bags: n. partners:
+    (n,) int64, the place of the twin that was drawn with a text, or -1.
     """
 
     labels: npt.NDArray[np.int64]
     soft_labels: npt.NDArray[np.float32]
     bags: list[Bag]
+    partners: npt.NDArray[np.int64]
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -54,6 +57,8 @@ def draw_bags(
     Draws of rows without visible text are left out. Raises RecipeInvalid if none is left.
     """
     draws = _draws(rows, settings, rng)
+    if settings.twin_weight:
+        draws = with_twins(rows, draws)
     longest = settings.window_tokens
     shortest = settings.shortest_window_tokens or longest
     lengths = rng.choice(np.arange(longest, shortest - 1, -PAD_MULTIPLE), size=len(draws))
@@ -68,7 +73,8 @@ def draw_bags(
         visible, encodings = encode_visible([rows[draws[place]] for place in here], tokenizer)
         for place, encoding in zip(here[visible], encodings, strict=True):
             bags[place] = _some(encoding.windows, settings.bag_windows, rng)
-    kept = [rows[index] for index, bag in zip(draws, bags, strict=True) if bag is not None]
+    places = [place for place, bag in enumerate(bags) if bag is not None]
+    kept = [rows[draws[place]] for place in places]
     if not kept:
         raise RecipeInvalid("no drawn row has visible text")
     return Drawn(
@@ -78,7 +84,56 @@ def draw_bags(
             dtype=np.float32,
         ),
         bags=[bag for bag in bags if bag is not None],
+        partners=_partners(kept, together=settings.twin_weight > 0),
     )
+
+
+def with_twins(rows: Sequence[Row], draws: Batch) -> Batch:
+    """The draws, each twin followed by its partner, as many as there were.
+
+    A row whose partner is not among `rows`, or has the same label, is drawn as any other.
+    """
+    sharing: defaultdict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        if row.twin is not None:
+            sharing[row.twin].append(place)
+    partner = {
+        one: other
+        for pair in sharing.values()
+        if len(pair) == 2 and rows[pair[0]].label != rows[pair[1]].label
+        for one, other in (pair, pair[::-1])
+    }
+    found: list[int] = []
+    for place in draws.tolist():
+        found += [place, partner[place]] if place in partner else [place]
+        if len(found) >= len(draws):
+            break
+    return np.array(found[: len(draws)], dtype=np.int64)
+
+
+def _partners(drawn: Sequence[Row], *, together: bool) -> npt.NDArray[np.int64]:
+    """(n,) int64: of neighbours that are twins, each other's place; -1 elsewhere.
+
+    together: whether twins were drawn together; otherwise, there are no partners.
+    """
+    partners = np.full(len(drawn), -1, dtype=np.int64)
+    for place in range(1, len(drawn) if together else 0):
+        before, row = drawn[place - 1], drawn[place]
+        free = partners[place - 1] < 0
+        if free and row.twin is not None and row.twin == before.twin and row.label != before.label:
+            partners[place - 1], partners[place] = place, place - 1
+    return partners
+
+
+def twin_pairs(batch: Batch, drawn: Drawn) -> npt.NDArray[np.int64]:
+    """(p, 2) int64: places in the batch of the harmful and of the harmless twin of each pair."""
+    at = {index: place for place, index in enumerate(batch.tolist())}
+    pairs = [
+        (place, at[partner])
+        for index, place in at.items()
+        if drawn.labels[index] and (partner := int(drawn.partners[index])) in at
+    ]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def steps(drawn: Drawn, settings: DistilConfig, rng: np.random.Generator) -> list[list[Batch]]:
@@ -89,6 +144,7 @@ def steps(drawn: Drawn, settings: DistilConfig, rng: np.random.Generator) -> lis
     batches = pack(
         np.arange(len(drawn.bags), dtype=np.int64),
         drawn.lengths,
+        partners=drawn.partners,
         batch_tokens=settings.batch_tokens,
         chunk_rows=_CHUNK_ROWS,
         multiple_of=PAD_MULTIPLE,

@@ -38,6 +38,17 @@ def summed_loss(
     return torch.where(soft_labels.isnan(), hard, both).sum()
 
 
+def twin_loss(logits: Tensor, pairs: Tensor, *, gap: float) -> Tensor:
+    """What the margins of twins lack of `gap` nats, summed over pairs: scalar float32.
+
+    logits: (n, 2), any float dtype; pairs: (p, 2) int64, the places of the harmful and of the
+    harmless twin.
+    """
+    wide = logits.to(torch.float32)
+    margins = wide[:, 1] - wide[:, 0]
+    return torch.relu(gap - (margins[pairs[:, 0]] - margins[pairs[:, 1]])).sum()
+
+
 def divergence(logits: Tensor, soft_labels: Tensor, *, distillation_temperature: float) -> Tensor:
     """(n,) float32 >= 0, nats: T^2 KL(teacher || student), both softened by the temperature T.
 

@@ -24,7 +24,14 @@ from model_training.errors import GateFailed
 from model_training.measures.validation import auprc_by_slice, auprc_by_source
 from model_training.recipe.config import DistilConfig, ExportConfig
 from model_training.student.average import RunningMean, mix_in
-from model_training.student.bags import PAD_MULTIPLE, Drawn, Margins, most_harmful, steps
+from model_training.student.bags import (
+    PAD_MULTIPLE,
+    Drawn,
+    Margins,
+    most_harmful,
+    steps,
+    twin_pairs,
+)
 from model_training.student.checkpoints import (
     BEST,
     CHECKPOINT,
@@ -40,7 +47,7 @@ from model_training.student.encoders import (
     takes_types,
     use_bf16,
 )
-from model_training.student.losses import summed_loss
+from model_training.student.losses import summed_loss, twin_loss
 from model_training.student.processes import Processes
 from model_training.student.quantization_aware import (
     measured_ranges,
@@ -215,14 +222,22 @@ class Trainer:
 
     def _loss(self, windows: Sequence[Window], batch: Batch) -> Tensor:
         self.model.train()
-        return summed_loss(
-            self._logits(windows, bf16=self.bf16),
+        logits = self._logits(windows, bf16=self.bf16)
+        loss = summed_loss(
+            logits,
             torch.from_numpy(self.drawn.labels[batch]).to(self.device),
             torch.from_numpy(self.drawn.soft_labels[batch]).to(self.device),
             soft_weight=self.settings.soft_weight,
             distillation_temperature=self.settings.distillation_temperature,
             label_smoothing=self.settings.label_smoothing,
         )
+        pairs = twin_pairs(batch, self.drawn)
+        if len(pairs):
+            apart = twin_loss(
+                logits, torch.from_numpy(pairs).to(self.device), gap=self.settings.twin_gap
+            )
+            loss = loss + self.settings.twin_weight * apart
+        return loss
 
     @torch.no_grad()
     def margins_of(self, windows: Sequence[Window], *, exact: bool = False) -> Margins:

@@ -12,6 +12,7 @@ from postern.contract.exchange import Exchange
 
 from model_training.augmentation.label import (
     Candidate,
+    agreed_twins,
     generated,
     label,
     labelled,
@@ -64,6 +65,50 @@ def _candidate(prompt: str, given: int | None, kind: str = "construction") -> Ca
 def _label(candidates: list[Candidate], margins: dict[str, float | None], folder: Path) -> Any:
     with Journal(folder / "calls.jsonl") as journal:
         return label(candidates, _teacher(margins), journal, disagreement=0.9)
+
+
+def _pair(name: str, harmful: float, harmless: float | None, *, first: str) -> list[Row]:
+    soft = {"generated_harmful": harmful, "generated_benign": harmless}
+    return [
+        Row(
+            source=source,
+            prompt=f"{name} {source}",
+            response=None,
+            label=int(share > 0.5),
+            soft_label=share,
+            twin=name,
+        )
+        for source in sorted(soft, key=lambda source: source != f"generated_{first}")
+        if (share := soft[source]) is not None
+    ]
+
+
+def test_twins_stay_where_the_teacher_sees_what_was_intended_and_a_wide_gap() -> None:
+    rows = [
+        *_pair("wide", 0.9, 0.1, first="harmful"),
+        *_pair("narrow", 0.6, 0.4, first="harmful"),
+        *_pair("both harmful", 0.99, 0.8, first="harmful"),
+        *_pair("the other way", 0.1, 0.9, first="benign"),
+        *_pair("certain", 1.0, 0.0, first="benign"),
+        *_pair("of one the teacher cannot tell", 0.9, None, first="harmful"),
+        Row(source="generated_harmful", prompt="none", response=None, label=1, soft_label=0.9),
+    ]
+    kept, counts = agreed_twins(rows, least_gap=2.0)
+    assert counts == {
+        "harmful_twins": {"pairs": 2, "agreed": 1},
+        "benign_twins": {"pairs": 3, "agreed": 1},
+    }
+    assert [(row.prompt, row.twin) for row in kept] == [
+        ("wide generated_harmful", "wide"),
+        ("wide generated_benign", "wide"),
+        ("narrow generated_harmful", None),
+        ("both harmful generated_harmful", None),
+        ("the other way generated_benign", None),
+        ("certain generated_benign", "certain"),
+        ("certain generated_harmful", "certain"),
+        ("of one the teacher cannot tell generated_harmful", None),
+        ("none", None),
+    ]
 
 
 def test_own_labels_stay_and_missing_ones_are_the_teachers(tmp_path: Path) -> None:

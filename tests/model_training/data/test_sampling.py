@@ -84,3 +84,37 @@ def test_packing_loses_nothing_and_keeps_the_budget(
     for batch in batches:
         longest = -(-max(lengths[index] for index in batch) // 16) * 16
         assert len(batch) == 1 or len(batch) * longest <= batch_tokens
+
+
+@settings(deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 256), min_size=2, max_size=100),
+    twins=st.sets(st.integers(0, 98)),
+    batch_tokens=st.integers(64, 1024),
+    seed=st.integers(0, 99),
+)
+def test_partners_share_a_batch_unless_both_are_too_long_for_one(
+    lengths: list[int], twins: set[int], batch_tokens: int, seed: int
+) -> None:
+    partners = np.full(len(lengths), -1, dtype=np.int64)
+    for place in sorted(twins):
+        if place + 1 < len(lengths) and partners[place] < 0:
+            partners[place], partners[place + 1] = place + 1, place
+    draws = np.arange(len(lengths), dtype=np.int64)
+    batches = pack(
+        draws,
+        np.array(lengths, dtype=np.int64),
+        batch_tokens=batch_tokens,
+        chunk_rows=len(lengths),
+        multiple_of=16,
+        rng=np.random.default_rng(seed),
+        partners=partners,
+    )
+    assert sorted(index for batch in batches for index in batch) == draws.tolist()
+    batch_of = {int(index): number for number, batch in enumerate(batches) for index in batch}
+    for batch in batches:
+        longest = -(-max(lengths[index] for index in batch) // 16) * 16
+        assert len(batch) == 1 or len(batch) * longest <= batch_tokens
+    for one, other in enumerate(partners.tolist()):
+        if other >= 0 and 2 * -(-max(lengths[one], lengths[other]) // 16) * 16 <= batch_tokens:
+            assert batch_of[one] == batch_of[other]

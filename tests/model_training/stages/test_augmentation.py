@@ -19,7 +19,7 @@ from model_training.stages.table import stages_of
 from tests.data_runs import DataRun
 from tests.llm_stub import LlmStub, Request
 
-STAGES = ("generate", "filter", "respond", "label")
+STAGES = ("generate", "filter", "twins", "respond", "label")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,34 @@ def test_headers_say_what_a_file_was_made_of(finished: DataRun) -> None:
         assert "base_url" not in json.dumps(header)
     assert finished.header("respond")["inputs"].keys() == {"filter"}
     assert "test/harmbench_eval.jsonl.gz" in finished.header("filter")["inputs"]
+
+
+def test_twins_are_asked_for_and_those_that_the_teacher_agrees_about_stay(
+    finished: DataRun,
+) -> None:
+    originals = {row["id"]: row for row in finished.rows("filter")}
+    twins = finished.rows("twins")
+    report = finished.report("twins")
+    assert report["written"]["benign"]["with_prefix"]["calls"] == 12
+    assert report["written"]["harmful"]["with_prefix"]["calls"] == 6
+    assert len(twins) == report["benign"]["kept"] + report["harmful"]["kept"]
+    for twin in twins:
+        original = originals[twin["twin_of"]]
+        assert {twin["intent"], original["intent"]} == {"harmful", "benign"}
+    # The stub writes of weapons, and judges by such words, where a harmful twin is asked for.
+    report = finished.report("label")
+    assert report["benign_twins"] == {"pairs": 12, "agreed": 0}
+    assert report["harmful_twins"] == {"pairs": 6, "agreed": 6}
+    named = [row for row in finished.rows("label") if "twin" in row]
+    assert Counter(row["twin"] for row in named) == {
+        twin["id"]: 2 for twin in twins if twin["intent"] == "harmful"
+    }
+    assert {(row["source"], row["label"]) for row in named} == {
+        ("generated_harmful", 1),
+        ("generated_benign", 0),
+    }
+    prompts = {row["prompt"] for row in finished.rows("label")}
+    assert prompts.isdisjoint(twin["text"] for twin in twins if twin["intent"] == "benign")
 
 
 def test_each_instruction_has_both_answers_and_none(finished: DataRun) -> None:
@@ -209,7 +237,7 @@ def test_more_rows_keep_the_calls_that_were_paid_for(half_done: DataRun, stub: L
 
 
 def test_what_a_prefix_is_worth_is_measured(half_done: DataRun, stub: LlmStub) -> None:
-    half_done.write_recipe(stub.url, benign="benign = 20\nwithout_prefix_share = 0.5")
+    half_done.write_recipe(stub.url, exemplars="exemplars = 3\nwithout_prefix_share = 0.5")
     half_done.check("generate")
     report = half_done.report("generate")["harmful"]
     assert report["with_prefix"]["success_rate"] == 1.0

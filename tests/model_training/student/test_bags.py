@@ -15,7 +15,15 @@ from postern.inference.tokenizer import Tokenizer
 from model_training.data.rows import Row
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import DistilConfig
-from model_training.student.bags import PAD_MULTIPLE, Bag, draw_bags, most_harmful, steps
+from model_training.student.bags import (
+    PAD_MULTIPLE,
+    Bag,
+    draw_bags,
+    most_harmful,
+    steps,
+    twin_pairs,
+    with_twins,
+)
 from tests.tiny_student import HARMFUL_WORDS, HARMLESS_WORDS, tiny_hub_tokenizer
 
 TOKENIZER_JSON = tiny_hub_tokenizer().to_str().encode()
@@ -105,6 +113,45 @@ def test_epochs_count_passes_over_the_rows_that_can_be_drawn() -> None:
         rows, settings(epochs=3, source_weights={"never": 0.0}), TOKENIZER_JSON, _rng()
     )
     assert len(drawn.bags) == 6
+
+
+def _twins(count: int) -> list[Row]:
+    """Pairs of twins among rows without, and names that are not of a pair."""
+    named = [
+        row(label, 3 + number).model_copy(update={"twin": f"pair {number}"})
+        for number in range(count)
+        for label in (0, 1)
+    ]
+    alone = row(0, 40).model_copy(update={"twin": "alone"})
+    alike = [row(1, words).model_copy(update={"twin": "alike"}) for words in (41, 42)]
+    return [row(0, 50), *named, alone, *alike, row(1, 50)]
+
+
+@given(st.lists(st.integers(0, 12), max_size=30))
+def test_a_twin_is_drawn_with_its_partner(draws: list[int]) -> None:
+    rows = _twins(4)
+    found = with_twins(rows, np.array(draws, dtype=np.int64)).tolist()
+    assert len(found) == len(draws)
+    expected = []
+    for place in draws:
+        paired = 1 <= place <= 8
+        expected += [place, place + 1 if place % 2 else place - 1] if paired else [place]
+    assert found == expected[: len(draws)]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_twins_share_a_batch_only_where_pairs_count(weight: float) -> None:
+    config = settings(batch_tokens=512, twin_weight=weight)
+    drawn = draw_bags(_twins(4), config, TOKENIZER_JSON, _rng())
+    found = [twin_pairs(batch, drawn) for step in steps(drawn, config, _rng()) for batch in step]
+    n_pairs = sum(len(pairs) for pairs in found)
+    assert n_pairs == np.sum(drawn.partners >= 0) // 2
+    assert (n_pairs > 20) == (weight > 0)
+    for batch, pairs in zip(
+        (batch for step in steps(drawn, config, _rng()) for batch in step), found, strict=True
+    ):
+        assert (drawn.labels[batch][pairs] == [1, 0]).all()
+        assert (drawn.partners[batch][pairs[:, 0]] == batch[pairs[:, 1]]).all()
 
 
 def test_a_step_holds_so_many_batches_and_each_draw_once() -> None:

@@ -76,6 +76,25 @@ def test_with_a_soft_weight_of_one_the_teacher_alone_is_followed(
     assert float(found.split('"best_auprc": ')[1].split(",")[0]) > 0.95
 
 
+def test_twins_are_driven_apart(base: Path, tmp_path: Path) -> None:
+    """Labels of half a class each say nothing about these words; the pairs alone do."""
+    rows = [
+        row.model_copy(update={"twin": f"{number // 2}", "soft_label": 0.5})
+        for number, row in enumerate(_in_turns(tiny_rows(300, seed=1)))
+    ]
+    for weight, learnt in ((0.0, False), (1.0, True)):
+        settings = config(base, n_draws=4000, soft_weight=1.0, twin_weight=weight, patience=9)
+        student = run(settings, tmp_path / str(weight), rows)
+        found = (student / "training.json").read_text()
+        assert (float(found.split('"best_auprc": ')[1].split(",")[0]) > 0.9) == learnt
+
+
+def _in_turns(rows: list[Row]) -> list[Row]:
+    """Harmful and harmless prompts one after the other."""
+    harmful, harmless = ([row for row in rows if row.label == label] for label in (1, 0))
+    return [row for pair in zip(harmful, harmless, strict=False) for row in pair]
+
+
 def test_the_student_can_be_the_mean_of_the_last_steps(base: Path, tmp_path: Path) -> None:
     """Of one step it is the last one; of all steps it lies between start and end."""
     of_share = {

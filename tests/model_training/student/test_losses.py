@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from model_training.student.losses import divergence, summed_loss
+from model_training.student.losses import divergence, summed_loss, twin_loss
 
 MARGINS = st.floats(-8.0, 8.0)
 SOFT = st.floats(0.001, 0.999)
@@ -127,3 +127,18 @@ def test_a_certain_teacher_gives_a_finite_loss_and_gradient(
 def test_half_precision_is_summed_in_single() -> None:
     logits = torch.full((4, 2), 1000.0, dtype=torch.bfloat16)
     assert loss(logits, [0] * 4, [NONE] * 4) == pytest.approx(4 * math.log(2), rel=1e-6)
+
+
+@given(st.lists(st.tuples(MARGINS, MARGINS), min_size=1, max_size=5), st.floats(0.5, 4.0))
+def test_twins_cost_what_their_margins_lack(pairs: list[tuple[float, float]], gap: float) -> None:
+    margins = [margin for pair in pairs for margin in pair]
+    logits = logits_of(margins).requires_grad_()
+    places = torch.arange(len(margins)).reshape(-1, 2)
+    found = twin_loss(logits, places, gap=gap)
+    lacking = [max(0.0, gap - (harmful - harmless)) for harmful, harmless in pairs]
+    assert found.item() == pytest.approx(sum(lacking), abs=1e-4)
+    found.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    for place, lack in enumerate(lacking):
+        pulled = -logits.grad[2 * place, 1].item(), logits.grad[2 * place + 1, 1].item()
+        assert pulled == ((1.0, 1.0) if lack > 1e-4 else pulled)
