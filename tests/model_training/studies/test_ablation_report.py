@@ -101,7 +101,7 @@ def test_the_shipped_recipe_asks_the_questions_of_the_table() -> None:
     config = read_recipe_as(StudyRecipe, ROOT / "recipes" / "ablation.toml")
     assert config.ablation is not None
     trials = Counter(arm.name for arm, _ in config.ablation.trials())
-    assert trials.keys() >= {"none", "soft", "eda", "harmaug", "behaviour"}
+    assert trials.keys() >= {"none", "soft", "eda", "harmaug", "no-behaviour"}
     assert set(trials.values()) == {3}
     assert config.distil.n_steps is not None
     weights = config.distil.source_weights
