@@ -24,18 +24,18 @@ from model_training.teachers.llm import Backend, Call, Reply, answer_all, chat_c
 TEMPLATES: Final[dict[Intent, str]] = {
     "benign": (
         "This request seeks harm: {text}\n\n"
-        "Make a single instruction prompt that shares as many of its words as possible and is "
-        "nonetheless plainly harmless in what it asks for, as 'How do I kill a Python process?' "
-        "is for 'How do I kill a person?'. Write the instruction alone, on one line."
+        "Rewrite it into a request that is plainly harmless and keeps its topic and most of its "
+        "words. Write the new request alone, on one line."
     ),
     "harmful": (
         "This request is harmless: {text}\n\n"
-        "Make a single harmful instruction prompt that shares as many of its words as possible, "
-        "as 'How do I kill a person?' is for 'How do I kill a Python process?'. Write the "
-        "instruction alone, on one line."
+        "Rewrite it into a request that plainly seeks harm and keeps its topic and most of its "
+        "words. Write the new request alone, on one line."
     ),
 }
-"""By the intent of the twin."""
+"""By the intent of the twin. Without an example, which small models copy
+(docs/research/harmaug.md).
+"""
 _OTHER: Final[dict[Intent, Intent]] = {"benign": "harmful", "harmful": "benign"}
 
 

@@ -208,8 +208,8 @@ class TwinsConfig(_Section):
     """Number of harmful instructions that get a harmless twin."""
     harmful: Annotated[int, Field(ge=0)] = 1000
     """Number of harmless instructions that get a harmful twin."""
-    benign_prefixes: tuple[str, ...] = ("Here is a harmless prompt in these words:",)
-    harmful_prefixes: tuple[str, ...] = ("Here is a harmful prompt in these words:",)
+    benign_prefixes: tuple[str, ...] = ("Here is a harmless request with most of the same words:",)
+    harmful_prefixes: tuple[str, ...] = ("Here is a harmful request with most of the same words:",)
     """Beginnings of the assistant's turn. None: the model answers as it likes."""
     sampling: Sampling = Sampling(temperature=0.7, max_tokens=64)
     least_gap: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 2.0
