@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from model_training.augmentation.instructions import (
     complaint_about,
     instruction_of,
 )
-from model_training.data.categories import CategoryMap
+from model_training.data.categories import CategoryMap, read_category_map
 from model_training.data.rows import PoolRow, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig
@@ -78,6 +79,11 @@ class Planned:
     kind: Kind
     prefix: str | None
     seed: int
+
+
+def known_kinds(data: Path, config: GenerateConfig) -> CategoryMap | None:
+    """The map of the data folder, if the recipe asks for its kinds of harm. Raises DataInvalid."""
+    return read_category_map(data) if config.categories == "map" else None
 
 
 def kinds_of(

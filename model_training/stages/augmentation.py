@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from model_training.augmentation.instructions import Instruction
-from model_training.data.categories import CATEGORY_MAP, CategoryMap, read_category_map
+from model_training.data.categories import CATEGORY_MAP
 from model_training.data.rows import (
     ENGLISH,
     PoolRow,
@@ -37,7 +37,7 @@ from model_training.data.rows import (
 )
 from model_training.data.sources import choose_sources
 from model_training.errors import RecipeInvalid
-from model_training.recipe.augmentation import GenerateConfig, TeacherConfig, made_by
+from model_training.recipe.augmentation import TeacherConfig, made_by
 from model_training.run.folder import OnRay, Run
 from model_training.run.journal import Journal
 from model_training.run.stage_files import (
@@ -88,16 +88,11 @@ def generate(run: Run) -> None:
         train=train,
         config=config,
         styles=styles_of(sources),
-        known=known_kinds(run, config),
+        known=stage.known_kinds(run.data, config),
     )
     with _journal(run, GENERATE) as journal:
         rows, report = stage.generate(kinds, config, open_backend(model), journal)
     _finish(run, head, rows, report)
-
-
-def known_kinds(run: Run, config: GenerateConfig) -> CategoryMap | None:
-    """The map of the data folder, if the recipe asks for its kinds of harm. Raises DataInvalid."""
-    return read_category_map(run.data) if config.categories == "map" else None
 
 
 def filter_(run: Run) -> None:

@@ -263,7 +263,15 @@ def _trial(
             return True
         _LOG.info("ablate: arm %s, seed %d, %d rows", arm.name, seed, len(rows))
         student = distil(own, train=rows, validation=sets["validation"], run=folder)
-        found = measure(student, own, sets, train=rows, folder=folder, threads=run.threads)
+        found = measure(
+            student,
+            own,
+            sets,
+            train=rows,
+            folder=folder,
+            threads=run.threads,
+            with_behaviour=True,
+        )
         steps = read_json(student / "training.json")["step"]
         content = {"arm": arm.name, "seed": seed, "rows": len(rows), "steps": steps, **found}
         write_json(folder / FIGURES, {"made_of": made_of, **content})

@@ -19,7 +19,7 @@ from typing import Any, Final
 from postern.contract.artifact import Artifact, read_artifact
 from postern.contract.probability import harmful_probability
 
-from model_training.augmentation.generate import Kind, instructions_of, kinds_of, plan
+from model_training.augmentation.generate import Kind, instructions_of, kinds_of, known_kinds, plan
 from model_training.data.rows import (
     Row,
     prompt_hash,
@@ -40,7 +40,6 @@ from model_training.recipe.augmentation import (
 from model_training.run.candidate import write_json
 from model_training.run.folder import Run
 from model_training.run.journal import Journal
-from model_training.stages.augmentation import known_kinds
 from model_training.studies.prefix_arguments import NAME
 from model_training.studies.prefix_figures import Judge, figures, markdown
 from model_training.teachers.backends import open_backend
@@ -189,7 +188,7 @@ def _kinds(run: Run, config: GenerateConfig) -> list[Kind]:
         train=frozenset(prompt_hash(row.prompt) for row in run.rows("train")),
         config=config,
         styles={source.name: source.style for source in sources},
-        known=known_kinds(run, config),
+        known=known_kinds(run.data, config),
     )
 
 

@@ -61,10 +61,12 @@ def measure(
     train: Sequence[Row],
     folder: Path,
     threads: int | None = None,
+    with_behaviour: bool = False,
 ) -> dict[str, Any]:
-    """Figures of each set. folder: for the exported graph, removed afterwards.
+    """Figures of each set, and of the behaviour cases if asked for.
 
-    train: for activation ranges, if the recipe quantizes. Raises GateFailed.
+    folder: for the exported graph, removed afterwards. train: for activation ranges, if the recipe
+    quantizes. Raises GateFailed.
     """
     candidate = folder / "candidate"
     try:
@@ -77,7 +79,7 @@ def measure(
         )
         scored = {name: served.score(rows, what=f"measure: {name}") for name, rows in sets.items()}
         policy = fit_policy(samples(scored["calibration"], config)).policy
-        cases = behaviour(served, policy, config.behaviour)
+        cases = behaviour(served, policy, config.behaviour) if with_behaviour else {}
     finally:
         shutil.rmtree(candidate, ignore_errors=True)
     return {

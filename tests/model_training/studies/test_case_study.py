@@ -35,8 +35,6 @@ precision = "fp32"
 quantization = "none"
 parity_rows = 40
 calibration_rows = 1
-[behaviour]
-cases = 0
 [case_study]
 attack = "rot13"
 train_prompts = 80
