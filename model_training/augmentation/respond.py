@@ -82,11 +82,11 @@ def _chosen(instructions: Sequence[Instruction], config: RespondConfig) -> list[
     """Those that are answered, in their order. More of them are a superset of fewer."""
     if config.instructions is None:
         return list(instructions)
-    lots = sorted((_seed(one.text, config.seed), place) for place, one in enumerate(instructions))
+    lots = sorted((seed_of(one.text, config.seed), place) for place, one in enumerate(instructions))
     return [instructions[place] for place in sorted(p for _, p in lots[: config.instructions])]
 
 
-def _seed(text: str, seed: int) -> int:
+def seed_of(text: str, seed: int) -> int:
     """Depends on the text, not on its position: other rows do not change its answer."""
     return (prompt_hash(text) + seed) % 2**31
 
@@ -136,22 +136,21 @@ def _call(
         backend,
         [*messages, {"role": "user", "content": instruction.text}],
         model=config.model.model,
-        prefix=_prefix(instruction, config),
+        prefix=prefix_of(instruction.text, config.prefixes),
         sampling=config.sampling,
-        seed=_seed(instruction.text, seed),
+        seed=seed_of(instruction.text, seed),
     )
 
 
-def _prefix(instruction: Instruction, config: StanceConfig) -> str | None:
-    if not config.prefixes:
-        return None
-    return config.prefixes[prompt_hash(instruction.text) % len(config.prefixes)]
+def prefix_of(text: str, prefixes: Sequence[str]) -> str | None:
+    """The beginning of the answer to a text, which depends on the text alone; None without any."""
+    return prefixes[prompt_hash(text) % len(prefixes)] if prefixes else None
 
 
 def _exchanged(
     instruction: Instruction, stance: Stance, config: StanceConfig, call: Call, reply: Reply
 ) -> Exchanged | None:
-    prefix = _prefix(instruction, config)
+    prefix = prefix_of(instruction.text, config.prefixes)
     written = written_after(prefix, reply.text)
     if reply.refused is not None or not written.strip():
         return None

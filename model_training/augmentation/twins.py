@@ -16,6 +16,7 @@ from model_training.augmentation.instructions import (
     complaint_about,
     instruction_of,
 )
+from model_training.augmentation.respond import prefix_of, seed_of
 from model_training.data.rows import normalized_key, prompt_hash
 from model_training.recipe.augmentation import TwinsConfig
 from model_training.run.journal import Journal
@@ -78,13 +79,13 @@ def _call(one: Instruction, intent: Intent, config: TwinsConfig, backend: Backen
         model=config.model.model,
         prefix=_prefix(one, intent, config),
         sampling=config.sampling,
-        seed=(prompt_hash(one.text) + config.seed) % 2**31,
+        seed=seed_of(one.text, config.seed),
     )
 
 
 def _prefix(one: Instruction, intent: Intent, config: TwinsConfig) -> str | None:
-    prefixes = config.harmful_prefixes if intent == "harmful" else config.benign_prefixes
-    return prefixes[prompt_hash(one.text) % len(prefixes)] if prefixes else None
+    by_intent = {"harmful": config.harmful_prefixes, "benign": config.benign_prefixes}
+    return prefix_of(one.text, by_intent[intent])
 
 
 def _twin(
