@@ -13,7 +13,7 @@ from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from model_training.recipe.augmentation import FilterConfig
-from model_training.student.encoders import resolve_base
+from model_training.student.encoders import computes_in_bf16, resolve_base
 from model_training.teachers.llm_local import load
 
 Embeddings = npt.NDArray[np.float32]
@@ -74,7 +74,14 @@ def open_encoder(base: str) -> tuple[Any, Any]:
 
 @torch.inference_mode()
 def embed(texts: Sequence[str], tokenizer: Any, model: Any, *, what: str) -> Embeddings:
-    """(n, d) float32 of length 1: the mean of the last hidden states of each text."""
+    """(n, d) float32 of length 1: the mean of the last hidden states of each text.
+
+    The encoder computes in bfloat16 where the device has instructions for it. That moves a cosine
+    by less than a step of the reports' tables, and embeds a pool of 250,000 prompts in minutes.
+    """
+    bf16 = torch.autocast(
+        model.device.type, torch.bfloat16, enabled=computes_in_bf16("auto", model.device)
+    )
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     rows: list[Embeddings | None] = [None] * len(texts)
     for start in tqdm(range(0, len(order), _BATCH_ROWS), desc=what, unit="batch"):
@@ -86,7 +93,8 @@ def embed(texts: Sequence[str], tokenizer: Any, model: Any, *, what: str) -> Emb
             max_length=_LONGEST_TOKENS,
             return_tensors="pt",
         )
-        hidden = model(**inputs.to(model.device)).last_hidden_state
+        with bf16:
+            hidden = model(**inputs.to(model.device)).last_hidden_state.float()
         mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
         mean = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
         for place, row in zip(places, mean.cpu().numpy(), strict=True):

@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,17 +60,26 @@ _LABEL: Final = "label"
 class Material:
     """Rows of a finished run, by what an arm may use. labelled: all have the teacher's label too.
 
-    eda: none until they are made.
+    twins: of rows in `generated`. eda: none until they are made.
     """
 
     labelled: list[Row]
     generated: dict[Intent, list[Row]]
+    twins: list[Row]
     unlabelled: list[Row]
     eda: list[Row]
 
     @property
     def n_instructions(self) -> int:
-        return len({row.prompt for rows in self.generated.values() for row in rows})
+        return len({row.prompt for row in self.made(tuple(SOURCES), twins=True)})
+
+    def made(self, intents: Sequence[Intent], *, twins: bool) -> list[Row]:
+        """What the language model wrote with these intents."""
+        rows = [row for intent in intents for row in self.generated[intent]]
+        if not twins:
+            return [row.model_copy(update={"twin": None}) for row in rows]
+        sources = {SOURCES[intent] for intent in intents}
+        return rows + [row for row in self.twins if row.source in sources]
 
 
 def ablate(run: StudyRun, of: Path, *, arm: str | None = None) -> None:
@@ -135,11 +144,25 @@ def read_material(
         ranks = sorted(range(len(labelled)), key=lambda place: prompt_hash(labelled[place].prompt))
         labelled = [labelled[place] for place in sorted(ranks[:labelled_rows])]
     rest = list(found.values())
+    originals, twins = _parted(rest)
     generated = {
-        intent: [row for row in rest if row.source == source] for intent, source in SOURCES.items()
+        intent: [row for row in originals if row.source == source]
+        for intent, source in SOURCES.items()
     }
-    others = [row for row in rest if row.source not in SOURCES.values()]
-    return Material(labelled, generated, others, eda=[])
+    others = [row for row in originals if row.source not in SOURCES.values()]
+    return Material(labelled, generated, twins, others, eda=[])
+
+
+def _parted(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Rows that are nobody's twin, and twins, which come after their originals."""
+    names = set[str]()
+    originals: list[Row] = []
+    twins: list[Row] = []
+    for row in rows:
+        (twins if row.twin in names else originals).append(row)
+        if row.twin is not None:
+            names.add(row.twin)
+    return originals, twins
 
 
 def arm_rows(arm: Arm, material: Material) -> list[Row]:
@@ -151,8 +174,7 @@ def arm_rows(arm: Arm, material: Material) -> list[Row]:
         rows = [row for row in rows if not row.source.startswith(BEHAVIOUR)]
     made = [
         row
-        for intent in arm.generated
-        for row in material.generated[intent]
+        for row in material.made(arm.generated, twins=arm.twins)
         if arm.answers or row.response is None
     ]
     if arm.instructions is not None:
@@ -230,7 +252,7 @@ def _with_eda(run: StudyRun, of: Path, material: Material, config: AblationConfi
                 rows, _, _ = label(candidates, teacher, journal, disagreement=1.0)
             write_stage(path, head, rows)
         rows = read_stage(path, EDA, Row)[1]
-    return Material(material.labelled, material.generated, material.unlabelled, eda=rows)
+    return replace(material, eda=rows)
 
 
 def _trial(

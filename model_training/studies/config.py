@@ -32,6 +32,8 @@ class Arm(_Section):
     """Use generated instructions of these intents."""
     answers: bool = True
     """Use their answers, too."""
+    twins: bool = True
+    """Use their twins, too. How much a pair weighs beside its rows: `distil.twin_weight`."""
     behaviour: bool = True
     """Use the labelled rows that teach behaviour, those of `[augment.behaviour]`."""
     instructions: Positive | None = None

@@ -313,6 +313,35 @@ def test_a_smaller_arm_holds_part_of_a_larger_one_with_its_answers(material: Mat
     assert {row.source for row in harmful} == {"generated_harmful"}
 
 
+def test_an_arm_may_leave_out_twins(tmp_path: Path) -> None:
+    def row(prompt: str, source: str, twin: str | None = None) -> Row:
+        return Row(source=source, prompt=prompt, response=None, label=0, soft_label=0.5, twin=twin)
+
+    labelled = row("labelled", "a")
+    made = [
+        row("kill time", "generated_benign", "1"),
+        row("kill him", "generated_harmful", "2"),
+        row("alone", "generated_harmful"),
+        row("kill a man", "generated_harmful", "1"),
+        row("kill a process", "generated_benign", "2"),
+    ]
+    train, labels = tmp_path / "rows" / "train.jsonl", tmp_path / "augment" / "label.jsonl"
+    write_rows(train, [labelled])
+    write_stage(labels, header("label", {}, {"train": train}), [labelled, *made])
+    material = read_material(tmp_path)
+
+    def prompts(**settings: Any) -> set[str]:
+        found = arm_rows(Arm(name="x", generated=("harmful", "benign"), **settings), material)
+        return {row.prompt for row in found}
+
+    assert prompts() == {"labelled", *(one.prompt for one in made)}
+    assert prompts(twins=False) == {"labelled", "kill time", "kill him", "alone"}
+    without = arm_rows(Arm(name="x", generated=("harmful", "benign"), twins=False), material)
+    assert {one.twin for one in without} == {None}
+    some = arm_rows(Arm(name="x", generated=("harmful",)), material)
+    assert {one.prompt for one in some} == {"labelled", "kill him", "alone", "kill a man"}
+
+
 def test_an_arm_may_leave_out_the_rows_that_teach_behaviour(material: Material) -> None:
     taught = Row(source="behaviour_people", prompt="a", response=None, label=0, soft_label=0.1)
     more = replace(material, labelled=[*material.labelled, taught])
