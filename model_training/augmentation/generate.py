@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from model_training.augmentation.exclusions import is_excluded
+from model_training.augmentation.families import category_of
 from model_training.augmentation.instructions import (
     Instruction,
     Intent,
@@ -29,7 +30,6 @@ from model_training.data.categories import CategoryMap, read_category_map
 from model_training.data.rows import PoolRow, prompt_hash
 from model_training.errors import DataInvalid
 from model_training.recipe.augmentation import GenerateConfig
-from model_training.recipe.families import category_of
 from model_training.run.journal import Journal
 from model_training.teachers.llm import Backend, Call, Reply, answer_all, chat_call, written_after
 

@@ -30,3 +30,8 @@ def choose_sources(sources: Sequence[Source], config: DataConfig) -> list[Source
     if not chosen:
         raise DataInvalid("no train source is left to read")
     return chosen
+
+
+def styles_of(sources: Sequence[Source]) -> dict[str, str]:
+    """The style of each source, which distinguishes posts from instructions."""
+    return {source.name: source.style for source in sources}

@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal
 from postern.contract.teacher_call import Endpoint
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from model_training.recipe.families import FAMILIES_VERSION
-
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -123,7 +121,7 @@ class GenerateConfig(_Section):
     """`source`: each source's own categories, which may name the source itself.
 
     `families`: coarse categories by the words of a prompt, the same for all sources
-    (`families.py`). A generator that is trained here needs `families`.
+    (`families.py`).
     `map`: the kinds of harm of `categories.json` in the data folder.
     """
     category_weights: dict[str, Weight] = {}
@@ -157,15 +155,6 @@ class GenerateConfig(_Section):
         return self
 
 
-_TEXT_SETTINGS = {"harmful_prefixes", "benign_prefixes", "harmful_template", "benign_template"}
-
-
-def text_settings(config: GenerateConfig) -> dict[str, Any]:
-    """Settings that decide the request to the generator, and so its training text."""
-    found: dict[str, Any] = config.model_dump(mode="json", include=_TEXT_SETTINGS)
-    return found | {"families": FAMILIES_VERSION}
-
-
 class FilterConfig(_Section):
     """Conditions under which generated instructions stay."""
 
@@ -193,8 +182,8 @@ class FilterConfig(_Section):
     """Below this cosine to the nearest training prompt, an instruction counts as far from all of
     them."""
     new_to_training: bool = False
-    """Also drop near-duplicates of training prompts: a small generator knows many of them by
-    heart."""
+    """Also drop near-duplicates of training prompts: a small model copies many of the exemplars
+    that it is shown."""
     cluster_distance: Annotated[float, Field(gt=0.0, le=2.0)] = 0.3
     """Cosine distance within which DBSCAN counts two instructions as neighbours."""
     seed: int = 42

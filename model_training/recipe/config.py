@@ -19,7 +19,6 @@ from model_training.recipe.augmentation import (
 from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.categories import CategoriesConfig
 from model_training.recipe.ensemble import EnsembleConfig
-from model_training.recipe.generator import GeneratorConfig
 from model_training.recipe.inherit import read_merged
 from model_training.recipe.multilingual import MultilingualConfig
 from model_training.recipe.published import PublishedStudent, placed
@@ -284,7 +283,6 @@ class RunConfig(_Section):
     rounding: RoundingConfig | None = None
     """None: the student is exported as `[distil]` leaves it."""
     imported: ImportConfig | None = None
-    generator: GeneratorConfig | None = None
     generate: GenerateConfig | None = None
     filter: FilterConfig | None = None
     twins: TwinsConfig | None = None
@@ -305,18 +303,6 @@ class RunConfig(_Section):
         if self.imported is not None and self.distil.artifact is not None:
             raise ValueError(
                 "[imported] uses a classifier as it is, so it cannot start from an artifact"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _generator_is_asked_as_it_was_trained(self) -> RunConfig:
-        if self.generator is None:
-            return self
-        asked = self.generate
-        if asked is None or asked.exemplars or asked.categories != "families":
-            raise ValueError(
-                '[generator] needs [generate] with exemplars = 0 and categories = "families": '
-                "it is trained on requests without exemplars"
             )
         return self
 

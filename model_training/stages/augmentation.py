@@ -1,6 +1,5 @@
 """The stages that make rows: generate, filter, respond, label. They communicate through files.
 
-generator train split           -> generator/               a small language model of our own
 generate  train split           -> augment/generate.jsonl   instructions, as they were written
 filter    generate.jsonl        -> augment/filter.jsonl     instructions worth answering
 twins     filter.jsonl          -> augment/twins.jsonl      other intent, same words
@@ -35,7 +34,7 @@ from model_training.data.rows import (
     read_sources,
     write_atomically,
 )
-from model_training.data.sources import choose_sources
+from model_training.data.sources import choose_sources, styles_of
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import TeacherConfig, made_by
 from model_training.run.folder import OnRay, Run
@@ -49,7 +48,6 @@ from model_training.run.stage_files import (
     require_fresh,
     write_stage,
 )
-from model_training.stages.generator import model_of, styles_of
 
 if TYPE_CHECKING:
     from model_training.augmentation.filter import Known
@@ -73,12 +71,11 @@ def generate(run: Run) -> None:
     from model_training.teachers.labellers import asked_of
 
     config = _section(run, GENERATE, run.config.generate)
-    model = model_of(run, config)
     sources = choose_sources(read_sources(run.data), run.config.data)
     inputs = {"train": run.rows_file("train"), **_files(run, sources)}
     if config.categories == "map":
         inputs["categories"] = run.data / CATEGORY_MAP
-    settings = made_by(config) | {"asked": asked_of(model)}
+    settings = made_by(config) | {"asked": asked_of(config.model)}
     head = header(GENERATE, settings, inputs)
     if _already(run, head):
         return
@@ -91,7 +88,7 @@ def generate(run: Run) -> None:
         known=stage.known_kinds(run.data, config),
     )
     with _journal(run, GENERATE) as journal:
-        rows, report = stage.generate(kinds, config, open_backend(model), journal)
+        rows, report = stage.generate(kinds, config, open_backend(config.model), journal)
     _finish(run, head, rows, report)
 
 

@@ -13,7 +13,6 @@ from model_training.recipe.config import RunConfig
 from model_training.run.folder import Run
 from model_training.stages.augmentation import filter_, generate, label, respond, twins
 from model_training.stages.categories import categories
-from model_training.stages.generator import generator
 from model_training.stages.student import (
     distil,
     evaluate,
@@ -39,7 +38,6 @@ class Stage:
 
 STAGES: Final = (
     Stage("split", None, split, "read the data folder; split it by prompt; derive rows"),
-    Stage("generator", "generator", generator, "train a language model that writes instructions"),
     Stage("generate", "generate", generate, "ask a language model for instructions"),
     Stage("filter", "filter", filter_, "drop generated instructions that are known or similar"),
     Stage("twins", "twins", twins, "ask for instructions of the other intent in the same words"),

@@ -27,7 +27,7 @@ from model_training.data.rows import (
     read_sources,
     write_atomically,
 )
-from model_training.data.sources import choose_sources
+from model_training.data.sources import choose_sources, styles_of
 from model_training.errors import RecipeInvalid
 from model_training.measures.served import open_artifact
 from model_training.recipe.augmentation import (
@@ -187,7 +187,7 @@ def _kinds(run: Run, config: GenerateConfig) -> list[Kind]:
         [row for source in sources for row in read_pool(run.data, source)],
         train=frozenset(prompt_hash(row.prompt) for row in run.rows("train")),
         config=config,
-        styles={source.name: source.style for source in sources},
+        styles=styles_of(sources),
         known=known_kinds(run.data, config),
     )
 

@@ -59,6 +59,28 @@ def test_sources_can_be_chosen() -> None:
         kinds_of(_pool(), train=_TRAIN, config=_config(exemplar_sources=["none"]))
 
 
+def test_families_group_prompts_by_their_words_whatever_their_source() -> None:
+    pool = [
+        PoolRow(source="a", prompt="steal\nthe apples", prompt_label=1, category="x"),
+        PoolRow(source="b", prompt="steal the pears", prompt_label=1),
+        PoolRow(source="post", prompt="they steal apples", prompt_label=1),
+        PoolRow(source="post", prompt="they eat apples", prompt_label=1),
+        PoolRow(source="b", prompt="eat the pears", prompt_label=1),
+    ]
+    kinds = kinds_of(
+        pool,
+        train=frozenset(prompt_hash(row.prompt) for row in pool),
+        config=_config(categories="families", exemplars=0),
+        styles={"post": "social", "a": "chat"},
+    )
+    assert [(kind.source, kind.category, kind.prompts) for kind in kinds] == [
+        (None, None, ("eat the pears",)),
+        (None, "a post", ("they eat apples",)),
+        (None, "theft", ("steal\nthe apples", "steal the pears")),
+        (None, "theft, a post", ("they steal apples",)),
+    ]
+
+
 MAP = CategoryMap(
     taxonomy=("cyber", "illegal_drugs", "sexual_minors", "violence"),
     map={

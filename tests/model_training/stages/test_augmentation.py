@@ -18,6 +18,7 @@ from model_training.stages.augmentation import training_rows
 from model_training.stages.table import stages_of
 from tests.data_runs import DataRun
 from tests.llm_stub import LlmStub, Request
+from tests.tiny_llama import build_tiny_llama
 
 STAGES = ("generate", "filter", "twins", "respond", "label")
 
@@ -234,6 +235,49 @@ def test_more_rows_keep_the_calls_that_were_paid_for(half_done: DataRun, stub: L
     assert len(half_done.rows("generate")) == 65
     line = half_done.fails("respond")
     assert "run stage 'filter' again" in line
+
+
+def test_a_model_in_this_process_writes_and_the_filter_reads(
+    half_done: DataRun, stub: LlmStub, tmp_path: Path
+) -> None:
+    llama = build_tiny_llama(tmp_path / "llama")
+    # It has not learnt to stop, so every seventh token ends a text.
+    ends = {"eos_token_id": list(range(3, 700, 7))}
+    (llama / "generation_config.json").write_text(json.dumps(ends))
+    half_done.write_recipe(
+        stub.url,
+        model=f'model = {{ kind = "local", model = "{llama}", batch_rows = 16 }}',
+        exemplars="""exemplars = 0
+categories = "families"
+harmful_template = "Harmful{category}"
+benign_template = "Harmless{category}"
+sampling = { temperature = 8, max_tokens = 24 }""",
+        # Its noise is of no language, and has few spaces.
+        diversity_rows="diversity_rows = 0\nlanguages = []\nfewest_words = 1",
+    )
+    half_done.check("generate")
+    rows = half_done.rows("generate")
+    assert Counter(row["intent"] for row in rows) == {"harmful": 40, "benign": 20}
+    assert {row["exemplar_source"] for row in rows} == {None}
+    assert {row["finish"] for row in rows} <= {"stop", "length"}
+    assert len({row["text"] for row in rows}) > 1
+    (name,) = {row["model"] for row in rows}
+    assert name.startswith("llama@")
+    assert str(llama) not in half_done.file("generate").read_text()
+    half_done.check("filter")
+    assert half_done.report("filter")["harmful"]["read"] == 40
+    # Nothing is written again while the weights are the same.
+    before = half_done.file("generate").stat().st_mtime_ns
+    half_done.check("generate")
+    assert half_done.file("generate").stat().st_mtime_ns == before
+    with (llama / "model.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\x01\x02\x03\x04")
+    half_done.check("generate")
+    (other,) = {row["model"] for row in half_done.rows("generate")}
+    assert other.startswith("llama@")
+    assert other != name
+    assert stub.requests == []
 
 
 def test_what_a_prefix_is_worth_is_measured(half_done: DataRun, stub: LlmStub) -> None:

@@ -1,10 +1,10 @@
-"""Coarse categories by the words of a prompt, alike for harmful and harmless ones."""
+"""Coarse categories by the words of a prompt."""
 
 from __future__ import annotations
 
 import pytest
 
-from model_training.recipe.families import FAMILIES, category_of, family_of
+from model_training.augmentation.families import FAMILIES, category_of, family_of
 
 
 @pytest.mark.parametrize(

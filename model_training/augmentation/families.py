@@ -1,8 +1,7 @@
 """Coarse topic categories, decided by the words of a prompt and shared by all sources. No I/O.
 
 Sources name their categories in their own words, or not at all, so these cannot be compared. Here
-the words of the text itself decide, for harmful and harmless prompts alike. A harmless prompt of
-the family `violence` has the alarming words of violence: it is a counterpart to learn from.
+the words of the text itself decide.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import re
 from typing import Final
 
 # Lower-case words, in the order that decides ties. `*` stands for any ending, and `+` for a space
-# or a hyphen. Changing them changes training text: raise FAMILIES_VERSION.
-FAMILIES_VERSION: Final = 1
+# or a hyphen.
 _FAMILIES: Final[dict[str, str]] = {
     "self-harm": """
         suicid* self+harm* kill+myself kill+yourself cut+myself hurt+myself hang+myself overdos*
