@@ -13,6 +13,7 @@ from model_training.recipe.augmentation import (
     FilterConfig,
     GenerateConfig,
     LabelConfig,
+    ModelName,
     RespondConfig,
     TwinsConfig,
 )
@@ -94,6 +95,10 @@ class DistilConfig(_Section):
     """Share of the steps, the last ones, whose weights are averaged. The student is then this mean
     and not the best checkpoint. On data of another kind it is often better than any step (SWA,
     arXiv 1803.05407). 0: no mean.
+    """
+    averaged_with: tuple[ModelName, ...] = ()
+    """Folders of finished students of the same base, such as `runs/<name>/student`. The student is
+    at last the mean of its own weights and theirs (model soups, arXiv 2203.05482).
     """
     development_sources: tuple[str, ...] = ()
     """Sources that the recipe does not learn from: development sets, and train sources that
@@ -251,7 +256,7 @@ class RoundingConfig(_Section):
 
     The layers are those that `[export] float_layers` leaves. The ranges of their inputs are
     measured first, by `[export] activation_percentile`, and the graph keeps them. All else is as in
-    `[distil]`, without `artifact` and `start_share`.
+    `[distil]`, without `artifact`, `start_share` and `averaged_with`.
     """
 
     n_draws: Positive = 16_000

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
+from postern.contract.artifact import TOKENIZER
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -24,7 +25,7 @@ from model_training.errors import DataInvalid
 
 _WEIGHTS: Final = "model.safetensors"
 # Files that must be equal, byte for byte, for the weights to have the same meaning.
-_SHARED: Final = ("config.json", "tokenizer.json")
+_SHARED: Final = ("config.json", TOKENIZER)
 
 
 def average(folders: Sequence[Path], output: Path) -> None:
@@ -58,6 +59,27 @@ def mean_weights(students: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         else:
             raise DataInvalid(f"the students differ in the integers of {name}")
     return mean
+
+
+def read_students(folders: Iterable[Path], tokenizer_json: bytes) -> list[dict[str, Tensor]]:
+    """Weights of students with that tokenizer. Raises DataInvalid."""
+    found = []
+    for folder in folders:
+        if _read(folder / TOKENIZER) != tokenizer_json:
+            raise DataInvalid(f"{folder}: has another tokenizer, so its weights mean other words")
+        found.append(_weights(folder))
+    return found
+
+
+@torch.no_grad()
+def average_in(model: Module, others: Sequence[dict[str, Tensor]]) -> None:
+    """Replace the weights of `model` by their mean with those of others; none: leave them.
+
+    Raises DataInvalid if the shapes differ.
+    """
+    if others:
+        own = {name: weights.cpu() for name, weights in model.state_dict().items()}
+        model.load_state_dict(mean_weights([own, *others]))
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from model_training.measures.validation import evaluation_rows
 from model_training.recipe.config import DistilConfig, ExportConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
 from model_training.run.launch import read_place
+from model_training.student.average import average_in, read_students
 from model_training.student.bags import draw_bags
 from model_training.student.checkpoints import CHECKPOINT, fingerprint, weights_of
 from model_training.student.encoders import check_fits, load_base, read_tokenizer_json
@@ -49,8 +50,8 @@ def distil(
     development: rows of other sources than those of training. They take part in the choice.
     Continues from `run`'s checkpoint if there is one. Several processes share the batches of each
     step, and only the first writes. Raises RecipeInvalid if the checkpoint belongs to another
-    recipe or other rows, or if the base does not fit the recipe; GateFailed if the loss is not
-    finite.
+    recipe or other rows, or if the base does not fit the recipe; DataInvalid if a student that is
+    averaged with this one is missing or of another shape; GateFailed if the loss is not finite.
     """
     settings = config.distil
     place = read_place()
@@ -71,6 +72,7 @@ def distil(
     )
     check_fits(model, tokenizer_json, trained)
     served = check_fits(model, tokenizer_json, config.windows)
+    others = read_students(map(Path, settings.averaged_with), tokenizer_json)
     run.mkdir(parents=True, exist_ok=True)
     student = run / STUDENT
     with joined(place) as processes:
@@ -89,6 +91,7 @@ def distil(
             begun = load_base(settings)
             start_from(begun, start, tokenizer_json)
             trainer.keep_of(begun, settings.start_share)
+        average_in(trainer.model, others)
         if processes.is_first:
             trainer.save(student)
             # Last: this file marks the folder as complete.
@@ -121,6 +124,7 @@ def train_rounded(
             "base": str(begun),
             "artifact": None,
             "start_share": 0.0,
+            "averaged_with": (),
             "epochs": None,
             "n_steps": None,
             "embedding_bits": None,
