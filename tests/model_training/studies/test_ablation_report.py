@@ -101,7 +101,11 @@ def test_the_shipped_recipe_asks_the_questions_of_the_table() -> None:
     config = read_recipe_as(StudyRecipe, ROOT / "recipes" / "ablation.toml")
     assert config.ablation is not None
     trials = Counter(arm.name for arm, _ in config.ablation.trials())
-    assert trials.keys() >= {"none", "soft", "eda", "harmaug", "no-behaviour"}
+    assert trials.keys() == {"none", "soft", "eda", "harmaug", "twins", "behaviour"}
+    assert [arm.name for arm in config.ablation.arms if arm.behaviour] == ["behaviour"]
+    assert [arm.name for arm in config.ablation.arms if arm.generated and not arm.twins] == [
+        "harmaug"
+    ]
     assert set(trials.values()) == {3}
     assert config.distil.n_steps is not None
     weights = config.distil.source_weights
