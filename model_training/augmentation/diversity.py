@@ -76,8 +76,8 @@ def open_encoder(base: str) -> tuple[Any, Any]:
 def embed(texts: Sequence[str], tokenizer: Any, model: Any, *, what: str) -> Embeddings:
     """(n, d) float32 of length 1: the mean of the last hidden states of each text.
 
-    The encoder computes in bfloat16 where the device has instructions for it. That moves a cosine
-    by less than a step of the reports' tables, and embeds a pool of 250,000 prompts in minutes.
+    The encoder computes in bfloat16 where the device has instructions for it, because the novelty
+    report embeds the whole pool (docs/research/harmaug.md has its minutes).
     """
     bf16 = torch.autocast(
         model.device.type, torch.bfloat16, enabled=computes_in_bf16("auto", model.device)

@@ -61,22 +61,25 @@ def mean_weights(students: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return mean
 
 
-def read_students(folders: Iterable[Path], tokenizer_json: bytes) -> list[dict[str, Tensor]]:
-    """Weights of students with that tokenizer. Raises DataInvalid."""
+def read_students(
+    folders: Iterable[Path], tokenizer_json: bytes, *, like: Module
+) -> list[dict[str, Tensor]]:
+    """Weights of students with that tokenizer and the shapes of `like`. Raises DataInvalid."""
+    shapes = {name: one.shape for name, one in like.state_dict().items()}
     found = []
     for folder in folders:
         if _read(folder / TOKENIZER) != tokenizer_json:
             raise DataInvalid(f"{folder}: has another tokenizer, so its weights mean other words")
-        found.append(_weights(folder))
+        weights = _weights(folder)
+        if {name: one.shape for name, one in weights.items()} != shapes:
+            raise DataInvalid(f"{folder}: has other shapes, so there is no mean")
+        found.append(weights)
     return found
 
 
 @torch.no_grad()
 def average_in(model: Module, others: Sequence[dict[str, Tensor]]) -> None:
-    """Replace the weights of `model` by their mean with those of others; none: leave them.
-
-    Raises DataInvalid if the shapes differ.
-    """
+    """Replace the weights of `model` by their mean with those of others; none: leave them."""
     if others:
         own = {name: weights.cpu() for name, weights in model.state_dict().items()}
         model.load_state_dict(mean_weights([own, *others]))

@@ -72,7 +72,7 @@ def distil(
     )
     check_fits(model, tokenizer_json, trained)
     served = check_fits(model, tokenizer_json, config.windows)
-    others = read_students(map(Path, settings.averaged_with), tokenizer_json)
+    others = read_students(map(Path, settings.averaged_with), tokenizer_json, like=model)
     run.mkdir(parents=True, exist_ok=True)
     student = run / STUDENT
     with joined(place) as processes:

@@ -17,7 +17,7 @@ from postern.contract.artifact import MANIFEST, MODEL, read_artifact, write_mani
 from postern.contract.exchange import Exchange
 from postern.inference.margins import margins
 from postern.shipped import DEFAULT_ARTIFACT
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from model_training.data.encoding import encode
 from model_training.data.rows import Row
@@ -344,6 +344,10 @@ def test_the_student_may_be_a_mean_with_earlier_ones(tmp_path: Path) -> None:
 
     with pytest.raises(DataInvalid, match="not readable; is this the folder of a student"):
         trained("three", averaged_with=(str(tmp_path / "nowhere"),))
+    _, *rest = weights[0]
+    save_file({other: weights[0][other] for other in rest}, one / "model.safetensors")
+    with pytest.raises(DataInvalid, match="has other shapes"):
+        trained("five", averaged_with=(str(one),))
     (one / "tokenizer.json").write_bytes(b"{}")
     with pytest.raises(DataInvalid, match="has another tokenizer"):
         trained("four", averaged_with=(str(one),))
