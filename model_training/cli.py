@@ -20,7 +20,7 @@ from model_training.run.launch import read_place
 from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
 from model_training.student import mobile
-from model_training.studies import cascade_report, coverage, prefix_arguments, value_version
+from model_training.studies import cascade_report, coverage, prefix_arguments
 from model_training.studies.commands import COMPARISONS, add_comparison_arguments, compare
 from model_training.studies.config import StudyRecipe, StudyRun
 
@@ -62,9 +62,6 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     if arguments.stage in ("cascade-report", "coverage"):
         (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
-        return
-    if arguments.stage == "fit-value":
-        value_version.run(arguments)
         return
     if arguments.stage not in ("distil", "round") and read_place().count > 1:
         raise RecipeInvalid("several processes can share only the stages distil and round")
@@ -176,12 +173,6 @@ def training_parser() -> argparse.ArgumentParser:
     )
     _add_average(
         stages.add_parser("average", help="average the weights of several students into a new base")
-    )
-    value_version.add_arguments(
-        stages.add_parser(
-            "fit-value",
-            help="make a version of a student with a value head (experimental)",
-        )
     )
     mobile.add_arguments(
         stages.add_parser(

@@ -3,8 +3,7 @@
 The student decides all exchanges except the deferred ones, which the fused opinion of student and
 teacher decides. Lines: `band` defers where the student is most likely wrong, `random` anywhere, and
 `oracle` where deferring turns an error into a right verdict. `override` is `band` with the teacher
-alone deciding. `value`, for students with a value head, defers where the head expects the greatest
-gain.
+alone deciding.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ RATES: Final[tuple[float, ...]] = (
     *(round(0.05 * step, 2) for step in range(5, 21)),
 )
 LINES: Final = ("band", "override", "random", "oracle")
-AREA_TO: Final = 0.2
-"""Areas under lines end at this rate: cascades do not run at higher rates."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Opinions:
     """One set. student, fused: (n,) in [0, 1]; thresholds: one per row; teacher: by its own
     threshold.
 
-    labels: (n,) 0 or 1. gain: (n,) expected gain of asking, for students that estimate it.
+    labels: (n,) 0 or 1.
     """
 
     student: Floats
@@ -43,12 +40,6 @@ class Opinions:
     threshold: Floats
     teacher_threshold: Floats
     labels: Ints
-    gain: Floats | None = None
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The lines that can be drawn from these opinions."""
-        return LINES if self.gain is None else (*LINES, "value")
 
     @property
     def by_student(self) -> Mask:
@@ -74,7 +65,6 @@ class Opinions:
             self.threshold[where],
             self.teacher_threshold[where],
             self.labels[where],
-            None if self.gain is None else self.gain[where],
         )
 
 
@@ -97,23 +87,9 @@ def doubt(opinions: Opinions) -> Floats:
 
 def in_band(opinions: Opinions, rate: float) -> Mask:
     """The share of rows with the greatest doubt: a band around the threshold."""
-    return _highest(doubt(opinions), rate)
-
-
-def by_value(opinions: Opinions, rate: float) -> Mask:
-    """The share of rows with the greatest expected gain, according to the student's head."""
-    assert opinions.gain is not None
-    return _highest(opinions.gain, rate)
-
-
-def chosen(opinions: Opinions, name: str, rate: float) -> Mask:
-    """The rows that the line `band`, `override` or `value` defers."""
-    return by_value(opinions, rate) if name == "value" else in_band(opinions, rate)
-
-
-def _highest(scores: Floats, rate: float) -> Mask:
-    deferred = np.zeros(len(scores), dtype=np.bool_)
-    order = np.argsort(-scores, kind="stable")
+    doubts = doubt(opinions)
+    deferred = np.zeros(len(doubts), dtype=np.bool_)
+    order = np.argsort(-doubts, kind="stable")
     deferred[order[: round(rate * len(order))]] = True
     return deferred
 
@@ -158,31 +134,22 @@ def line(opinions: Opinions, name: str, rate: float) -> float:
         case "oracle":
             return f1_deferring(opinions, by_oracle(opinions, rate))
         case _:
-            deferred = chosen(opinions, name, rate)
-            return f1_deferring(opinions, deferred, override=name == "override")
+            return f1_deferring(opinions, in_band(opinions, rate), override=name == "override")
 
 
 def curves(opinions: Opinions) -> dict[str, Any]:
-    """F1 of every line at every rate of `RATES`, its area, and F1 of each judge alone."""
-    found = {name: [line(opinions, name, rate) for rate in RATES] for name in opinions.lines}
+    """F1 of every line at every rate of `RATES`, and F1 of each judge alone."""
     return {
         "rates": list(RATES),
         "student": f1_of(opinions.by_student, opinions.labels),
         "teacher": f1_of(opinions.by_teacher, opinions.labels),
-        **found,
-        "area": {name: _area(values) for name, values in found.items()},
+        **{name: [line(opinions, name, rate) for rate in RATES] for name in LINES},
     }
 
 
-def _area(values: list[float]) -> float:
-    """Mean F1 over the deferral rates up to `AREA_TO`."""
-    until = np.array([value for rate, value in zip(RATES, values, strict=True) if rate <= AREA_TO])
-    return float((until[1:] + until[:-1]).mean() / 2.0)  # steps of equal size
-
-
-def deferred_figures(opinions: Opinions, rate: float, name: str = "band") -> dict[str, float]:
-    """Benefit and harm among the deferred rows of a line, as counts and as shares of them."""
-    deferred = chosen(opinions, name, rate)
+def deferred_figures(opinions: Opinions, rate: float) -> dict[str, float]:
+    """Benefit and harm among the deferred rows of the band, as counts and as shares of them."""
+    deferred = in_band(opinions, rate)
     truth = opinions.labels[deferred] == 1
     before = opinions.by_student[deferred] == truth
     after = opinions.by_fusion[deferred] == truth
@@ -256,29 +223,3 @@ def intervals(
         found["band_less_student"].append(found["band"][-1] - found["student"][-1])
     tails = {name: np.quantile(values, [0.025, 0.975]) for name, values in found.items()}
     return {name: (float(low), float(high)) for name, (low, high) in tails.items()}
-
-
-def value_less_band(
-    opinions: Opinions, rate: float, *, n_resamples: int, seed: int = 0
-) -> tuple[float, Floats]:
-    """F1 of `value` minus that of `band`, and (n_resamples,) bootstrapped differences, paired by
-    row.
-
-    Resampled within classes, as in `intervals`.
-    """
-    rng = np.random.default_rng(seed)
-    by_line = [
-        np.where(chosen(opinions, name, rate), opinions.by_fusion, opinions.by_student)
-        for name in ("value", "band")
-    ]
-
-    def difference(rows: Ints) -> float:
-        value, band = (f1_of(harmful[rows], opinions.labels[rows]) for harmful in by_line)
-        return value - band
-
-    classes = [np.flatnonzero(opinions.labels == label) for label in (0, 1)]
-    resampled = [
-        difference(np.concatenate([rng.choice(one, size=len(one)) for one in classes if len(one)]))
-        for _ in range(n_resamples)
-    ]
-    return difference(np.arange(len(opinions.labels))), np.array(resampled)

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
-from postern.calibration.calibrate import disguises, opinion, outputs
+from postern.calibration.calibrate import disguises, opinion, score
 from postern.calibration.keys import prompt_hash
 from postern.calibration.labelled import Labelled
 from postern.contract.artifact import Artifact
 from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Slice
-from postern.contract.probability import Floats, harmful_margin
+from postern.contract.probability import Floats
 from postern.contract.text import segments
-from postern.contract.value import VALUE_OUTPUT
-from postern.disguises.triggers import Disguise
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_training.data.rows import BinaryLabel, Row, write_atomically
 from model_training.errors import DataInvalid
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
 
 class ScoreRow(BaseModel):
     """One exchange. set: `validation`, or the name of a test set; key: hash of its prompt.
 
-    disguised: a trigger fired, so a server asks its teacher whatever the student says. value: the
-    outputs of the student's value head, if it has one.
+    disguised: a trigger fired, so a server asks its teacher whatever the student says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,22 +33,9 @@ class ScoreRow(BaseModel):
     slice: Slice
     label: BinaryLabel
     key: str
-    student_margin: Finite
+    student_margin: Annotated[float, Field(allow_inf_nan=False)]
     teacher: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     disguised: bool = False
-    value: tuple[Finite, Finite, Finite, Finite] | None = None
-
-
-def add_student_and_teachers(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name a student and its teachers."""
-    parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        action="append",
-        default=[],
-        help="artifact of the teacher; the log-odds of several are averaged",
-    )
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
@@ -94,23 +74,23 @@ def score_sets(
     """
     found: list[ScoreRow] = []
     for name, rows in sets.items():
-        kept = visible(rows)
+        kept = _visible(rows)
         if known is None:
-            told = opinions(kept, teachers, threads=threads)
+            told = _opinions(kept, teachers, threads=threads)
         else:
-            told = known_opinions(name, kept, known)
+            told = _known_opinions(name, kept, known)
         found += _score_set(name, kept, student, told, threads=threads)
     return found
 
 
-def opinions(rows: Sequence[Labelled], teachers: Sequence[Artifact], *, threads: int) -> Floats:
+def _opinions(rows: Sequence[Labelled], teachers: Sequence[Artifact], *, threads: int) -> Floats:
     """(n,) in [0, 1] of all teachers together; NaN without any."""
     if not teachers:
         return np.full(len(rows), np.nan)
     return opinion(teachers, rows, disguises(rows), threads=threads)
 
 
-def known_opinions(name: str, rows: Sequence[Labelled], known: Sequence[ScoreRow]) -> Floats:
+def _known_opinions(name: str, rows: Sequence[Labelled], known: Sequence[ScoreRow]) -> Floats:
     """(n,) opinions of the set with that name, NaN where none was given.
 
     Raises DataInvalid if they are of other rows.
@@ -127,25 +107,7 @@ def _score_set(
     name: str, rows: Sequence[Labelled], student: Artifact, told: Floats, *, threads: int
 ) -> list[ScoreRow]:
     hidden = disguises(rows)
-    has_head = bool(student.manifest.policy.value)
-    extra = VALUE_OUTPUT if has_head else None
-    found = outputs(student, rows, hidden, threads=threads, extra=extra)
-    return score_rows(name, rows, hidden, found, told, has_head=has_head)
-
-
-def score_rows(
-    name: str,
-    rows: Sequence[Labelled],
-    hidden: Sequence[Disguise | None],
-    found: npt.NDArray[np.float32],
-    told: Floats,
-    *,
-    has_head: bool = False,
-) -> list[ScoreRow]:
-    """found: (n, 2) logits of the student, with the head's outputs to the right if has_head.
-
-    hidden: from `disguises`; told: (n,) the teacher's opinion, NaN for none.
-    """
+    margins = score(student, rows, hidden, threads=threads)
     return [
         ScoreRow(
             set=name,
@@ -155,13 +117,8 @@ def score_rows(
             student_margin=float(margin),
             teacher=None if np.isnan(says) else float(says),
             disguised=disguise is not None,
-            value=(float(one[2]), float(one[3]), float(one[4]), float(one[5]))
-            if has_head
-            else None,
         )
-        for row, disguise, margin, one, says in zip(
-            rows, hidden, harmful_margin(found), found, told, strict=True
-        )
+        for row, disguise, margin, says in zip(rows, hidden, margins, told, strict=True)
     ]
 
 
@@ -169,13 +126,13 @@ def _key(row: Labelled) -> str:
     return f"{prompt_hash(row.exchange.prompt):016x}"
 
 
-def visible(rows: Sequence[Row]) -> list[Labelled]:
-    """The rows with something to judge, each with its soft label as the teacher's opinion."""
+def _visible(rows: Sequence[Row]) -> list[Labelled]:
+    """The rows with something to judge."""
     found = []
     for row in rows:
         try:
             segments(row.exchange)
         except EmptyPrompt:
             continue
-        found.append(Labelled(row.exchange, row.label, row.soft_label))
+        found.append(Labelled(row.exchange, row.label))
     return found

@@ -7,7 +7,7 @@ prompt. Figures come from the other half and from the test sets.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,14 +27,12 @@ from model_training.measures import curves
 from model_training.measures.curves import Opinions
 from model_training.measures.score_files import (
     ScoreRow,
-    add_student_and_teachers,
     read_scores,
     score_sets,
     write_scores,
 )
 from model_training.run.candidate import write_json
 from model_training.studies.cascade_text import cascade_markdown, plot_curves
-from model_training.studies.value_report import value_or_band
 
 VALIDATION: Final = "validation"
 SCORES: Final = "scores.jsonl"
@@ -46,7 +44,6 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
     told = [row for row in rows if row.teacher is not None]
     slices = [name for name in SLICES if any(row.slice == name for row in told)]
     fitted = {name: _fit(told, name, policy) for name in slices}
-    opinions = {}
     found = {}
     for name in sorted({row.set for row in told}):
         for slice_ in slices:
@@ -54,9 +51,8 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
             part = [row for row in part if row.set != VALIDATION or not _fits(row)]
             if len({row.label for row in part}) == 2:
                 title = f"{name}, {slice_}"
-                opinions[title] = _opinions(part, policy, slice_, fitted[slice_])
-                found[title] = _figures(part, opinions[title], n_resamples=n_resamples)
-    compared = {title: one for title, one in opinions.items() if one.gain is not None}
+                opinions = _opinions(part, policy, slice_, fitted[slice_])
+                found[title] = _figures(part, opinions, n_resamples=n_resamples)
     return {
         "fitted": {
             name: {"fusion": fusion.model_dump(), "teacher_threshold": threshold}
@@ -64,13 +60,19 @@ def report(rows: Sequence[ScoreRow], policy: Policy, *, n_resamples: int) -> dic
         },
         "without_teacher": len(rows) - len(told),
         "sets": found,
-        **({"value": value_or_band(compared, n_resamples=n_resamples)} if compared else {}),
     }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command, without those for folders."""
-    add_student_and_teachers(parser)
+    parser.add_argument("--student", type=Path, required=True, help="artifact of the student")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        help="artifact of the teacher; the log-odds of several are averaged",
+    )
     parser.add_argument(
         "--scores",
         type=Path,
@@ -143,19 +145,13 @@ def _opinions(
     fusion, teacher_threshold = fitted
     student, teacher = _student(rows, policy.calibration[slice_]), _teacher(rows)
     point = policy.operating_points[policy.default_operating_point][slice_]
-    thresholds = np.full(len(rows), point.threshold)
-    gain, head = None, policy.value.get(slice_)
-    if head is not None and all(row.value is not None for row in rows):
-        outputs = np.array([row.value for row in rows], dtype=np.float64)
-        gain = head.gains(outputs, student, thresholds)
     return Opinions(
         student=student,
         fused=curves.fuse(student, teacher, fusion),
         teacher=teacher,
-        threshold=thresholds,
+        threshold=np.full(len(rows), point.threshold),
         teacher_threshold=np.full(len(rows), teacher_threshold),
         labels=_labels(rows),
-        gain=gain,
     )
 
 
@@ -179,17 +175,10 @@ def _figures(rows: Sequence[ScoreRow], opinions: Opinions, *, n_resamples: int) 
 
 
 def _at(opinions: Opinions, rate: float, n_resamples: int) -> dict[str, Any]:
-    lines: Mapping[str, float] = {
-        name: curves.line(opinions, name, rate) for name in opinions.lines
-    }
-    by_value = {}
-    if "value" in lines:
-        by_value["deferred_by_value"] = curves.deferred_figures(opinions, rate, "value")
     return {
-        "f1": lines,
+        "f1": {name: curves.line(opinions, name, rate) for name in curves.LINES},
         "gain_share_of_oracle": curves.gain_share(opinions, rate),
         "deferred": curves.deferred_figures(opinions, rate),
-        **by_value,
         "interval_95": curves.intervals(opinions, rate, n_resamples=n_resamples),
     }
 

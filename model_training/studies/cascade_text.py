@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from model_training.measures.tables import number, table
-from model_training.studies.value_report import value_lines
 
 _BAR_RATE: Final = "0.1"
 _BAR_SHARE: Final = 0.6
 _STYLES: Final[Mapping[str, dict[str, Any]]] = {
     "oracle": {"color": "#2e7d32", "linestyle": ":"},
     "band": {"color": "#1f4e99", "linewidth": 2.0},
-    "value": {"color": "#c2410c", "linewidth": 1.6},
     "override": {"color": "#8a6d3b", "linestyle": "-."},
     "random": {"color": "0.5", "linestyle": "--"},
 }
@@ -38,8 +36,6 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", f"## F1 at {float(rate):.0%} deferral", "", *_f1(sets, rate))
         yield from ("", f"### Benefit and harm among those {float(rate):.0%}", "")
         yield from _deferred(sets, rate)
-    if "value" in report:
-        yield from ("", "## `value` or `band`", "", *value_lines(report))
     yield from ("", f"## The bar, at {float(_BAR_RATE):.0%} deferral", "", *_bar(sets))
     yield from ("", "## Doubt", "", *_doubt(sets), "", "## Calibration", "", *_calibration(sets))
     yield from ("", "![F1 over deferral rate](cascade.png)")
@@ -47,8 +43,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _f1(sets: Mapping[str, Any], rate: str) -> Iterator[str]:
     rows = []
-    has_value = any("value" in one["curves"] for one in sets.values())
-    lines = ["random", "override", "band", *(["value"] if has_value else []), "oracle"]
+    lines = ["random", "override", "band", "oracle"]
     for name, one in sets.items():
         at, low_high = one["at"][rate], one["at"][rate]["interval_95"]["band"]
         rows.append(
@@ -57,7 +52,7 @@ def _f1(sets: Mapping[str, Any], rate: str) -> Iterator[str]:
                 str(one["rows"]),
                 number(one["curves"]["student"]),
                 number(one["curves"]["teacher"]),
-                *(number(at["f1"][line]) if line in at["f1"] else "" for line in lines),
+                *(number(at["f1"][line]) for line in lines),
                 f"{number(low_high[0])} to {number(low_high[1])}",
                 _share(at["gain_share_of_oracle"]),
             ]
@@ -69,12 +64,10 @@ def _f1(sets: Mapping[str, Any], rate: str) -> Iterator[str]:
 def _deferred(sets: Mapping[str, Any], rate: str) -> Iterator[str]:
     keys = ("deferred", "student_errors", "benefit", "harm")
     rows = [
-        [name, mode, *(str(one["at"][rate][found][key]) for key in keys)]
+        [name, *(str(one["at"][rate]["deferred"][key]) for key in keys)]
         for name, one in sets.items()
-        for mode, found in (("band", "deferred"), ("value", "deferred_by_value"))
-        if found in one["at"][rate]
     ]
-    yield table(["set", "by", "deferred", "student wrong", "benefit", "harm"], rows)
+    yield table(["set", "deferred", "student wrong", "benefit", "harm"], rows)
 
 
 def _bar(sets: Mapping[str, Any]) -> Iterator[str]:
@@ -128,8 +121,6 @@ def plot_curves(sets: Mapping[str, Any]) -> bytes:
         for judge, colour in (("student", "#4878a8"), ("teacher", "#b03030")):
             axes.axhline(found[judge], color=colour, linewidth=0.9, label=f"{judge} only")
         for line, style in _STYLES.items():
-            if line not in found:
-                continue
             axes.plot(found["rates"], found[line], label=line, **style)
         axes.set(title=name, xlabel="deferral rate", xlim=(0, 1))
         axes.title.set_fontsize(9)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from openai import OpenAI
 from postern.composition.student import load_student
@@ -25,14 +24,10 @@ from postern.contract.categories import CategoryHead
 from postern.contract.errors import ArtifactInvalid, SettingsInvalid
 from postern.contract.exchange import SLICES, Exchange
 from postern.contract.probability import Calibration
-from postern.contract.value import VALUE_COLUMNS, Chance, ValueHead
-from postern.inference.session import OnnxSession
 from postern.settings.settings import read_settings
 
-from model_training.studies.value_graph import with_head
 from tests.conftest import StartServer
 from tests.end_to_end.test_calibrate import ASKED, calibrate, labelled
-from tests.fakes import window_of
 from tests.server_process import HANG_S, ServerProcess, postern
 from tests.tiny_categories import (
     HEAD,
@@ -296,33 +291,6 @@ def test_a_graph_of_another_width_is_neither_published_nor_served(
     write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
     with pytest.raises(ArtifactInvalid, match="5 columns instead of 6"):
         load_student(read_settings(artifact=folder))
-
-
-def test_both_heads_are_served_and_published_again(
-    categorized: Path, tiny_artifact: Path, tmp_path: Path
-) -> None:
-    """Each has its own columns, and a version with both passes the check of `calibrate`."""
-    old = read_artifact(categorized)
-    rng = np.random.default_rng(0)
-    weights, bias = rng.normal(size=(32, VALUE_COLUMNS)), rng.normal(size=VALUE_COLUMNS)
-    model = with_head(old.model, weights, bias)
-    flat = Chance(bias=(0.0, 0.0), slope=(0.0, 0.0))
-    value = {"prompt": ValueHead(repair=flat, harm=flat, threshold=0.5)}
-    policy = old.manifest.policy.model_copy(update={"value": value})
-    both = write_artifact(categorized, tmp_path / "0.0.5", model, policy=policy)
-    options = {"teacher_mode": "value", "teacher_artifacts": str(tiny_artifact)}
-    student = load_student(read_settings(artifact=both, **options))
-    windows = [window_of(7, 5), window_of(9, 20)]
-    rows = student.session.run(windows)
-    assert rows.shape == (2, student.columns.count) == (2, 2 + VALUE_COLUMNS + len(HEAD.labels))
-    for name, place in (
-        ("value", student.columns.value),
-        ("categories", student.columns.categories),
-    ):
-        session = OnnxSession(model, pad_id=0, intra_op_threads=1, extra={name: None})
-        np.testing.assert_allclose(rows[:, place], session.run(windows)[:, 2:], atol=1e-4)
-    # Without the mode that needs it, the value head is not computed.
-    assert load_student(read_settings(artifact=both)).columns.count == 2 + len(HEAD.labels)
 
 
 def test_a_calibrated_version_keeps_them(categorized: Path, tmp_path: Path) -> None:

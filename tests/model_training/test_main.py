@@ -51,7 +51,9 @@ def test_what_is_taken_away_is_what_training_needs() -> None:
     assert not {"numpy", "onnxruntime", "pydantic", "postern"} & _unneeded_by_serving()
 
 
-@pytest.mark.parametrize("name", ["", *(stage.name for stage in STAGES[:2]), "run", "fit-value"])
+@pytest.mark.parametrize(
+    "name", ["", *(stage.name for stage in STAGES[:2]), "run", "cascade-report"]
+)
 def test_help_needs_only_what_serving_installs(name: str) -> None:
     done = _without(_unneeded_by_serving(), *filter(None, [name]), "--help")
     assert (done.returncode, done.stderr) == (0, "")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from postern.calibration.asker import Asker
 from postern.calibration.certify import CertifiedSlice, certify_slice, new_policy
@@ -40,7 +39,6 @@ from postern.contract.errors import CalibrationImpossible, LabelledDataInvalid, 
 from postern.contract.exchange import SLICES, Exchange, Slice
 from postern.contract.probability import (
     Floats,
-    harmful_margin,
     harmful_probability,
     log_odds,
     sigmoids,
@@ -48,7 +46,7 @@ from postern.contract.probability import (
 from postern.contract.reference import ProbabilityReference, reference_of
 from postern.contract.text import segments
 from postern.disguises.triggers import Disguise, decoded_counts, readable_disguise, second_reading
-from postern.inference.margins import deciding_outputs
+from postern.inference.margins import margins
 from postern.inference.session import OnnxSession
 from postern.inference.tokenizer import Tokenizer
 from postern.inference.warm_up import check_self_test, warm_up
@@ -142,28 +140,15 @@ def score(
     that a server would use counts. Raises ArtifactInvalid if this machine computes the graph
     wrongly.
     """
-    return harmful_margin(outputs(artifact, rows, hidden, threads=threads))
-
-
-def outputs(
-    artifact: Artifact,
-    rows: Sequence[Labelled],
-    hidden: Sequence[Disguise | None],
-    *,
-    threads: int,
-    extra: str | None = None,
-) -> npt.NDArray[np.float32]:
-    """(n, 2) logits of the windows that `score` uses; the output `extra` stands to the right."""
     texts = [segments(row.exchange) for row in rows]
     decoded = {
         place: reading
         for place, (text, disguise) in enumerate(zip(texts, hidden, strict=True))
         if (reading := second_reading(text, disguise)) is not None
     }
-    found = _outputs(artifact, [*texts, *decoded.values()], threads=threads, extra=extra)
-    margins = harmful_margin(found)
+    found = _margins(artifact, [*texts, *decoded.values()], threads=threads)
     for further, place in enumerate(decoded, start=len(texts)):
-        if decoded_counts(hidden[place], float(margins[place]), float(margins[further])):
+        if decoded_counts(hidden[place], float(found[place]), float(found[further])):
             found[place] = found[further]
     return found[: len(texts)]
 
@@ -184,9 +169,7 @@ def opinion(
     found = [
         log_odds(
             calibrated(
-                harmful_margin(
-                    _outputs(artifact, [segments(exchange) for exchange in said], threads=threads)
-                ),
+                _margins(artifact, [segments(exchange) for exchange in said], threads=threads),
                 slices,
                 artifact.manifest.policy.calibration,
             )
@@ -204,28 +187,17 @@ def said_without(rows: Sequence[Labelled], hidden: Sequence[Disguise | None]) ->
     ]
 
 
-def _outputs(
-    artifact: Artifact,
-    texts: Sequence[tuple[str, ...]],
-    *,
-    threads: int,
-    extra: str | None = None,
-) -> npt.NDArray[np.float32]:
+def _margins(artifact: Artifact, texts: Sequence[tuple[str, ...]], *, threads: int) -> Floats:
     manifest = artifact.manifest
     tokenizer = Tokenizer(
         artifact.tokenizer,
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
     )
-    session = OnnxSession(
-        artifact.model,
-        pad_id=manifest.pad_id,
-        intra_op_threads=threads,
-        extra={} if extra is None else {extra: None},
-    )
-    check_self_test(manifest, warm_up(tokenizer, session, columns=None if extra else 2))
+    session = OnnxSession(artifact.model, pad_id=manifest.pad_id, intra_op_threads=threads)
+    check_self_test(manifest, warm_up(tokenizer, session))
     encodings = tokenizer.encode_many(texts)
-    found = deciding_outputs(encodings, session.run, what=f"{manifest.name} {manifest.version}")
+    found = margins(encodings, session.run, what=f"{manifest.name} {manifest.version}")
     if not np.isfinite(found).all():
         raise CalibrationImpossible(f"{manifest.name} gives numbers that are not finite")
     return found

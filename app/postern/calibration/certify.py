@@ -79,11 +79,7 @@ def certify_slice(
 
 
 def new_policy(old: Policy, found: Mapping[Slice, CertifiedSlice]) -> Policy:
-    """The old policy with the calibrated slices replaced; the other slices keep theirs.
-
-    Heads for the mode `value` stay only where their slice was not calibrated, because they depend
-    on the old probabilities.
-    """
+    """The old policy with the calibrated slices replaced; the other slices keep theirs."""
     kept = {name: fusion for name, fusion in old.fusion.items() if name not in found}
     fused = {name: one.fusion for name, one in found.items() if one.fusion is not None}
     default = old.default_operating_point
@@ -104,7 +100,6 @@ def new_policy(old: Policy, found: Mapping[Slice, CertifiedSlice]) -> Policy:
         default_operating_point=default if default in _POINTS else "balanced",
         on_teacher_failure=old.on_teacher_failure,
         fusion=kept | fused,
-        value={name: head for name, head in old.value.items() if name not in found},
     )
 
 

@@ -64,7 +64,7 @@ def verify(folder: Path) -> None:
         window_tokens=manifest.window_tokens,
         overlap_tokens=manifest.overlap_tokens,
         pad_id=manifest.pad_id,
-        columns=columns_of(manifest, value=bool(manifest.policy.value)),
+        columns=columns_of(manifest),
     )
     check_self_test(manifest, logits)
 

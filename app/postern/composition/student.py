@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from postern.composition.teacher import asks_for_value, warn_of_another
+from postern.composition.teacher import warn_of_another
 from postern.contract.artifact import Artifact, Manifest, read_artifact
 from postern.contract.categories import CategoryHead
 from postern.contract.certificate import Certificate
@@ -135,8 +135,7 @@ def _loaded(opener: _Opener, settings: Settings, *, is_first: bool) -> Student:
     """Raises ArtifactInvalid, SettingsInvalid."""
     manifest = opener.artifact.manifest
     engine = engine_for(settings.engine, usable_cores())
-    value = is_first and asks_for_value(settings, manifest.policy)
-    columns = columns_of(manifest, value=value)
+    columns = columns_of(manifest)
     categories = effective_categories(settings, manifest) if is_first else manifest.categories
 
     runtime, session, alone = _sessions(opener, settings, engine, columns)

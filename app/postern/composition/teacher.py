@@ -9,7 +9,6 @@ from typing import Any
 from postern.clock import now
 from postern.contract.certificate import ArtifactId, AskedTeacher, Certificate
 from postern.contract.decision import Policy
-from postern.contract.errors import SettingsInvalid
 from postern.inference.batcher import BatchLimits
 from postern.inference.engine import batch_tokens
 from postern.judging.cascade import Cascade, CascadeRules
@@ -30,18 +29,6 @@ def effective_policy(settings: Settings, policy: Policy) -> Policy:
     if settings.teacher.on_failure is None:
         return policy
     return policy.model_copy(update={"on_teacher_failure": settings.teacher.on_failure})
-
-
-def asks_for_value(settings: Settings, policy: Policy) -> bool:
-    """Whether the graph's value output is needed. Raises SettingsInvalid if there is none."""
-    if settings.teacher.mode != "value":
-        return False
-    if not policy.value:
-        raise SettingsInvalid(
-            "teacher_mode=value: the artifact has no value head; "
-            "`python -m model_training fit-value` makes a version that has one"
-        )
-    return True
 
 
 def build_desk(
@@ -130,7 +117,6 @@ def build_cascade(
         rules=CascadeRules(
             NearestShare(settings.teacher.budget_share) if budget and desk else None,
             settings.teacher.audit_share,
-            by_value=settings.teacher.mode == "value",
             on_unsupported_language=settings.engine.on_unsupported_language,
             teacher_languages=frozenset() if desk is None else desk.languages,
         ),
@@ -143,13 +129,11 @@ def described(settings: Settings, policy: Policy, desk: TeacherDesk | None) -> d
     common = {"configured": desk is not None, "on_teacher_failure": policy.on_teacher_failure}
     if desk is None:
         return common
-    budget, value = (settings.teacher.mode == mode for mode in ("budget", "value"))
-    thresholds = {name: head.threshold for name, head in policy.value.items()}
+    budget = settings.teacher.mode == "budget"
     return common | {
         **desk.described,
         "mode": settings.teacher.mode,
         **({"budget_share": settings.teacher.budget_share} if budget else {}),
-        **({"value_thresholds": thresholds} if value else {}),
         "max_share": settings.teacher.max_share,
         "audit_share": settings.teacher.audit_share,
         "triggers": settings.teacher.triggers,

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from postern.contract.errors import UnknownOperatingPoint
 from postern.contract.exchange import SLICES, Slice
 from postern.contract.probability import Calibration, log_odds_of, sigmoid
-from postern.contract.value import ValueHead
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 FallbackMode = Literal["auto", "never", "always"]
@@ -83,12 +82,6 @@ class Policy(BaseModel):
     """Fitted on held-out rows with the served teacher.
 
     Without it, a slice weighs both opinions equally.
-    """
-    # Omitted when empty, for the same reason.
-    value: dict[Slice, ValueHead] = Field(default_factory=dict, exclude_if=lambda value: not value)
-    """For the deferral mode `value`, fitted with one teacher.
-
-    Without it, a slice keeps its band.
     """
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ TeacherRead = Literal["text", "decoded", "worst_window"]
 """What the teacher was shown: the text as it came, the text without its disguise or, if the whole
 was too long for it, the window that the student found most harmful."""
 
-DeferralReason = Literal["always", "language", "trigger", "band", "budget", "value"]
+DeferralReason = Literal["always", "language", "trigger", "band", "budget"]
 """Why a teacher was wanted: the caller's request, a language that the student was not measured for,
 a disguise, or the deferral mode."""
 

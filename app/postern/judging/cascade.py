@@ -56,8 +56,6 @@ class Case:
     disguised: bool = False
     """A trigger fired, so the student's probability says little."""
     excerpt: Callable[[], Exchange] | None = None
-    gain: float | None = None
-    """Expected gain of asking, in right verdicts; None if it is not estimated."""
     reading: Reading = UNREAD
     settled: bool = False
     """Something else decides, so no teacher is asked."""
@@ -80,7 +78,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class CascadeRules:
-    """nearest: set in `budget` mode; by_value: set in `value` mode; neither: the artifact's band.
+    """nearest: set in `budget` mode; None: the artifact's band.
 
     audit_share: in [0, 1]. teacher_languages: those that the teacher was measured for, of those
     that the student was not.
@@ -88,7 +86,6 @@ class CascadeRules:
 
     nearest: NearestShare | None = None
     audit_share: float = 0.0
-    by_value: bool = False
     on_unsupported_language: OnUnsupportedLanguage = "teacher"
     teacher_languages: frozenset[str] = frozenset()
 
@@ -184,9 +181,6 @@ class Cascade:
             return "trigger"
         if near is not None:
             return "budget" if near else None
-        head = (case.artifact_policy or self._policy).value.get(case.exchange.slice)
-        if self._rules.by_value and head is not None and case.gain is not None:
-            return "value" if head.wants_teacher(case.gain) else None
         in_band = wants_teacher(case.probability, case.point, fallback="auto", has_teacher=True)
         return "band" if in_band else None
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from postern.contract.columns import Columns
-from postern.contract.decision import OperatingPoint, Policy
+from postern.contract.decision import Policy
 from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange, Slice
 from postern.contract.moderation import (
@@ -232,9 +231,6 @@ class Pipeline:
             excerpt=functools.partial(self._excerpt, said, encoding, score.scored[-1])
             if encoding.spans
             else None,
-            gain=expected_gain(
-                counted, student.policy, slice_, probability, point, columns=student.columns
-            ),
             reading=score.reading,
             settled=settles(matched, probability, point),
             on_teacher_failure=policy.on_teacher_failure,
@@ -346,27 +342,6 @@ def most_harmful_probability(scored: Scored, policy: Policy, slice_: Slice) -> f
     """The calibrated probability of the most harmful window, in [0, 1]."""
     margin = harmful_margin(scored.logits).max(keepdims=True)
     return float(harmful_probability(margin, policy.calibration[slice_])[0])
-
-
-def expected_gain(
-    scored: Sequence[Scored],
-    policy: Policy,
-    slice_: Slice,
-    probability: float,
-    point: OperatingPoint,
-    *,
-    columns: Columns,
-) -> float | None:
-    """Expected gain of asking a teacher in right verdicts, -1 to 1, from the most harmful window.
-
-    None if the model was not asked for it or the slice has no value head.
-    """
-    head = policy.value.get(slice_)
-    if head is None or not columns.has_value:
-        return None
-    outputs = deciding_row(scored)[columns.value][None]
-    found = head.gains(outputs, np.array([probability]), np.array([point.threshold]))
-    return float(found[0])
 
 
 def worst_window(scored: Scored, encoding: Encoding) -> WorstWindow | None:

@@ -104,11 +104,10 @@ class TeacherSettings(Section):
         ge=1,
         description="Time that the circuit breaker stays open before the teacher is tried again.",
     )
-    mode: Literal["band", "budget", "value"] = Field(
+    mode: Literal["band", "budget"] = Field(
         "band",
         description="Which exchanges go to the teacher. band: those in the artifact's deferral "
-        "band. budget: the share nearest to the threshold. value (experimental): those that the "
-        "artifact's value head expects it to correct.",
+        "band. budget: the share nearest to the threshold.",
     )
     budget_share: float = Field(
         0.05, gt=0.0, le=1.0, description="The share of all exchanges in budget mode."

@@ -14,7 +14,6 @@ from postern.contract.decision import Fusion, OperatingPoint, Policy
 from postern.contract.errors import TooFewRows
 from postern.contract.exchange import SLICES, Exchange
 from postern.contract.probability import Calibration, harmful_probability
-from postern.contract.value import Chance, ValueHead
 
 from tests.app.calibration.samples import Population
 
@@ -172,15 +171,6 @@ def test_a_slice_that_was_not_calibrated_keeps_its_policy() -> None:
     for name, points in policy.operating_points.items():
         assert points["prompt"] == OLD.operating_points[name]["prompt"]
         assert points["pair"] == found.points[name]
-
-
-def test_a_head_for_the_mode_value_goes_with_the_probabilities_it_was_fitted_on() -> None:
-    chance = Chance(bias=(0.0, 0.0), slope=(-1.0, -1.0))
-    head = ValueHead(repair=chance, harm=chance, threshold=0.1)
-    old = OLD.model_copy(update={"value": {"prompt": head, "pair": head}})
-    sample = Population(teacher_apart=3.0).sample(2000, np.random.default_rng(4))
-    found = certify_slice(sample, "pair", WANTED, old=old)
-    assert new_policy(old, {"pair": found}).value == {"prompt": head}
 
 
 def test_a_teacher_that_says_nothing_is_counted_as_a_failure_never_as_a_pass() -> None:

@@ -20,7 +20,7 @@ from postern.inference import openvino_session
 from postern.inference.openvino_session import OpenVinoSession, powers_of_two, step_of
 from postern.inference.session import OnnxSession
 
-from model_training.studies.value_graph import with_head
+from model_training.student.heads import with_head
 from tests.any_windows import windows
 from tests.tiny_categories import with_categories
 from tests.tiny_student import build_tiny_artifact
@@ -115,12 +115,13 @@ def test_further_outputs_stand_side_by_side_in_the_order_asked_for(
     artifact: Artifact, session: OpenVinoSession
 ) -> None:
     rng = np.random.default_rng(3)
-    both = with_head(with_categories(artifact.model), rng.normal(size=(32, 4)), np.zeros(4))
+    weights = rng.normal(size=(32, 4))
+    both = with_head(with_categories(artifact.model), "other", weights, np.zeros(4))
     batch = [
         Window(np.array([2, *range(4, 4 + n), 3]), np.zeros(n + 2, dtype=np.int64))
         for n in (3, 39, 3)
     ]
-    widths = {"value": 4, "categories": 6}
+    widths = {"other": 4, "categories": 6}
 
     def run(*names: str) -> np.ndarray:
         extra = {name: widths[name] for name in names}
@@ -128,7 +129,7 @@ def test_further_outputs_stand_side_by_side_in_the_order_asked_for(
 
     alone = {name: run(name)[:, 2:] for name in widths}
     assert [part.shape for part in alone.values()] == [(3, 4), (3, 6)]
-    for names in (("value", "categories"), ("categories", "value")):
+    for names in (("other", "categories"), ("categories", "other")):
         expected = [session.run(batch), *(alone[name] for name in names)]
         np.testing.assert_allclose(run(*names), np.concatenate(expected, axis=1), atol=1e-4)
     np.testing.assert_allclose(run(), session.run(batch), atol=1e-4)

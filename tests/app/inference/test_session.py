@@ -24,7 +24,7 @@ from postern.inference.session import OnnxSession
 from model_training.recipe.config import DistilConfig
 from model_training.student.encoders import load_base
 from model_training.student.graph import Student, fp32_graph
-from model_training.studies.value_graph import with_head
+from model_training.student.heads import with_head
 from tests.any_windows import windows
 from tests.tiny_categories import with_categories
 from tests.tiny_encoders import PAD_ID, deberta_v3
@@ -110,12 +110,13 @@ def test_further_outputs_stand_side_by_side_in_the_order_asked_for(
     artifact: Artifact, session: OnnxSession
 ) -> None:
     rng = np.random.default_rng(3)
-    both = with_head(with_categories(artifact.model), rng.normal(size=(32, 4)), np.zeros(4))
+    weights = rng.normal(size=(32, 4))
+    both = with_head(with_categories(artifact.model), "other", weights, np.zeros(4))
     batch = [
         Window(np.array([2, *range(4, 4 + n), 3]), np.zeros(n + 2, dtype=np.int64))
         for n in (3, 9, 3)
     ]
-    widths = {"value": 4, "categories": 6}
+    widths = {"other": 4, "categories": 6}
 
     def run(*names: str) -> np.ndarray:
         extra = {name: widths[name] for name in names}
@@ -123,7 +124,7 @@ def test_further_outputs_stand_side_by_side_in_the_order_asked_for(
 
     alone = {name: run(name)[:, 2:] for name in widths}
     assert [part.shape for part in alone.values()] == [(3, 4), (3, 6)]
-    for names in (("value", "categories"), ("categories", "value")):
+    for names in (("other", "categories"), ("categories", "other")):
         expected = [session.run(batch), *(alone[name] for name in names)]
         np.testing.assert_allclose(run(*names), np.concatenate(expected, axis=1), atol=1e-4)
     np.testing.assert_allclose(run(), session.run(batch), atol=1e-4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,6 @@ from postern.contract.artifact import Artifact
 from postern.contract.decision import FallbackMode, OperatingPoint
 from postern.contract.exchange import Exchange
 from postern.contract.language import OnUnsupportedLanguage, Reading
-from postern.contract.value import Chance, ValueHead
 from postern.judging.cascade import Cascade, CascadeRules, Case, Decided
 from postern.metrics import Metrics
 from postern.teacher.opinion import Opinion
@@ -132,32 +130,6 @@ def test_a_budget_takes_the_nearest(artifact: Artifact) -> None:
     assert max(abs(p - 0.5) for p in asked) < min(
         abs(p - 0.5) for p, who in late if who == "student" and not 0.4 < p < 0.6
     )
-
-
-def test_by_value_the_head_asks_and_neither_band_nor_doubt(artifact: Artifact) -> None:
-    chance = Chance(bias=(0.0, 0.0), slope=(0.0, 0.0))
-    head = ValueHead(repair=chance, harm=chance, threshold=0.2)
-    policy = artifact.manifest.policy.model_copy(update={"value": {"prompt": head}})
-    headed = dataclasses.replace(
-        artifact, manifest=artifact.manifest.model_copy(update={"policy": policy})
-    )
-    cases = [
-        case_of(0.5, gain=0.1),
-        case_of(0.01, gain=0.2),
-        case_of(0.02, gain=-1.0, disguised=True),
-        case_of(0.55),  # the model was not asked
-        Case(Exchange("0.45", "an answer"), 0.45, POINT, gain=0.0),  # a slice without a head
-    ]
-    rules = CascadeRules(by_value=True)
-    decided = decide(headed, cases, teacher=FakeTeacher(YES), rules=rules)
-    assert [one.reason for one in decided] == [None, "value", "trigger", "band", "band"]
-    assert by(decided) == ["student", "fused", "fused", "fused", "fused"]
-    # An artifact with a head in another mode: the head is not heard.
-    plain = decide(headed, cases, teacher=FakeTeacher(YES))
-    assert [one.reason for one in plain] == ["band", None, "trigger", "band", "band"]
-    away = decide(headed, cases, teacher=FakeTeacher(Opinion("timeout")), rules=rules)
-    assert [one.verdict.degraded for one in away] == [False, True, True, True, True]
-    assert [one.reason for one in away] == [one.reason for one in decided]
 
 
 def test_audits_count_both_opinions_and_change_nothing(artifact: Artifact) -> None:

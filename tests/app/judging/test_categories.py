@@ -30,12 +30,11 @@ from tests.fakes import FakeSession
 from tests.tiny_categories import label
 
 HEAD: Final = CategoryHead(labels=(label("weapons"), label("illegal_drugs", threshold=0.9)))
-COLUMNS: Final = Columns(has_value=True, labels=2)
+COLUMNS: Final = Columns(labels=2)
 GERMAN: Final = (
     "Ich möchte am Wochenende mit meiner Schwester in die Berge fahren und dort wandern gehen, "
     "aber das Wetter soll leider sehr schlecht werden."
 )
-VALUE: Final = (9.0, 9.0, 9.0, 9.0)
 
 
 class Bench:
@@ -57,10 +56,10 @@ class Bench:
 
     def _row(self, window: Window) -> tuple[float, ...]:
         if self._ids["poison"] in window.ids:
-            return (0.0, 3.0, *VALUE, -3.0, 3.0)
+            return (0.0, 3.0, -3.0, 3.0)
         if self._ids["bomb"] in window.ids:
-            return (0.0, 2.0, *VALUE, 3.0, -3.0)
-        return (0.0, -2.0, *VALUE, 4.0, 4.0)
+            return (0.0, 2.0, 3.0, -3.0)
+        return (0.0, -2.0, 4.0, 4.0)
 
     def judge(
         self,

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from postern.contract.artifact import Artifact
-from postern.contract.columns import Columns
 from postern.contract.errors import (
     EmptyPrompt,
     ExchangeTooLong,
@@ -20,12 +19,11 @@ from postern.contract.errors import (
 )
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Moderation, Options, TextSpan, WorstWindow
-from postern.contract.value import Chance, ValueHead
 from postern.contract.windows import Window
 from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.entries import Scored
 from postern.inference.tokenizer import Tokenizer
-from postern.judging.pipeline import Pipeline, expected_gain, most_harmful_probability
+from postern.judging.pipeline import Pipeline, most_harmful_probability
 from postern.judging.scorer import InputLimits
 from postern.judging.students import Serving
 from postern.metrics import Metrics
@@ -100,27 +98,6 @@ def test_the_most_harmful_window_counts(bench: Bench) -> None:
     assert first.windows > 4
     assert found.harmful is True
     assert found.operating_point == "balanced"
-
-
-def test_the_worst_window_tells_the_gain(artifact: Artifact) -> None:
-    """Of all windows of all readings; nobody tells where the model was not asked."""
-    chance = Chance(bias=(0.0, 0.0), slope=(0.0, 0.0))
-    head = ValueHead(repair=chance, harm=chance, threshold=0.2)
-    policy = artifact.manifest.policy.model_copy(update={"value": {"prompt": head}})
-    point = policy.operating_points["balanced"]["prompt"]
-    rows = np.array(
-        [[0, -1, 9, 9, 9, 9, 5], [0, 2, 9, 1, 9, -1, 5], [0, 1, 9, 9, 9, 9, 5]], dtype=np.float32
-    )
-    columns = Columns(has_value=True, labels=1)
-    scored = [Scored(rows[:1], 0.0, 0.0), Scored(rows[1:], 0.0, 0.0)]
-    expected = 1 / (1 + math.exp(-1.0)) - 1 / (1 + math.exp(1.0))
-    for order in (scored, scored[::-1]):
-        found = expected_gain(order, policy, "prompt", 0.88, point, columns=columns)
-        assert found == pytest.approx(expected)
-    assert expected_gain(scored, policy, "pair", 0.88, point, columns=columns) is None
-    bare = [Scored(rows[:, [0, 1, 6]], 0.0, 0.0)]
-    alone = Columns(labels=1)
-    assert expected_gain(bare, policy, "prompt", 0.88, point, columns=alone) is None
 
 
 @pytest.mark.parametrize("place", [0, 40, 75, 299])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +12,6 @@ from postern.contract.decision import Fusion
 
 from model_training.measures import curves
 from model_training.measures.curves import Opinions
-from model_training.studies.value_report import value_or_band
 
 
 def opinions(seed: int, size: int, *, knows: float = 2.0) -> Opinions:
@@ -116,50 +114,6 @@ def test_benefit_less_harm_is_the_change_in_right_verdicts(one: Opinions, rate: 
     before = one.by_student == (one.labels == 1)
     assert found["benefit"] - found["harm"] == int(after.sum()) - int(before.sum())
     assert found["benefit"] <= found["student_errors"] <= found["deferred"]
-
-
-def told(one: Opinions, gain: np.ndarray) -> Opinions:
-    """The same with what a head expects."""
-    return dataclasses.replace(one, gain=gain)
-
-
-@given(ANY, RATES, st.integers(0, 100))
-@settings(max_examples=40)
-def test_value_defers_what_the_head_expects_most_of(one: Opinions, rate: float, seed: int) -> None:
-    size = len(one.labels)
-    rate = round(rate * size) / size
-    one = told(one, np.random.default_rng(seed).normal(size=size).round(1))
-    deferred = curves.by_value(one, rate)
-    assert deferred.sum() == round(rate * size)
-    if deferred.any() and not deferred.all():
-        assert one.gain is not None
-        assert one.gain[deferred].min() >= one.gain[~deferred].max()
-    assert curves.line(one, "oracle", rate) >= curves.line(one, "value", rate) - 1e-12
-    # A head that repeats the band's doubt is the band.
-    same = told(one, curves.doubt(one))
-    assert curves.line(same, "value", rate) == curves.line(same, "band", rate)
-    difference, resampled = curves.value_less_band(same, rate, n_resamples=5)
-    assert difference == 0.0
-    assert not resampled.any()
-
-
-def test_which_mode_is_better_is_said_with_an_interval() -> None:
-    one = opinions(2, 2000)
-    truth = one.labels == 1
-    net = (one.by_fusion == truth).astype(float) - (one.by_student == truth).astype(float)
-    noise = np.random.default_rng(0).normal(size=2000)
-    sets = {"validation, prompt": told(one, net), "other, prompt": told(one, -net)}
-    sets["third, prompt"] = told(one, curves.doubt(one) + 1e-6 * noise)
-    found = value_or_band(sets, n_resamples=100)
-    for rate in ("0.05", "0.1"):
-        by_set = {name: what["better"] for name, what in found[rate]["sets"].items()}
-        assert by_set["validation, prompt"] == "value"
-        assert by_set["other, prompt"] == "band"
-        assert by_set["third, prompt"] == "neither"
-        assert found[rate]["means"]["held-out"]["better"] == "value"
-        low, high = found[rate]["sets"]["validation, prompt"]["interval_95"]
-        assert low <= found[rate]["sets"]["validation, prompt"]["difference"] <= high
-    assert found == value_or_band(sets, n_resamples=100)
 
 
 def test_a_knowing_teacher_pays_and_a_blind_one_does_not() -> None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 from postern.contract.artifact import read_artifact
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
 from postern.shipped import DEFAULT_ARTIFACT
 
-from model_training.errors import DataInvalid
-from model_training.student.heads import hidden_state, states_name, with_head, with_states
+from model_training.errors import DataInvalid, GateFailed
+from model_training.recipe.config import DistilConfig
+from model_training.student.encoders import load_base, pad_id_of, takes_types
+from model_training.student.graph import Student, fp32_graph
+from model_training.student.heads import (
+    check_product,
+    hidden_state,
+    states_name,
+    with_head,
+    with_states,
+)
+from model_training.student.quantize import quantize_tables, quantize_weights
+from tests.tiny_encoders import BASES
 
 RNG = np.random.default_rng(0)
 WINDOWS = [
@@ -74,3 +87,72 @@ def test_a_head_replaces_its_older_self_and_leaves_others_alone(model: bytes) ->
 def test_a_layer_that_is_not_there_is_refused(model: bytes, layer: int) -> None:
     with pytest.raises(DataInvalid, match="hidden layers"):
         hidden_state(onnx.load_from_string(model), layer)
+
+
+def check(model: bytes) -> None:
+    """Logits stay, the state feeds both, and a second head takes the place of the first."""
+    before = run(model, WINDOWS)
+    state = run(with_states(model, "kinds"), WINDOWS, states_name("kinds"))
+    assert np.array_equal(state[:, :2], before)
+    weights, bias = RNG.normal(size=(state.shape[1] - 2, 4)), RNG.normal(size=4)
+    headed = with_head(model, "kinds", weights, bias)
+    assert np.array_equal(run(headed, WINDOWS), before)
+    found = run(headed, WINDOWS, "kinds")
+    assert np.array_equal(found[:, :2], before)
+    assert found[:, 2:] == pytest.approx(state[:, 2:] @ weights + bias, abs=1e-3)
+    assert np.ptp(found[:, 2:], axis=0).min() > 1e-3  # it depends on the text
+    other = with_head(headed, "kinds", 2 * weights, bias)
+    assert other == with_head(model, "kinds", 2 * weights, bias)
+    assert with_states(headed, "kinds") == with_states(model, "kinds")
+
+
+@pytest.fixture(scope="module")
+def graph_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], onnx.ModelProto]:
+    def make(family: str) -> onnx.ModelProto:
+        base = BASES[family](tmp_path_factory.mktemp(family) / "base")
+        model = load_base(DistilConfig(base=str(base))).eval()
+        return fp32_graph(Student(model, pad_id=pad_id_of(model), takes_types=takes_types(model)))
+
+    return make
+
+
+@pytest.mark.parametrize("family", BASES)
+def test_every_family_keeps_its_logits(
+    family: str, graph_of: Callable[[str], onnx.ModelProto]
+) -> None:
+    check(graph_of(family).SerializeToString())
+
+
+def test_so_does_a_graph_of_int8_weights(graph_of: Callable[[str], onnx.ModelProto]) -> None:
+    check(quantize_weights(quantize_tables(graph_of("bert"))).SerializeToString())
+
+
+def test_so_do_the_statically_quantized_student_and_the_one_that_ships(model: bytes) -> None:
+    check(model)
+
+
+def test_a_graph_without_a_linear_classifier_is_refused() -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Softmax", ["x"], ["logits"])],
+        "g",
+        [value("x", onnx.TensorProto.FLOAT, ["batch", 2])],
+        [value("logits", onnx.TensorProto.FLOAT, ["batch", 2])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    with pytest.raises(DataInvalid, match="linear classifier"):
+        with_states(model.SerializeToString(), "kinds")
+
+
+def test_another_head_than_the_fitted_one_is_refused(model: bytes) -> None:
+    states = run(with_states(model, "kinds"), WINDOWS, states_name("kinds"))[:, 2:]
+    weights, bias = RNG.normal(size=(states.shape[1], 4)), np.zeros(4)
+    check_product(
+        run(with_head(model, "kinds", weights, bias), WINDOWS, "kinds")[:, 2:],
+        states,
+        weights,
+        bias,
+    )
+    other = run(with_head(model, "kinds", weights, bias + 0.1), WINDOWS, "kinds")[:, 2:]
+    with pytest.raises(GateFailed, match="not the one"):
+        check_product(other, states, weights, bias)

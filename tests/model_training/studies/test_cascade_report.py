@@ -65,6 +65,22 @@ def test_the_half_that_is_fitted_is_not_the_half_that_is_judged(
     assert set(found["calibration"]) == {"student, before", "student", "teacher", "fused"}
 
 
+def test_a_teacher_need_not_be_asked_twice(tiny_artifact: Path, tmp_path: Path) -> None:
+    """Another student takes its opinions from the scores of the first, if they are of its rows."""
+    validation, scores = tmp_path / "validation.jsonl", tmp_path / "a/scores.jsonl"
+    write_rows(validation, tiny_rows(400, seed=35))
+    shared = ("--validation", validation, "--threads", 1)
+    assert run(tiny_artifact, tmp_path / "a", "--teacher", tiny_artifact, *shared) == 0
+    lines = [json.loads(line) for line in scores.read_text().splitlines()]
+    told = [{**one, "teacher": 0.96 if one["label"] else 0.03} for one in lines]
+    scores.write_text("".join(json.dumps(one) + "\n" for one in told))
+    assert run(tiny_artifact, tmp_path / "b", "--scores", scores, *shared) == 0
+    again = [json.loads(line) for line in (tmp_path / "b/scores.jsonl").read_text().splitlines()]
+    assert again == told
+    write_rows(validation, tiny_rows(400, seed=36))
+    assert run(tiny_artifact, tmp_path / "c", "--scores", scores, *shared) == 2
+
+
 @pytest.mark.parametrize("content", ["", "{}\n", '{"set": "validation"}\n'])
 def test_scores_that_are_none_are_refused(
     content: str, tiny_artifact: Path, tmp_path: Path
