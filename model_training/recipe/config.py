@@ -263,8 +263,6 @@ class RoundingConfig(_Section):
     """Rows drawn in all."""
     learning_rate: float = 4e-5
     """Highest learning rate of AdamW."""
-    source_weights: dict[str, float] = {}
-    """Factors for single sources, in place of those of `[distil]`. Others keep theirs."""
     evaluations: Positive = 2
     """Evaluations on the validation split."""
 

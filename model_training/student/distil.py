@@ -121,7 +121,6 @@ def train_rounded(
     settings = config.distil.model_copy(
         update={
             **config.rounding.model_dump(),
-            "source_weights": config.distil.source_weights | config.rounding.source_weights,
             "base": str(begun),
             "artifact": None,
             "start_share": 0.0,

@@ -208,34 +208,6 @@ def test_it_goes_on_from_the_student_and_needs_one(base: Path, tmp_path: Path) -
         rounded_student(tmp_path)
 
 
-def test_its_weights_of_sources_replace_only_those_that_they_name(
-    base: Path, tmp_path: Path
-) -> None:
-    drawn = config(base, n_draws=100)
-    rows = tiny_rows(120, seed=1)
-    some = [row for row in rows if row.source == "tiny_0"]
-    assert drawn.rounding is not None
-    weighed = drawn.model_copy(
-        update={
-            "distil": drawn.distil.model_copy(
-                update={"source_weights": {"tiny_0": 0.0, "tiny_1": 0.0}}
-            ),
-            "rounding": drawn.rounding.model_copy(
-                update={"source_weights": {"tiny_0": 1.0, "tiny_2": 0.0}}
-            ),
-        }
-    )
-    found = []
-    for name, settings, drawn_from in (("all", weighed, rows), ("some", drawn, some)):
-        shutil.copytree(base, tmp_path / name / STUDENT)
-        student = train_rounded(settings, train=drawn_from, validation=some, run=tmp_path / name)
-        found.append(load_file(student / "model.safetensors"))
-    begun = load_file(base / "model.safetensors")
-    assert any(not torch.equal(value, begun[key]) for key, value in found[0].items())
-    for key, value in found[0].items():
-        assert torch.equal(value, found[1][key]), key
-
-
 @pytest.mark.parametrize(
     ("export", "what"),
     [
