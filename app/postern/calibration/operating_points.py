@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from postern.calibration.figures import (
     Ints,
-    threshold_at_best_f1,
+    need,
+    threshold_at_best_expected_f1,
     threshold_at_fpr,
     threshold_at_recall,
 )
@@ -24,7 +25,7 @@ DEFERRED_SHARE: Final = 0.10
 def operating_points(
     probabilities: Floats, labels: Ints, weights: Floats
 ) -> dict[str, OperatingPoint]:
-    """`balanced`: best F1; `strict`: recall 95 %; `permissive`: false-positive rate 1 %.
+    """`balanced`: best expected F1; `strict`: recall 95 %; `permissive`: false-positive rate 1 %.
 
     strict <= balanced <= permissive always holds. If a student is so good (or so poor) that the
     definitions cross, the outer points move onto `balanced`.
@@ -40,7 +41,8 @@ def operating_points(
 
 def thresholds(probabilities: Floats, labels: Ints, weights: Floats) -> dict[str, float]:
     """The thresholds of `operating_points`, from strict to permissive."""
-    balanced = threshold_at_best_f1(probabilities, labels, weights=weights)
+    need(labels, 1)
+    balanced = threshold_at_best_expected_f1(probabilities, weights=weights)
     at_recall = threshold_at_recall(probabilities, labels, rate=STRICT_RECALL, weights=weights)
     at_fpr = threshold_at_fpr(probabilities, labels, rate=PERMISSIVE_FPR, weights=weights)
     return {
