@@ -11,7 +11,7 @@ ENV ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/o
 COPY --from=build /opt/postern /opt/postern
 WORKDIR /srv/postern
 COPY app app
-COPY artifacts/postern-minilm/1.6.0 artifacts/postern-minilm/1.6.0
+COPY artifacts/postern-minilm/2.0.0 artifacts/postern-minilm/2.0.0
 # For other languages. POSTERN_LANGUAGE_ARTIFACTS= (empty) leaves it out of memory.
 COPY artifacts/postern-multilingual/1.0.0 artifacts/postern-multilingual/1.0.0
 USER 65534:65534

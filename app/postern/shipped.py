@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-DEFAULT_STUDENT: Final = "postern-minilm/1.6.0"
+DEFAULT_STUDENT: Final = "postern-minilm/2.0.0"
 LANGUAGE_STUDENTS: Final = ("postern-multilingual/1.0.0",)
 """For other languages. A clone and the container have them; they would triple a wheel."""
 

@@ -294,7 +294,7 @@ class PosternTeacher(_Http):
 
     kind: Literal["postern"]
     artifact: Annotated[str, Field(pattern=r"^\S+ \S+$")]
-    """Name and version of the student that it must serve, such as `postern-minilm 1.6.0`, because
+    """Name and version of the student that it must serve, such as `postern-minilm 2.0.0`, because
     labels of two students must not be mixed."""
 
     @property

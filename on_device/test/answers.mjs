@@ -10,7 +10,7 @@ import { Identifier } from "../dist/languages/identifier.js";
 import { LanguageReader } from "../dist/languages/reader.js";
 import { scriptsOf } from "../dist/languages/scripts.js";
 
-export const ARTIFACT = new URL("../../artifacts/postern-minilm/1.6.0/", import.meta.url);
+export const ARTIFACT = new URL("../../artifacts/postern-minilm/2.0.0/", import.meta.url);
 
 export function shippedWindows() {
   const manifest = JSON.parse(readFileSync(new URL("manifest.json", ARTIFACT), "utf8"));

@@ -254,7 +254,7 @@ def test_the_page_judges_on_the_device_and_then_without_a_server(
 def _shows(browser: Browser, expected: dict[str, Any]) -> None:
     shown = browser.wait_for_text("#verdict", "Decided by")
     assert ("▲ Harmful" in shown) is expected["harmful"]
-    assert f"{expected['probability'] * 100:.0f}" in shown.split("calibrated")[0]
+    assert f"{expected['probability'] * 100:.1f}%" in shown.split("calibrated")[0]
 
 
 def _classify_requests(server: ServerProcess) -> float:
