@@ -22,7 +22,7 @@ from pathlib import Path
 
 from loadtests.peers import bare, report
 from loadtests.peers.compare import Plan, ahead, check_same, compare
-from loadtests.peers.launch import RunningPeer, environment_of, installed
+from loadtests.peers.launch import RunningPeer, environment_of, installed, kill_descendants
 from loadtests.peers.model import ENGINES, ROOT
 from loadtests.peers.registry import OURS, PEERS, Peer
 
@@ -162,4 +162,7 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # this also stops the servers
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        kill_descendants()

@@ -120,6 +120,17 @@ def _refused(error: Exception) -> bool:
     return isinstance(error, urllib.error.HTTPError) and error.code in (400, 405, 415, 422)
 
 
+def kill_descendants() -> None:
+    """Ends whatever this process has started, also a server whose start was interrupted: nobody
+    holds that one yet.
+    """
+    family = tree(os.getpid())[1:]
+    _signal(family, signal.SIGKILL)
+    deadline = time.monotonic() + _STOP_S
+    while time.monotonic() < deadline and any(map(lives, family)):
+        time.sleep(0.05)
+
+
 def _signal(pids: Sequence[int], number: signal.Signals) -> None:
     for pid in pids:
         try:
