@@ -129,6 +129,24 @@ def test_the_figures_of_the_student_are_those_of_its_report() -> None:
         found = (figures["at"]["balanced"]["f1"], figures["auprc"])
         shown = [f"{figure:.3f}".removeprefix("0") for figure in found]
         assert f"**{shown[0]} / {shown[1]}**" in page, name
+        low, high = (f"{end:.3f}".removeprefix("0") for end in figures["interval_95"]["auprc"])
+        assert f"{low} to {high}" in page, name
+    of_sets = {
+        "OpenAI moderation": report["test"]["openai_moderation"],
+        "HarmBench": report["test"]["harmbench_eval"],
+        "validation, prompts": report["validation"]["prompt"],
+        "validation, pairs": report["validation"]["pair"],
+    }
+    for name, figures in of_sets.items():
+        at = figures["at"]
+        rates = [at["balanced"]["recall"]]
+        rates += [at[one]["false_positive_rate"] for one in ("strict", "balanced", "permissive")]
+        row = " | ".join(f"{rate:.3f}".removeprefix("0") for rate in rates)
+        counts = f"{figures['harmful_rows']:,} of {figures['rows']:,}"
+        assert f"| {name} | {counts} | {row} |" in page
+    kinds = report["behaviour"].values()
+    reached = sum(one["right"] >= 0.9 * one["n"] for one in kinds)
+    assert f"{reached} of the {len(kinds)} kinds reach .90" in page
 
 
 # --- the machinery itself -----------------------------------------------------------------------

@@ -72,6 +72,12 @@ def test_the_sdist_holds_what_the_wheel_is_made_of(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "CHANGELOG.md"} <= names
     assert f"artifacts/{DEFAULT_STUDENT}/manifest.json" in names
+    students = {
+        tuple(name.split("/")[1:3])
+        for name in names
+        if name.count("/") > 2 and name.startswith("artifacts/")
+    }
+    assert students == {tuple(DEFAULT_STUDENT.split("/"))}
     assert "app/postern/main.py" in names
 
 

@@ -165,4 +165,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not end the killing
         kill_descendants()

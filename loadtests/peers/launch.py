@@ -121,13 +121,15 @@ def _refused(error: Exception) -> bool:
 
 
 def kill_descendants() -> None:
-    """Ends whatever this process has started, also a server whose start was interrupted: nobody
-    holds that one yet.
+    """Ends all children of this process and theirs, also a server whose start was interrupted:
+    nobody holds that one yet.
     """
-    family = tree(os.getpid())[1:]
-    _signal(family, signal.SIGKILL)
     deadline = time.monotonic() + _STOP_S
-    while time.monotonic() < deadline and any(map(lives, family)):
+    # Again and again, because one may have started another meanwhile.
+    while family := [pid for pid in tree(os.getpid())[1:] if lives(pid)]:
+        if time.monotonic() > deadline:
+            break
+        _signal(family, signal.SIGKILL)
         time.sleep(0.05)
 
 

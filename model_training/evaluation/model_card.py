@@ -228,9 +228,34 @@ def _origin(report: Mapping[str, Any], config: RunConfig, n_rows: int, soft_rows
   harmful. Its own card says how it was trained.
 {export}"""
     return f"""\
-{_recipe(config.distil, n_rows, soft_rows)}{export}\
+{_recipe(config.distil, n_rows, soft_rows)}{_after(config)}{export}\
 - Validation, calibration and training share no prompt; test sets took part in no choice.
 """
+
+
+def _chosen(distil: DistilConfig) -> str:
+    rows = "validation and development rows" if distil.development_sources else "validation rows"
+    if distil.average_share:
+        return f"the mean of the weights over the last {distil.average_share:.0%} of the steps"
+    return f"the checkpoint with the best AUPRC on {rows}"
+
+
+def _after(config: RunConfig) -> str:
+    """What became of the trained weights before the export, if anything."""
+    distil, rounding, found = config.distil, config.rounding, []
+    if distil.start_share == "best":
+        found.append("Development rows chose how much of the weights at the start was kept.")
+    elif distil.start_share:
+        found.append(f"Of the weights at the start, {distil.start_share:.0%} was kept.")
+    if distil.averaged_with:
+        others = " and ".join(Path(one).parent.name for one in distil.averaged_with)
+        found.append(f"The weights are the mean of these and those of {others}.")
+    if rounding:
+        found.append(
+            "Trained on with the rounding of the int8 graph: "
+            f"{rounding.n_draws:,} draws, AdamW at {rounding.learning_rate:g}."
+        )
+    return "".join(f"- {one}\n" for one in found)
 
 
 def _recipe(distil: DistilConfig, n_rows: int, soft_rows: int) -> str:
@@ -248,7 +273,7 @@ def _recipe(distil: DistilConfig, n_rows: int, soft_rows: int) -> str:
   balanced by slice ({distil.pair_share:.0%} pairs), class and source (size to the power
   {distil.source_exponent:g}).
 - Cross-entropy with label smoothing {distil.label_smoothing:g}, AdamW at {distil.learning_rate:g},
-  seed {distil.seed}; the checkpoint with the best validation AUPRC.
+  seed {distil.seed}; {_chosen(distil)}.
 {taught if soft_rows and distil.soft_weight else ""}"""
 
 

@@ -36,7 +36,7 @@ _LIMITS: Final = """\
 - Most prompt labels of the pool are by construction, and validation rows come from the same
   sources as training rows, so figures on validation are optimistic for traffic of other styles.
 - Verdicts on responses are weaker: few harmful answers are permissively licensed.
-- One seed, one run: the intervals do not include differences between runs.
+- The intervals do not include differences between runs.
 """
 _ENGLISH_ONLY: Final = "- English text only.\n"
 _TESTS_ARE_ENGLISH: Final = """\

@@ -76,6 +76,12 @@ def check_product(got: _Outputs, states: _Outputs, weights: Floats, bias: Floats
         raise GateFailed("the head in the graph is not the one that was fitted")
 
 
+def check_same_logits(before: _Outputs, after: _Outputs) -> None:
+    """Raises GateFailed unless a head leaves the two logits, on the left, equal to the bit."""
+    if not np.array_equal(before[:, :2], after[:, :2]):
+        raise GateFailed("the head moved the logits")
+
+
 def without_head(model: bytes, output: str) -> onnx.ModelProto:
     """The graph as it was before `with_head`, if that was applied."""
     graph = onnx.load_from_string(model)

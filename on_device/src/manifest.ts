@@ -37,7 +37,7 @@ const KEYS = new Set(
   ).split(" "),
 );
 const POLICY_KEYS = new Set(
-  "calibration operating_points default_operating_point on_teacher_failure fusion value".split(" "),
+  "calibration operating_points default_operating_point on_teacher_failure fusion".split(" "),
 );
 
 type Json = { readonly [key: string]: unknown };

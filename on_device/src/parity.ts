@@ -10,6 +10,8 @@ export type Engine = "chromium" | "firefox" | "node" | "other";
 export const DELTAS: { readonly [model: string]: { readonly [engine in Engine]?: number } } = {
   // postern-minilm 2.0.0
   "3fd3afbdbab2e3c493595e55444fd55c8275687dce1b8a068984d92bdba38ef5": { chromium: 0.424, firefox: 0.424, node: 0.424 },
+  // postern-minilm 1.6.0
+  "8df2e2f5b86c2bbb9eb18c8b8698472ff3a1348324cfa1c00a88af7450371556": { chromium: 0.327, firefox: 0.327, node: 0.327 },
 };
 
 export function engine(): Engine {

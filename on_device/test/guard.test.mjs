@@ -177,6 +177,7 @@ test("artifacts that are not whole, or not known", async (t) => {
     "text format": ["manifest_unknown", (copy) => editManifest(copy, (m) => (m.text_format = 2))],
     "new field": ["manifest_unknown", (copy) => editManifest(copy, (m) => (m.ensemble = []))],
     "new calibration": ["manifest_unknown", (copy) => editManifest(copy, (m) => (m.policy.calibration.pair.gamma = 1))],
+    "removed field": ["manifest_unknown", (copy) => editManifest(copy, (m) => (m.policy.value = {}))],
     "outside": ["artifact_invalid", (copy) => editManifest(copy, (m) => (m.files["../x"] = m.files["model.onnx"]))],
     "self-test": ["self_test_failed", (copy) => editManifest(copy, (m) => (m.self_test[0][0] += 0.2))],
     "no model": ["artifact_invalid", (copy) => editManifest(copy, (m) => delete m.files["model.onnx"])],

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from openai import OpenAI
 from postern.composition.student import load_student
@@ -20,14 +21,16 @@ from postern.contract.artifact import (
     read_artifact,
     write_manifest,
 )
-from postern.contract.categories import CategoryHead
+from postern.contract.categories import CATEGORIES_OUTPUT, CategoryHead
 from postern.contract.errors import ArtifactInvalid, SettingsInvalid
 from postern.contract.exchange import SLICES, Exchange
 from postern.contract.probability import Calibration
+from postern.inference.session import OnnxSession
 from postern.settings.settings import read_settings
 
 from tests.conftest import StartServer
 from tests.end_to_end.test_calibrate import ASKED, calibrate, labelled
+from tests.fakes import window_of
 from tests.server_process import HANG_S, ServerProcess, postern
 from tests.tiny_categories import (
     HEAD,
@@ -301,6 +304,17 @@ def test_a_calibrated_version_keeps_them(categorized: Path, tmp_path: Path) -> N
     manifest = read_artifact(new).manifest
     assert manifest.certificate is not None
     assert manifest.categories == HEAD
+
+
+def test_their_columns_are_those_of_the_graph(categorized: Path) -> None:
+    student = load_student(read_settings(artifact=categorized, engine="onnxruntime"))
+    windows = [window_of(7, 5), window_of(9, 20)]
+    rows = student.session.run(windows)
+    assert rows.shape == (2, student.columns.count) == (2, 2 + len(HEAD.labels))
+    model = read_artifact(categorized).model
+    plain = OnnxSession(model, pad_id=0, intra_op_threads=1, extra={CATEGORIES_OUTPUT: None})
+    expected = plain.run(windows)[:, 2:]
+    np.testing.assert_allclose(rows[:, student.columns.categories], expected, atol=1e-4)
 
 
 def test_a_merged_label_counts_only_where_all_of_it_belongs() -> None:

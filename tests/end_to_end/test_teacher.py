@@ -514,7 +514,7 @@ def test_a_llama_teaches(start_server: StartServer, tmp_path: Path) -> None:
         ({"teacher_url": URL, "teacher_model": "m", "teacher_artifacts": "a,b"}, "two teachers"),
         ({"teacher_breaker_failures": 30}, "teacher_breaker_calls"),
         ({"teacher_on_failure": "shrug"}, "POSTERN_TEACHER_ON_FAILURE"),
-        ({"teacher_mode": "worth"}, "POSTERN_TEACHER_MODE"),
+        ({"teacher_mode": "value"}, "POSTERN_TEACHER_MODE"),
     ],
 )
 def test_a_teacher_that_is_wrongly_set_stops_the_start(settings: dict[str, Any], said: str) -> None:

@@ -241,6 +241,29 @@ def test_what_is_terminated_leaves_no_server_behind(environments: Path) -> None:
         measuring.kill()
 
 
+def test_what_nobody_holds_yet_is_killed_too() -> None:
+    program = (
+        "import subprocess\n"
+        "from loadtests.peers.launch import kill_descendants\n"
+        "child = subprocess.Popen(['sh', '-c', 'sleep 600; true'], start_new_session=True)\n"
+        "input()\n"
+        "kill_descendants()\n"
+        "print(child.poll())\n"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        while len(family := tree(started.pid)) < 3:
+            assert started.poll() is None
+            time.sleep(0.05)
+        said, _ = started.communicate(b"\n", timeout=HANG_S)
+        assert said.split() == [b"-9"]
+        assert not any(map(lives, family))
+    finally:
+        started.kill()
+
+
 def test_the_report_shows_median_and_spread(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

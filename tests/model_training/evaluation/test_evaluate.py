@@ -174,6 +174,24 @@ def test_the_card_names_the_student_that_training_started_from() -> None:
     assert "somewhere" not in card
 
 
+def test_the_card_says_what_became_of_the_trained_weights() -> None:
+    distil = {
+        "base": "tiny",
+        "average_share": 0.5,
+        "averaged_with": ["/somewhere/runs/tiny-1.0.0-m/student"],
+    }
+    rounding = {"n_draws": 8000, "learning_rate": 1e-5}
+    config = RunConfig.model_validate(
+        {**tiny_config().model_dump(), "distil": distil, "rounding": rounding}
+    )
+    card = model_card(_report(), tiny_policy(), config, sources=[], rows_used={}, soft_rows=0)
+    assert "the mean of the weights over the last 50% of the steps" in card
+    assert "- The weights are the mean of these and those of tiny-1.0.0-m.\n" in card
+    assert "int8 graph: 8,000 draws, AdamW at 1e-05.\n" in card
+    assert "somewhere" not in card
+    assert "best AUPRC" not in card
+
+
 def test_the_card_of_an_imported_classifier_claims_no_training() -> None:
     config = RunConfig.model_validate(
         {**tiny_config().model_dump(), "imported": {"harmful_index": 1, "licence": "MIT"}}

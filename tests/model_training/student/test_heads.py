@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 from postern.contract.artifact import read_artifact
 from postern.contract.windows import Window
 from postern.inference.session import OnnxSession
@@ -20,6 +20,7 @@ from model_training.student.encoders import load_base, pad_id_of, takes_types
 from model_training.student.graph import Student, fp32_graph
 from model_training.student.heads import (
     check_product,
+    check_same_logits,
     hidden_state,
     states_name,
     with_head,
@@ -156,3 +157,15 @@ def test_another_head_than_the_fitted_one_is_refused(model: bytes) -> None:
     other = run(with_head(model, "kinds", weights, bias + 0.1), WINDOWS, "kinds")[:, 2:]
     with pytest.raises(GateFailed, match="not the one"):
         check_product(other, states, weights, bias)
+
+
+def test_a_head_that_moves_a_logit_is_refused(model: bytes) -> None:
+    states = run(with_states(model, "kinds"), WINDOWS, states_name("kinds"))
+    headed = with_head(model, "kinds", RNG.normal(size=(states.shape[1] - 2, 4)), np.zeros(4))
+    check_same_logits(states, run(headed, WINDOWS, "kinds"))
+    graph = onnx.load_from_string(headed)
+    moved = next(one for one in graph.graph.initializer if one.name.endswith("classifier.bias"))
+    moved.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(moved) + 1e-6, moved.name))
+    with pytest.raises(GateFailed, match="moved the logits"):
+        # A self-test forgives a millionth; this does not.
+        check_same_logits(states, run(graph.SerializeToString(), WINDOWS, "kinds"))
