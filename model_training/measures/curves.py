@@ -56,17 +56,6 @@ class Opinions:
         """(n,) whether the teacher alone calls it harmful, at its own threshold."""
         return self.teacher >= self.teacher_threshold
 
-    def part(self, where: Mask | Ints) -> Opinions:
-        """The rows of a mask or of indices, which may repeat."""
-        return Opinions(
-            self.student[where],
-            self.fused[where],
-            self.teacher[where],
-            self.threshold[where],
-            self.teacher_threshold[where],
-            self.labels[where],
-        )
-
 
 def fuse(student: Floats, teacher: Floats, fusion: Fusion) -> Floats:
     """(n,) vectorized `Fusion.probability`."""

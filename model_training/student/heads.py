@@ -77,7 +77,10 @@ def check_product(got: _Outputs, states: _Outputs, weights: Floats, bias: Floats
 
 
 def check_same_logits(before: _Outputs, after: _Outputs) -> None:
-    """Raises GateFailed unless a head leaves the two logits, on the left, equal to the bit."""
+    """Raises GateFailed unless a head leaves the two logits equal to the bit.
+
+    before, after: (n, 2 + k) and (n, 2 + j) float32, with the logits on the left.
+    """
     if not np.array_equal(before[:, :2], after[:, :2]):
         raise GateFailed("the head moved the logits")
 
