@@ -14,8 +14,9 @@ from typing import Any, Final, Literal, cast
 
 from postern.contract.windows import Encoding, Window, padded_length
 from postern.inference.batch_queue import Sums
-from postern.inference.batcher import Batcher, BatchLimits, _Running
+from postern.inference.batcher import Batcher, BatchLimits
 from postern.inference.entries import Entry, Logits
+from postern.inference.running import Running
 from postern.metrics import Metrics
 
 from loadtests.fleet.events import Events
@@ -168,7 +169,7 @@ class Replica(Batcher):
             predicted_s = self._models[0].cost.predict(
                 batches=1, tokens=padded, squares=padded * longest
             )
-            self._running[worker] = _Running(started, predicted_s)
+            self._running[worker] = Running(started, predicted_s)
             for entry in batch:
                 entry.started = started
             taken_s = self._times.draw([entry.window for entry in batch], self._rng)

@@ -34,13 +34,10 @@ class RunningPeer:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         bin_ = environment_of(peer, environments) / "bin"
         port = _free_port()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
-        # The peer's children must find the console scripts of its environment.
-        path = f"{bin_}{os.pathsep}{kept.get('PATH', '')}"
         self._process = subprocess.Popen(
             peer.command(bin_, port, Path(self._scratch.name)),
             cwd=ROOT,
-            env=kept | _THREADS | {"PATH": path, "PYTHONPATH": str(ROOT), **peer.environment},
+            env=variables_of(peer, bin_),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -139,6 +136,16 @@ def _signal(pids: Sequence[int], number: signal.Signals) -> None:
             os.kill(pid, number)
         except ProcessLookupError:
             continue
+
+
+def variables_of(peer: Peer, bin_: Path) -> dict[str, str]:
+    """The environment variables of a peer. bin_: of its environment."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")}
+    # The peer's children must find the console scripts of its environment.
+    path = f"{bin_}{os.pathsep}{kept.get('PATH', '')}"
+    # Its environment holds no installation of ours, whose tokenizing it shares.
+    ours = f"{ROOT}{os.pathsep}{ROOT / 'app'}"
+    return kept | _THREADS | {"PATH": path, "PYTHONPATH": ours, **peer.environment}
 
 
 def _free_port() -> int:

@@ -25,7 +25,7 @@ from loadtests.peers.compare import (
     ratios,
     sample_texts,
 )
-from loadtests.peers.launch import RunningPeer
+from loadtests.peers.launch import RunningPeer, variables_of
 from loadtests.peers.model import ENGINES, PeerModel
 from loadtests.peers.registry import OURS, PEERS
 from loadtests.watch import lives, tree
@@ -53,6 +53,18 @@ def test_a_peer_gives_our_probabilities(environments: Path) -> None:
         with pytest.raises(NotTheSame, match="fastapi"):
             check_same(ours, other)
     assert not any(map(lives, family))
+
+
+def test_a_peer_finds_our_tokenizing_without_an_installation_of_ours() -> None:
+    where = "import postern, loadtests; print(postern.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", where],  # -S: without what is installed here
+        env=variables_of(PEERS["fastapi"], Path(sys.executable).parent),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(found.stdout.strip()).is_relative_to(ROOT / "app")
 
 
 def test_a_peer_that_does_not_start_says_why(environments: Path) -> None:

@@ -62,8 +62,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Any, *arguments: Any
     ) -> asyncio.Future[Any]:
-        """As the batcher calls it: `run_guarded(run, windows)`."""
-        _, windows = arguments
+        """As the batcher calls it: `run_guarded(run, batch)`."""
+        windows = [entry.window for entry in arguments[1]]
         answer = self.create_future()
         logits = np.repeat(_LOGITS, len(windows), axis=0)
         self.call_later(self._service(windows), _set, answer, logits)

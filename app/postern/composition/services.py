@@ -119,7 +119,7 @@ def _batcher(
         student.session.run,
         run_alone=student.alone.run if student.alone else None,
         limits=BatchLimits(
-            engine.max_batch_tokens, settings.engine.max_queue_tokens, engine.shares
+            engine.max_batch_tokens, settings.engine.max_queue_tokens, engine.shares, ahead=1
         ),
         workers=engine.workers,
         metrics=metrics,

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from postern.tracing.spans import past
 
 Logits = npt.NDArray[np.float32]
 RunWindows = Callable[[Sequence[Window]], Logits]
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,14 @@ class Entry(Waiting):
     finished: float = math.nan
 
 
-def run_guarded(run: RunWindows, windows: Sequence[Window]) -> Logits:
+def run_guarded(run: Callable[[Sequence[Given]], Logits], given: Sequence[Given]) -> Logits:
     """Call `run` so that it returns an array of numbers, or raises an Exception that a future can
     carry.
 
     StopIteration would leave the future unanswered; SystemExit would end the event loop.
     """
     try:
-        return np.asarray(run(windows), dtype=np.float32)
+        return np.asarray(run(given), dtype=np.float32)
     except BaseException as exc:
         raise RuntimeError(type(exc).__name__) from exc
 

@@ -33,6 +33,8 @@ from postern.inference.session import (
 )
 
 # Measured: shorter steps save less padding than they cost in smaller batches, longer ones more.
+SHORT_STEP_TOKENS: Final = 8
+_SHORT: Final = 32
 STEP_TOKENS: Final = 16
 _LONG: Final = 64
 LONG_STEP_TOKENS: Final = 32
@@ -131,7 +133,10 @@ class OpenVinoSession:
 
 def step_of(tokens: int) -> int:
     """Padded length of a window of that many tokens."""
-    step = STEP_TOKENS if tokens <= _LONG else LONG_STEP_TOKENS
+    if tokens <= _SHORT:
+        step = SHORT_STEP_TOKENS
+    else:
+        step = STEP_TOKENS if tokens <= _LONG else LONG_STEP_TOKENS
     return padded_length(tokens, multiple_of=step)
 
 

@@ -55,10 +55,11 @@ def new_batcher(
     clock: Callable[[], float] | None = None,
     cost: CostModel | None = None,
     alone: FakeSession | None = None,
+    ahead: int = 0,
 ) -> tuple[Batcher, Metrics]:
     metrics = Metrics()
     options: dict[str, Any] = {} if clock is None else {"clock": clock}
-    limits = BatchLimits(batch_tokens, queue_tokens)
+    limits = BatchLimits(batch_tokens, queue_tokens, ahead=ahead)
     run_alone = None if alone is None else alone.run
     batcher = Batcher(
         session.run,
@@ -144,9 +145,10 @@ class Load:
     requests=st.lists(REQUESTS, min_size=1, max_size=14),
     batch_tokens=st.integers(64, 1500),
     workers=st.integers(1, 3),
+    ahead=st.integers(0, 2),
 )
 def test_every_entry_gets_its_own_answer_under_any_load(
-    requests: list[Request], batch_tokens: int, workers: int
+    requests: list[Request], batch_tokens: int, workers: int, ahead: int
 ) -> None:
     session = FakeSession(
         raise_for=[RAISE], nan_for=[NAN], misshape_for=[MISSHAPE], garbage_for=[GARBAGE]
@@ -159,7 +161,9 @@ def test_every_entry_gets_its_own_answer_under_any_load(
         return await batcher.submit(encodings, deadline=-FAR if expired else FAR)
 
     async def case() -> None:
-        batcher, metrics = new_batcher(session, batch_tokens=batch_tokens, workers=workers)
+        batcher, metrics = new_batcher(
+            session, batch_tokens=batch_tokens, workers=workers, ahead=ahead
+        )
         batcher.start()
         tasks = []
         for index, request in enumerate(requests):
