@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -282,6 +282,12 @@ class Metrics:
         self.model_info = Gauge(
             "postern_model_info", "The loaded artifact.", ["name", "version", "sha256"], registry=r
         )
+
+    def count_batch(self, lengths: Sequence[int], padded: int) -> None:
+        """lengths: tokens of each window; padded: tokens of all, with the padding."""
+        self.batch_windows.observe(len(lengths))
+        self.batch_tokens.observe(padded)
+        self.padding_ratio.observe(1.0 - sum(lengths) / padded)
 
     def watch_queue(self, tokens: Callable[[], float], oldest_s: Callable[[], float]) -> None:
         """Read the two gauges of the queue whenever they are scraped."""

@@ -9,8 +9,8 @@ probability of harm, and nothing applies to an exchange whose verdict is unharmf
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from functools import cached_property
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -65,9 +65,15 @@ class CategoryHead(_Frozen):
 
         logits: (n, labels), from the graph.
         """
-        scales = np.array([label.scale for label in self.labels])
-        biases = np.array([label.bias for label in self.labels])
-        return sigmoids(np.asarray(logits, dtype=np.float64) * scales + biases)
+        return sigmoids(np.asarray(logits, dtype=np.float64) * self._scales + self._biases)
+
+    @cached_property
+    def _scales(self) -> Floats:
+        return np.array([label.scale for label in self.labels])
+
+    @cached_property
+    def _biases(self) -> Floats:
+        return np.array([label.bias for label in self.labels])
 
     def moved_to(self, thresholds: Mapping[str, float]) -> CategoryHead:
         """The same head with other thresholds for some labels. Raises KeyError for other names."""
@@ -82,9 +88,11 @@ class CategoryHead(_Frozen):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A label of one exchange. probability: of harm of this kind, in [0, 1]."""
+class Category(NamedTuple):
+    """A label of one exchange. probability: of harm of this kind, in [0, 1].
+
+    A named tuple, because every reply makes one for each label.
+    """
 
     name: str
     probability: float

@@ -1,8 +1,7 @@
 """The table of the endpoints that judge text: each path, its checks and its errors.
 
-FastAPI gets a route for each, for the OpenAPI document. Requests use a direct route, because the
-endpoints read their bodies themselves: finding out that there are no parameters took FastAPI five
-times as long as everything else between protocol and endpoint.
+FastAPI gets a route for each, for the OpenAPI document and for other methods. Requests for a
+verdict do not pass through it (`server/direct.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from fastapi import Depends, FastAPI
 from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from postern.contract import errors, policy_errors
 from postern.contract.audit import AGENTGATEWAY, LITELLM
@@ -223,7 +221,7 @@ PATHS: Final = frozenset(endpoint.path for endpoint in VERDICTS)
 
 
 def add_to(app: FastAPI) -> None:
-    """Add the documented routes, and the direct ones before all others."""
+    """Add the documented routes."""
     for endpoint in VERDICTS:
         app.add_api_route(
             endpoint.path,
@@ -236,18 +234,6 @@ def add_to(app: FastAPI) -> None:
                 **openapi_responses(*endpoint.errors, shape=error_shape_of(endpoint.path)),
             },
         )
-    app.router.routes[:0] = [_direct(endpoint) for endpoint in VERDICTS]
-
-
-def _direct(endpoint: VerdictEndpoint) -> Route:
-    async def answer(request: Request) -> Response:
-        """Raises Unauthorized if a key is missing."""
-        request.scope["route"] = route
-        endpoint.keys.check(request)
-        return await endpoint.answer(request)
-
-    route = Route(endpoint.path, answer, methods=["POST"], include_in_schema=False)
-    return route
 
 
 _ERRORS: Final = (

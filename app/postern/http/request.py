@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
@@ -201,20 +201,36 @@ async def _discard(request: Request) -> None:
 async def unless_client_leaves(receive: Receive, work: Awaitable[Answer]) -> Answer:
     """The result of `work`. Cancels it and raises ClientLeft if the client leaves first.
 
-    receive: of a request whose body has been read. `work` has ended when this returns.
+    receive: of a request whose body has been read. `work` has ended when this returns. It runs in
+    the current task, as within `asyncio.timeout`.
     """
-    task = asyncio.ensure_future(work)
+    here = cast("asyncio.Task[Any]", asyncio.current_task())
+    cancelled_before = here.cancelling()
+    left = False
+
+    def stop(leaving: asyncio.Future[None]) -> None:
+        nonlocal left
+        if not leaving.cancelled():
+            leaving.exception()  # read, so that nobody logs it as lost
+            left = True
+            here.cancel()
+
     leaving = asyncio.ensure_future(_disconnected(receive))
+    leaving.add_done_callback(stop)
     try:
-        await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientLeft
-        return await task
+        answer = await work
+    except (asyncio.CancelledError, Exception) as exc:
+        others = left and here.uncancel() > cancelled_before
+        if left and not (others and isinstance(exc, asyncio.CancelledError)):
+            raise ClientLeft from None
+        raise
     finally:
+        leaving.remove_done_callback(stop)
         leaving.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
+    if left:  # the work has ignored it
+        here.uncancel()
+        raise ClientLeft
+    return answer
 
 
 async def _disconnected(receive: Receive) -> None:

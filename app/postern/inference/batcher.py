@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -115,7 +116,7 @@ class Batcher:
         self.last_success = -math.inf
         self.left_behind = False
         """Closed while a thread was inside the model, which may never return."""
-        metrics.watch_queue(lambda: self._queue.tokens, self._oldest_s)
+        metrics.watch_queue(self._waiting_tokens, self._oldest_s)
 
     def start(self) -> None:
         """Start the workers. Must be called on the event loop."""
@@ -208,7 +209,7 @@ class Batcher:
         Raises QueueFull, or DeadlineUnreachable if it would take too long, considering how late
         earlier requests were.
         """
-        waiting = self._queue.tokens
+        waiting = self._waiting_tokens()
         over = waiting + work.tokens - self._limits.max_queue_tokens
         if over > 0:
             free_s = self._seconds(Sums(over, over * work.squares // work.tokens))
@@ -268,7 +269,6 @@ class Batcher:
             model = self._models[batch[0].student]
             longest = padded_length(max(entry.length for entry in batch))
             padded = len(batch) * longest
-            started = self._clock()
             alone = (
                 model.run_alone is not model.run
                 and padded >= WORTH_ALL_THREADS
@@ -277,8 +277,9 @@ class Batcher:
             )
             waits = len(self._running) >= self._n_workers
             running = self._running[number] = Running(
-                None if waits else started,
+                None if waits else self._clock(),
                 model.cost.predict(batches=1, tokens=padded, squares=padded * longest),
+                batch,
             )
             try:
                 succeeded = await self._answer(batch, running, model.run_alone if alone else None)
@@ -288,7 +289,7 @@ class Batcher:
             if succeeded and not alone and running.started is not None:
                 model.cost.observe(longest, len(batch), self._ended(running) - running.started)
             if succeeded:
-                self._count(batch, longest)
+                self._metrics.count_batch([entry.length for entry in batch], padded)
 
     def _may_take(self) -> bool:
         """Whether a thread is free, or so much waits that a batch may wait for one."""
@@ -382,16 +383,16 @@ class Batcher:
         elif not entry.future.cancelled():
             entry.future.exception()  # read, so that a sibling's failure is not logged as lost
 
-    def _count(self, batch: list[Entry], longest: int) -> None:
-        tokens = sum(entry.length for entry in batch)
-        padded = len(batch) * longest
-        self._metrics.batch_windows.observe(len(batch))
-        self._metrics.batch_tokens.observe(padded)
-        self._metrics.padding_ratio.observe(1.0 - tokens / padded)
+    def _handed_out(self) -> Iterator[Entry]:
+        """Entries of batches that wait for a thread."""
+        return (entry for one in self._running.values() for entry in one.waiting())
+
+    def _waiting_tokens(self) -> int:
+        return self._queue.tokens + sum(entry.length for entry in self._handed_out())
 
     def _oldest_s(self) -> float:
-        oldest = min((entry.arrived for entry in self._queue), default=math.inf)
-        return max(0.0, self._clock() - oldest)
+        waiting = itertools.chain(self._queue, self._handed_out())
+        return max(0.0, self._clock() - min((one.arrived for one in waiting), default=math.inf))
 
 
 def _nobody_cares(works: bool) -> None:

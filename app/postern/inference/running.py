@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,13 +14,20 @@ from postern.inference.entries import Entry, Logits, RunWindows
 class Running:
     """Its thread writes the times, in seconds on the clock of deadlines; the event loop reads them.
 
-    started: None until a thread has it. left_out: entries that were no longer worth running then.
+    started: None until a thread has it. batch: the entries that wait until then. left_out: those
+    that were no longer worth running when a thread had it.
     """
 
     started: float | None
     predicted_s: float
+    batch: Sequence[Entry] = ()
     ended: float | None = None
     left_out: list[Entry] = field(default_factory=list)
+
+    def waiting(self) -> Iterator[Entry]:
+        """Its entries that wait for a thread, without those that were given up."""
+        if self.started is None:
+            yield from (entry for entry in self.batch if not entry.future.done())
 
     def left_s(self, now: float) -> float:
         """Predicted time that it still needs."""

@@ -181,7 +181,7 @@ def rule(
     if head is not None:
         held = categories(head, given_harm, probability=verdict.probability, harmful=judged_harmful)
         if judged_harmful and over:
-            held = tuple(replace(one, applies=one.applies or one.name in over) for one in held)
+            held = tuple(one._replace(applies=one.applies or one.name in over) for one in held)
     audited = matched.block is None and verdict.harmful and _only_audited(policy, held)
     return Ruling(verdict, block_reason, list_match, overruled, held, audited)
 

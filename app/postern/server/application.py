@@ -28,6 +28,7 @@ from postern.http.loop_turns import LoopTurns
 from postern.inference.batcher import Batcher
 from postern.server import paths, published_files, web_page
 from postern.server.cors import Cors
+from postern.server.direct import DirectVerdicts
 from postern.server.first_look import FirstLook
 from postern.server.observe import Observed
 from postern.tracing.spans import Tracer
@@ -110,7 +111,7 @@ def create_app(
     for kind in (PosternError, HTTPException, Exception):
         app.add_exception_handler(kind, on_error)
     return Observed(
-        app,
+        DirectVerdicts(app, on_error),
         metrics=services.metrics,
         health=services.health,
         first_look=_first_look(services, batcher, turns),
