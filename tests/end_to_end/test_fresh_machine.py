@@ -119,11 +119,18 @@ def test_the_environment_is_small_and_holds_no_torch(served: Served) -> None:
 
 
 def test_it_is_light_when_idle(served: Served) -> None:
-    assert _resident_kb(served) < 520_000  # the student for other languages takes 205 MB
+    """With the engine of this processor, OpenVINO or ONNX Runtime."""
+    assert _resident_kb(served) < 700_000
+
+
+def test_with_onnx_runtime_it_is_lighter(served: Served) -> None:
+    with _serving(served.clone, served.environment, POSTERN_ENGINE="onnxruntime") as lighter:
+        assert _resident_kb(lighter) < 520_000  # the student for other languages takes 205 MB
 
 
 def test_the_english_student_alone_is_lighter(served: Served) -> None:
-    with _serving(served.clone, served.environment, POSTERN_LANGUAGE_ARTIFACTS="") as alone:
+    settings = {"POSTERN_LANGUAGE_ARTIFACTS": "", "POSTERN_ENGINE": "onnxruntime"}
+    with _serving(served.clone, served.environment, **settings) as alone:
         assert _resident_kb(alone) < 300_000
 
 

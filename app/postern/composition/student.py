@@ -138,7 +138,7 @@ def _loaded(opener: _Opener, settings: Settings, *, is_first: bool) -> Student:
     columns = columns_of(manifest)
     categories = effective_categories(settings, manifest) if is_first else manifest.categories
 
-    runtime, session, alone = _sessions(opener, settings, engine, columns)
+    runtime, session, alone = _sessions(opener, settings, engine, columns, is_first=is_first)
     cost = measured_cost(opener.tokenizer, session, max_batch_tokens=engine.max_batch_tokens)
     artifact = replace(opener.artifact, model=b"", tokenizer=b"")
     return Student(
@@ -147,7 +147,7 @@ def _loaded(opener: _Opener, settings: Settings, *, is_first: bool) -> Student:
 
 
 def _sessions(
-    opener: _Opener, settings: Settings, engine: Engine, columns: Columns
+    opener: _Opener, settings: Settings, engine: Engine, columns: Columns, *, is_first: bool
 ) -> tuple[Runtime, Session, Session | None]:
     """What runs the student, its session for the workers, and the one for a batch alone.
 
@@ -170,6 +170,7 @@ def _sessions(
         installed=is_installed(),
         tiles=multiplies_in_tiles(),
         promised=opener.artifact.manifest.certificate is not None or settings.server.serve_artifact,
+        is_first=is_first,
     )
     for runtime in better:
         try:

@@ -43,8 +43,8 @@ class EngineSettings(Section):
         description="What runs the student on a CPU. auto: OpenVINO if it is installed, the "
         "processor has AMX, the artifact has no certificate, and `POSTERN_SERVE_ARTIFACT` is off, "
         "since pages agree with ONNX Runtime; it then takes half of the time for a batch, and more "
-        "memory. ONNX Runtime otherwise, on a GPU, and for teachers. `/info` says what runs each "
-        "student.",
+        "memory. ONNX Runtime otherwise, on a GPU, for students of other languages, and for "
+        "teachers. `/info` says what runs each student.",
     )
     workers: int = Field(
         0,
