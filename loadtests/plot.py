@@ -101,6 +101,47 @@ def ratio_plot(rows: Mapping[str, Sequence[float]], path: Path, *, title: str) -
         plt.close(figure)
 
 
+def rates_plot(
+    found: Mapping[str, Mapping[str, Sequence[float]]], path: Path, *, title: str
+) -> None:
+    """Highest rates: a group of bars for each scenario, one for each server; a dot for each round.
+
+    found: scenario -> server -> rates per second. Each group is scaled to its first server's
+    median, so that scenarios with long and short texts stand side by side.
+    """
+    servers = list(next(iter(found.values())))
+    figure, axis = plt.subplots(figsize=(7.0, 3.8))
+    try:
+        width = 0.8 / len(servers)
+        for number, server in enumerate(servers):
+            for place, rates in enumerate(found.values()):
+                whole = statistics.median(rates[servers[0]])
+                shares = [one / whole for one in rates[server]]
+                at = place + (number - (len(servers) - 1) / 2) * width
+                median = statistics.median(shares)
+                label = server if place == 0 else None
+                axis.bar(at, median, 0.9 * width, color=_COLOURS[number], alpha=0.75, label=label)
+                axis.plot([at] * len(shares), shares, ".", color="#222222", markersize=4)
+                axis.annotate(
+                    *(f"{median * whole:.0f}", (at, median)),
+                    ha="center",
+                    va="bottom",
+                    fontsize=8,
+                    xytext=(0, 4),
+                    textcoords="offset points",
+                )
+        axis.set_xticks(range(len(found)), list(found))
+        axis.set_ylabel(f"highest rate, {servers[0]} = 1")
+        axis.set_ylim(top=1.15 * axis.get_ylim()[1])
+        axis.set_title(title)
+        axis.grid(alpha=0.3, axis="y")
+        axis.legend()
+        figure.tight_layout()
+        figure.savefig(path, dpi=120)
+    finally:
+        plt.close(figure)
+
+
 def growth_plot(points: Sequence[Mapping[str, Any]], path: Path, *, label: str) -> None:
     """Two panels: texts per second, and memory."""
     figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(7.0, 5.5))

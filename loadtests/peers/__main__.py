@@ -3,6 +3,7 @@
     python -m loadtests.peers install            # an environment for each, below .cache/peers
     python -m loadtests.peers smoke              # checks answers and probabilities
     python -m loadtests.peers run --output runs/peers
+    python -m loadtests.peers rates --output runs/peers   # the highest rate of each, long points
     python -m loadtests.peers ahead --output runs/peers   # offers peers Postern's rate
     python -m loadtests.peers report runs/peers
 
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtests.peers import bare, report
+from loadtests.peers import bare, rates, report
 from loadtests.peers.compare import Plan, ahead, check_same, compare
 from loadtests.peers.launch import RunningPeer, environment_of, installed, kill_descendants
 from loadtests.peers.model import ENGINES, ROOT
@@ -54,6 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.command == "bare":
         for scenario in asked.scenarios:
             bare.compare(scenario, plan, asked.output, say=_say)
+        return 0
+    if asked.command == "rates":
+        rates.write(
+            peers,
+            asked.scenarios,
+            plan=plan,
+            long_s=asked.long_seconds,
+            rounds=asked.rounds,
+            output=asked.output,
+            say=_say,
+        )
         return 0
     if asked.command == "ahead":
         ahead(peers, asked.scenarios, plan=plan, output=asked.output, say=_say)
@@ -126,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         ("install", "create environments with pinned requirements"),
         ("smoke", "check that peers answer, and with the same probabilities"),
         ("run", "run the whole comparison"),
+        ("rates", "find the highest rate of each server, by long points in turns"),
         ("ahead", "check whether any peer sustains Postern's rate"),
         ("bare", "compare Postern with the model without a server"),
     ):
@@ -137,8 +150,12 @@ def _parser() -> argparse.ArgumentParser:
             default=ROOT / ".cache/peers",
             help="folder of environments, or a path in which {name} stands for the peer's name",
         )
-        if name in ("run", "ahead", "bare"):
+        if name in ("run", "rates", "ahead", "bare"):
             _add_measuring(command)
+        if name == "rates":
+            command.add_argument(
+                "--long-seconds", type=float, default=60.0, help="of the points that count"
+            )
     one = commands.add_parser("report", help="write table and plots of the measurements")
     one.add_argument("folder", type=Path)
     return parser

@@ -92,10 +92,10 @@ def measure(peer: Peer, scenario: str, plan: Plan, *, seed: int, say: Say) -> Js
     """Closed-loop throughput, idle latency, and the highest rate within the limit."""
     say(f"- {peer.name}, {scenario}")
     with RunningPeer(peer, plan.environments) as running:
-        patient = _bench(running, scenario, plan, seed=seed, deadline_ms=_PATIENT_MS, say=say)
+        patient = bench_of(running, scenario, plan, seed=seed, patient=True, say=say)
         idle = patient.with_clients(1)
         closed = patient.with_clients(plan.clients)
-        bench = _bench(running, scenario, plan, seed=seed + 1, deadline_ms=_DEADLINE_MS, say=say)
+        bench = bench_of(running, scenario, plan, seed=seed + 1, say=say)
         # Most servers still pass at the first rung; the ladder does the rest.
         start = max(0.5, 0.5 * closed["texts_per_s"])
         capacity = bench.capacity(
@@ -111,15 +111,24 @@ def measure(peer: Peer, scenario: str, plan: Plan, *, seed: int, say: Say) -> Js
         }
 
 
-def _bench(
-    running: RunningPeer, scenario: str, plan: Plan, *, seed: int, deadline_ms: int, say: Say
+def bench_of(
+    running: RunningPeer,
+    scenario: str,
+    plan: Plan,
+    *,
+    seed: int,
+    say: Say,
+    patient: bool = False,
+    measured_s: float | None = None,
 ) -> Bench:
+    """patient: for a closed loop, which has no time limit. measured_s: instead of the plan's."""
+    deadline_ms = _PATIENT_MS if patient else _DEADLINE_MS
     return Bench(
         target=Target(running.url, {DEADLINE_HEADER: str(deadline_ms)}),
         requests=peer_requests(running.peer, scenario, plan, seed=seed),
         load=Load(
             rate=1.0,
-            measured_s=plan.measured_s,
+            measured_s=measured_s or plan.measured_s,
             warm_up_s=plan.warm_up_s,
             deadline_s=deadline_ms / 1000.0,
             patience_s=10.0,
@@ -228,9 +237,7 @@ def ahead(
 def _at_rate(peer: Peer, scenario: str, plan: Plan, rate: float, *, say: Say) -> Json:
     """carries: whether one of two points is within the limit; also the shares of all points."""
     with RunningPeer(peer, plan.environments) as running:
-        bench = _bench(
-            running, scenario, plan, seed=plan.seed + 2, deadline_ms=_DEADLINE_MS, say=say
-        )
+        bench = bench_of(running, scenario, plan, seed=plan.seed + 2, say=say)
         # Half the rate first, so that a server's first seconds do not count.
         bench.at_rate(rate / 2.0)
         for _ in range(2):

@@ -52,7 +52,7 @@ from postern.metrics import Metrics
 # Share of the first entry's remaining time that its batch may take.
 _SHARE_OF_TIME_LEFT = 0.5
 # More threads save time only for batches of at least this many padded tokens.
-WORTH_ALL_THREADS: Final = 64
+WORTH_ALL_THREADS: Final = 128
 # A batch is handed out ahead of time only from a backlog of this many tokens. A smaller one would
 # become a small batch, and later arrivals could not join it.
 _WORTH_AHEAD: Final = 128

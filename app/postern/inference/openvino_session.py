@@ -36,8 +36,6 @@ from postern.inference.session import (
 SHORT_STEP_TOKENS: Final = 8
 _SHORT: Final = 32
 STEP_TOKENS: Final = 16
-_LONG: Final = 64
-LONG_STEP_TOKENS: Final = 32
 # Rows that fill a batch up to a power of two, as a share of its rows.
 _FILLING_AT_MOST: Final = 0.25
 
@@ -133,10 +131,7 @@ class OpenVinoSession:
 
 def step_of(tokens: int) -> int:
     """Padded length of a window of that many tokens."""
-    if tokens <= _SHORT:
-        step = SHORT_STEP_TOKENS
-    else:
-        step = STEP_TOKENS if tokens <= _LONG else LONG_STEP_TOKENS
+    step = SHORT_STEP_TOKENS if tokens <= _SHORT else STEP_TOKENS
     return padded_length(tokens, multiple_of=step)
 
 

@@ -254,7 +254,7 @@ def test_a_batch_has_all_threads_only_while_nothing_is_beside_or_behind_it() -> 
         batcher, _ = new_batcher(shared, alone=alone, workers=2, cost=cost)
         batcher.start()
         submit = batcher.submit
-        first = asyncio.create_task(submit([encoding_of(window_of(100, 80))], deadline=FAR))
+        first = asyncio.create_task(submit([encoding_of(window_of(100, 160))], deadline=FAR))
         await until(alone.entered)
         assert cost.coefficients() == CostModel().coefficients()
         # Beside it, one after the other: each has nothing behind it, but the first one beside it.
@@ -264,7 +264,7 @@ def test_a_batch_has_all_threads_only_while_nothing_is_beside_or_behind_it() -> 
             assert_own(scored, [window])
         gate.set()
         await first
-        (scored,) = await submit([encoding_of(window_of(103, 80))], deadline=FAR)
+        (scored,) = await submit([encoding_of(window_of(103, 160))], deadline=FAR)
         # Two full batches at once: what waits behind the first has the other worker.
         both = [encoding_of(window_of(number, 200)) for number in (104, 105)]
         assert len(await submit(both, deadline=FAR)) == 2
@@ -283,7 +283,7 @@ def test_what_a_batch_alone_took_is_no_measure_of_batches_side_by_side() -> None
     async def case() -> None:
         batcher, metrics = new_batcher(FakeSession(), alone=FakeSession(), workers=2, cost=cost)
         batcher.start()
-        await batcher.submit([encoding_of(window_of(100, 80))], deadline=FAR)
+        await batcher.submit([encoding_of(window_of(100, 160))], deadline=FAR)
         await batcher.close()
         assert metrics.registry.get_sample_value("postern_batch_windows_count") == 1.0
 
