@@ -28,6 +28,8 @@ Say = Callable[[str], None]
 STEP_DOWN: Final = 0.92
 _STEPS_AT_MOST: Final = 8
 _FIRST_SHARE: Final = 0.6  # of the throughput of a closed loop; most servers carry that
+# Nor does any server carry much more than that. A short point may pass while its queue still fills.
+_LAST_SHARE: Final = 1.5
 
 
 def measure(
@@ -77,9 +79,10 @@ def _searched(
     patient = compare.bench_of(one, scenario, plan, seed=plan.seed, patient=True, say=say)
     closed = patient.with_clients(plan.clients)
     bench = compare.bench_of(one, scenario, plan, seed=plan.seed + 1, say=say)
+    most = _LAST_SHARE * closed["texts_per_s"]
     rate, _ = highest_rate(
         bench.at_rate,
-        results.passes,
+        lambda point: point["offered_rps"] <= most and results.passes(point),
         start=max(0.5, _FIRST_SHARE * closed["texts_per_s"]),
         factor=1.3,
         precision=plan.precision,
