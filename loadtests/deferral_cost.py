@@ -34,7 +34,7 @@ _DEADLINE_MS: Final = 10_000
 
 
 def settings_for(share: float, teacher: Path) -> Json:
-    """Of a server that defers this share of its traffic; without a teacher for 0."""
+    """Settings of a server that defers this share of its traffic. A share of 0 needs no teacher."""
     if not share:
         return {}
     return {

@@ -52,7 +52,11 @@ def test_it_copies_the_server_and_what_it_serves_by_default_and_no_more(dockerfi
 def test_it_installs_as_make_serve_does(dockerfile: str) -> None:
     install = r"--require-hashes -r (?:/build/)?requirements/serve.txt"
     assert re.search(install, dockerfile)
-    assert re.search(install, (ROOT / "Makefile").read_text())
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(install, makefile)
+    # Both delete what OpenVINO has for other devices.
+    (unused,) = re.findall(r"^NOT_FOR_CPUS = (.+)$", makefile, re.M)
+    assert re.findall(r"&& rm (.+)$", dockerfile, re.M) == [unused]
     assert not re.search(
         r"^torch|^transformers", (ROOT / "requirements/serve.txt").read_text(), re.M
     )

@@ -1,7 +1,7 @@
 """Requests for a verdict go straight to their endpoint, past the framework's layers.
 
 The endpoints read their bodies themselves and need no parameters, sessions or exit stacks. The
-framework's nine layers took longer than everything else between protocol and endpoint.
+framework's nine layers took 4 % of the samples of a profile of short requests.
 """
 
 from __future__ import annotations
