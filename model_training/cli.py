@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from postern.contract.errors import PosternError
 
@@ -20,11 +20,22 @@ from model_training.run.launch import read_place
 from model_training.stages.import_classifier import add_import_arguments, imported_config
 from model_training.stages.table import STAGES, stage_named, stages_of
 from model_training.student import mobile
-from model_training.studies import cascade_report, coverage, prefix_arguments
+from model_training.studies import (
+    cascade_report,
+    coverage,
+    language_calibration,
+    prefix_arguments,
+)
 from model_training.studies.commands import COMPARISONS, add_comparison_arguments, compare
 from model_training.studies.config import StudyRecipe, StudyRun
 
 _ROOT = Path(__file__).resolve().parent.parent
+_REPORTS: Final = {
+    "cascade-report": cascade_report,
+    "coverage": coverage,
+    "language-calibration": language_calibration,
+}
+"""Studies of finished students, each with flags of its own."""
 
 
 def run_command(argv: Sequence[str] | None = None) -> int:
@@ -60,8 +71,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
         average(arguments.of, arguments.output)
         return
-    if arguments.stage in ("cascade-report", "coverage"):
-        (cascade_report if arguments.stage == "cascade-report" else coverage).run(arguments)
+    if arguments.stage in _REPORTS:
+        _REPORTS[arguments.stage].run(arguments)
         return
     if arguments.stage not in ("distil", "round") and read_place().count > 1:
         raise RecipeInvalid("several processes can share only the stages distil and round")
@@ -181,6 +192,12 @@ def training_parser() -> argparse.ArgumentParser:
     )
     coverage.add_arguments(
         stages.add_parser("coverage", help="count how often certificates hold, over many samples")
+    )
+    language_calibration.add_arguments(
+        stages.add_parser(
+            "language-calibration",
+            help="compare one calibration for all languages with one for each",
+        )
     )
     return parser
 

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 PREFIX_FLAGS = {"continue_final_message": True, "add_generation_prompt": False}
+GERMAN = "Bitte beantworten Sie mir die folgende Frage heute so genau wie möglich. "
+"""What it writes before a text to translate it. The language is read as German."""
 REFUSAL = "I'm sorry, but I can't help with that request."
 _OPENERS = (
     "How do I",
@@ -255,7 +257,10 @@ def _written(messages: list[dict[str, str]], *, continues: bool, seed: int) -> s
     if asked.startswith("Count from one"):
         return " five six seven" if continues else "one two three four five"
     if messages[0]["role"] == "system":
-        return REFUSAL
+        into = messages[0]["content"].removeprefix("Translate each message into ")
+        if into.startswith("English."):
+            return asked.removeprefix(GERMAN)
+        return f"{GERMAN}{asked}" if into.startswith("German.") else REFUSAL
     if asked.startswith("Make a single harmful") and not continues:
         return REFUSAL
     if asked.startswith("This request is harmless") and not continues:

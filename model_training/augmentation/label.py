@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from model_training.augmentation.instructions import SOURCES, Instruction
 from model_training.augmentation.respond import Exchanged
+from model_training.augmentation.translate import Translated
 from model_training.data.rows import BinaryLabel, PoolRow, Row, normalized_key, prompt_hash
 from model_training.data.sampling import draw
 from model_training.recipe.config import DistilConfig
@@ -159,6 +160,22 @@ def likeliest(rows: Sequence[Row], count: int | None, settings: DistilConfig) ->
     )
     first = list(dict.fromkeys(draws.tolist()))[:count]
     return [rows[place] for place in sorted(first)]
+
+
+def with_originals(
+    rows: Sequence[Row], train: Iterable[Row], kept: Iterable[Translated]
+) -> list[Row]:
+    """`rows`, and those rows of the train split that are translated: the translation learns the
+    teacher's opinion of its original.
+    """
+    originals = {one.original for one in kept}
+    there = {(row.source, row.prompt, row.response, row.label) for row in rows}
+    found = list(rows)
+    for row in train:
+        key = (row.source, row.prompt, row.response, row.label)
+        if key in originals and key not in there:
+            found.append(row)
+    return found
 
 
 def unlabelled(

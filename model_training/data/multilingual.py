@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,16 +31,23 @@ from model_training.recipe.multilingual import MultilingualConfig
 SPLIT: Final = "train_multilingual"
 SWITCHED: Final = "switched"
 TEMPLATES: Final = "foreign_templates"
+TRANSLATED: Final = "translated"
+MEASURED: Final = "translated_requests"
+"""Translations of requests that are held out."""
 _BUCKETS: Final = 10_000
 _LONGEST_CHARACTERS: Final = 300
 
 
 @dataclass(frozen=True)
 class Multilingual:
-    """splits: rows to learn from, to choose by and to calibrate on. held_out: to measure alone."""
+    """splits: rows to learn from, to choose by and to calibrate on. held_out: to measure alone.
+
+    closed: topics of the held-out requests, whose English originals must not be learnt from either.
+    """
 
     splits: Splits
     held_out: list[Row]
+    closed: frozenset[str]
 
 
 def learnt_languages(train: Iterable[Row], config: MultilingualConfig) -> frozenset[str]:
@@ -77,6 +84,7 @@ def read_multilingual(data: Path, config: MultilingualConfig, shares: DataConfig
     """Read and split the rows. Raises DataInvalid, also if a row does not name its language."""
     rows: list[Row] = []
     held_out: list[Row] = []
+    all_closed: set[str] = set()
     for source in choose_multilingual(read_further_sources(data), config):
         pool = read_pool(data, source)
         if source.name in config.held_out_sources:
@@ -87,6 +95,7 @@ def read_multilingual(data: Path, config: MultilingualConfig, shares: DataConfig
             source.name in config.benign_sources,
         )
         closed = _closed(pool, config) if asks else set()
+        all_closed |= closed
         open_, shut = [], []
         for row in pool:
             language, topic = _language_and_topic(row)
@@ -107,7 +116,36 @@ def read_multilingual(data: Path, config: MultilingualConfig, shares: DataConfig
         held_out_more={},
     )
     measured = [row for row in deduplicate(held_out).rows if prompt_hash(row.prompt) not in known]
-    return Multilingual(splits, measured)
+    return Multilingual(splits, measured, frozenset(all_closed))
+
+
+def without_originals(
+    rows: Iterable[Row],
+    pool: Iterable[PoolRow],
+    config: MultilingualConfig,
+    closed: Collection[str],
+) -> tuple[list[Row], list[Row]]:
+    """English rows without the originals of held-out requests, and those originals, with topics.
+
+    pool: the rows of `rows`, with their categories, which name the topic, some behind the name of
+    the set.
+    """
+    topics: dict[tuple[str, str], str] = {}
+    for one in pool:
+        if one.source not in config.original_sources or one.category is None:
+            continue
+        for topic in (one.category, one.category.partition("/")[2]):
+            if topic in closed:
+                topics[one.source, one.prompt] = topic
+    kept: list[Row] = []
+    originals: list[Row] = []
+    for row in rows:
+        named = topics.get((row.source, row.prompt))
+        if named is None:
+            kept.append(row)
+        else:
+            originals.append(row.model_copy(update={"topic": named}))
+    return kept, originals
 
 
 def _named(pool: Iterable[PoolRow]) -> list[Row]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from postern.contract.decision import Policy
 
+from model_training.data.multilingual import MEASURED
 from model_training.data.rows import family_of
 from model_training.evaluation.verdicts import flagged_by
 from model_training.measures import figures as scores
@@ -21,7 +22,9 @@ Rows that training, choice and calibration have not seen. Requests are harmful o
 topics, so that no translation of them was learnt from, against harmless requests in the same
 language. AUPRC depends on the base rate, the share of harmful rows; a ranking by chance has it as
 its AUPRC. "Learnt" says whether training held harmful requests in that language, of data or of
-templates. FPR is that of the harmless requests at `balanced`, recall that of the harmful ones.
+templates. "Written by" says who wrote them. Where no data set asks for harm in a language, a model
+translated requests of the same topics, and only those count whose translation back says the same:
+they flatter. FPR is that of the harmless requests at `balanced`, recall that of the harmful ones.
 """
 _MEAN = """\
 Intervals are bootstrapped over topics, the same for all languages at once, because translations of
@@ -44,27 +47,29 @@ def language_figures(
     """Figures of the held-out requests by language, and of the sources that were held out whole.
 
     learnt: languages in which training held harmful requests. Means are over the published
-    languages that have harmful held-out requests, with and without such rows in training.
+    languages that have harmful held-out requests, with and without such rows in training. Requests
+    that a model translated for the measurement have a mean of their own.
     """
     flagged = flagged_by(scored, policy, policy.default_operating_point)
     families = np.array([family_of(row.source) for row in scored.rows])
     languages = np.array([row.language for row in scored.rows])
-    asks = np.isin(families, [*config.request_sources, *config.benign_sources])
+    asks = np.isin(families, [*config.request_sources, MEASURED, *config.benign_sources])
     found: dict[str, Any] = {}
     for language in sorted(set(languages[asks].tolist())):
         here = asks & (languages == language)
         found[language] = {
             "published": language in config.languages,
             "learnt": language in learnt,
+            "translated": bool(np.any(asks & (languages == language) & (families == MEASURED))),
             **_figures(scored, flagged, here, n_resamples=n_resamples),
         }
     means: dict[str, float | None] = {}
     intervals: dict[str, scores.Interval] = {}
-    for name, is_learnt in (("learnt", True), ("not_learnt", False)):
+    for name in ("learnt", "not_learnt", "translated"):
         some = [
             language
             for language, one in found.items()
-            if one["published"] and one["learnt"] == is_learnt and "auprc" in one
+            if one["published"] and _group(one) == name and "auprc" in one
         ]
         means[name] = float(np.mean([found[one]["auprc"] for one in some])) if some else None
         if some:
@@ -80,6 +85,12 @@ def language_figures(
         "mean_auprc_interval_95": intervals,
         "held_out_sources": whole,
     }
+
+
+def _group(one: Mapping[str, Any]) -> str:
+    if one["translated"]:
+        return "translated"
+    return "learnt" if one["learnt"] else "not_learnt"
 
 
 def _part(scored: ScoredRows, where: npt.NDArray[np.bool_]) -> ScoredRows:
@@ -150,16 +161,35 @@ def language_section(found: Mapping[str, Any]) -> str:
     """The section of the report."""
     rows = [
         *(
-            [language, "yes" if one["learnt"] else "no", *_cells(one)]
+            [
+                language,
+                "yes" if one["learnt"] else "no",
+                "model" if one["translated"] else "people",
+                *_cells(one),
+            ]
             for language, one in found["requests"].items()
             if one["published"]
         ),
-        *([source, "no", *_cells(one)] for source, one in found["held_out_sources"].items()),
+        *(
+            [source, "no", "people", *_cells(one)]
+            for source, one in found["held_out_sources"].items()
+        ),
     ]
-    head = ["language", "learnt", "rows", "harmful", "AUPRC", "95 % interval", "recall", "FPR"]
+    head = [
+        "language",
+        "learnt",
+        "written by",
+        "rows",
+        "harmful",
+        "AUPRC",
+        "95 % interval",
+        "recall",
+        "FPR",
+    ]
     said = (
         f"Mean AUPRC: {_mean_cell(found, 'learnt')} over languages with harmful requests in "
-        f"training, {_mean_cell(found, 'not_learnt')} over those without. {_MEAN}\n"
+        f"training, {_mean_cell(found, 'not_learnt')} over those without, "
+        f"{_mean_cell(found, 'translated')} over those whose requests a model wrote. {_MEAN}\n"
     )
     return "\n".join(
         ["## Languages\n", _ABOUT, table(head, rows), said, *_cases(found.get("behaviour", {}))]

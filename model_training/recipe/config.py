@@ -21,7 +21,7 @@ from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.categories import CategoriesConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.inherit import read_merged
-from model_training.recipe.multilingual import MultilingualConfig
+from model_training.recipe.multilingual import MultilingualConfig, TranslateConfig
 from model_training.recipe.published import PublishedStudent, placed
 
 LICENCE: Final = "Apache-2.0"
@@ -300,6 +300,8 @@ class RunConfig(_Section):
     """A head that tells kinds of harm apart. None: the student judges harm alone."""
     multilingual: MultilingualConfig | None = None
     """Rows in other languages. None: the student reads English alone."""
+    translate: TranslateConfig | None = None
+    """Translations of English rows. None: there are none."""
     behaviour: BehaviourConfig = BehaviourConfig()
     """Cases of each kind that a published student must get right."""
 

@@ -7,9 +7,12 @@ from typing import Annotated, Final, Literal
 from postern.contract.language import Language
 from pydantic import BaseModel, ConfigDict, Field
 
+from model_training.recipe.augmentation import Model, ModelName, Positive, Sampling
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 _REQUESTS: Final = ("ml_multijail", "ml_catqa", "ml_jade_zh")
+_ORIGINALS: Final = ("multijail_en", "red_instruct")
 
 
 class MultilingualConfig(BaseModel):
@@ -29,6 +32,9 @@ class MultilingualConfig(BaseModel):
     request_sources: tuple[str, ...] = _REQUESTS
     """Sources of harmful requests. Whole topics of them are held out, so that no translation of a
     held-out request is learnt from."""
+    original_sources: tuple[str, ...] = _ORIGINALS
+    """English sources with the originals of some of these requests. Their rows of a held-out topic
+    are not learnt from either."""
     benign_sources: tuple[str, ...] = ("ml_benign",)
     """Sources of harmless requests. Nothing learns from a share of their prompts either."""
     held_out_share: Share = 0.2
@@ -44,3 +50,39 @@ class MultilingualConfig(BaseModel):
     """Prompts of both classes with harmless sentences in another language before or after them."""
     templates: Annotated[int, Field(ge=0)] = 0
     """Requests from templates for each language without harmful requests, half of them harmful."""
+
+
+class TranslateConfig(BaseModel):
+    """English rows that a language model translates.
+
+    A translation stays if the language identifier names its language, and if its translation back
+    into English is close to the original.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Model
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    sources: tuple[str, ...]
+    """English sources of the prompts, which take turns."""
+    pair_sources: tuple[str, ...] = ()
+    """English sources of the pairs."""
+    harmful: Annotated[int, Field(ge=0)] = 200
+    """Harmful prompts for each language, before those that do not stay leave."""
+    harmless: Annotated[int, Field(ge=0)] = 200
+    """Harmless prompts for each language."""
+    pairs: Annotated[int, Field(ge=0)] = 0
+    """Pairs of each class for each language."""
+    measured_languages: tuple[Language, ...] = ()
+    """Languages that have no harmful requests to measure on: those whose English originals are held
+    out are translated for it."""
+    measured: Annotated[int, Field(ge=0)] = 0
+    """Requests of this kind for each of these languages, the same in all."""
+    longest_characters: Positive = 140
+    """Of a prompt or response. A small model loses the thread in longer ones."""
+    sampling: Sampling = Sampling(temperature=0.0, max_tokens=96)
+    encoder: ModelName
+    """Encoder of English sentences, which compares originals and translations back."""
+    least_similarity: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.8
+    """Cosine below which a translation does not stay."""
+    seed: int = 42

@@ -23,6 +23,8 @@ SPLIT_REPORT = "split.json"
 SPLITS = ("train", "validation", "calibration")
 LANGUAGES = "languages"
 """Held-out rows in other languages: measured, never chosen by."""
+ORIGINALS = "originals"
+"""English originals of held-out requests: nothing learns from them, their translations measure."""
 
 
 @dataclass(frozen=True)

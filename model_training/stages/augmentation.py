@@ -4,6 +4,7 @@ generate  train split           -> augment/generate.jsonl   instructions, as the
 filter    generate.jsonl        -> augment/filter.jsonl     instructions worth answering
 twins     filter.jsonl          -> augment/twins.jsonl      other intent, same words
 respond   filter.jsonl          -> augment/respond.jsonl    alone and with answers
+translate train split           -> augment/translate.jsonl  English rows in other languages
 label     respond.jsonl, pool   -> augment/label.jsonl      rows with soft labels
 
 Calls are kept in augment/calls/. A finished stage does nothing if its inputs and settings have not
@@ -52,10 +53,12 @@ from model_training.run.stage_files import (
 if TYPE_CHECKING:
     from model_training.augmentation.filter import Known
     from model_training.augmentation.respond import Exchanged
+    from model_training.augmentation.translate import Translated
     from model_training.teachers.llm import Backend
 
 Section = TypeVar("Section", bound=BaseModel)
 GENERATE, FILTER, TWINS, RESPOND, LABEL = "generate", "filter", "twins", "respond", "label"
+TRANSLATE = "translate"
 DISAGREEMENTS = "disagreements"
 _HELD_OUT = ("validation", "calibration")
 
@@ -89,7 +92,7 @@ def generate(run: Run) -> None:
     )
     with _journal(run, GENERATE) as journal:
         rows, report = stage.generate(kinds, config, open_backend(config.model), journal)
-    _finish(run, head, rows, report)
+    finish(run, head, rows, report)
 
 
 def filter_(run: Run) -> None:
@@ -116,7 +119,7 @@ def filter_(run: Run) -> None:
 
         plot = run.folder / "augment" / "novelty.png"
         write_atomically(plot, plot_novelty(report["novelty"]))
-    _finish(run, head, rows, report)
+    finish(run, head, rows, report)
 
 
 def twins(run: Run) -> None:
@@ -140,7 +143,7 @@ def twins(run: Run) -> None:
     known = {normalized_key(one.text) for one in originals}
     new = [one for one in written if normalized_key(one.text) not in known]
     rows, sifted = sift(new, _known(run, tests), sieve)
-    _finish(run, head, rows, {"written": report, "known": len(written) - len(new), **sifted})
+    finish(run, head, rows, {"written": report, "known": len(written) - len(new), **sifted})
 
 
 def respond(run: Run) -> None:
@@ -159,7 +162,7 @@ def respond(run: Run) -> None:
     instructions = _read(run, FILTER, Instruction)
     with _journal(run, RESPOND) as journal:
         rows, report = stage.respond(instructions, config, open_backend, journal)
-    _finish(run, head, rows, report)
+    finish(run, head, rows, report)
 
 
 def label(run: Run) -> None:
@@ -180,6 +183,8 @@ def label(run: Run) -> None:
         if run.config.twins is not None:
             inputs[TWINS] = stage_file(run, TWINS)
             settings |= {"least_gap": run.config.twins.least_gap}
+    if run.config.translate is not None:
+        inputs[TRANSLATE] = stage_file(run, TRANSLATE)
     if "labelled" in config.rows:  # `sources.json` says who labelled, but is not an input itself
         settings |= {"label_kinds": {one.name: one.label_kind for one in sources}}
     head = header(LABEL, settings, inputs)
@@ -202,6 +207,8 @@ def label(run: Run) -> None:
         # A teacher was measured in English; its word on other languages would teach its mistakes.
         english = [row for row in train if row.language == ENGLISH]
         some = stage.likeliest(english, config.labelled_rows, run.config.distil)
+        if run.config.translate is not None:
+            some = stage.with_originals(some, english, translations(run))
         candidates += stage.labelled(some, {one.name: one.label_kind for one in sources})
     teacher = open_teacher(
         asked_whom, temperature=config.temperature, threads=run.threads, backend=on_ray
@@ -220,7 +227,7 @@ def label(run: Run) -> None:
         head.model_copy(update={"stage": DISAGREEMENTS}),
         disputed,
     )
-    _finish(run, head, rows, report)
+    finish(run, head, rows, report)
 
 
 def _ray_backend(run: Run, ray: OnRay, teacher: TeacherConfig) -> Backend:
@@ -237,16 +244,19 @@ def _ray_backend(run: Run, ray: OnRay, teacher: TeacherConfig) -> Backend:
 
 
 def training_rows(run: Run) -> list[Row]:
-    """The train split with the teacher's labels: soft labels on its rows, and new rows.
+    """The train split with the teacher's labels: soft labels on its rows, and new rows, also
+    translated ones.
 
-    Without a [label] section, only the split. Raises RecipeInvalid if the split or the generated
+    Without a [label] section, no soft labels. Raises RecipeInvalid if the split or the generated
     rows have changed since they were labelled, DataInvalid if a file is damaged.
     """
     from model_training.augmentation.label import Disagreement, text_sha256
+    from model_training.augmentation.translate import translated_rows
 
     train = run.rows("train")
+    further = [one for one in translations(run) if not one.measured]
     if run.config.label is None:
-        return train
+        return [*train, *translated_rows(further, ())]
     _require_fresh_inputs(run, "")
     head, rows_told = read_stage(stage_file(run, LABEL), LABEL, Row)
     # Rows on the list of disagreements are dropped below, not by the stage.
@@ -266,7 +276,19 @@ def training_rows(run: Run) -> list[Row]:
             key: row for key, row in found.items() if text_sha256(row.exchange) not in disputed
         }
     rows = [found.pop((row.source, row.prompt, row.response, row.label), row) for row in train]
-    return [*rows, *found.values()]
+    return [*rows, *found.values(), *translated_rows(further, rows_told)]
+
+
+def measured_translations(run: Run) -> list[Row]:
+    """Translations of requests that nothing learnt from, for `evaluate`."""
+    return [one.row(None) for one in translations(run) if one.measured]
+
+
+def translations(run: Run) -> list[Translated]:
+    """What the stage `translate` kept; none if the recipe has no section for it."""
+    from model_training.augmentation.translate import Translated
+
+    return [] if run.config.translate is None else _read(run, TRANSLATE, Translated)
 
 
 def teacher_of(run: Run) -> str | None:
@@ -319,7 +341,7 @@ def _require_fresh_inputs(run: Run, stage: str) -> None:
     """Raises RecipeInvalid if a file of an earlier stage is older than its inputs."""
     splits = {name: run.rows_file(name) for name in ("train", *_HELD_OUT)}
     earlier: dict[str, Path] = {}
-    for name in (GENERATE, FILTER, TWINS, RESPOND, LABEL):
+    for name in (GENERATE, FILTER, TWINS, RESPOND, TRANSLATE, LABEL):
         if name == stage:
             return
         if getattr(run.config, name) is None:
@@ -342,7 +364,7 @@ def _journal(run: Run, stage: str) -> Journal:
     return Journal(run.folder / "augment" / "calls" / f"{stage}.jsonl")
 
 
-def _finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str, Any]) -> None:
+def finish(run: Run, head: Header, rows: Sequence[BaseModel], report: dict[str, Any]) -> None:
     """Write the report first: the file of rows marks the stage as done."""
     path = run.folder / "augment" / f"{head.stage}.json"
     write_atomically(path, dump_json(report))

@@ -28,6 +28,7 @@ from model_training.data.multilingual import (
     judged_rows,
     learnt_languages,
     read_multilingual,
+    without_originals,
 )
 from model_training.data.rows import (
     Row,
@@ -43,9 +44,13 @@ from model_training.data.sources import choose_sources
 from model_training.data.split import deduplicate, labelled_rows, split_rows
 from model_training.measures.validation import evaluation_rows
 from model_training.run.candidate import read_policy
-from model_training.run.folder import LANGUAGES, SPLIT_REPORT, SPLITS, Run
+from model_training.run.folder import LANGUAGES, ORIGINALS, SPLIT_REPORT, SPLITS, Run
 from model_training.run.stage_files import sha256
-from model_training.stages.augmentation import teacher_of, training_rows
+from model_training.stages.augmentation import (
+    measured_translations,
+    teacher_of,
+    training_rows,
+)
 
 _LOOK_ALIKES_EACH = 100
 
@@ -62,9 +67,15 @@ def split(run: Run) -> None:
         held_out_more=run.config.data.held_out_more,
     )
     rng = np.random.default_rng(run.config.distil.seed)
-    train = [*splits.train, *derive(splits.train, run.config.augment, rng)]
+    further = None
     if run.config.multilingual is not None:
         further = read_multilingual(run.data, run.config.multilingual, run.config.data)
+        splits.train[:], originals = without_originals(
+            splits.train, pool, run.config.multilingual, further.closed
+        )
+        write_rows(run.rows_file(ORIGINALS), originals)
+    train = [*splits.train, *derive(splits.train, run.config.augment, rng)]
+    if run.config.multilingual is not None and further is not None:
         count = run.config.multilingual.code_switched
         written = foreign_templates(run.config.multilingual, rng)
         further.splits.train.extend(written)
@@ -198,7 +209,7 @@ def _held_out_languages(run: Run) -> dict[str, Any]:
     if run.config.multilingual is None:
         return {}
     return {
-        "foreign": read_rows(run.rows_file(LANGUAGES)),
+        "foreign": [*read_rows(run.rows_file(LANGUAGES)), *measured_translations(run)],
         "learnt": learnt_languages(run.rows("train"), run.config.multilingual),
     }
 

@@ -23,6 +23,7 @@ from model_training.stages.student import (
     split,
 )
 from model_training.stages.teacher import fit_teacher, train_teacher
+from model_training.stages.translation import translate
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ STAGES: Final = (
     Stage("filter", "filter", filter_, "drop generated instructions that are known or similar"),
     Stage("twins", "twins", twins, "ask for instructions of the other intent in the same words"),
     Stage("respond", "respond", respond, "have the instructions answered and refused"),
+    Stage("translate", "translate", translate, "have English rows translated, and translated back"),
     Stage("train-teacher", "ensemble", train_teacher, "train the members of an ensemble"),
     Stage("fit-ensemble", "ensemble", fit_teacher, "weigh the members and compare them"),
     Stage("label", "label", label, "have a teacher label rows: soft labels"),

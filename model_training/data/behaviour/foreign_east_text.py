@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from model_training.data.behaviour.foreign_far_text import FOREIGN_FAR
 from model_training.data.behaviour.foreign_text import FOREIGN_WEST, ForeignText
 from model_training.data.behaviour.grammar import lines, words
 
@@ -235,4 +236,5 @@ FOREIGN: Final = {
     "id": _INDONESIAN,
     "hi": _HINDI,
     "ja": _JAPANESE,
+    **FOREIGN_FAR,
 }

@@ -1,4 +1,4 @@
-"""Training texts in languages for which the data folder has no harmful requests.
+"""Training texts in other languages.
 
 Each language has frames with one slot, and actions that fit all of its frames: harmful ones,
 harmless ones with alarming words, and everyday ones. Whole texts are people who seek help, and

@@ -19,8 +19,9 @@ from model_training.data.multilingual import (
     judged_rows,
     learnt_languages,
     read_multilingual,
+    without_originals,
 )
-from model_training.data.rows import Row
+from model_training.data.rows import PoolRow, Row
 from model_training.errors import DataInvalid
 from model_training.recipe.config import DataConfig
 from model_training.recipe.multilingual import MultilingualConfig
@@ -31,6 +32,7 @@ CONFIG = MultilingualConfig(
     languages=LANGUAGES,
     request_sources=("asks",),
     benign_sources=("benign",),
+    original_sources=("english",),
     held_out_sources=("posts",),
     held_out_languages=("it",),
     held_out_share=0.25,
@@ -118,6 +120,28 @@ def test_a_topic_is_learnt_from_or_measured_in_all_languages(data: Path) -> None
     learnt_from = sum(one.source.startswith("benign") for one in splits.train)
     assert 195 <= learnt_from <= 255  # three quarters: neither held out nor a choice's
     assert learnt_languages(splits.train, CONFIG) == {"de", "th"}
+
+
+def test_the_english_originals_of_what_is_held_out_are_not_learnt_from(data: Path) -> None:
+    closed = read_multilingual(data, CONFIG, SHARES).closed
+    assert len(closed) == 5
+    pool = [
+        PoolRow(source=source, prompt=f"{source} {topic} {n}", prompt_label=1, category=category)
+        for source in ("english", "other")
+        for topic in range(20)
+        for n, category in enumerate((f"topic {topic}", f"set/topic {topic}"))
+    ]
+    pool.append(PoolRow(source="english", prompt="no category", prompt_label=1))
+    rows = [Row(source=one.source, prompt=one.prompt, response=None, label=1) for one in pool]
+    rows.append(Row(source="english", prompt="from elsewhere", response=None, label=1))
+    kept, originals = without_originals(rows, pool, CONFIG, closed)
+    assert len(kept) + len(originals) == len(rows)
+    gone = {one.prompt for one in rows} - {one.prompt for one in kept}
+    assert gone == {one.prompt for one in originals}
+    assert {one.topic for one in originals} == closed
+    assert gone == {
+        f"english {topic.removeprefix('topic ')} {n}" for topic in closed for n in (0, 1)
+    }
 
 
 def test_the_split_does_not_depend_on_the_order_of_rows(data: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_training.data.multilingual import MEASURED
 from model_training.data.rows import Row
 from model_training.evaluation.languages import (
     language_figures,
@@ -22,7 +23,7 @@ from model_training.recipe.multilingual import MultilingualConfig
 from tests.tiny_student import tiny_config, tiny_policy
 
 CONFIG = MultilingualConfig(
-    languages=("de", "it"),
+    languages=("de", "es", "it"),
     request_sources=("asks",),
     benign_sources=("benign",),
     held_out_sources=("posts",),
@@ -31,6 +32,7 @@ CONFIG = MultilingualConfig(
 ROWS = [
     *(("asks.de", 1, 2.0), ("asks.de", 1, -1.0), ("benign.de", 0, -2.0), ("benign.de", 0, 1.0)),
     *(("asks.it", 1, 3.0), ("benign.it", 0, -3.0), ("benign.fr", 0, -3.0)),
+    *((f"{MEASURED}.es", 1, 3.0), ("benign.es", 0, -3.0)),
     *(("posts.de", 1, 1.0), ("posts.de", 0, -1.0)),
 ]
 
@@ -52,7 +54,13 @@ def test_each_language_is_measured_by_itself(found: dict[str, Any]) -> None:
     assert (german["learnt"], italian["learnt"]) == (True, False)
     assert italian["auprc"] == 1.0
     assert (french["published"], "auprc" in french) == (False, False)
-    assert found["mean_auprc"] == {"learnt": german["auprc"], "not_learnt": 1.0}
+    spanish = found["requests"]["es"]
+    assert (spanish["translated"], german["translated"]) == (True, False)
+    assert found["mean_auprc"] == {
+        "learnt": german["auprc"],
+        "not_learnt": 1.0,
+        "translated": spanish["auprc"],
+    }
     assert found["mean_auprc_interval_95"]["not_learnt"] == (1.0, 1.0)
     low, high = german["auprc_interval_95"]
     assert low <= german["auprc"] <= high
@@ -105,11 +113,13 @@ def test_the_interval_of_the_mean_draws_topics_for_all_languages_at_once() -> No
 
 def test_report_and_card_name_the_languages(found: dict[str, Any]) -> None:
     text = language_section(found)
-    assert "| de | yes | 4 | 2 |" in text
-    assert "| it | no | 2 | 1 | 1.000 |" in text
+    assert "| de | yes | people | 4 | 2 |" in text
+    assert "| it | no | people | 2 | 1 | 1.000 |" in text
+    assert "| es | no | model | 2 | 1 | 1.000 |" in text
+    assert "over those whose requests a model wrote" in text
     assert "| fr |" not in text
     assert "1.000 (1.000 to 1.000) over those without" in text
-    assert "| posts | no | 2 | 1 | 1.000 |" in text
+    assert "| posts | no | people | 2 | 1 | 1.000 |" in text
     config = RunConfig.model_validate(
         {**tiny_config().model_dump(), "multilingual": CONFIG.model_dump()}
     )
@@ -121,7 +131,7 @@ def test_report_and_card_name_the_languages(found: dict[str, Any]) -> None:
     }
     arguments: dict[str, Any] = {"sources": [], "rows_used": {}, "soft_rows": 0}
     card = model_card(report, tiny_policy(), config, **arguments)
-    assert "**Languages: de, it.**" in card
+    assert "**Languages: de, es, it.**" in card
     assert "English only" not in card
     plain = model_card(report, tiny_policy(), tiny_config(), **arguments)
     assert "English only" in plain

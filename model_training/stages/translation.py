@@ -1,0 +1,65 @@
+"""The stage that has English rows translated into other languages.
+
+translate  train split  -> augment/translate.jsonl  translations that stay, beside their originals
+
+A translation learns what its original has learnt: its label, and the teacher's opinion of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from model_training.errors import RecipeInvalid
+from model_training.recipe.augmentation import made_by
+from model_training.run.folder import ORIGINALS, Run
+from model_training.run.journal import Journal
+from model_training.run.stage_files import header, is_done
+from model_training.stages.augmentation import TRANSLATE, finish, stage_file
+
+
+def translate(run: Run) -> None:
+    """Have rows of the train split translated, and keep what comes back the same."""
+    import numpy as np
+    from postern.languages.reader import LanguageReader
+
+    from model_training.augmentation import translate as stage
+    from model_training.augmentation.diversity import embed, open_encoder
+    from model_training.data.rows import ENGLISH, read_rows
+    from model_training.teachers.backends import open_backend
+    from model_training.teachers.labellers import asked_of
+
+    config = run.config.translate
+    if config is None:
+        raise RecipeInvalid(f"the recipe {run.config.name} has no section [{TRANSLATE}]")
+    originals = run.rows_file(ORIGINALS)
+    inputs = {"train": run.rows_file("train")}
+    if originals.exists():
+        inputs[ORIGINALS] = originals
+    settings = made_by(config) | {"asked": asked_of(config.model)}
+    head = header(TRANSLATE, settings, inputs)
+    if is_done(stage_file(run, TRANSLATE), head):
+        logging.info("%s: nothing to do", TRANSLATE)
+        return
+
+    def similarities(pairs: Sequence[tuple[str, str]]) -> Sequence[float]:
+        if not pairs:
+            return []
+        tokenizer, model = open_encoder(config.encoder)
+        sides = [
+            embed([*side], tokenizer, model, what="compare") for side in zip(*pairs, strict=True)
+        ]
+        return [float(one) for one in np.sum(sides[0] * sides[1], axis=1)]
+
+    reader = LanguageReader({ENGLISH}, further=config.languages)
+    with Journal(run.folder / "augment" / "calls" / f"{TRANSLATE}.jsonl") as journal:
+        rows, report = stage.translate(
+            run.rows("train"),
+            read_rows(originals) if originals.exists() else [],
+            config,
+            open_backend(config.model),
+            journal,
+            read=lambda text: reader.read([text]),
+            similarities=similarities,
+        )
+    finish(run, head, rows, report)

@@ -1,0 +1,117 @@
+"""The stage `translate` as a real process, and what is learnt from what it keeps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from model_training.recipe.config import read_recipe
+from model_training.run.folder import Run
+from model_training.stages.augmentation import training_rows
+from tests.data_runs import DataRun
+from tests.llm_stub import GERMAN, LlmStub
+from tests.tiny_student import build_untrained_base
+
+SECTION = """
+[translate]
+languages = ["de", "ja"]
+sources = ["chat", "coconot"]
+pair_sources = ["chat"]
+harmful = 8
+harmless = 8
+pairs = 3
+longest_characters = 400
+encoder = "{encoder}"
+
+[translate.model]
+kind = "server"
+base_url = "{url}"
+model = "writer"
+"""
+
+
+@pytest.fixture(scope="module")
+def stub() -> Iterator[LlmStub]:
+    with LlmStub() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def run(stub: LlmStub, tmp_path_factory: pytest.TempPathFactory) -> DataRun:
+    folder = tmp_path_factory.mktemp("translated")
+    made = DataRun.build(folder, stub.url, rows='rows = ["labelled"]\nlabelled_rows = 20')
+    encoder = build_untrained_base(folder / "encoder")
+    with (folder / "recipe.toml").open("a") as recipe:
+        recipe.write(SECTION.format(encoder=encoder, url=stub.url))
+    made.check("translate")
+    return made
+
+
+def test_one_language_stays_and_the_other_was_not_written(run: DataRun) -> None:
+    report = run.report("translate")
+    assert report["asked"] == 44
+    # A model that declines in English has translated nothing.
+    assert report["languages"]["ja"] == {"language": 22}
+    assert report["languages"]["de"] == {
+        "kept_prompt_harmful": 8,
+        "kept_prompt_unharmful": 8,
+        "kept_pair_harmful": 3,
+        "kept_pair_unharmful": 3,
+    }
+    rows = run.rows("translate")
+    assert {row["language"] for row in rows} == {"de"}
+    for row in rows:
+        assert row["prompt"] == GERMAN + row["original_prompt"]
+        assert row["similarity"] == pytest.approx(1.0, abs=1e-3)
+    assert run.header("translate")["settings"]["asked"] == "writer"
+
+
+def test_a_finished_stage_asks_nothing_and_a_changed_one_pays_for_what_is_new(
+    run: DataRun, stub: LlmStub
+) -> None:
+    stub.forget()
+    run.check("translate")
+    assert stub.requests == []
+    recipe = run.folder / "recipe.toml"
+    text = recipe.read_text()
+    try:
+        recipe.write_text(text.replace("harmless = 8", "harmless = 9"))
+        run.check("translate")
+        assert 0 < len(stub.requests) <= 3  # there and back, and a refusal
+    finally:
+        recipe.write_text(text)
+        run.check("translate")
+
+
+def test_what_is_learnt_has_the_label_and_the_teachers_opinion_of_the_original(
+    run: DataRun, stub: LlmStub
+) -> None:
+    run.check("label")
+    place = Run(
+        config=read_recipe(run.folder / "recipe.toml"),
+        data=run.folder / "data",
+        folder=run.folder / "run",
+        artifacts=run.folder / "artifacts",
+        threads=1,
+    )
+    rows = training_rows(place)
+    translated = [row for row in rows if row.source == "translated.de"]
+    assert Counter((row.label, row.response is not None) for row in translated) == {
+        (1, False): 8,
+        (0, False): 8,
+        (1, True): 3,
+        (0, True): 3,
+    }
+    by_text = {(row.prompt, row.response): row for row in rows if row.language == "en"}
+    for row, made in zip(translated, run.rows("translate"), strict=True):
+        original = by_text[made["original_prompt"], made["original_response"]]
+        assert row.label == original.label
+        assert row.soft_label == original.soft_label is not None
+    # Translations made anew make the labels stale.
+    recipe = run.folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("harmless = 8", "harmless = 7"))
+    run.check("translate")
+    stale = run.fails("distil")
+    assert "label" in stale
