@@ -182,7 +182,7 @@ def label(run: Run) -> None:
         inputs[made] = stage_file(run, made)
         if run.config.twins is not None:
             inputs[TWINS] = stage_file(run, TWINS)
-            settings |= {"least_gap": run.config.twins.least_gap}
+    settings |= _least_gap(run)
     if run.config.translate is not None:
         inputs[TRANSLATE] = stage_file(run, TRANSLATE)
     if "labelled" in config.rows:  # `sources.json` says who labelled, but is not an input itself
@@ -260,11 +260,11 @@ def training_rows(run: Run) -> list[Row]:
     _require_fresh_inputs(run, "")
     head, rows_told = read_stage(stage_file(run, LABEL), LABEL, Row)
     # Rows on the list of disagreements are dropped below, not by the stage.
-    wanted = made_by(run.config.label) | {"drop_disagreements": None}
+    wanted = made_by(run.config.label) | _least_gap(run) | {"drop_disagreements": None}
     told = {name: head.settings.get(name) for name in wanted} | {"drop_disagreements": None}
     if told != wanted:
         raise RecipeInvalid(
-            f"{stage_file(run, LABEL)}: was labelled with other settings than those of [label]; "
+            f"{stage_file(run, LABEL)}: was labelled with other settings than those of the recipe; "
             "run stage 'label' again"
         )
     found = {(row.source, row.prompt, row.response, row.label): row for row in rows_told}
@@ -277,6 +277,14 @@ def training_rows(run: Run) -> list[Row]:
         }
     rows = [found.pop((row.source, row.prompt, row.response, row.label), row) for row in train]
     return [*rows, *found.values(), *translated_rows(further, rows_told)]
+
+
+def _least_gap(run: Run) -> dict[str, float]:
+    """The setting of [twins] that decides which rows the stage `label` keeps."""
+    twins, label_ = run.config.twins, run.config.label
+    if twins is None or label_ is None or "generated" not in label_.rows:
+        return {}
+    return {"least_gap": twins.least_gap}
 
 
 def measured_translations(run: Run) -> list[Row]:

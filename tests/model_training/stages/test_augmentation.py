@@ -358,6 +358,10 @@ def test_a_split_that_was_cut_at_the_end_of_a_line_is_not_used(
 def test_labels_of_other_settings_are_not_trained_on(half_done: DataRun, stub: LlmStub) -> None:
     half_done.write_recipe(stub.url, rows='rows = ["generated", "labelled"]')
     assert "was labelled with other settings" in half_done.fails("distil")
+    half_done.write_recipe(stub.url)
+    recipe = half_done.folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("[twins]", "[twins]\nleast_gap = 3.5"))
+    assert "was labelled with other settings" in half_done.fails("distil")
     assert stub.requests == []
 
 
