@@ -2,7 +2,9 @@
 
 The prompts of a calibration split are scored by the served graph of a published student. A language
 with enough rows of both labels gets its own temperature and bias, or the shared temperature with a
-bias of its own. All are fitted on four of five folds and judged on the fifth.
+bias of its own. All are fitted on four of five folds of prompts and judged on the fifth. Then each
+source is a fold: what a language gains on sources that its calibration has not seen is what it
+would gain on traffic.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from postern.calibration.logistic import fit_logistic
 from postern.contract.artifact import read_artifact
 from postern.contract.probability import Calibration, Floats, harmful_probability
 
-from model_training.data.rows import Row, prompt_hash, read_rows, write_atomically
+from model_training.data.rows import Row, family_of, prompt_hash, read_rows, write_atomically
 from model_training.errors import DataInvalid
 from model_training.measures.served import ScoredRows, open_artifact
 from model_training.measures.tables import number, table
@@ -44,9 +46,10 @@ def compare(
 ) -> dict[str, Any]:
     """Log loss and calibration error of each way, on rows that it was not fitted on.
 
-    margins: (n,) nats. folds: (n,) of `N_FOLDS`. The shared calibration is fitted on all rows, also
-    on those of languages with too few rows, which are not judged. Raises DataInvalid if no language
-    has enough.
+    margins: (n,) nats. folds: (n,); each is judged by a fit on the others. A language takes the
+    shared calibration for a fold without which it has rows of one label alone. The shared
+    calibration is fitted on all rows, also on those of languages with too few rows, which are not
+    judged. Raises DataInvalid if no language has enough.
     """
     sample = Sample(margins, labels, np.ones(len(labels)), folds)
     judged = [
@@ -57,13 +60,15 @@ def compare(
     if not judged:
         raise DataInvalid(f"no language has {fewest} rows of each label")
     found = {way: np.empty(len(labels)) for way in WAYS}
-    for fold in range(N_FOLDS):
+    for fold in np.unique(folds):
         here, rest = folds == fold, folds != fold
         shared = fit(sample.part(rest), "platt")
         for language in judged:
             inside = languages == language
             known, unseen = sample.part(rest & inside), inside & here
-            ways = {"shared": shared, "own": fit(known, "platt"), "own bias": _moved(shared, known)}
+            ways = dict.fromkeys(WAYS, shared)
+            if known.has_both_labels:
+                ways |= {"own": fit(known, "platt"), "own bias": _moved(shared, known)}
             for way, calibration in ways.items():
                 found[way][unseen] = harmful_probability(margins[unseen], calibration)
     everyone = np.isin(languages, judged)
@@ -173,10 +178,14 @@ def run(arguments: argparse.Namespace) -> None:
     languages = set(artifact.manifest.languages)
     here = [row for row in rows if row.language in languages]
     scored = open_artifact(artifact).score(here, what="language-calibration")
-    found = compare(scored.margins, scored.labels, _languages(scored), _folds(scored))
+    found = {
+        name: compare(scored.margins, scored.labels, _languages(scored), folds)
+        for name, folds in (("prompts", _folds(scored)), ("sources", _source_folds(scored)))
+    }
+    text = "\n".join(f"Folds of {name}:\n\n{markdown(one)}" for name, one in found.items())
     write_json(arguments.output / "language_calibration.json", found)
-    write_atomically(arguments.output / "language_calibration.md", markdown(found).encode())
-    print(markdown(found))
+    write_atomically(arguments.output / "language_calibration.md", text.encode())
+    print(text)
 
 
 def _languages(scored: ScoredRows) -> npt.NDArray[np.str_]:
@@ -185,3 +194,8 @@ def _languages(scored: ScoredRows) -> npt.NDArray[np.str_]:
 
 def _folds(scored: ScoredRows) -> Ints:
     return np.array([prompt_hash(row.prompt) % N_FOLDS for row in scored.rows], dtype=np.int64)
+
+
+def _source_folds(scored: ScoredRows) -> Ints:
+    _, places = np.unique([family_of(row.source) for row in scored.rows], return_inverse=True)
+    return places.astype(np.int64)

@@ -49,6 +49,25 @@ def test_where_they_do_not_the_shared_one_is_as_good() -> None:
         assert high < 0.01
 
 
+def test_what_differs_between_sources_is_no_gain_for_a_language() -> None:
+    """Each language has two sources, moved to either side: a fit on one misleads on the other."""
+    found = population(shift=0.0)
+    side = np.arange(2000) % 2
+    found["margins"] = found["margins"] + np.where(side == (found["languages"] == "zh"), 1.5, -1.5)
+    by_prompt = compare(**found)["gain_in_log_loss"]["own bias"]["mean"]
+    by_source = compare(**{**found, "folds": side})["gain_in_log_loss"]["own bias"]["mean"]
+    assert by_source < by_prompt - 0.01
+    assert by_source < 0.0
+
+
+def test_a_language_with_one_label_elsewhere_takes_the_shared_calibration() -> None:
+    found = population(shift=2.0)
+    found["folds"] = np.where(found["languages"] == "zh", found["labels"], 2)
+    german, chinese = (compare(**found)["languages"][name] for name in ("de", "zh"))
+    assert chinese["own"] == chinese["shared"]
+    assert german["own"] == german["shared"]  # all of its rows are in one fold
+
+
 def test_the_table_has_a_line_for_each_language_and_the_difference() -> None:
     text = markdown(compare(**population(shift=1.0)))
     assert "| de | 980 |" in text
@@ -83,6 +102,8 @@ def test_the_command_reads_a_run_and_a_published_student(
     arguments = ["language-calibration", "--artifact", str(artifact), "--of", str(tmp_path / "run")]
     assert main([*arguments, "--output", str(tmp_path / "out")]) == 0
     found = json.loads((tmp_path / "out/language_calibration.json").read_text())
-    assert set(found["languages"]) == {"en"}
-    assert found["together"]["rows"] >= 100
+    assert set(found) == {"prompts", "sources"}
+    for one in found.values():
+        assert set(one["languages"]) == {"en"}
+        assert one["together"]["rows"] >= 100
     assert "| en |" in capsys.readouterr().out
