@@ -254,10 +254,11 @@ def training_rows(run: Run) -> list[Row]:
     from model_training.augmentation.translate import translated_rows
 
     train = run.rows("train")
+    if run.config.label is not None or run.config.translate is not None:
+        _require_fresh_inputs(run, "")
     further = [one for one in translations(run) if not one.measured]
     if run.config.label is None:
         return [*train, *translated_rows(further, ())]
-    _require_fresh_inputs(run, "")
     head, rows_told = read_stage(stage_file(run, LABEL), LABEL, Row)
     # Rows on the list of disagreements are dropped below, not by the stage.
     wanted = made_by(run.config.label) | _least_gap(run) | {"drop_disagreements": None}
@@ -293,10 +294,23 @@ def measured_translations(run: Run) -> list[Row]:
 
 
 def translations(run: Run) -> list[Translated]:
-    """What the stage `translate` kept; none if the recipe has no section for it."""
+    """What the stage `translate` kept; none if the recipe has no section for it.
+
+    Raises RecipeInvalid if it was kept by other settings, DataInvalid if the file is damaged.
+    """
     from model_training.augmentation.translate import Translated
 
-    return [] if run.config.translate is None else _read(run, TRANSLATE, Translated)
+    if run.config.translate is None:
+        return []
+    path = stage_file(run, TRANSLATE)
+    head, rows = read_stage(path, TRANSLATE, Translated)
+    wanted = made_by(run.config.translate)
+    if {name: head.settings.get(name) for name in wanted} != wanted:
+        raise RecipeInvalid(
+            f"{path}: was translated with other settings than those of the recipe; "
+            "run stage 'translate' again"
+        )
+    return rows
 
 
 def teacher_of(run: Run) -> str | None:

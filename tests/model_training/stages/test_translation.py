@@ -112,6 +112,7 @@ def test_what_is_learnt_has_the_label_and_the_teachers_opinion_of_the_original(
     # Translations made anew make the labels stale.
     recipe = run.folder / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("harmless = 8", "harmless = 7"))
+    assert "was translated with other settings" in run.fails("distil")
     run.check("translate")
     stale = run.fails("distil")
     assert "label" in stale
