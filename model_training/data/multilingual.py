@@ -19,6 +19,7 @@ from model_training.data.rows import (
     PoolRow,
     Row,
     family_of,
+    normalized_key,
     prompt_hash,
     read_further_sources,
     read_pool,
@@ -36,6 +37,8 @@ MEASURED: Final = "translated_requests"
 """Translations of requests that are held out."""
 _BUCKETS: Final = 10_000
 _LONGEST_CHARACTERS: Final = 300
+_CUT_CATEGORY: Final = 120
+"""Characters at which the data folder cuts categories of English rows."""
 
 
 @dataclass(frozen=True)
@@ -128,19 +131,22 @@ def without_originals(
     """English rows without the originals of held-out requests, and those originals, with topics.
 
     pool: the rows of `rows`, with their categories, which name the topic, some behind the name of
-    the set.
+    the set. The pool cuts long categories. A row of another source with the same prompt leaves,
+    too.
     """
-    topics: dict[tuple[str, str], str] = {}
+    topics: dict[str, str] = {}
     for one in pool:
         if one.source not in config.original_sources or one.category is None:
             continue
-        for topic in (one.category, one.category.partition("/")[2]):
-            if topic in closed:
-                topics[one.source, one.prompt] = topic
+        for said in (one.category, one.category.partition("/")[2]):
+            cut = len(one.category) >= _CUT_CATEGORY
+            for topic in closed:
+                if said == topic or (cut and said and topic.startswith(said)):
+                    topics[normalized_key(one.prompt)] = topic
     kept: list[Row] = []
     originals: list[Row] = []
     for row in rows:
-        named = topics.get((row.source, row.prompt))
+        named = topics.get(normalized_key(row.prompt))
         if named is None:
             kept.append(row)
         else:

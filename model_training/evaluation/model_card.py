@@ -51,8 +51,8 @@ its makers trained on any of them or on the test sets. If they did, its figures 
 _ENGLISH_ONLY: Final = "- **English only.** A verdict on text in another language means nothing.\n"
 _LANGUAGES: Final = """\
 - **Languages: {languages}.** A verdict on text in another language means nothing. Harmful
-  requests to learn from and to measure exist in few of them; the report says in which. All pairs
-  that it learnt from and that it was measured on are English.
+  requests to learn from and to measure exist in few of them; the report says in which. Nearly all
+  pairs that it learnt from are English; in other languages it was measured on refusals alone.
 """
 _LIMITS: Final = """\
 - **Short texts.** The model reads long text in windows. It misses harm that shows only across

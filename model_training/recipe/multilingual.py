@@ -49,7 +49,7 @@ class MultilingualConfig(BaseModel):
     code_switched: Annotated[int, Field(ge=0)] = 0
     """Prompts of both classes with harmless sentences in another language before or after them."""
     templates: Annotated[int, Field(ge=0)] = 0
-    """Requests from templates for each language without harmful requests, half of them harmful."""
+    """Requests from templates for each language that has some, half of them harmful."""
 
 
 class TranslateConfig(BaseModel):

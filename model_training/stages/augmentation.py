@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from postern.contract.exchange import Exchange
 from pydantic import BaseModel
 
 from model_training.augmentation.instructions import Instruction
@@ -183,9 +184,9 @@ def label(run: Run) -> None:
         if run.config.twins is not None:
             inputs[TWINS] = stage_file(run, TWINS)
     settings |= _least_gap(run)
-    if run.config.translate is not None:
-        inputs[TRANSLATE] = stage_file(run, TRANSLATE)
     if "labelled" in config.rows:  # `sources.json` says who labelled, but is not an input itself
+        if run.config.translate is not None:
+            inputs[TRANSLATE] = stage_file(run, TRANSLATE)
         settings |= {"label_kinds": {one.name: one.label_kind for one in sources}}
     head = header(LABEL, settings, inputs)
     if _already(run, head):
@@ -276,6 +277,11 @@ def training_rows(run: Run) -> list[Row]:
         found = {
             key: row for key, row in found.items() if text_sha256(row.exchange) not in disputed
         }
+        further = [
+            one
+            for one in further
+            if text_sha256(Exchange(one.original_prompt, one.original_response)) not in disputed
+        ]
     rows = [found.pop((row.source, row.prompt, row.response, row.label), row) for row in train]
     return [*rows, *found.values(), *translated_rows(further, rows_told)]
 

@@ -60,20 +60,19 @@ def split(run: Run) -> None:
     sources = choose_sources(read_sources(run.data), run.config.data)
     pool = [row for source in sources for row in read_pool(run.data, source)]
     unique = deduplicate(labelled_rows(pool))
+    further = None
+    rows = unique.rows
+    if run.config.multilingual is not None:
+        further = read_multilingual(run.data, run.config.multilingual, run.config.data)
+        rows, originals = without_originals(rows, pool, run.config.multilingual, further.closed)
+        write_rows(run.rows_file(ORIGINALS), originals)
     splits = split_rows(
-        unique.rows,
+        rows,
         validation_share=run.config.data.validation_share,
         calibration_share=run.config.data.calibration_share,
         held_out_more=run.config.data.held_out_more,
     )
     rng = np.random.default_rng(run.config.distil.seed)
-    further = None
-    if run.config.multilingual is not None:
-        further = read_multilingual(run.data, run.config.multilingual, run.config.data)
-        splits.train[:], originals = without_originals(
-            splits.train, pool, run.config.multilingual, further.closed
-        )
-        write_rows(run.rows_file(ORIGINALS), originals)
     train = [*splits.train, *derive(splits.train, run.config.augment, rng)]
     if run.config.multilingual is not None and further is not None:
         count = run.config.multilingual.code_switched
@@ -84,12 +83,12 @@ def split(run: Run) -> None:
         splits.validation.extend(further.splits.validation)
         splits.calibration.extend(further.splits.calibration)
         write_rows(run.rows_file(LANGUAGES), further.held_out)
-    for name, rows in (
+    for name, some in (
         ("train", train),
         ("validation", splits.validation),
         ("calibration", splits.calibration),
     ):
-        write_rows(run.rows_file(name), rows)
+        write_rows(run.rows_file(name), some)
     report = {
         "pool_rows": len(pool),
         "dropped": dict(unique.dropped),

@@ -59,7 +59,7 @@ def compare(
     ]
     if not judged:
         raise DataInvalid(f"no language has {fewest} rows of each label")
-    found = {way: np.empty(len(labels)) for way in WAYS}
+    found = {way: np.full(len(labels), np.nan) for way in WAYS}
     for fold in np.unique(folds):
         here, rest = folds == fold, folds != fold
         shared = fit(sample.part(rest), "platt")

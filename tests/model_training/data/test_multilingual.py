@@ -132,9 +132,16 @@ def test_the_english_originals_of_what_is_held_out_are_not_learnt_from(data: Pat
         for n, category in enumerate((f"topic {topic}", f"set/topic {topic}"))
     ]
     pool.append(PoolRow(source="english", prompt="no category", prompt_label=1))
+    pool.append(PoolRow(source="english", prompt="cut", prompt_label=1, category="long " * 24))
     rows = [Row(source=one.source, prompt=one.prompt, response=None, label=1) for one in pool]
     rows.append(Row(source="english", prompt="from elsewhere", response=None, label=1))
+    closed |= {"long " * 30}  # the pool cuts categories at 120 characters
+    rows.append(Row(source="twice", prompt="CUT!", response=None, label=1))
     kept, originals = without_originals(rows, pool, CONFIG, closed)
+    assert {one.prompt for one in originals} >= {"cut", "CUT!"}
+    originals = [one for one in originals if one.prompt not in ("cut", "CUT!")]
+    kept += [one for one in rows if one.prompt in ("cut", "CUT!")]
+    closed -= {"long " * 30}
     assert len(kept) + len(originals) == len(rows)
     gone = {one.prompt for one in rows} - {one.prompt for one in kept}
     assert gone == {one.prompt for one in originals}
