@@ -8,10 +8,11 @@ A translation learns what its original has learnt: its label, and the teacher's 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import made_by
+from model_training.recipe.multilingual import MultilingualConfig, TranslateConfig
 from model_training.run.folder import ORIGINALS, Run
 from model_training.run.journal import Journal
 from model_training.run.stage_files import header, is_done
@@ -32,6 +33,7 @@ def translate(run: Run) -> None:
     config = run.config.translate
     if config is None:
         raise RecipeInvalid(f"the recipe {run.config.name} has no section [{TRANSLATE}]")
+    _check(config, run.config.multilingual, known=stage.NAMES.keys())
     originals = run.rows_file(ORIGINALS)
     inputs = {"train": run.rows_file("train")}
     if originals.exists():
@@ -63,3 +65,19 @@ def translate(run: Run) -> None:
             similarities=similarities,
         )
     finish(run, head, rows, report)
+
+
+def _check(
+    config: TranslateConfig, multilingual: MultilingualConfig | None, *, known: Collection[str]
+) -> None:
+    """Raises RecipeInvalid for a language that cannot be asked for, or that must stay without."""
+    unknown = sorted({*config.languages, *config.measured_languages} - set(known))
+    if unknown:
+        raise RecipeInvalid(f"[{TRANSLATE}] has no name to ask for the language {unknown[0]!r}")
+    held_out = set() if multilingual is None else set(multilingual.held_out_languages)
+    both = sorted(held_out & set(config.languages))
+    if both:
+        raise RecipeInvalid(
+            f"[{TRANSLATE}] languages has {both[0]!r}, which held_out_languages keeps without "
+            "harmful requests"
+        )

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from model_training.errors import RecipeInvalid
 from model_training.recipe.config import read_recipe
 from model_training.run.folder import Run
 from model_training.stages.augmentation import training_rows
+from model_training.stages.translation import _check
 from tests.data_runs import DataRun
 from tests.llm_stub import GERMAN, LlmStub
+from tests.server_process import ROOT
 from tests.tiny_student import build_untrained_base
 
 SECTION = """
@@ -83,6 +86,26 @@ def test_a_finished_stage_asks_nothing_and_a_changed_one_pays_for_what_is_new(
     finally:
         recipe.write_text(text)
         run.check("translate")
+
+
+def test_a_language_that_cannot_be_asked_for_ends_in_one_line(run: DataRun, stub: LlmStub) -> None:
+    stub.forget()
+    recipe = run.folder / "recipe.toml"
+    text = recipe.read_text()
+    try:
+        recipe.write_text(text.replace('languages = ["de", "ja"]', 'languages = ["de", "sv"]'))
+        assert "'sv'" in run.fails("translate")
+    finally:
+        recipe.write_text(text)
+    assert stub.requests == []
+
+
+def test_a_language_that_is_held_out_is_not_translated_into() -> None:
+    config = read_recipe(ROOT / "recipes/multilingual.toml")
+    assert config.translate is not None
+    into = config.translate.model_copy(update={"languages": ("de", "th")})
+    with pytest.raises(RecipeInvalid, match="'th', which held_out_languages"):
+        _check(into, config.multilingual, known=("de", "th", *config.translate.measured_languages))
 
 
 def test_what_is_learnt_has_the_label_and_the_teachers_opinion_of_the_original(
