@@ -146,9 +146,10 @@ def translate(
     for language, row, measured in chosen:
         some = [sides[pair] for pair in _texts(language, row)]
         complaint = next((side.complaint for side in some if side.complaint is not None), None)
-        similarity = min((close.get(pair, 1.0) for pair in _texts(language, row)), default=1.0)
-        if complaint is None and similarity < config.least_similarity:
-            complaint = "meaning"
+        similarity = -1.0
+        if complaint is None:
+            similarity = min(close[pair] for pair in _texts(language, row))
+            complaint = "meaning" if similarity < config.least_similarity else None
         kind = f"{row.slice}_{'harmful' if row.harmful else 'unharmful'}"
         said = complaint or ("kept_measured" if measured else f"kept_{kind}")
         counts[language][said] += 1

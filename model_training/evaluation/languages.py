@@ -164,14 +164,14 @@ def language_section(found: Mapping[str, Any]) -> str:
             [
                 language,
                 "yes" if one["learnt"] else "no",
-                "model" if one["translated"] else "people",
+                "model" if one["translated"] else "data set",
                 *_cells(one),
             ]
             for language, one in found["requests"].items()
             if one["published"]
         ),
         *(
-            [source, "no", "people", *_cells(one)]
+            [source, "no", "data set", *_cells(one)]
             for source, one in found["held_out_sources"].items()
         ),
     ]

@@ -38,11 +38,20 @@ def translate(run: Run) -> None:
     inputs = {"train": run.rows_file("train")}
     if originals.exists():
         inputs[ORIGINALS] = originals
+    elif config.measured_languages:
+        raise RecipeInvalid(
+            f"[{TRANSLATE}] measured_languages needs [multilingual], which holds requests out"
+        )
     settings = made_by(config) | {"asked": asked_of(config.model)}
     head = header(TRANSLATE, settings, inputs)
     if is_done(stage_file(run, TRANSLATE), head):
         logging.info("%s: nothing to do", TRANSLATE)
         return
+
+    train = run.rows("train")
+    missing = sorted({*config.sources, *config.pair_sources} - {row.source for row in train})
+    if missing:
+        raise RecipeInvalid(f"[{TRANSLATE}]: the train split has no rows of {missing[0]!r}")
 
     def similarities(pairs: Sequence[tuple[str, str]]) -> Sequence[float]:
         if not pairs:
@@ -56,7 +65,7 @@ def translate(run: Run) -> None:
     reader = LanguageReader({ENGLISH}, further=config.languages)
     with Journal(run.folder / "augment" / "calls" / f"{TRANSLATE}.jsonl") as journal:
         rows, report = stage.translate(
-            run.rows("train"),
+            train,
             read_rows(originals) if originals.exists() else [],
             config,
             open_backend(config.model),

@@ -113,13 +113,13 @@ def test_the_interval_of_the_mean_draws_topics_for_all_languages_at_once() -> No
 
 def test_report_and_card_name_the_languages(found: dict[str, Any]) -> None:
     text = language_section(found)
-    assert "| de | yes | people | 4 | 2 |" in text
-    assert "| it | no | people | 2 | 1 | 1.000 |" in text
+    assert "| de | yes | data set | 4 | 2 |" in text
+    assert "| it | no | data set | 2 | 1 | 1.000 |" in text
     assert "| es | no | model | 2 | 1 | 1.000 |" in text
     assert "over those whose requests a model wrote" in text
     assert "| fr |" not in text
     assert "1.000 (1.000 to 1.000) over those without" in text
-    assert "| posts | no | people | 2 | 1 | 1.000 |" in text
+    assert "| posts | no | data set | 2 | 1 | 1.000 |" in text
     config = RunConfig.model_validate(
         {**tiny_config().model_dump(), "multilingual": CONFIG.model_dump()}
     )

@@ -88,13 +88,18 @@ def test_a_finished_stage_asks_nothing_and_a_changed_one_pays_for_what_is_new(
         run.check("translate")
 
 
-def test_a_language_that_cannot_be_asked_for_ends_in_one_line(run: DataRun, stub: LlmStub) -> None:
+def test_what_cannot_be_translated_ends_in_one_line(run: DataRun, stub: LlmStub) -> None:
     stub.forget()
     recipe = run.folder / "recipe.toml"
     text = recipe.read_text()
     try:
         recipe.write_text(text.replace('languages = ["de", "ja"]', 'languages = ["de", "sv"]'))
         assert "'sv'" in run.fails("translate")
+        recipe.write_text(text.replace('sources = ["chat", "coconot"]', 'sources = ["caht"]'))
+        assert "no rows of 'caht'" in run.fails("translate")
+        measured = '[translate]\nmeasured_languages = ["de"]'
+        recipe.write_text(text.replace("[translate]", measured, 1))
+        assert "measured_languages needs [multilingual]" in run.fails("translate")
     finally:
         recipe.write_text(text)
     assert stub.requests == []
