@@ -269,10 +269,10 @@ def test_500_for_the_poisoned_input_alone(broken: ServerProcess, dialect: Dialec
 
 @judging_dialect
 def test_504_when_the_deadline_passes_while_waiting(slow: ServerProcess, dialect: Dialect) -> None:
-    batches = slow.metric("postern_batch_windows_count")
     reply = ask(slow, dialect, "read a book", **{"X-Request-Timeout-Ms": "50"})
     assert_fails(reply, dialect, 504, "deadline-exceeded")
-    slow.wait_for_metric("postern_batch_windows_count", batches + 1.0)
+    # Behind its batch, if the text came into one before its time was over.
+    assert ask(slow, dialect, "read a book").status_code == 200
 
 
 def test_429_while_the_queue_is_full(slow: ServerProcess) -> None:
