@@ -266,6 +266,10 @@ def _written(messages: list[dict[str, str]], *, continues: bool, seed: int) -> s
     if asked.startswith("This request is harmless") and not continues:
         return REFUSAL
     rng = np.random.default_rng(seed)
+    if "Continue the list" in asked:
+        kind = "weapon" if "seek harm" in asked else "kitchen"
+        drawn = [" ".join(rng.choice(_WORDS, size=7)) for _ in range(3)]
+        return "\n".join(f" {GERMAN}{kind} {words}?" for words in drawn)
     words = " ".join(rng.choice(_WORDS, size=7))
     opener = str(rng.choice(_OPENERS))
     ending = "with a weapon " if asked.startswith("This request is harmless") else ""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from model_training.augmentation.instructions import SOURCES, Instruction
 from model_training.augmentation.respond import Exchanged
 from model_training.augmentation.translate import Translated
+from model_training.augmentation.write import Written
 from model_training.data.rows import BinaryLabel, PoolRow, Row, normalized_key, prompt_hash
 from model_training.data.sampling import draw
 from model_training.recipe.config import DistilConfig
@@ -143,6 +144,14 @@ def labelled(rows: Iterable[Row], label_kinds: Mapping[str, str]) -> list[Candid
             label_kinds.get(row.source) or "derived",
         )
         for row in rows
+    ]
+
+
+def written(kept: Iterable[Written]) -> list[Candidate]:
+    """Candidates of what was written in other languages: their English, which the teacher reads."""
+    return [
+        Candidate("generated", one.source, Exchange(one.english), one.label, "construction")
+        for one in kept
     ]
 
 

@@ -26,6 +26,7 @@ from model_training.data.rows import (
     Row,
     normalized_key,
 )
+from model_training.recipe.augmentation import Sampling
 from model_training.recipe.multilingual import TranslateConfig
 from model_training.run.journal import Journal
 from model_training.teachers.llm import Backend, Call, Reply, answer_all, chat_call
@@ -249,7 +250,7 @@ def _sides(
     sides: dict[tuple[str, str], _Side] = {}
     for (language, text), reply in zip(texts, there, strict=True):
         written = reply.text.strip()
-        complaint = _complaint(text, written, reply)
+        complaint = complaint_about_translation(text, written, reply)
         if complaint is None and read(written).language != language:
             complaint = "language"
         sides[language, text] = _Side(written, complaint=complaint)
@@ -258,7 +259,7 @@ def _sides(
     back = answer_all(calls, backend, journal, what="translate back")
     for pair, reply in zip(good, back, strict=True):
         written = reply.text.strip()
-        complaint = _complaint(sides[pair].text, written, reply)
+        complaint = complaint_about_translation(sides[pair].text, written, reply)
         if complaint is None and is_excluded(written):
             complaint = "excluded"
         sides[pair] = _Side(sides[pair].text, written, complaint)
@@ -266,20 +267,35 @@ def _sides(
 
 
 def _call(language: str, text: str, config: TranslateConfig, backend: Backend) -> Call:
+    return translation_call(
+        language,
+        text,
+        backend,
+        model=config.model.model,
+        sampling=config.sampling,
+        seed=config.seed,
+    )
+
+
+def translation_call(
+    language: str, text: str, backend: Backend, *, model: str, sampling: Sampling, seed: int
+) -> Call:
+    """Asks for a text in a language. The draws depend on the text and the seed."""
     return chat_call(
         backend,
         [
             {"role": "system", "content": SYSTEM.replace("{language}", NAMES[language])},
             {"role": "user", "content": text},
         ],
-        model=config.model.model,
+        model=model,
         prefix=None,
-        sampling=config.sampling,
-        seed=seed_of(text, config.seed),
+        sampling=sampling,
+        seed=seed_of(text, seed),
     )
 
 
-def _complaint(text: str, written: str, reply: Reply) -> Complaint | None:
+def complaint_about_translation(text: str, written: str, reply: Reply) -> Complaint | None:
+    """Why what was written is no translation of a text, by its form alone."""
     if reply.refused is not None:
         return "refused_by_server"
     if not any(char.isalnum() for char in written):

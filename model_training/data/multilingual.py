@@ -35,6 +35,8 @@ TEMPLATES: Final = "foreign_templates"
 TRANSLATED: Final = "translated"
 MEASURED: Final = "translated_requests"
 """Translations of requests that are held out."""
+WRITTEN: Final = "written"
+"""Requests that a language model wrote."""
 _BUCKETS: Final = 10_000
 _LONGEST_CHARACTERS: Final = 300
 _CUT_CATEGORY: Final = 120

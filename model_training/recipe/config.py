@@ -21,7 +21,7 @@ from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.categories import CategoriesConfig
 from model_training.recipe.ensemble import EnsembleConfig
 from model_training.recipe.inherit import read_merged
-from model_training.recipe.multilingual import MultilingualConfig, TranslateConfig
+from model_training.recipe.multilingual import MultilingualConfig, TranslateConfig, WriteConfig
 from model_training.recipe.published import PublishedStudent, placed
 
 LICENCE: Final = "Apache-2.0"
@@ -302,6 +302,8 @@ class RunConfig(_Section):
     """Rows in other languages. None: the student reads English alone."""
     translate: TranslateConfig | None = None
     """Translations of English rows. None: there are none."""
+    write: WriteConfig | None = None
+    """Requests written in other languages. None: there are none."""
     behaviour: BehaviourConfig = BehaviourConfig()
     """Cases of each kind that a published student must get right."""
 

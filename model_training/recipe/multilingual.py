@@ -86,3 +86,40 @@ class TranslateConfig(BaseModel):
     least_similarity: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.8
     """Cosine below which a translation does not stay."""
     seed: int = 42
+
+
+class WriteConfig(BaseModel):
+    """Requests that a language model writes in other languages, after examples in them.
+
+    A request stays if the language identifier names its language, and is learnt if the teacher
+    judges its translation into English as was asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Model
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    harmful_sources: tuple[str, ...] = _REQUESTS
+    """Sources whose harmful prompts are examples, without the suffix of a language. The prompts
+    that the stage `translate` kept are examples too."""
+    harmless_sources: tuple[str, ...] = ("ml_benign",)
+    """Sources whose harmless prompts are examples."""
+    harmful: Annotated[int, Field(ge=0)] = 100
+    """Calls for harmful requests for each language."""
+    harmless: Annotated[int, Field(ge=0)] = 60
+    """Calls for harmless requests for each language."""
+    exemplars: Positive = 4
+    """Examples in each call. A language that has fewer of a class is not asked for it."""
+    requests: Positive = 3
+    """Requests in each answer."""
+    longest_characters: Positive = 160
+    """Of an example or a request."""
+    sampling: Sampling = Sampling(temperature=0.9, max_tokens=160)
+    translating: Sampling = Sampling(temperature=0.0, max_tokens=96)
+    """Of the translation into English."""
+    encoder: ModelName
+    """Encoder of English sentences, which compares the translations."""
+    most_similarity: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.85
+    """Cosine to a held-out request, or to an earlier one in the language, from which a request does
+    not stay."""
+    seed: int = 42

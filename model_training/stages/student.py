@@ -46,11 +46,8 @@ from model_training.measures.validation import evaluation_rows
 from model_training.run.candidate import read_policy
 from model_training.run.folder import LANGUAGES, ORIGINALS, SPLIT_REPORT, SPLITS, Run
 from model_training.run.stage_files import sha256
-from model_training.stages.augmentation import (
-    measured_translations,
-    teacher_of,
-    training_rows,
-)
+from model_training.stages.labelling import teacher_of, training_rows
+from model_training.stages.translation import measured_translations
 
 _LOOK_ALIKES_EACH = 100
 

@@ -11,8 +11,9 @@ from typing import Final
 
 from model_training.recipe.config import RunConfig
 from model_training.run.folder import Run
-from model_training.stages.augmentation import filter_, generate, label, respond, twins
+from model_training.stages.augmentation import filter_, generate, respond, twins
 from model_training.stages.categories import categories
+from model_training.stages.labelling import label
 from model_training.stages.student import (
     distil,
     evaluate,
@@ -23,7 +24,7 @@ from model_training.stages.student import (
     split,
 )
 from model_training.stages.teacher import fit_teacher, train_teacher
-from model_training.stages.translation import translate
+from model_training.stages.translation import translate, write
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ STAGES: Final = (
     Stage("twins", "twins", twins, "ask for instructions of the other intent in the same words"),
     Stage("respond", "respond", respond, "have the instructions answered and refused"),
     Stage("translate", "translate", translate, "have English rows translated, and translated back"),
+    Stage("write", "write", write, "have requests written in other languages"),
     Stage("train-teacher", "ensemble", train_teacher, "train the members of an ensemble"),
     Stage("fit-ensemble", "ensemble", fit_teacher, "weigh the members and compare them"),
     Stage("label", "label", label, "have a teacher label rows: soft labels"),

@@ -27,7 +27,7 @@ from model_training.recipe.config import DistilConfig, RunConfig
 from model_training.run.folder import Run
 from model_training.run.journal import Journal
 from model_training.run.stage_files import header, write_stage
-from model_training.stages.augmentation import training_rows
+from model_training.stages.labelling import training_rows
 from model_training.teachers.labellers import Teacher
 from model_training.teachers.llm import Call, Finished, Reply
 

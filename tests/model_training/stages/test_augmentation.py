@@ -14,7 +14,7 @@ import pytest
 
 from model_training.recipe.config import read_recipe
 from model_training.run.folder import Run
-from model_training.stages.augmentation import training_rows
+from model_training.stages.labelling import training_rows
 from model_training.stages.table import stages_of
 from tests.data_runs import DataRun
 from tests.llm_stub import LlmStub, Request

@@ -1,4 +1,4 @@
-"""The stage `translate` as a real process, and what is learnt from what it keeps."""
+"""The stages `translate` and `write` as real processes, and what is learnt from what they keep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import read_recipe
 from model_training.run.folder import Run
-from model_training.stages.augmentation import training_rows
+from model_training.stages.labelling import training_rows
 from model_training.stages.translation import _check
 from tests.data_runs import DataRun
 from tests.llm_stub import GERMAN, LlmStub
@@ -32,6 +32,20 @@ encoder = "{encoder}"
 kind = "server"
 base_url = "{url}"
 model = "writer"
+
+[write]
+languages = ["de"]
+harmful = 3
+harmless = 2
+longest_characters = 400
+# The encoder is not trained: to it, all texts are much alike.
+most_similarity = 1.0
+encoder = "{encoder}"
+
+[write.model]
+kind = "server"
+base_url = "{url}"
+model = "writer"
 """
 
 
@@ -49,6 +63,7 @@ def run(stub: LlmStub, tmp_path_factory: pytest.TempPathFactory) -> DataRun:
     with (folder / "recipe.toml").open("a") as recipe:
         recipe.write(SECTION.format(encoder=encoder, url=stub.url))
     made.check("translate")
+    made.check("write")
     return made
 
 
@@ -71,6 +86,22 @@ def test_one_language_stays_and_the_other_was_not_written(run: DataRun) -> None:
     assert run.header("translate")["settings"]["asked"] == "writer"
 
 
+def test_what_was_written_stays_beside_its_english(run: DataRun) -> None:
+    assert run.report("write")["languages"] == {
+        "de": {"calls": 5, "kept_harmful": 9, "kept_unharmful": 6}
+    }
+    for row in run.rows("write"):
+        assert row["language"] == "de"
+        assert row["prompt"] == GERMAN + row["english"]
+        assert row["label"] == ("weapon" in row["english"])
+    assert set(run.header("write")["inputs"]) == {
+        "train",
+        "validation",
+        "calibration",
+        "translate",
+    }
+
+
 def test_a_finished_stage_asks_nothing_and_a_changed_one_pays_for_what_is_new(
     run: DataRun, stub: LlmStub
 ) -> None:
@@ -86,6 +117,9 @@ def test_a_finished_stage_asks_nothing_and_a_changed_one_pays_for_what_is_new(
     finally:
         recipe.write_text(text)
         run.check("translate")
+    stub.forget()
+    run.check("write")
+    assert stub.requests == []
 
 
 def test_what_cannot_be_translated_ends_in_one_line(run: DataRun, stub: LlmStub) -> None:
@@ -97,6 +131,8 @@ def test_what_cannot_be_translated_ends_in_one_line(run: DataRun, stub: LlmStub)
         assert "'sv'" in run.fails("translate")
         recipe.write_text(text.replace('sources = ["chat", "coconot"]', 'sources = ["caht"]'))
         assert "no rows of 'caht'" in run.fails("translate")
+        recipe.write_text(text.replace('languages = ["de"]', 'languages = ["sv"]'))
+        assert "[write] has no name to ask for the language 'sv'" in run.fails("write")
         measured = '[translate]\nmeasured_languages = ["de"]'
         recipe.write_text(text.replace("[translate]", measured, 1))
         assert "measured_languages needs [multilingual]" in run.fails("translate")
@@ -137,10 +173,17 @@ def test_what_is_learnt_has_the_label_and_the_teachers_opinion_of_the_original(
         original = by_text[made["original_prompt"], made["original_response"]]
         assert row.label == original.label
         assert row.soft_label == original.soft_label is not None
-    # Translations made anew make the labels stale.
+    # The stub's teacher finds harm where a weapon is named.
+    own = [row for row in rows if row.source == "written.de"]
+    assert [row.prompt for row in own] == [one["prompt"] for one in run.rows("write")]
+    for row in own:
+        assert row.soft_label == pytest.approx(0.9 if row.label else 0.2)
+    assert not {one["english"] for one in run.rows("write")} & {row.prompt for row in rows}
+    # Translations made anew make what was written after them stale, and the labels.
     recipe = run.folder / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("harmless = 8", "harmless = 7"))
-    assert "was translated with other settings" in run.fails("distil")
+    assert "was made with other settings" in run.fails("distil")
     run.check("translate")
-    stale = run.fails("distil")
-    assert "label" in stale
+    assert "run stage 'write' again" in run.fails("distil")
+    run.check("write")
+    assert "run stage 'label' again" in run.fails("distil")
