@@ -14,6 +14,7 @@ from model_training.data.behaviour.grammar import lines
 from model_training.data.rows import LANGUAGE_SEPARATOR, Row
 from model_training.evaluation.behaviour.foreign_cases import ForeignCases
 from model_training.evaluation.behaviour.gate_foreign_far import FAR_CASES
+from model_training.evaluation.behaviour.gate_foreign_rest import REMAINING_CASES
 
 FOREIGN_CASES: Final[Mapping[str, ForeignCases]] = {
     "de": ForeignCases(
@@ -265,6 +266,7 @@ FOREIGN_CASES: Final[Mapping[str, ForeignCases]] = {
             آسف، لا أكتب مثل هذا المحتوى."""),
     ),
     **FAR_CASES,
+    **REMAINING_CASES,
 }
 
 
