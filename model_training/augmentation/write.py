@@ -139,7 +139,7 @@ def write(
     lines: list[_Line] = []
     for (language, label, call), reply in zip(asked, replies, strict=True):
         counts[language]["calls"] += 1
-        for text in lines_of(reply, call):
+        for text in lines_of(reply, call)[: config.requests]:
             complaint = _complaint(text, language, known, config, read=read)
             known.add(normalized_key(text))
             if complaint is None:

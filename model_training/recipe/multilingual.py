@@ -111,7 +111,8 @@ class WriteConfig(BaseModel):
     exemplars: Positive = 4
     """Examples in each call. A language that has fewer of a class is not asked for it."""
     requests: Positive = 3
-    """Requests in each answer."""
+    """Requests that each answer is asked for. The first ones count, because a list that goes on
+    repeats itself."""
     longest_characters: Positive = 160
     """Of an example or a request."""
     sampling: Sampling = Sampling(temperature=0.9, max_tokens=160)

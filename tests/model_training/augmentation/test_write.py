@@ -36,7 +36,7 @@ CONFIG = WriteConfig(
     harmful=1,
     harmless=1,
     exemplars=2,
-    requests=3,
+    requests=11,
     longest_characters=90,
     encoder="none",
     most_similarity=0.8,
@@ -158,9 +158,18 @@ def test_what_stays_and_why_the_rest_does_not(tmp_path: Path) -> None:
     }
     assert writer.continues
     first = writer.calls[0].body["messages"]
-    assert "Continue the list with 3 requests in German" in first[0]["content"]
+    assert "Continue the list with 11 requests in German" in first[0]["content"]
     assert all(one.prompt in first[0]["content"] for one in TRAIN[:2])
     assert first[1] == {"role": "assistant", "content": "3."}
+
+
+def test_no_more_are_taken_than_were_asked_for(tmp_path: Path) -> None:
+    text = f"{BANK}\n4. {PASS}\n5. {CAKE}"
+    writer = Writer({"seek harm": Reply(text=text, finish="stop")}, {BANK: "bank", PASS: "pay fix"})
+    config = CONFIG.model_copy(update={"requests": 2, "harmless": 0})
+    with Journal(tmp_path / "calls.jsonl") as journal:
+        kept, _ = write(TRAIN, [], [], config, writer, journal, read=read, embed=letters)
+    assert [one.prompt for one in kept] == [BANK, PASS]
 
 
 def test_what_repeats_a_held_out_row_leaves(tmp_path: Path) -> None:
