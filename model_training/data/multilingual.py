@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from model_training.data.behaviour.foreign_answers_text import FOREIGN_ANSWERS
 from model_training.data.behaviour.foreign_east_text import FOREIGN
 from model_training.data.rows import (
     ENGLISH,
@@ -32,6 +33,7 @@ from model_training.recipe.multilingual import MultilingualConfig
 SPLIT: Final = "train_multilingual"
 SWITCHED: Final = "switched"
 TEMPLATES: Final = "foreign_templates"
+ANSWERED: Final = "foreign_answers"
 TRANSLATED: Final = "translated"
 MEASURED: Final = "translated_requests"
 """Translations of requests that are held out."""
@@ -226,6 +228,42 @@ def foreign_templates(config: MultilingualConfig, rng: np.random.Generator) -> l
                 Row(source=source, prompt=_capitalized(one), response=None, label=label)
                 for one in texts[: config.templates // 2]
             ]
+    return found
+
+
+def foreign_answers(
+    requests: Sequence[Row], config: MultilingualConfig, rng: np.random.Generator
+) -> list[Row]:
+    """At most `config.answers` answers to `requests` for each language that has some.
+
+    Half of them are harmful: answers that comply with harmful requests. The others refuse these, or
+    comply with harmless ones in the same words, so that neither side tells alone. requests: rows of
+    the train split, of which those count that ask.
+    """
+    asking = {TEMPLATES, *config.request_sources, *config.benign_sources}
+    asked: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    for row in requests:
+        if row.response is None and family_of(row.source) in asking:
+            asked[row.language, row.label].append(row.prompt)
+    found: list[Row] = []
+    for language, answers in FOREIGN_ANSWERS.items():
+        for label, asks, some, share in (
+            (1, 1, answers.complying, 2),
+            (0, 1, answers.refusing, 4),
+            (0, 0, answers.complying, 4),
+        ):
+            prompts = asked[language, asks]
+            if not prompts:
+                continue
+            for place in rng.permutation(len(prompts))[: config.answers // share]:
+                found.append(
+                    Row(
+                        source=f"{ANSWERED}{LANGUAGE_SEPARATOR}{language}",
+                        prompt=prompts[int(place)],
+                        response=some[int(rng.integers(len(some)))],
+                        label=label,
+                    )
+                )
     return found
 
 

@@ -50,6 +50,9 @@ class MultilingualConfig(BaseModel):
     """Prompts of both classes with harmless sentences in another language before or after them."""
     templates: Annotated[int, Field(ge=0)] = 0
     """Requests from templates for each language that has some, half of them harmful."""
+    answers: Annotated[int, Field(ge=0)] = 0
+    """Answers from templates for each language that has some, half of them harmful: they comply
+    with requests from templates or of the request sources, or refuse them."""
 
 
 class TranslateConfig(BaseModel):

@@ -24,6 +24,7 @@ from model_training.data.derived import derive
 from model_training.data.development import development_rows
 from model_training.data.multilingual import (
     code_switched,
+    foreign_answers,
     foreign_templates,
     judged_rows,
     learnt_languages,
@@ -77,6 +78,7 @@ def split(run: Run) -> None:
         further.splits.train.extend(written)
         train += code_switched(splits.train, further.splits.train, count, rng)
         train += further.splits.train
+        train += foreign_answers(further.splits.train, run.config.multilingual, rng)
         splits.validation.extend(further.splits.validation)
         splits.calibration.extend(further.splits.calibration)
         write_rows(run.rows_file(LANGUAGES), further.held_out)

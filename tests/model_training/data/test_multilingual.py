@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_training.data.behaviour.foreign_answers_text import FOREIGN_ANSWERS
 from model_training.data.behaviour.foreign_east_text import FOREIGN
 from model_training.data.multilingual import (
     SWITCHED,
+    TEMPLATES,
     code_switched,
+    foreign_answers,
     foreign_templates,
     judged_rows,
     learnt_languages,
@@ -23,6 +26,7 @@ from model_training.data.multilingual import (
 )
 from model_training.data.rows import PoolRow, Row
 from model_training.errors import DataInvalid
+from model_training.evaluation.behaviour.gate_foreign import FOREIGN_CASES
 from model_training.recipe.config import DataConfig
 from model_training.recipe.multilingual import MultilingualConfig
 
@@ -224,6 +228,32 @@ def test_templates_have_both_classes_in_the_same_frames() -> None:
         assert not set(text.harmful) & set(text.harmless)
     fewer = foreign_templates(CONFIG.model_copy(update={"templates": 8}), np.random.default_rng(0))
     assert len(fewer) == 8 * len(FOREIGN)
+
+
+def test_answers_are_harmful_only_where_they_comply_with_harm() -> None:
+    config = CONFIG.model_copy(update={"templates": 200, "answers": 40})
+    templates = foreign_templates(config, np.random.default_rng(0))
+    requests = [
+        *templates,
+        Row(source="ml_hate.de", prompt="states and asks nothing", response=None, label=1),
+        Row(source=f"{TEMPLATES}.de", prompt="has an answer", response="so", label=1),
+    ]
+    rows = foreign_answers(requests, config, np.random.default_rng(0))
+    assert {one.language for one in rows} == set(FOREIGN) == set(FOREIGN_ANSWERS)
+    labels = {one.prompt: one.label for one in templates}
+    for language, answers in FOREIGN_ANSWERS.items():
+        own = [one for one in rows if one.language == language]
+        assert Counter((labels[one.prompt], one.response in answers.complying) for one in own) == {
+            (1, True): 20,
+            (1, False): 10,
+            (0, True): 10,
+        }
+        for one in own:
+            assert one.label == (labels[one.prompt] and one.response in answers.complying)
+            assert one.response in {*answers.complying, *answers.refusing}
+        cases = FOREIGN_CASES[language].refusals
+        assert not {*cases} & {*answers.complying, *answers.refusing}
+    assert foreign_answers(requests, CONFIG, np.random.default_rng(0)) == []
 
 
 def test_a_student_is_chosen_by_its_own_languages() -> None:
