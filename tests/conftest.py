@@ -40,6 +40,8 @@ StartServer = Callable[..., ServerProcess]
 def pytest_configure() -> None:
     made_once.place()  # before there are other processes
     os.environ.setdefault("POSTERN_ENGINE", ENGINE)
+    # Several processes share the cores, and models this small only wait for their own threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Where a machine says not to keep bytecode, each of many processes would compile all anew.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

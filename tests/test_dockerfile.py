@@ -67,6 +67,7 @@ def test_it_runs_as_nobody(dockerfile: str) -> None:
     assert dockerfile.count("FROM ") == 2
 
 
+@pytest.mark.slow
 def test_its_command_serves_from_the_copied_files_alone(
     dockerfile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

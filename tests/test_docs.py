@@ -30,6 +30,7 @@ def shipped() -> Iterator[ServerProcess]:
         yield process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_it_shows_runs(name: str, shipped: ServerProcess, tmp_path: Path) -> None:
     runner = Runner(tmp_path, shipped.url)

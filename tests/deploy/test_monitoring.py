@@ -238,6 +238,7 @@ def test_the_dashboard_is_well_formed() -> None:
     assert all(panel.get("description") for panel in DASHBOARD["panels"] if panel["type"] != "row")
 
 
+@pytest.mark.slow
 def test_every_query_of_the_dashboard_has_data(prometheus: Prometheus) -> None:
     queries = _queries()
     assert len(queries) > 15

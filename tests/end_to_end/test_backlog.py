@@ -69,6 +69,7 @@ def stopped_at(process: subprocess.Popen[bytes], path: Path, least: int, number:
     return said.decode()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_file_of_one_left_alone(
     tmp_path: Path, artifact_flag: tuple[str, str]
 ) -> None:

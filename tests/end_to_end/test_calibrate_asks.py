@@ -64,7 +64,7 @@ class KnowingTeacher:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return labelled(tmp_path_factory.mktemp("asked") / "labelled.jsonl", teacher=True)
+    return labelled(tmp_path_factory.mktemp("asked") / "labelled.jsonl", size=600, teacher=True)
 
 
 @pytest.fixture
@@ -110,6 +110,7 @@ def asked_of(manifest: Manifest) -> AskedTeacher:
     return taught_by
 
 
+@pytest.mark.slow
 def test_what_a_server_says_counts_as_the_same_column_would(
     data: Path,
     tiny_artifact: Path,
@@ -165,6 +166,7 @@ def test_what_a_server_says_counts_as_the_same_column_would(
         assert ("teacher_not_certified" in events) is warned
 
 
+@pytest.mark.slow
 def test_a_teacher_that_goes_away_stops_it_and_the_same_command_goes_on(
     data: Path, tiny_artifact: Path, tmp_path: Path, teacher: tuple[KnowingTeacher, StubUpstream]
 ) -> None:

@@ -77,7 +77,7 @@ def test_every_command_can_be_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_growth_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    arguments = ["clients", "--output", str(tmp_path), "--seconds", "1", "--warm-up", "0.2"]
+    arguments = ["clients", "--output", str(tmp_path), "--seconds", "0.4", "--warm-up", "0.1"]
     assert growth.main([*arguments, "--most", "1"]) == 0
     (first,) = json.loads((tmp_path / "clients.json").read_text())["points"]
     assert first["texts_per_s"] > 0.0

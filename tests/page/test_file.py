@@ -147,6 +147,7 @@ def test_batches_keep_the_limits_and_one_bad_row_costs_one_row(
     assert all("HTTP 413" in row["error"] for row in found if row["error"])
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_waited_for(
     browser: Browser, start_faulty_server: StartServer, tmp_path: Path
 ) -> None:

@@ -353,6 +353,7 @@ def test_the_student_may_be_a_mean_with_earlier_ones(tmp_path: Path) -> None:
         trained("four", averaged_with=(str(one),))
 
 
+@pytest.mark.slow
 def test_rows_of_other_sources_choose_how_much_of_the_start_stays(tmp_path: Path) -> None:
     artifact = build_tiny_artifact(tmp_path)
     base = build_untrained_base(tmp_path / "base")

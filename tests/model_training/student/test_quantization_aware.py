@@ -167,6 +167,7 @@ def test_the_int8_graph_is_what_was_trained(base: Path, tmp_path: Path) -> None:
     assert np.abs(found - as_trained).mean() < 0.5 * np.abs(found - as_floats).mean()
 
 
+@pytest.mark.slow
 def test_a_killed_training_rounds_on(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,7 @@ def test_a_study_that_is_repeated_measures_and_trains_nothing(
     assert copied.report() == before
 
 
+@pytest.mark.slow
 def test_after_a_kill_in_training_the_first_measure_stays(copied: Study) -> None:
     expected = copied.report()
     first = (copied.run / "before.json").stat().st_mtime_ns
