@@ -66,6 +66,7 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
     "zh": ("CJK",),
 }
 """Beginnings of the names of letters, beside Latin ones, by language."""
+_LONGER: Final = 2
 _HARMFUL_ABOVE: Final = 0.5
 
 Complaint = Literal[
@@ -147,7 +148,11 @@ def write(
             else:
                 counts[language][complaint] += 1
     lines = _translated(lines, config, backend, journal, counts)
-    english = sorted({row.prompt for row in held_out if row.language == ENGLISH})
+    # A long text does not say the same as a line, and takes long to read.
+    longest = _LONGER * config.longest_characters
+    english = sorted(
+        {row.prompt for row in held_out if row.language == ENGLISH and len(row.prompt) <= longest}
+    )
     kept = [
         Written(language=one.language, label=one.label, prompt=one.text, english=one.english)
         for one in _apart(lines, english, config, counts, embed=embed)

@@ -83,6 +83,7 @@ def read(text: str) -> Reading:
 
 def letters(texts: Sequence[str]) -> NDArray[np.float32]:
     """Counts of letters, of length one."""
+    assert all(len(text) <= 2 * CONFIG.longest_characters for text in texts)
     counts = np.array([[text.lower().count(one) for one in LETTERS] for text in texts])
     lengths = np.linalg.norm(counts, axis=1, keepdims=True)
     return np.asarray(counts / lengths, dtype=np.float32)
@@ -131,6 +132,7 @@ def test_what_stays_and_why_the_rest_does_not(tmp_path: Path) -> None:
         },
     )
     held_out = [row("asks", "hide the stolen money", 1), row("chat", "unlike all", 0)]
+    held_out.append(row("chat", "far too long to say what a line says. " * 9, 0))
     with Journal(tmp_path / "calls.jsonl") as journal:
         kept, report = write(TRAIN, [], held_out, CONFIG, writer, journal, read=read, embed=letters)
     assert [(one.prompt, one.english, one.label) for one in kept] == [
