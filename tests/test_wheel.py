@@ -140,7 +140,8 @@ def _install(wheel: Path, folder: Path) -> Installed:
     venv = [_interpreter(), "-m", "venv", "--without-pip", str(folder / "venv")]
     subprocess.run(venv, check=True)
     python = folder / "venv/bin/python"
-    # What is locked comes quicker with uv; another user could not keep bytecode made later.
+    # uv installs the locked libraries sooner than pip. It compiles them, because the tests' other
+    # user may not write bytecode into this folder.
     uv = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--python", str(python)]
     locked = ["--no-deps", "--require-hashes", "-r", str(ROOT / "requirements/serve.txt")]
     subprocess.run([*uv, "--compile-bytecode", *locked], check=True)

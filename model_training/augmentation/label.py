@@ -155,6 +155,27 @@ def written(kept: Iterable[Written]) -> list[Candidate]:
     ]
 
 
+def agreed_requests(kept: Iterable[Written], labelled: Iterable[Row]) -> list[Row]:
+    """Rows to learn from: those whose translation the teacher judges as was asked for. They learn
+    its opinion. labelled: rows of the stage `label`, with these translations among them.
+    """
+    softs = {(one.source, one.prompt): one.soft_label for one in labelled}
+    found = []
+    for one in kept:
+        soft = softs.get((one.source, one.english))
+        if soft is not None and (soft > _HARMFUL_FROM) == bool(one.label):
+            found.append(
+                Row(
+                    source=one.source,
+                    prompt=one.prompt,
+                    response=None,
+                    label=one.label,
+                    soft_label=soft,
+                )
+            )
+    return found
+
+
 def likeliest(rows: Sequence[Row], count: int | None, settings: DistilConfig) -> list[Row]:
     """At most `count` rows, balanced as in training, in the order of the split."""
     if count is None or count >= len(rows):

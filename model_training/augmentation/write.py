@@ -67,7 +67,7 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Beginnings of the names of letters, beside Latin ones, by language."""
 _LONGER: Final = 2
-_HARMFUL_ABOVE: Final = 0.5
+"""Times the longest request: a longer held-out text cannot say the same."""
 
 Complaint = Literal[
     "excluded", "form", "script", "known", "language", "untranslated", "held_out", "similar"
@@ -94,12 +94,11 @@ class Written(BaseModel):
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of a reply. english: once it is translated."""
+    """One line of a reply."""
 
     language: str
     label: BinaryLabel
     text: str
-    english: str = ""
 
 
 def write(
@@ -147,16 +146,12 @@ def write(
                 lines.append(_Line(language, label, text))
             else:
                 counts[language][complaint] += 1
-    lines = _translated(lines, config, backend, journal, counts)
-    # A long text does not say the same as a line, and takes long to read.
+    requests = _translated(lines, config, backend, journal, counts)
     longest = _LONGER * config.longest_characters
     english = sorted(
         {row.prompt for row in held_out if row.language == ENGLISH and len(row.prompt) <= longest}
     )
-    kept = [
-        Written(language=one.language, label=one.label, prompt=one.text, english=one.english)
-        for one in _apart(lines, english, config, counts, embed=embed)
-    ]
+    kept = _apart(requests, english, config, counts, embed=embed)
     for one in kept:
         counts[one.language][f"kept_{'harmful' if one.label else 'unharmful'}"] += 1
     languages = {language: dict(sorted(one.items())) for language, one in counts.items()}
@@ -264,7 +259,7 @@ def _translated(
     backend: Backend,
     journal: Journal,
     counts: Mapping[str, Counter[str]],
-) -> list[_Line]:
+) -> list[Written]:
     calls = [
         translation_call(
             ENGLISH,
@@ -285,58 +280,39 @@ def _translated(
         elif complaint_about_translation(line.text, english, reply) or is_refusal(english):
             counts[line.language]["untranslated"] += 1
         else:
-            found.append(_Line(line.language, line.label, line.text, english))
+            found.append(
+                Written(language=line.language, label=line.label, prompt=line.text, english=english)
+            )
     return found
 
 
 def _apart(
-    lines: Sequence[_Line],
+    requests: Sequence[Written],
     held_out: Sequence[str],
     config: WriteConfig,
     counts: Mapping[str, Counter[str]],
     *,
     embed: Embed,
-) -> list[_Line]:
-    """Lines that are not about what a held-out request is about, nor about what an earlier line of
-    the same language is.
+) -> list[Written]:
+    """Requests that say neither what a held-out one says, nor what an earlier one of the same
+    language does.
     """
-    if not lines:
+    if not requests:
         return []
-    vectors = embed([line.english for line in lines])
-    closed = np.zeros(len(lines), dtype=bool)
+    vectors = embed([one.english for one in requests])
+    closed = np.zeros(len(requests), dtype=bool)
     if held_out:
         near = vectors @ embed(held_out).T
         closed = near.max(axis=1) >= config.most_similarity
     places: defaultdict[str, list[int]] = defaultdict(list)
     found = []
-    for place, line in enumerate(lines):
-        earlier = vectors[places[line.language]] @ vectors[place]
+    for place, one in enumerate(requests):
+        earlier = vectors[places[one.language]] @ vectors[place]
         if closed[place]:
-            counts[line.language]["held_out"] += 1
+            counts[one.language]["held_out"] += 1
         elif np.any(earlier >= config.most_similarity):
-            counts[line.language]["similar"] += 1
+            counts[one.language]["similar"] += 1
         else:
-            places[line.language].append(place)
-            found.append(line)
-    return found
-
-
-def agreed_rows(kept: Iterable[Written], labelled: Iterable[Row]) -> list[Row]:
-    """Rows to learn from: those whose translation the teacher judges as was asked for. They learn
-    its opinion. labelled: rows of the stage `label`, with these translations among them.
-    """
-    softs = {(one.source, one.prompt): one.soft_label for one in labelled}
-    found = []
-    for one in kept:
-        soft = softs.get((one.source, one.english))
-        if soft is not None and (soft > _HARMFUL_ABOVE) == bool(one.label):
-            found.append(
-                Row(
-                    source=one.source,
-                    prompt=one.prompt,
-                    response=None,
-                    label=one.label,
-                    soft_label=soft,
-                )
-            )
+            places[one.language].append(place)
+            found.append(one)
     return found

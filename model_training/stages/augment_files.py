@@ -47,24 +47,29 @@ HELD_OUT: Final = ("validation", "calibration")
 
 
 def stage_file(run: Run, stage: str) -> Path:
+    """Where a stage keeps its rows."""
     return run.folder / "augment" / f"{stage}.jsonl"
 
 
 def section_of(run: Run, name: str, section: Section | None) -> Section:
+    """A section that the stage needs. Raises RecipeInvalid if the recipe has none."""
     if section is None:
         raise RecipeInvalid(f"the recipe {run.config.name} has no section [{name}]")
     return section
 
 
 def pool_files(run: Run, sources: Sequence[Source]) -> dict[str, Path]:
+    """The files of sources by name, as inputs of a stage."""
     return {source.file: run.data / source.file for source in sources}
 
 
 def pool_of(run: Run, sources: Sequence[Source]) -> list[PoolRow]:
+    """All rows of sources. Raises DataInvalid."""
     return [row for source in sources for row in read_pool(run.data, source)]
 
 
 def rows_of(run: Run, stage: str, record: type[Record]) -> list[Record]:
+    """What a stage kept. Raises DataInvalid if the file is missing or damaged."""
     return read_stage(stage_file(run, stage), stage, record)[1]
 
 
@@ -84,6 +89,7 @@ def require_fresh_inputs(run: Run, stage: str) -> None:
 
 
 def already(run: Run, head: Header) -> bool:
+    """Whether the work of a header is done. Raises RecipeInvalid if an earlier stage is stale."""
     require_fresh_inputs(run, head.stage)
     done = is_done(stage_file(run, head.stage), head)
     if done:
@@ -92,6 +98,7 @@ def already(run: Run, head: Header) -> bool:
 
 
 def journal_of(run: Run, stage: str) -> Journal:
+    """The answers that a stage has had, for later runs too."""
     return Journal(run.folder / "augment" / "calls" / f"{stage}.jsonl")
 
 

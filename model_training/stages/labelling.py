@@ -127,13 +127,11 @@ def training_rows(run: Run) -> list[Row]:
     """The train split with the teacher's labels: soft labels on its rows, and new rows, also
     translated ones and those that were written in other languages.
 
-    Without a [label] section, no soft labels, and nothing of what was written. Raises RecipeInvalid
-    if the split or the generated rows have changed since they were labelled, DataInvalid if a file
-    is damaged.
+    Without a [label] section, no soft labels. Raises RecipeInvalid if the split or the generated
+    rows have changed since they were labelled, DataInvalid if a file is damaged.
     """
-    from model_training.augmentation.label import Disagreement, text_sha256
+    from model_training.augmentation.label import Disagreement, agreed_requests, text_sha256
     from model_training.augmentation.translate import translated_rows
-    from model_training.augmentation.write import agreed_rows
 
     train = run.rows("train")
     sections = (run.config.label, run.config.translate, run.config.write)
@@ -165,7 +163,7 @@ def training_rows(run: Run) -> list[Row]:
             if text_sha256(Exchange(one.original_prompt, one.original_response)) not in disputed
         ]
     requests = written_requests(run)
-    agreed = agreed_rows(requests, found.values())
+    agreed = agreed_requests(requests, found.values())
     for one in requests:  # their English is for the teacher alone
         found.pop((one.source, one.english, None, one.label), None)
     rows = [found.pop((row.source, row.prompt, row.response, row.label), row) for row in train]

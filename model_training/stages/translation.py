@@ -9,7 +9,6 @@ the model wrote itself learns the teacher's opinion of its English translation.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,7 @@ from model_training.errors import RecipeInvalid
 from model_training.recipe.augmentation import made_by
 from model_training.recipe.multilingual import MultilingualConfig, TranslateConfig, WriteConfig
 from model_training.run.folder import LANGUAGES, ORIGINALS, Run
-from model_training.run.journal import Journal
-from model_training.run.stage_files import header, is_done, read_stage
+from model_training.run.stage_files import header, read_stage
 from model_training.stages.augment_files import (
     HELD_OUT,
     TRANSLATE,
@@ -47,9 +45,7 @@ def translate(run: Run) -> None:
     from model_training.teachers.backends import open_backend
     from model_training.teachers.labellers import asked_of
 
-    config = run.config.translate
-    if config is None:
-        raise RecipeInvalid(f"the recipe {run.config.name} has no section [{TRANSLATE}]")
+    config = section_of(run, TRANSLATE, run.config.translate)
     _check(config, run.config.multilingual, known=stage.NAMES.keys())
     originals = run.rows_file(ORIGINALS)
     inputs = {"train": run.rows_file("train")}
@@ -61,8 +57,7 @@ def translate(run: Run) -> None:
         )
     settings = made_by(config) | {"asked": asked_of(config.model)}
     head = header(TRANSLATE, settings, inputs)
-    if is_done(stage_file(run, TRANSLATE), head):
-        logging.info("%s: nothing to do", TRANSLATE)
+    if already(run, head):
         return
 
     train = run.rows("train")
@@ -78,7 +73,7 @@ def translate(run: Run) -> None:
         return [float(one) for one in np.sum(sides[0] * sides[1], axis=1)]
 
     reader = LanguageReader({ENGLISH}, further=config.languages)
-    with Journal(run.folder / "augment" / "calls" / f"{TRANSLATE}.jsonl") as journal:
+    with journal_of(run, TRANSLATE) as journal:
         rows, report = stage.translate(
             train,
             read_rows(originals) if originals.exists() else [],
@@ -102,6 +97,8 @@ def write(run: Run) -> None:
     from model_training.teachers.labellers import asked_of
 
     config = section_of(run, WRITE, run.config.write)
+    if run.config.label is None:
+        raise RecipeInvalid(f"[{WRITE}] needs [label]: a teacher says what may be learnt of it")
     _check(config, run.config.multilingual, known=NAMES.keys())
     held_out = {name: run.rows_file(name) for name in (*HELD_OUT, LANGUAGES, ORIGINALS)}
     held_out = {name: path for name, path in held_out.items() if path.exists()}

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from postern.contract.language import Reading
 from postern.languages.reader import LanguageReader
 
-from model_training.augmentation.label import written
+from model_training.augmentation.label import agreed_requests, written
 from model_training.augmentation.translate import NAMES, Translated
 from model_training.augmentation.write import (
     Written,
-    agreed_rows,
     exemplars_of,
     lines_of,
     write,
@@ -270,7 +269,7 @@ def test_only_what_the_teacher_judges_as_was_asked_for_is_learnt() -> None:
         )
         for one in kept[:3]
     ]
-    found = agreed_rows(kept, labelled)
+    found = agreed_requests(kept, labelled)
     assert found == [
         Row(source="written.de", prompt=BANK, response=None, label=1, soft_label=0.9),
         Row(source="written.de", prompt=CAKE, response=None, label=0, soft_label=0.02),

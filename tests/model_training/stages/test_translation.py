@@ -133,6 +133,9 @@ def test_what_cannot_be_translated_ends_in_one_line(run: DataRun, stub: LlmStub)
         assert "no rows of 'caht'" in run.fails("translate")
         recipe.write_text(text.replace('languages = ["de"]', 'languages = ["sv"]'))
         assert "[write] has no name to ask for the language 'sv'" in run.fails("write")
+        unlabelled = text[: text.index("[label]")] + text[text.index("[translate]") :]
+        recipe.write_text(unlabelled)
+        assert "[write] needs [label]" in run.fails("write")
         measured = '[translate]\nmeasured_languages = ["de"]'
         recipe.write_text(text.replace("[translate]", measured, 1))
         assert "measured_languages needs [multilingual]" in run.fails("translate")
