@@ -58,8 +58,8 @@ class Multilingual:
 
 
 def learnt_languages(train: Iterable[Row], config: MultilingualConfig) -> frozenset[str]:
-    """Languages in which training holds harmful requests."""
-    asking = {*config.request_sources, TEMPLATES}
+    """Languages in which training holds harmful requests: of data, of templates, or by a model."""
+    asking = {*config.request_sources, TEMPLATES, TRANSLATED, WRITTEN}
     return frozenset(row.language for row in train if row.label and family_of(row.source) in asking)
 
 

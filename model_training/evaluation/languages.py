@@ -21,10 +21,11 @@ _ABOUT = """\
 Rows that training, choice and calibration have not seen. Requests are harmful ones of held-out
 topics, so that no translation of them was learnt from, against harmless requests in the same
 language. AUPRC depends on the base rate, the share of harmful rows; a ranking by chance has it as
-its AUPRC. "Learnt" says whether training held harmful requests in that language, of data or of
-templates. "Written by" says who wrote them. Where no data set asks for harm in a language, a model
-translated requests of the same topics, and only those count whose translation back says the same:
-they flatter. FPR is that of the harmless requests at `balanced`, recall that of the harmful ones.
+its AUPRC. "Learnt" says whether training held harmful requests in that language, of data, of
+templates or by a language model. "Written by" says who wrote them. Where no data set asks for harm
+in a language, a model translated requests of the same topics, and only those count whose
+translation back says the same: they flatter. FPR is that of the harmless requests at `balanced`,
+recall that of the harmful ones.
 """
 _MEAN = """\
 Intervals are bootstrapped over topics, the same for all languages at once, because translations of

@@ -10,7 +10,14 @@ from typing import Any, Final
 from postern.contract.decision import Policy
 from postern.contract.exchange import SLICES
 
-from model_training.data.rows import FurtherSource, Row, Source, family_of, write_atomically
+from model_training.data.rows import (
+    ENGLISH,
+    FurtherSource,
+    Row,
+    Source,
+    family_of,
+    write_atomically,
+)
 from model_training.evaluation.evaluate import LOOK_ALIKES
 from model_training.evaluation.publish import base_name
 from model_training.measures.tables import number, table
@@ -51,8 +58,9 @@ its makers trained on any of them or on the test sets. If they did, its figures 
 _ENGLISH_ONLY: Final = "- **English only.** A verdict on text in another language means nothing.\n"
 _LANGUAGES: Final = """\
 - **Languages: {languages}.** A verdict on text in another language means nothing. Harmful
-  requests to learn from and to measure exist in few of them; the report says in which. Nearly all
-  pairs that it learnt from are English; in other languages it was measured on refusals alone.
+  requests to learn from and to measure exist in few of them; the report says in which. Of the
+  {pairs:,} pairs that it learnt from, {foreign_pairs:,} are in other languages than English, made
+  by templates or by a translating model; in other languages it was measured on refusals alone.
 """
 _LIMITS: Final = """\
 - **Short texts.** The model reads long text in windows. It misses harm that shows only across
@@ -88,6 +96,7 @@ def write_model_card(
         sources=sources,
         rows_used=Counter(family_of(row.source) for row in train),
         soft_rows=sum(row.soft_label is not None for row in train),
+        pairs_by_language=Counter(row.language for row in train if row.response is not None),
     )
     write_atomically(path, content.encode())
     return path
@@ -101,11 +110,12 @@ def model_card(
     sources: Sequence[Source | FurtherSource],
     rows_used: Mapping[str, int],
     soft_rows: int,
+    pairs_by_language: Mapping[str, int],
 ) -> str:
     """The card as Markdown.
 
     rows_used: number of training rows by source, including derived rows. soft_rows: number of
-    training rows with a teacher's probability.
+    training rows with a teacher's probability. pairs_by_language: number of training pairs.
     """
     return "\n".join(
         [
@@ -116,7 +126,7 @@ def model_card(
             "## Operating points\n",
             _operating_points(policy),
             "## Limits\n",
-            _reach(config) + _LIMITS,
+            _reach(config, pairs_by_language) + _LIMITS,
             "## Training\n",
             _origin(report, config, sum(rows_used.values()), soft_rows),
             "## Data\n",
@@ -150,10 +160,15 @@ def _languages_of(config: RunConfig) -> str:
     return "English" if named is None else f"those listed below ({', '.join(named.languages)})"
 
 
-def _reach(config: RunConfig) -> str:
+def _reach(config: RunConfig, pairs_by_language: Mapping[str, int]) -> str:
     named = config.multilingual
-    return (
-        _ENGLISH_ONLY if named is None else _LANGUAGES.format(languages=", ".join(named.languages))
+    if named is None:
+        return _ENGLISH_ONLY
+    pairs = sum(pairs_by_language.values())
+    return _LANGUAGES.format(
+        languages=", ".join(named.languages),
+        pairs=pairs,
+        foreign_pairs=pairs - pairs_by_language.get(ENGLISH, 0),
     )
 
 

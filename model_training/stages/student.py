@@ -208,7 +208,7 @@ def _held_out_languages(run: Run) -> dict[str, Any]:
         return {}
     return {
         "foreign": [*read_rows(run.rows_file(LANGUAGES)), *measured_translations(run)],
-        "learnt": learnt_languages(run.rows("train"), run.config.multilingual),
+        "learnt": learnt_languages(training_rows(run), run.config.multilingual),
     }
 
 

@@ -126,6 +126,15 @@ def test_a_topic_is_learnt_from_or_measured_in_all_languages(data: Path) -> None
     assert learnt_languages(splits.train, CONFIG) == {"de", "th"}
 
 
+@pytest.mark.parametrize("family", ["foreign_templates", "translated", "written"])
+def test_a_language_is_learnt_by_whatever_asks_for_harm_in_it(family: str) -> None:
+    def one(label: int) -> Row:
+        return Row(source=f"{family}.it", prompt="come", response=None, label=label)
+
+    assert learnt_languages([one(1)], CONFIG) == {"it"}
+    assert learnt_languages([one(0)], CONFIG) == frozenset()
+
+
 def test_the_english_originals_of_what_is_held_out_are_not_learnt_from(data: Path) -> None:
     closed = read_multilingual(data, CONFIG, SHARES).closed
     assert len(closed) == 5

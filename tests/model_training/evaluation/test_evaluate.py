@@ -153,13 +153,20 @@ def test_the_card_says_what_the_encoder_is_and_who_taught_it() -> None:
     card = model_card(
         _report(encoder="deberta-v2", parameters=435_000_000),
         tiny_policy(), config, sources=[], rows_used={"chat": 900}, soft_rows=300,
+        pairs_by_language={},
     )  # fmt: skip
     assert "fine-tuned tiny (435M parameters, deberta-v2)" in card
     assert "In the 300 rows with a teacher's probability, 0.5 of the loss" in card
     assert "300,000 draws" in card
 
     plain = model_card(
-        _report(), tiny_policy(), config, sources=[], rows_used={"chat": 900}, soft_rows=0
+        _report(),
+        tiny_policy(),
+        config,
+        sources=[],
+        rows_used={"chat": 900},
+        soft_rows=0,
+        pairs_by_language={},
     )
     assert "fine-tuned tiny, served" in plain
     assert "started from" not in plain
@@ -169,7 +176,15 @@ def test_the_card_says_what_the_encoder_is_and_who_taught_it() -> None:
 def test_the_card_names_the_student_that_training_started_from() -> None:
     distil = {"base": "tiny", "artifact": "/somewhere/students/mine/2.0.0"}
     config = RunConfig.model_validate({**tiny_config().model_dump(), "distil": distil})
-    card = model_card(_report(), tiny_policy(), config, sources=[], rows_used={}, soft_rows=0)
+    card = model_card(
+        _report(),
+        tiny_policy(),
+        config,
+        sources=[],
+        rows_used={},
+        soft_rows=0,
+        pairs_by_language={},
+    )
     assert "- Training started from the weights of mine/2.0.0, whose own\n" in card
     assert "somewhere" not in card
 
@@ -184,7 +199,15 @@ def test_the_card_says_what_became_of_the_trained_weights() -> None:
     config = RunConfig.model_validate(
         {**tiny_config().model_dump(), "distil": distil, "rounding": rounding}
     )
-    card = model_card(_report(), tiny_policy(), config, sources=[], rows_used={}, soft_rows=0)
+    card = model_card(
+        _report(),
+        tiny_policy(),
+        config,
+        sources=[],
+        rows_used={},
+        soft_rows=0,
+        pairs_by_language={},
+    )
     assert "the mean of the weights over the last 50% of the steps" in card
     assert "- The weights are the mean of these and those of tiny-1.0.0-m.\n" in card
     assert "int8 graph: 8,000 draws, AdamW at 1e-05.\n" in card
@@ -197,7 +220,13 @@ def test_the_card_of_an_imported_classifier_claims_no_training() -> None:
         {**tiny_config().model_dump(), "imported": {"harmful_index": 1, "licence": "MIT"}}
     )
     card = model_card(
-        _report(), tiny_policy(), config, sources=[], rows_used={"chat": 900}, soft_rows=0
+        _report(),
+        tiny_policy(),
+        config,
+        sources=[],
+        rows_used={"chat": 900},
+        soft_rows=0,
+        pairs_by_language={},
     )
     assert "taken over from tiny" in card
     assert "Licence of the weights: MIT." in card

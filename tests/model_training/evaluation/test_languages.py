@@ -129,9 +129,15 @@ def test_report_and_card_name_the_languages(found: dict[str, Any]) -> None:
         "look_alikes": {},
         "model": {"size_bytes": 1, "quantization": "static"},
     }
-    arguments: dict[str, Any] = {"sources": [], "rows_used": {}, "soft_rows": 0}
+    arguments: dict[str, Any] = {
+        "sources": [],
+        "rows_used": {},
+        "soft_rows": 0,
+        "pairs_by_language": {"en": 1200, "de": 30, "th": 4},
+    }
     card = model_card(report, tiny_policy(), config, **arguments)
     assert "**Languages: de, es, it.**" in card
+    assert "the\n  1,234 pairs that it learnt from, 34 are in other languages" in card
     assert "English only" not in card
     plain = model_card(report, tiny_policy(), tiny_config(), **arguments)
     assert "English only" in plain
