@@ -13,6 +13,7 @@ import numpy as np
 
 from model_training.data.behaviour.foreign_answers_text import FOREIGN_ANSWERS
 from model_training.data.behaviour.foreign_east_text import FOREIGN
+from model_training.data.behaviour.foreign_people_far_text import FOREIGN_PEOPLE
 from model_training.data.rows import (
     ENGLISH,
     LANGUAGE_SEPARATOR,
@@ -33,6 +34,8 @@ from model_training.recipe.multilingual import MultilingualConfig
 SPLIT: Final = "train_multilingual"
 SWITCHED: Final = "switched"
 TEMPLATES: Final = "foreign_templates"
+PEOPLE: Final = "foreign_people"
+"""People who suffer or do harm, and alarming words without harm, from templates."""
 ANSWERED: Final = "foreign_answers"
 TRANSLATED: Final = "translated"
 MEASURED: Final = "translated_requests"
@@ -59,7 +62,7 @@ class Multilingual:
 
 def learnt_languages(train: Iterable[Row], config: MultilingualConfig) -> frozenset[str]:
     """Languages in which training holds harmful requests: of data, of templates, or by a model."""
-    asking = {*config.request_sources, TEMPLATES, TRANSLATED, WRITTEN}
+    asking = {*config.request_sources, TEMPLATES, PEOPLE, TRANSLATED, WRITTEN}
     return frozenset(row.language for row in train if row.label and family_of(row.source) in asking)
 
 
@@ -231,6 +234,32 @@ def foreign_templates(config: MultilingualConfig, rng: np.random.Generator) -> l
     return found
 
 
+def foreign_people(config: MultilingualConfig, rng: np.random.Generator) -> list[Row]:
+    """At most `config.people` texts for each language that has some, at most half of them harmful.
+
+    Harmless: people who suffer harm and ask for help, and questions with alarming words. Harmful:
+    people who do harm and ask how to hide it.
+    """
+    found: list[Row] = []
+    for language, text in FOREIGN_PEOPLE.items():
+        for label, told, asked, whole in (
+            (0, text.suffering, text.asking, text.topics),
+            (1, text.doing, text.hiding, ()),
+        ):
+            filled = [f"{one} {question}" for one in told for question in asked]
+            texts = [*whole, *(filled[int(place)] for place in rng.permutation(len(filled)))]
+            found += [
+                Row(
+                    source=f"{PEOPLE}{LANGUAGE_SEPARATOR}{language}",
+                    prompt=one,
+                    response=None,
+                    label=label,
+                )
+                for one in texts[: config.people // 2]
+            ]
+    return found
+
+
 def foreign_answers(
     requests: Sequence[Row], config: MultilingualConfig, rng: np.random.Generator
 ) -> list[Row]:
@@ -240,7 +269,7 @@ def foreign_answers(
     comply with harmless ones in the same words, so that neither side tells alone. requests: rows of
     the train split, of which those count that ask.
     """
-    asking = {TEMPLATES, *config.request_sources, *config.benign_sources}
+    asking = {TEMPLATES, PEOPLE, *config.request_sources, *config.benign_sources}
     asked: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     for row in requests:
         if row.response is None and family_of(row.source) in asking:

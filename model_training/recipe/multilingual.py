@@ -50,6 +50,9 @@ class MultilingualConfig(BaseModel):
     """Prompts of both classes with harmless sentences in another language before or after them."""
     templates: Annotated[int, Field(ge=0)] = 0
     """Requests from templates for each language that has some, half of them harmful."""
+    people: Annotated[int, Field(ge=0)] = 0
+    """Texts from templates for each language that has some: people who seek help, questions with
+    alarming words, and, at most half of them, people who hide the harm that they do."""
     answers: Annotated[int, Field(ge=0)] = 0
     """Answers from templates for each language that has some, half of them harmful: they comply
     with requests from templates or of the request sources, or refuse them."""

@@ -25,6 +25,7 @@ from model_training.data.development import development_rows
 from model_training.data.multilingual import (
     code_switched,
     foreign_answers,
+    foreign_people,
     foreign_templates,
     judged_rows,
     learnt_languages,
@@ -74,7 +75,10 @@ def split(run: Run) -> None:
     train = [*splits.train, *derive(splits.train, run.config.augment, rng)]
     if run.config.multilingual is not None and further is not None:
         count = run.config.multilingual.code_switched
-        written = foreign_templates(run.config.multilingual, rng)
+        written = [
+            *foreign_templates(run.config.multilingual, rng),
+            *foreign_people(run.config.multilingual, rng),
+        ]
         further.splits.train.extend(written)
         train += code_switched(splits.train, further.splits.train, count, rng)
         train += further.splits.train

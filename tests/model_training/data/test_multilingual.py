@@ -13,11 +13,13 @@ import pytest
 
 from model_training.data.behaviour.foreign_answers_text import FOREIGN_ANSWERS
 from model_training.data.behaviour.foreign_east_text import FOREIGN
+from model_training.data.behaviour.foreign_people_far_text import FOREIGN_PEOPLE
 from model_training.data.multilingual import (
     SWITCHED,
     TEMPLATES,
     code_switched,
     foreign_answers,
+    foreign_people,
     foreign_templates,
     judged_rows,
     learnt_languages,
@@ -126,7 +128,7 @@ def test_a_topic_is_learnt_from_or_measured_in_all_languages(data: Path) -> None
     assert learnt_languages(splits.train, CONFIG) == {"de", "th"}
 
 
-@pytest.mark.parametrize("family", ["foreign_templates", "translated", "written"])
+@pytest.mark.parametrize("family", ["foreign_templates", "foreign_people", "written"])
 def test_a_language_is_learnt_by_whatever_asks_for_harm_in_it(family: str) -> None:
     def one(label: int) -> Row:
         return Row(source=f"{family}.it", prompt="come", response=None, label=label)
@@ -237,6 +239,26 @@ def test_templates_have_both_classes_in_the_same_frames() -> None:
         assert not set(text.harmful) & set(text.harmless)
     fewer = foreign_templates(CONFIG.model_copy(update={"templates": 8}), np.random.default_rng(0))
     assert len(fewer) == 8 * len(FOREIGN)
+
+
+def test_those_who_suffer_and_those_who_do_harm_are_told_apart_by_what_they_ask() -> None:
+    config = CONFIG.model_copy(update={"people": 10_000})
+    rows = foreign_people(config, np.random.default_rng(0))
+    assert {one.language for one in rows} == set(FOREIGN) == set(FOREIGN_PEOPLE)
+    for language, text in FOREIGN_PEOPLE.items():
+        own = [one for one in rows if one.language == language]
+        assert len({one.prompt for one in own}) == len(own)
+        sizes = len(text.suffering), len(text.asking), len(text.doing), len(text.hiding)
+        assert (sizes, len(text.topics)) == ((14, 5, 10, 4), 16)
+        harmful = {one.prompt for one in own if one.label}
+        assert harmful == {f"{one} {question}" for one in text.doing for question in text.hiding}
+        harmless = {one.prompt for one in own if not one.label}
+        assert len(harmless) == 14 * 5 + 16
+        assert {*text.topics} < harmless
+        assert not {*text.suffering, *text.asking} & {*text.doing, *text.hiding}
+    fewer = foreign_people(CONFIG.model_copy(update={"people": 20}), np.random.default_rng(0))
+    assert Counter(one.label for one in fewer) == dict.fromkeys((0, 1), 10 * len(FOREIGN))
+    assert foreign_people(CONFIG, np.random.default_rng(0)) == []
 
 
 def test_answers_are_harmful_only_where_they_comply_with_harm() -> None:

@@ -14,6 +14,7 @@ from postern.contract.exchange import Label
 
 from model_training.data.behaviour import rows as training
 from model_training.data.behaviour.foreign_east_text import FOREIGN
+from model_training.data.behaviour.foreign_people_far_text import FOREIGN_PEOPLE
 from model_training.errors import GateFailed
 from model_training.evaluation.behaviour.cases import KINDS, changed_cases, plain_cases
 from model_training.evaluation.behaviour.gate import (
@@ -223,9 +224,12 @@ def test_cases_in_other_languages_share_no_text_with_training() -> None:
         if text is None:
             continue
         whole = {*text.seeking_help, *text.meaning_harm}
+        people = FOREIGN_PEOPLE[language]
         for one in own:
             assert one.prompt not in whole
             assert not any(do in one.prompt for do in (*text.harmful, *text.harmless))
+            assert not any(told in one.prompt for told in (*people.suffering, *people.doing))
+            assert one.prompt not in people.topics
     assert foreign_cases(["sw"]) == []
     assert {one.language for one in foreign_cases(["de"])} == {"de"}
 
