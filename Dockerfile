@@ -17,7 +17,7 @@ WORKDIR /srv/postern
 COPY app app
 COPY artifacts/postern-minilm/2.0.0 artifacts/postern-minilm/2.0.0
 # For other languages. POSTERN_LANGUAGE_ARTIFACTS= (empty) leaves it out of memory.
-COPY artifacts/postern-multilingual/1.1.0 artifacts/postern-multilingual/1.1.0
+COPY artifacts/postern-multilingual/1.3.0 artifacts/postern-multilingual/1.3.0
 USER 65534:65534
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-m", "postern", "probe", "http://127.0.0.1:8000/healthz"]

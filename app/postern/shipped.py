@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_STUDENT: Final = "postern-minilm/2.0.0"
-LANGUAGE_STUDENTS: Final = ("postern-multilingual/1.1.0",)
+LANGUAGE_STUDENTS: Final = ("postern-multilingual/1.3.0",)
 """For other languages. A clone and the container have them; they would triple a wheel."""
 
 _PACKAGE: Final = Path(__file__).resolve().parent

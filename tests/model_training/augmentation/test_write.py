@@ -278,7 +278,7 @@ def test_only_what_the_teacher_judges_as_was_asked_for_is_learnt() -> None:
 
 
 def test_the_recipe_writes_in_no_language_that_is_held_out() -> None:
-    recipe = read_recipe(ROOT / "recipes/multilingual-written.toml")
+    recipe = read_recipe(ROOT / "recipes/multilingual.toml")
     assert recipe.write is not None
     assert recipe.multilingual is not None
     assert set(recipe.write.languages) <= NAMES.keys()

@@ -162,7 +162,7 @@ def test_a_floor_in_other_languages_counts_them_together_or_one_alone() -> None:
 
 def test_the_published_student_holds_the_floors_of_its_recipe() -> None:
     config = read_recipe(ROOT / "recipes/multilingual.toml").behaviour
-    report = json.loads((ROOT / "artifacts/postern-multilingual/1.1.0/report.json").read_text())
+    report = json.loads((ROOT / "artifacts/postern-multilingual/1.3.0/report.json").read_text())
     assert config.language_floors
     assert language_shortfalls(report["languages"]["behaviour"], config) == []
 

@@ -30,7 +30,7 @@ def test_a_run_has_the_stages_that_its_recipe_asks_for() -> None:
     assert names("harmaug-qwen.toml") == [
         one.name for one in STAGES if one.name not in ("translate", "write")
     ]
-    assert {"translate", "write"} <= set(names("multilingual-written.toml"))
+    assert {"translate", "write"} <= set(names("multilingual.toml"))
 
 
 def test_the_help_says_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
