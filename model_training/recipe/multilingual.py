@@ -52,7 +52,8 @@ class MultilingualConfig(BaseModel):
     """Requests from templates for each language that has some, half of them harmful."""
     people: Annotated[int, Field(ge=0)] = 0
     """Texts from templates for each language that has some: people who seek help, questions with
-    alarming words, and, at most half of them, people who hide the harm that they do."""
+    alarming words, and people who hide the harm that they do. The last are at most half; there are
+    40 of them."""
     answers: Annotated[int, Field(ge=0)] = 0
     """Answers from templates for each language that has some, half of them harmful: they comply
     with requests from templates or of the request sources, or refuse them."""

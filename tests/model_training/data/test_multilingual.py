@@ -128,7 +128,7 @@ def test_a_topic_is_learnt_from_or_measured_in_all_languages(data: Path) -> None
     assert learnt_languages(splits.train, CONFIG) == {"de", "th"}
 
 
-@pytest.mark.parametrize("family", ["foreign_templates", "foreign_people", "written"])
+@pytest.mark.parametrize("family", ["foreign_templates", "foreign_people", "translated", "written"])
 def test_a_language_is_learnt_by_whatever_asks_for_harm_in_it(family: str) -> None:
     def one(label: int) -> Row:
         return Row(source=f"{family}.it", prompt="come", response=None, label=label)

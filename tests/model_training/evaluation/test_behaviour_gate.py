@@ -225,11 +225,12 @@ def test_cases_in_other_languages_share_no_text_with_training() -> None:
             continue
         whole = {*text.seeking_help, *text.meaning_harm}
         people = FOREIGN_PEOPLE[language]
+        told = (*people.suffering, *people.doing, *people.topics)
+        parts = (*told, *people.asking, *people.hiding)
         for one in own:
             assert one.prompt not in whole
             assert not any(do in one.prompt for do in (*text.harmful, *text.harmless))
-            assert not any(told in one.prompt for told in (*people.suffering, *people.doing))
-            assert one.prompt not in people.topics
+            assert not any(part in one.prompt for part in parts)
     assert foreign_cases(["sw"]) == []
     assert {one.language for one in foreign_cases(["de"])} == {"de"}
 
