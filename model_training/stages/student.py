@@ -190,6 +190,7 @@ def evaluate(run: Run) -> None:
     from model_training.stages.categories import kinds_of_split
 
     kinds = [] if run.config.categories is None else kinds_of_split(run, "validation")
+    learnt_from = [] if run.config.imported else training_rows(run)
     stage.evaluate(
         run.candidate,
         read_policy(run.candidate),
@@ -201,18 +202,18 @@ def evaluate(run: Run) -> None:
             whole=stage.LOOK_ALIKES,
         ),
         threads=run.threads,
-        composition=None if run.config.imported else _composition(training_rows(run)),
+        composition=None if run.config.imported else _composition(learnt_from),
         kinds=kinds,
-        **_held_out_languages(run),
+        **_held_out_languages(run, learnt_from),
     )
 
 
-def _held_out_languages(run: Run) -> dict[str, Any]:
+def _held_out_languages(run: Run, learnt_from: Sequence[Row]) -> dict[str, Any]:
     if run.config.multilingual is None:
         return {}
     return {
         "foreign": [*read_rows(run.rows_file(LANGUAGES)), *measured_translations(run)],
-        "learnt": learnt_languages(training_rows(run), run.config.multilingual),
+        "learnt": learnt_languages(learnt_from, run.config.multilingual),
     }
 
 

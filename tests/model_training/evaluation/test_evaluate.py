@@ -148,6 +148,13 @@ def _report(**model: Any) -> dict[str, Any]:
             "validation": {}, "look_alikes": {}}  # fmt: skip
 
 
+def _card(config: RunConfig, *, rows_used: dict[str, int] | None = None) -> str:
+    return model_card(
+        _report(), tiny_policy(), config, sources=[], rows_used=rows_used or {},
+        soft_rows=0, pairs_by_language={},
+    )  # fmt: skip
+
+
 def test_the_card_says_what_the_encoder_is_and_who_taught_it() -> None:
     config = tiny_config("static")
     card = model_card(
@@ -159,15 +166,7 @@ def test_the_card_says_what_the_encoder_is_and_who_taught_it() -> None:
     assert "In the 300 rows with a teacher's probability, 0.5 of the loss" in card
     assert "300,000 draws" in card
 
-    plain = model_card(
-        _report(),
-        tiny_policy(),
-        config,
-        sources=[],
-        rows_used={"chat": 900},
-        soft_rows=0,
-        pairs_by_language={},
-    )
+    plain = _card(config, rows_used={"chat": 900})
     assert "fine-tuned tiny, served" in plain
     assert "started from" not in plain
     assert "teacher's probability" not in plain
@@ -176,15 +175,7 @@ def test_the_card_says_what_the_encoder_is_and_who_taught_it() -> None:
 def test_the_card_names_the_student_that_training_started_from() -> None:
     distil = {"base": "tiny", "artifact": "/somewhere/students/mine/2.0.0"}
     config = RunConfig.model_validate({**tiny_config().model_dump(), "distil": distil})
-    card = model_card(
-        _report(),
-        tiny_policy(),
-        config,
-        sources=[],
-        rows_used={},
-        soft_rows=0,
-        pairs_by_language={},
-    )
+    card = _card(config)
     assert "- Training started from the weights of mine/2.0.0, whose own\n" in card
     assert "somewhere" not in card
 
@@ -199,15 +190,7 @@ def test_the_card_says_what_became_of_the_trained_weights() -> None:
     config = RunConfig.model_validate(
         {**tiny_config().model_dump(), "distil": distil, "rounding": rounding}
     )
-    card = model_card(
-        _report(),
-        tiny_policy(),
-        config,
-        sources=[],
-        rows_used={},
-        soft_rows=0,
-        pairs_by_language={},
-    )
+    card = _card(config)
     assert "the mean of the weights over the last 50% of the steps" in card
     assert "- The weights are the mean of these and those of tiny-1.0.0-m.\n" in card
     assert "int8 graph: 8,000 draws, AdamW at 1e-05.\n" in card
@@ -219,15 +202,7 @@ def test_the_card_of_an_imported_classifier_claims_no_training() -> None:
     config = RunConfig.model_validate(
         {**tiny_config().model_dump(), "imported": {"harmful_index": 1, "licence": "MIT"}}
     )
-    card = model_card(
-        _report(),
-        tiny_policy(),
-        config,
-        sources=[],
-        rows_used={"chat": 900},
-        soft_rows=0,
-        pairs_by_language={},
-    )
+    card = _card(config, rows_used={"chat": 900})
     assert "taken over from tiny" in card
     assert "Licence of the weights: MIT." in card
     assert "AdamW" not in card
