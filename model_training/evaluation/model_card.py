@@ -262,9 +262,12 @@ def _after(config: RunConfig) -> str:
         found.append("Development rows chose how much of the weights at the start was kept.")
     elif distil.start_share:
         found.append(f"Of the weights at the start, {distil.start_share:.0%} was kept.")
-    if distil.averaged_with:
-        others = " and ".join(Path(one).parent.name for one in distil.averaged_with)
-        found.append(f"The weights are the mean of these and those of {others}.")
+    if distil.mixes:
+        mixes = ", ".join(f"{one.name} ({one.n_draws:,} draws)" for one in distil.mixes)
+        found.append(
+            f"The weights are the mean of {len(distil.mixes)} such trainings, which drew the rows "
+            f"in other shares: {mixes}."
+        )
     if rounding:
         found.append(
             "Trained on with the rounding of the int8 graph: "

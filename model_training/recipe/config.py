@@ -13,13 +13,12 @@ from model_training.recipe.augmentation import (
     FilterConfig,
     GenerateConfig,
     LabelConfig,
-    ModelName,
     RespondConfig,
     TwinsConfig,
 )
 from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.categories import CategoriesConfig
-from model_training.recipe.ensemble import EnsembleConfig
+from model_training.recipe.ensemble import EnsembleConfig, MemberName
 from model_training.recipe.inherit import read_merged
 from model_training.recipe.multilingual import MultilingualConfig, TranslateConfig, WriteConfig
 from model_training.recipe.published import PublishedStudent, placed
@@ -76,6 +75,16 @@ class AugmentConfig(_Section):
     """Rows that teach behaviour, by kind, with a seed of their own."""
 
 
+class MixConfig(_Section):
+    """One of several trainings of a student: what it draws. All else is as in `[distil]`."""
+
+    name: MemberName
+    n_draws: Positive
+    """Rows drawn in all."""
+    source_weights: dict[str, float] = {}
+    """Factors for single sources. They replace those of `[distil]`; all others stay."""
+
+
 class DistilConfig(_Section):
     """The student and its training."""
 
@@ -96,9 +105,9 @@ class DistilConfig(_Section):
     and not the best checkpoint. On data of another kind it is often better than any step (SWA,
     arXiv 1803.05407). 0: no mean.
     """
-    averaged_with: tuple[ModelName, ...] = ()
-    """Folders of finished students of the same base, such as `runs/<name>/student`. The student is
-    at last the mean of its own weights and theirs (model soups, arXiv 2203.05482).
+    mixes: tuple[MixConfig, ...] = ()
+    """Trainings that differ in what they draw. The student is the mean of their students (model
+    soups, arXiv 2203.05482), which often keeps what each of them is best at. Empty: one training.
     """
     development_sources: tuple[str, ...] = ()
     """Sources that the recipe does not learn from: development sets, and train sources that
@@ -190,6 +199,29 @@ class DistilConfig(_Section):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
     @model_validator(mode="after")
+    def _has_mixes_to_average(self) -> DistilConfig:
+        names = [one.name for one in self.mixes]
+        if len(names) == 1 or len(set(names)) < len(names):
+            raise ValueError("`mixes` needs at least two, with a name of its own each")
+        if self.mixes and self.epochs is not None:
+            raise ValueError("each of `mixes` has its own `n_draws`, so `epochs` has no meaning")
+        return self
+
+    @property
+    def trainings(self) -> dict[str, DistilConfig]:
+        """The settings of each training by its mix; one without a name if there are none."""
+        return {
+            one.name: self.model_copy(
+                update={
+                    "mixes": (),
+                    "n_draws": one.n_draws,
+                    "source_weights": self.source_weights | one.source_weights,
+                }
+            )
+            for one in self.mixes
+        } or {"": self}
+
+    @model_validator(mode="after")
     def _has_a_start_to_keep(self) -> DistilConfig:
         if self.start_share and self.artifact is None:
             raise ValueError("`start_share` needs `artifact`: a base alone judges nothing")
@@ -201,7 +233,9 @@ class DistilConfig(_Section):
         return self
 
     def draws_of(self, n_rows: int) -> int:
-        """Number of rows drawn in all. n_rows: those that can be drawn."""
+        """Number of rows drawn in all trainings. n_rows: those that can be drawn."""
+        if self.mixes:
+            return sum(one.n_draws for one in self.mixes)
         return self.n_draws if self.epochs is None else max(1, round(self.epochs * n_rows))
 
     def warmup_of(self, n_steps: int) -> int:
@@ -256,7 +290,7 @@ class RoundingConfig(_Section):
 
     The layers are those that `[export] float_layers` leaves. The ranges of their inputs are
     measured first, by `[export] activation_percentile`, and the graph keeps them. All else is as in
-    `[distil]`, without `artifact`, `start_share` and `averaged_with`.
+    `[distil]`, without `artifact`, `start_share` and `mixes`.
     """
 
     n_draws: Positive = 16_000

@@ -1,15 +1,14 @@
 """Averages the weights of several students into one student of the same size (a "model soup").
 
 Wortsman et al. 2022 (arXiv 2203.05482): models fine-tuned from one base lie in one basin of the
-loss, and their mean often outperforms each of them on data of another kind. The mean serves as a
-start for distillation.
+loss, and their mean often outperforms each of them on data of another kind.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +28,10 @@ _SHARED: Final = ("config.json", TOKENIZER)
 
 
 def average(folders: Sequence[Path], output: Path) -> None:
-    """Write the mean as a folder that `[distil] base` can name. Raises DataInvalid."""
+    """Write the mean as the folder of a student, which `[distil] base` can name, too.
+
+    Raises DataInvalid if they are fewer than two, or differ in shape or tokenizer.
+    """
     if len(folders) < 2:
         raise DataInvalid("averaging needs at least two students")
     for name in _SHARED:
@@ -37,9 +39,9 @@ def average(folders: Sequence[Path], output: Path) -> None:
             raise DataInvalid(f"the students differ in {name}, so their weights have no mean")
     mean = mean_weights([_weights(folder) for folder in folders])
     output.mkdir(parents=True, exist_ok=True)
-    for name in _SHARED:
-        shutil.copyfile(folders[0] / name, output / name)
     write_atomically(output / _WEIGHTS, save(mean, metadata={"format": "pt"}))
+    for name in _SHARED:  # last: the tokenizer marks the folder as complete
+        shutil.copyfile(folders[0] / name, output / name)
     print(f"wrote {output}: the mean of {len(folders)} students")
 
 
@@ -59,30 +61,6 @@ def mean_weights(students: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         else:
             raise DataInvalid(f"the students differ in the integers of {name}")
     return mean
-
-
-def read_students(
-    folders: Iterable[Path], tokenizer_json: bytes, *, like: Module
-) -> list[dict[str, Tensor]]:
-    """Weights of students with that tokenizer and the shapes of `like`. Raises DataInvalid."""
-    shapes = {name: one.shape for name, one in like.state_dict().items()}
-    found = []
-    for folder in folders:
-        if _read(folder / TOKENIZER) != tokenizer_json:
-            raise DataInvalid(f"{folder}: has another tokenizer, so its weights mean other words")
-        weights = _weights(folder)
-        if {name: one.shape for name, one in weights.items()} != shapes:
-            raise DataInvalid(f"{folder}: has other shapes, so there is no mean")
-        found.append(weights)
-    return found
-
-
-@torch.no_grad()
-def average_in(model: Module, others: Sequence[dict[str, Tensor]]) -> None:
-    """Replace the weights of `model` by their mean with those of others; none: leave them."""
-    if others:
-        own = {name: weights.cpu() for name, weights in model.state_dict().items()}
-        model.load_state_dict(mean_weights([own, *others]))
 
 
 @torch.no_grad()

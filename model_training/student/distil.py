@@ -22,7 +22,7 @@ from model_training.measures.validation import evaluation_rows
 from model_training.recipe.config import DistilConfig, ExportConfig, RunConfig, WindowConfig
 from model_training.recipe.published import named
 from model_training.run.launch import read_place
-from model_training.student.average import average_in, read_students
+from model_training.student.average import average
 from model_training.student.bags import draw_bags
 from model_training.student.checkpoints import CHECKPOINT, fingerprint, weights_of
 from model_training.student.encoders import check_fits, load_base, read_tokenizer_json
@@ -33,6 +33,8 @@ from model_training.student.trainer import Trainer
 from model_training.student.vocabulary import cut_vocabulary
 
 STUDENT = "student"
+MIXES = "mixes"
+"""Folder of the trainings of `[distil] mixes`, by name: each is like a run with one training."""
 ROUNDED = "rounded"
 _BEGUN = "begun.json"
 
@@ -45,17 +47,46 @@ def distil(
     development: Sequence[Row] = (),
     run: Path,
 ) -> Path:
-    """Fine-tune the base into a two-label student, and return the folder of the best one.
+    """Fine-tune the base into a two-label student, and return the folder of the best one; with
+    `mixes`, of the mean of their best ones.
 
     development: rows of other sources than those of training. They take part in the choice.
     Continues from `run`'s checkpoint if there is one. Several processes share the batches of each
     step, and only the first writes. Raises RecipeInvalid if the checkpoint belongs to another
-    recipe or other rows, or if the base does not fit the recipe; DataInvalid if a student that is
-    averaged with this one is missing or of another shape; GateFailed if the loss is not finite.
+    recipe or other rows, or if the base does not fit the recipe; GateFailed if the loss is not
+    finite.
+    """
+    place = read_place()
+    place.check_shares(config.distil.gradient_accumulation)
+    student = run / STUDENT
+    with joined(place) as processes:
+        trained = [
+            _train(
+                config.model_copy(update={"distil": settings}),
+                rows=(train, validation, development),
+                run=run / MIXES / name if name else run,
+                processes=processes,
+            )
+            for name, settings in config.distil.trainings.items()
+        ]
+        if config.distil.mixes and processes.is_first:
+            average(trained, student)
+    return student
+
+
+def _train(
+    config: RunConfig,
+    *,
+    rows: tuple[Sequence[Row], Sequence[Row], Sequence[Row]],
+    run: Path,
+    processes: Processes,
+) -> Path:
+    """One training from the base or from a published student: the folder of its student.
+
+    rows: train, validation, development.
     """
     settings = config.distil
-    place = read_place()
-    place.check_shares(settings.gradient_accumulation)
+    train, _, _ = rows
     torch.manual_seed(settings.seed)
     tokenizer_json = read_tokenizer_json(settings.base)
     model = load_base(settings)
@@ -72,30 +103,27 @@ def distil(
     )
     check_fits(model, tokenizer_json, trained)
     served = check_fits(model, tokenizer_json, config.windows)
-    others = read_students(map(Path, settings.averaged_with), tokenizer_json, like=model)
     run.mkdir(parents=True, exist_ok=True)
     student = run / STUDENT
-    with joined(place) as processes:
-        trainer = _trainer(
-            settings,
-            model=model,
-            tokenizer=(tokenizer_json, served),
-            rng=np.random.default_rng(settings.seed),
-            rows=(train, validation, development),
-            recipe=fingerprint(settings, train, text="" if start is None else start.sha256),
-            run=run,
-            processes=processes,
-        )
-        trainer.train()
-        if start is not None and settings.start_share:
-            begun = load_base(settings)
-            start_from(begun, start, tokenizer_json)
-            trainer.keep_of(begun, settings.start_share)
-        average_in(trainer.model, others)
-        if processes.is_first:
-            trainer.save(student)
-            # Last: this file marks the folder as complete.
-            write_atomically(student / TOKENIZER, tokenizer_json)
+    trainer = _trainer(
+        settings,
+        model=model,
+        tokenizer=(tokenizer_json, served),
+        rng=np.random.default_rng(settings.seed),
+        rows=rows,
+        recipe=fingerprint(settings, train, text="" if start is None else start.sha256),
+        run=run,
+        processes=processes,
+    )
+    trainer.train()
+    if start is not None and settings.start_share:
+        begun = load_base(settings)
+        start_from(begun, start, tokenizer_json)
+        trainer.keep_of(begun, settings.start_share)
+    if processes.is_first:
+        trainer.save(student)
+        # Last: this file marks the folder as complete.
+        write_atomically(student / TOKENIZER, tokenizer_json)
     return student
 
 
@@ -124,7 +152,7 @@ def train_rounded(
             "base": str(begun),
             "artifact": None,
             "start_share": 0.0,
-            "averaged_with": (),
+            "mixes": (),
             "epochs": None,
             "n_steps": None,
             "embedding_bits": None,

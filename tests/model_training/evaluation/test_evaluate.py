@@ -184,7 +184,7 @@ def test_the_card_says_what_became_of_the_trained_weights() -> None:
     distil = {
         "base": "tiny",
         "average_share": 0.5,
-        "averaged_with": ["/somewhere/runs/tiny-1.0.0-m/student"],
+        "mixes": [{"name": "broad", "n_draws": 5000}, {"name": "grave", "n_draws": 800}],
     }
     rounding = {"n_draws": 8000, "learning_rate": 1e-5}
     config = RunConfig.model_validate(
@@ -192,9 +192,12 @@ def test_the_card_says_what_became_of_the_trained_weights() -> None:
     )
     card = _card(config)
     assert "the mean of the weights over the last 50% of the steps" in card
-    assert "- The weights are the mean of these and those of tiny-1.0.0-m.\n" in card
+    assert "derived rows; 5,800 draws," in card
+    assert (
+        "- The weights are the mean of 2 such trainings, which drew the rows in other shares: "
+        "broad (5,000 draws), grave (800 draws).\n"
+    ) in card
     assert "int8 graph: 8,000 draws, AdamW at 1e-05.\n" in card
-    assert "somewhere" not in card
     assert "best AUPRC" not in card
 
 

@@ -27,9 +27,10 @@ def test_a_run_has_the_stages_that_its_recipe_asks_for() -> None:
         stage.name for stage in STAGES if stage.name not in (*written, "round", "categories")
     ]
     assert "round" in names("embedded-mpnet.toml")
-    assert names("harmaug-qwen.toml") == [
+    assert names("harmaug-twins.toml") == [
         one.name for one in STAGES if one.name not in ("translate", "write")
     ]
+    assert "twins" not in names("harmaug-qwen.toml")
     assert {"translate", "write"} <= set(names("multilingual.toml"))
 
 

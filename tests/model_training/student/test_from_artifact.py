@@ -17,11 +17,10 @@ from postern.contract.artifact import MANIFEST, MODEL, read_artifact, write_mani
 from postern.contract.exchange import Exchange
 from postern.inference.margins import margins
 from postern.shipped import DEFAULT_ARTIFACT
-from safetensors.torch import load_file, save_file
 
 from model_training.data.encoding import encode
 from model_training.data.rows import Row
-from model_training.errors import DataInvalid, RecipeInvalid
+from model_training.errors import RecipeInvalid
 from model_training.evaluation.publish import publish
 from model_training.measures.served import on_all_cores, open_candidate
 from model_training.recipe.config import (
@@ -320,37 +319,6 @@ def test_a_share_of_the_start_stays_in_the_student(tmp_path: Path) -> None:
     assert max(float((ends[name] - one).abs().max()) for name, one in start.items()) > 1e-3
     for name, one in start.items():
         assert torch.allclose(mixed[name], 0.75 * ends[name] + 0.25 * one, atol=1e-5), name
-
-
-def test_the_student_may_be_a_mean_with_earlier_ones(tmp_path: Path) -> None:
-    base = build_untrained_base(tmp_path / "base")
-    settings = DistilConfig(
-        base=str(base), window_tokens=64, overlap_tokens=8, n_draws=64,
-        learning_rate=1e-2, evaluations=1, evaluation_rows=40, precision="fp32",
-    )  # fmt: skip
-    train, validation = tiny_rows(60, seed=1), tiny_rows(60, seed=2)
-
-    def trained(name: str, **given: Any) -> Path:
-        distilled = {"distil": settings.model_copy(update=given)}
-        config = tiny_config().model_copy(update=distilled)
-        return distil(config, train=train, validation=validation, run=tmp_path / name)
-
-    one, two = trained("one", seed=1), trained("two", seed=2)
-    both = trained("both", seed=2, averaged_with=(str(one),))
-    weights = [load_file(folder / "model.safetensors") for folder in (one, two, both)]
-    for name, mean in weights[2].items():
-        assert torch.allclose(mean, (weights[0][name] + weights[1][name]) / 2, atol=1e-6), name
-    assert any(not torch.equal(weights[2][name], other) for name, other in weights[1].items())
-
-    with pytest.raises(DataInvalid, match="not readable; is this the folder of a student"):
-        trained("three", averaged_with=(str(tmp_path / "nowhere"),))
-    _, *rest = weights[0]
-    save_file({other: weights[0][other] for other in rest}, one / "model.safetensors")
-    with pytest.raises(DataInvalid, match="has other shapes"):
-        trained("five", averaged_with=(str(one),))
-    (one / "tokenizer.json").write_bytes(b"{}")
-    with pytest.raises(DataInvalid, match="has another tokenizer"):
-        trained("four", averaged_with=(str(one),))
 
 
 @pytest.mark.slow
