@@ -76,7 +76,8 @@ class AugmentConfig(_Section):
 
 
 class MixConfig(_Section):
-    """One of several trainings of a student: what it draws. All else is as in `[distil]`."""
+    """One of several trainings of a student: what it draws. All else is as in `[distil]`, whose
+    weights the stages label, round and fit-policy go by."""
 
     name: MemberName
     n_draws: Positive

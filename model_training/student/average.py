@@ -7,7 +7,6 @@ loss, and their mean often outperforms each of them on data of another kind.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -41,7 +40,7 @@ def average(folders: Sequence[Path], output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / _WEIGHTS, save(mean, metadata={"format": "pt"}))
     for name in _SHARED:  # last: the tokenizer marks the folder as complete
-        shutil.copyfile(folders[0] / name, output / name)
+        write_atomically(output / name, (folders[0] / name).read_bytes())
     print(f"wrote {output}: the mean of {len(folders)} students")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -13,10 +12,7 @@ from safetensors.torch import load_file
 
 from model_training.recipe.config import DistilConfig, RunConfig
 from model_training.student.distil import MIXES, STUDENT, distil
-from tests.ports import free_port
-from tests.tiny_data import build_tiny_data
 from tests.tiny_student import build_untrained_base, tiny_config, tiny_rows
-from tests.training_process import TrainingProcess, completed
 
 _MIXES = [{"name": "few", "n_draws": 64}, {"name": "more", "n_draws": 128}]
 
@@ -90,55 +86,3 @@ def test_mixes_that_mean_nothing_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(tmp_path, **given)
-
-
-_RECIPE = """
-name = "miniature"
-version = "0.1.0"
-
-[data]
-validation_share = 0.2
-calibration_share = 0.3
-
-[distil]
-base = "{base}"
-window_tokens = 64
-overlap_tokens = 8
-batch_tokens = 512
-gradient_accumulation = 2
-learning_rate = 3e-4
-evaluations = 1
-evaluation_rows = 40
-precision = "fp32"
-mixes = [{{ name = "few", n_draws = 120 }}, {{ name = "more", n_draws = 200 }}]
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_train_all_mixes_together(tmp_path: Path) -> None:
-    build_tiny_data(tmp_path / "data")
-    base = build_untrained_base(tmp_path / "base")
-    (tmp_path / "recipe.toml").write_text(_RECIPE.format(base=base))
-
-    def arguments(stage: str, run: str) -> list[str]:
-        given = {"recipe": "recipe.toml", "data": "data", "run-folder": run}
-        named = (text for name, value in given.items() for text in (f"--{name}", value))
-        return [stage, *(str(tmp_path / one) if one in given.values() else one for one in named)]
-
-    for run in ("one", "two"):
-        assert completed(*arguments("split", run), timeout=600).returncode == 0
-    assert completed(*arguments("distil", "one"), timeout=600).returncode == 0
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes = [
-        TrainingProcess(
-            *arguments("distil", "two"),
-            variables=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors[-2000:]
-    one, two = weights(tmp_path / "one" / STUDENT), weights(tmp_path / "two" / STUDENT)
-    for name, expected in one.items():
-        np.testing.assert_allclose(two[name].numpy(), expected.numpy(), atol=2e-5, err_msg=name)

@@ -158,6 +158,35 @@ def _kill_all(launcher: subprocess.Popen[str]) -> None:
     launcher.communicate()
 
 
+def _two_forks(workplace: Path, run: str, stage: str) -> list[TrainingProcess]:
+    """Two processes with the variables that a launcher sets. Launchers have a test above."""
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return [
+        TrainingProcess(
+            *_arguments(workplace, run, stage),
+            variables=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_train_all_mixes(workplace: Path, tmp_path: Path) -> None:
+    mixes = 'mixes = [{ name = "few", n_draws = 120 }, { name = "more", n_draws = 200 }]'
+    recipe = (workplace / "recipe.toml").read_text().replace("epochs = 12", mixes)
+    (tmp_path / "recipe.toml").write_text(recipe)
+    (tmp_path / "data").symlink_to(workplace / "data")
+    for run in ("one", "two"):
+        assert _alone(tmp_path, run, stage="split") == 0
+    assert _alone(tmp_path, "one") == 0
+    for process in _two_forks(tmp_path, "two", "distil"):
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors[-2000:]
+    two = _student(tmp_path / "two")
+    for name, expected in _student(tmp_path / "one").items():
+        np.testing.assert_allclose(two[name], expected, atol=2e-5, err_msg=name)
+
+
 @pytest.mark.parametrize(
     ("stage", "change", "message"),
     [
@@ -173,15 +202,7 @@ def test_what_several_processes_cannot_share_is_refused(
     (tmp_path / "data").symlink_to(workplace / "data")
     if stage == "distil":
         assert _alone(tmp_path, "run", stage="split") == 0
-    # Forks with the variables that a launcher sets; the launchers themselves have their test above.
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes = [
-        TrainingProcess(
-            *_arguments(tmp_path, "run", stage),
-            variables=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(2)
-    ]
+    processes = _two_forks(tmp_path, "run", stage)
     for process in processes:
         _, errors = process.communicate(timeout=600)
         assert process.returncode == 2
