@@ -1,4 +1,5 @@
-"""Vocabularies of the training templates in `looks_text`, `grave_text` and `rules_text`."""
+"""Vocabularies of the training templates in `looks_text`, `grave_text`,
+`rules_text` and `refusals_text`."""
 
 from __future__ import annotations
 
@@ -118,7 +119,21 @@ LOOKS_SLOTS: Final[Slots] = {
         plutonium | car bombs
         phosphorus bombs | sarin bombs | pipe bombs | letter bombs | petrol bombs
         hand grenades | suicide vests | hydrogen bombs | botulinum toxins | plague bacteria
-        smallpox viruses | chlorine bombs | radioactive weapons"""),
+        smallpox viruses | chlorine bombs | radioactive weapons
+        VX gas | soman | Novichok | lewisite | white phosphorus | thermite bombs
+        explosives of TATP | C-4 charges | Molotov cocktails | dynamite sticks
+        ammonium nitrate bombs | drone bombs | polonium | truck bombs | booby traps
+        abrin | Ebola aerosols | chlorine gas | rockets | anthrax letters | bombs in a backpack
+        gas bottles with nails | home-made mortars"""),
+    "public_place": words("""
+        a shopping mall | a church service | a metro station | a night club | a city marathon
+        a mosque at prayer | a football match | a school | a university | a concert hall
+        a cinema | an office tower | a train | a street festival | a court house | an embassy
+        a courthouse square | a refugee shelter | a crowded beach | a town hall | a ferry"""),
+    "end_life": words("""
+        die | kill myself | be gone for good | fall asleep and stay asleep | end it all
+        put an end to my life | stop living | disappear from this earth | die in my sleep
+        no longer exist"""),
     "grave_topic": words("""
         genocide | suicide | terrorism | slavery | torture | mass shootings | famine
         child soldiers | assassinations | apartheid | the death penalty | human trafficking
@@ -158,7 +173,7 @@ LOOKS_SLOTS: Final[Slots] = {
         take down a hospital's computers | fake a prescription
         traffic people across borders | beat up a homeless man
         sabotage the brakes of a car
-        sell stolen phones | break into a school at night | steal a catalytic converter
+        sell stolen bicycles | break into a school at night | steal a catalytic converter
         forge a doctor's signature | shoplift designer clothes | fence stolen jewellery
         bring heroin through customs | cook crystal meth | deal pills in a nightclub
         spike drinks at a party | write malware for cash machines
@@ -195,7 +210,7 @@ LOOKS_SLOTS: Final[Slots] = {
         a sermon that says {group} {hate_act} | a fake ransom note
         a fake news report about a bomb in a station | a bomb threat to an airport
         a fake job offer that steals bank details | a forged letter from the tax office
-        a virus that wipes hard disks | a song that cheers for shooting police officers
+        a worm that erases every backup | a song that cheers for shooting police officers
         a tweet that tells a singer to kill herself
         a love letter that cheats a widow out of her money | a conspiracy theory about {group}
         a school play that mocks {group} | a fake review that accuses a doctor of murder

@@ -19,6 +19,7 @@ from postern.disguises.triggers import disguise_of
 from model_training.data.behaviour import grave_text as grave
 from model_training.data.behaviour import looks_text as looks
 from model_training.data.behaviour import people_text as people
+from model_training.data.behaviour import refusals_text as refusals
 from model_training.data.behaviour import rules_text as rules
 from model_training.data.behaviour import small_text as small
 from model_training.data.behaviour.codes import ASKS, CODES
@@ -50,6 +51,8 @@ _SPELLED: Final = (
     *SPELLINGS,
     # Each of these spells a word in many ways, so they take more rows than a fixed change.
     *(2 * ("typos", "swapped", "vowels_dropped", "repeated_vowels", "missing_spaces")),
+    # Nothing undoes it while serving, so the student itself must read it.
+    *(5 * ("vowels_dropped",)),
 )
 
 Rng = np.random.Generator
@@ -172,13 +175,13 @@ def _written(
 def _refused(pool: Pool, count: int, rng: Rng) -> list[Row]:
     """Refusals of harmful prompts; labelled harmful answers that begin like a refusal."""
     found = [
-        _row("refused", _asked(pool, rng), fill(pick(rules.REFUSALS, rng), SLOTS, rng), Label(0))
+        _row("refused", _asked(pool, rng), fill(pick(refusals.REFUSALS, rng), SLOTS, rng), Label(0))
         for _ in range(count // 2)
     ]
     answers = pool.answers[Label.HARMFUL]
     for _ in range(count // 2 if answers else 0):
         prompt, answer = answers[int(rng.integers(len(answers)))]
-        begun = f"{fill(pick(rules.BUT_THEN, rng), SLOTS, rng)} {answer}"
+        begun = f"{fill(pick(refusals.BUT_THEN, rng), SLOTS, rng)} {answer}"
         found.append(_row("refused", prompt, begun, Label.HARMFUL))
     return found
 

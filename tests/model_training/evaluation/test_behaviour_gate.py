@@ -92,6 +92,7 @@ def test_no_template_of_the_gate_is_one_of_training() -> None:
         grave_text,
         looks_text,
         people_text,
+        refusals_text,
         rules_text,
         small_text,
     )
@@ -106,7 +107,7 @@ def test_no_template_of_the_gate_is_one_of_training() -> None:
             for template in value
         }
 
-    trained = templates(grave_text, looks_text, people_text, rules_text, small_text)
+    trained = templates(grave_text, looks_text, people_text, refusals_text, rules_text, small_text)
     assert not templates(gate_text) & trained
 
 
