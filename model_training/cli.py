@@ -16,9 +16,9 @@ from model_training.data import import_data
 from model_training.errors import RecipeInvalid
 from model_training.recipe.config import RunConfig, read_recipe, read_recipe_as
 from model_training.run.folder import OnRay, Run, locked
-from model_training.run.launch import free_for_torch, own_cores, read_place
+from model_training.run.launch import read_place
 from model_training.stages.import_classifier import add_import_arguments, imported_config
-from model_training.stages.table import STAGES, stage_named, stages_of
+from model_training.stages.table import STAGES, run_in_turn, stage_named, stages_of
 from model_training.student import mobile
 from model_training.studies import (
     cascade_report,
@@ -100,12 +100,8 @@ def _run(arguments: argparse.Namespace) -> None:
         # Each member has its own lock, so several can train in parallel.
         train_teacher(run, arguments.member)
         return
-    cores = own_cores()
     with locked(run):
-        for stage in stages:
-            logging.info("stage %s", stage.name)
-            free_for_torch(cores)
-            stage.run(run)
+        run_in_turn(stages, run)
 
 
 def _places(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any]:

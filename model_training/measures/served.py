@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from postern.inference.tokenizer import Tokenizer
 
 from model_training.data.encoding import encode, encode_visible
 from model_training.data.rows import Row
+from model_training.measures.cores import default_threads, on_all_cores
 from model_training.recipe.config import WindowConfig
 
 
@@ -113,28 +112,3 @@ def _open(
             extra={} if extra is None else {extra: None},
         )
     return Served(Tokenizer(tokenizer, **config.model_dump()), session)
-
-
-@contextmanager
-def on_all_cores() -> Iterator[None]:
-    """Threads that are created inside may run on any core, even if the creating thread may not.
-
-    With OMP_PROC_BIND, as `make train` sets it, the main thread is bound to one core. Threads of
-    another library that it starts would share that core, which halves the speed on two cores.
-    Without OMP_PROC_BIND, this does nothing.
-    """
-    if os.environ.get("OMP_PROC_BIND", "false").lower() in ("false", "0"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    with suppress(OSError):  # if a sandbox forbids it, the result is the same, but slower
-        os.sched_setaffinity(0, range(default_threads()))
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            os.sched_setaffinity(0, before)
-
-
-def default_threads() -> int:
-    return os.cpu_count() or 1

@@ -1,10 +1,8 @@
-"""The place of this process: its rank among several, and the cores that it may use. No torch."""
+"""The rank of this process among several, as set by torchrun and `accelerate launch`. No torch."""
 
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
 
 from model_training.errors import RecipeInvalid
@@ -47,21 +45,3 @@ def read_place() -> Place:
     if not 0 <= place.rank < place.count:
         raise RecipeInvalid(f"RANK {place.rank} does not fit WORLD_SIZE {place.count}")
     return place
-
-
-def own_cores() -> frozenset[int]:
-    """The cores that the main thread may use now; empty where threads cannot be bound."""
-    return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
-
-
-def free_for_torch(cores: frozenset[int]) -> None:
-    """Let the main thread onto these cores again, as long as torch is not loaded.
-
-    With OMP_PROC_BIND, as `make train` sets it, the first library with OpenMP binds the main thread
-    to one core. If an earlier stage loaded one that is not torch, torch would find one core, and
-    train on one thread. Once torch is loaded, its own binding must stay.
-    """
-    bound = os.environ.get("OMP_PROC_BIND", "false").lower() not in ("false", "0")
-    if bound and cores and "torch" not in sys.modules:
-        with suppress(OSError):  # if a sandbox forbids it, training is right, but slower
-            os.sched_setaffinity(0, cores)

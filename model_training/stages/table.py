@@ -5,10 +5,12 @@ This is the only list of them. The command line, its help and `run` read it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from model_training.measures.cores import free_for_torch, own_cores
 from model_training.recipe.config import RunConfig
 from model_training.run.folder import Run
 from model_training.stages.augmentation import filter_, generate, respond, twins
@@ -71,3 +73,12 @@ def stages_of(config: RunConfig) -> list[Stage]:
         for stage in STAGES
         if stage.section is None or getattr(config, stage.section) is not None
     ]
+
+
+def run_in_turn(stages: Sequence[Stage], run: Run) -> None:
+    """Run the stages one after the other, each with all cores. Raises what a stage raises."""
+    cores = own_cores()
+    for stage in stages:
+        logging.info("stage %s", stage.name)
+        free_for_torch(cores)
+        stage.run(run)

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from postern.contract.windows import Window, pad
 from tqdm import tqdm
 
-from model_training.measures.served import on_all_cores
+from model_training.measures.cores import on_all_cores
 from model_training.student.quantize import Floats, Range, copy_graph, with_activations
 
 _N_BINS: Final = 4096

@@ -21,7 +21,8 @@ from model_training.data.encoding import encode
 from model_training.data.rows import Row, write_atomically
 from model_training.data.sampling import draw
 from model_training.errors import GateFailed, RecipeInvalid
-from model_training.measures.served import default_threads, open_candidate
+from model_training.measures.cores import default_threads
+from model_training.measures.served import open_candidate
 from model_training.recipe.config import ExportConfig, RunConfig
 from model_training.run.candidate import CATEGORIES, EXPORT, write_json
 from model_training.student.activations import (

@@ -17,7 +17,7 @@ REFUSALS: Final = (
     I'm sorry, but I can't help with that request.
     I cannot provide instructions for this.
     I'm not able to assist with anything illegal.
-    That would be harmful, so I must decline.
+    This request is harmful, so I decline it.
     I won't write that. Is there something else I can do for you?
     As an AI, I cannot support this.
     I understand that you may be curious, but I can't explain how to {crime}.
@@ -51,7 +51,6 @@ REFUSALS: Final = (
     Not something I'll do.
     Request denied.
     I decline.
-    Sorry, no can do.
     We do not answer such questions.
     {name} here! That's outside what I'm allowed to do. Shall we chat about {topic}?
     This request was blocked because it concerns {rule_topic}.

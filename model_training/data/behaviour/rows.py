@@ -51,8 +51,6 @@ _SPELLED: Final = (
     *SPELLINGS,
     # Each of these spells a word in many ways, so they take more rows than a fixed change.
     *(2 * ("typos", "swapped", "vowels_dropped", "repeated_vowels", "missing_spaces")),
-    # Nothing undoes it while serving, so the student itself must read it.
-    *(5 * ("vowels_dropped",)),
 )
 
 Rng = np.random.Generator

@@ -22,7 +22,8 @@ from model_training.data.encoding import encode
 from model_training.data.rows import Row
 from model_training.errors import RecipeInvalid
 from model_training.evaluation.publish import publish
-from model_training.measures.served import on_all_cores, open_candidate
+from model_training.measures.cores import on_all_cores
+from model_training.measures.served import open_candidate
 from model_training.recipe.config import (
     DataConfig,
     DistilConfig,
