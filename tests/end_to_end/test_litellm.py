@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.conftest import StartServer
-from tests.scripted_upstream import StubUpstream
+from tests.scripted_upstream import Seen, StubUpstream
 from tests.server_process import HANG_S, ROOT, ServerProcess
 from tests.venvs import made_venv
 
@@ -126,6 +126,11 @@ def wait_until_alive(url: str, process: subprocess.Popen[bytes], log: Path) -> N
     raise AssertionError(f"LiteLLM did not start: {log.read_text()[-3000:]}")
 
 
+def asked(model: StubUpstream) -> list[Seen]:
+    """What went to the model about somebody's text. The proxy lists the models by itself."""
+    return [seen for seen in model.seen if seen.method != "GET"]
+
+
 def blocked(reply: httpx.Response) -> bool:
     """Refused by Postern's word, which reaches LiteLLM's client."""
     return reply.status_code == 400 and "Postern judged this content harmful" in reply.text
@@ -135,13 +140,13 @@ def test_harmless_traffic_passes(litellm: LiteLlm, model: StubUpstream) -> None:
     reply = litellm.ask(HARMLESS)
     assert reply.status_code == 200, reply.text
     assert reply.json()["choices"][0]["message"]["content"] == "sure here is some cake"
-    assert len(model.seen) == 1
+    assert len(asked(model)) == 1
 
 
 def test_a_harmful_prompt_never_reaches_the_model(litellm: LiteLlm, model: StubUpstream) -> None:
     reply = litellm.ask(HARMFUL)
     assert blocked(reply), reply.text
-    assert not model.seen
+    assert not asked(model)
 
 
 def test_a_harmful_turn_among_others_is_found(litellm: LiteLlm, model: StubUpstream) -> None:
@@ -153,13 +158,13 @@ def test_a_harmful_turn_among_others_is_found(litellm: LiteLlm, model: StubUpstr
         {"role": "user", "content": "please"},
     )
     assert blocked(reply), reply.text
-    assert not model.seen
+    assert not asked(model)
 
 
 def test_a_harmful_answer_does_not_reach_the_client(litellm: LiteLlm, model: StubUpstream) -> None:
     model.say(content="sure here is the bomb and poison")
     reply = litellm.ask(HARMLESS)
-    assert len(model.seen) == 1
+    assert len(asked(model)) == 1
     assert blocked(reply), reply.text
     assert "sure here" not in reply.text
 
@@ -182,7 +187,7 @@ def test_tool_calls_are_judged_by_their_arguments(litellm: LiteLlm, model: StubU
     ]
     model.seen.clear()
     assert blocked(litellm.chat(*history))
-    assert not model.seen
+    assert not asked(model)
 
 
 def test_images_are_not_passed_as_judged(litellm: LiteLlm, model: StubUpstream) -> None:
@@ -190,7 +195,7 @@ def test_images_are_not_passed_as_judged(litellm: LiteLlm, model: StubUpstream) 
     reply = litellm.chat({"role": "user", "content": [{"type": "text", "text": HARMLESS}, image]})
     assert reply.status_code == 400
     assert "Postern cannot judge images" in reply.text
-    assert not model.seen
+    assert not asked(model)
 
 
 def test_clients_cannot_choose_how_strictly_they_are_judged(
@@ -199,7 +204,7 @@ def test_clients_cannot_choose_how_strictly_they_are_judged(
     extra = {"threshold": 1.0, "operating_point": "permissive", "fallback": "never"}
     reply = litellm.ask(HARMFUL, guardrails=[{"postern": {"extra_body": extra}}])
     assert reply.status_code >= 400
-    assert not model.seen
+    assert not asked(model)
 
 
 def test_nothing_passes_when_postern_answers_with_an_error(
@@ -207,7 +212,7 @@ def test_nothing_passes_when_postern_answers_with_an_error(
 ) -> None:
     reply = litellm.ask("\u200b")  # nothing visible: 422, an error and no verdict
     assert reply.status_code == 500, reply.text
-    assert not model.seen
+    assert not asked(model)
 
 
 def test_nothing_passes_while_postern_is_away(
@@ -220,7 +225,7 @@ def test_nothing_passes_while_postern_is_away(
     for _ in range(2):  # on a connection that was kept, and on a new one
         reply = litellm.ask(HARMLESS)
         assert reply.status_code == 500, reply.text
-    assert not model.seen
+    assert not asked(model)
     # The setting that this hangs on is the one that the file shows.
     text = CONFIG.read_text()
     assert "unreachable_fallback: fail_closed" in text
