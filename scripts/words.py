@@ -1,41 +1,88 @@
-"""Writes `app/postern/disguises/words.txt`: the words that typing slips are corrected to.
+"""Writes what disguises are undone with: `words.txt` and `pairs.txt` of `postern.disguises`.
 
 The words are those of the shipped student's vocabulary (BERT's, Apache-2.0), and the most frequent
 ones of `frequency_dictionary_en_82_765.txt` in the package symspellpy 6.10.1 (MIT). The student's
 alone are too few: without `bake`, `baek` could only be `beak`.
 
-    python -m scripts.words FILE_OF_FREQUENCIES
+The pairs are neighbouring words, from `frequency_bigramdictionary_en_243_342.txt` of that package.
+Without vowels, several pairs look alike. The most frequent one of them is written if it tells more
+than its words alone, which are read as the most frequent ones anyway.
+
+    python -m scripts.words FOLDER_OF_SYMSPELLPY
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from postern.disguises import misspelt
+from postern.disguises import words
+from postern.disguises.vowels import without_vowels
 from postern.shipped import DEFAULT_ARTIFACT
 
 _FREQUENT: Final = 40_000
+_PAIRS: Final = 20_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("frequencies", type=Path, help="lines of a word and its count")
-    lines = parser.parse_args().frequencies.read_text("utf-8-sig").splitlines()
-    counts = {word: int(count) for word, count in (line.split() for line in lines)}
+    parser.add_argument("folder", type=Path, help="holds both dictionaries of frequencies")
+    folder = parser.parse_args().folder
+    singles = _counts(folder / "frequency_dictionary_en_82_765.txt")
+    counts = {word: count for (word,), count in singles.items()}
     frequent = sorted(counts, key=lambda word: -counts[word])[:_FREQUENT]
-    words = {word for word in (*frequent, *student_words()) if len(word) > 1}
-    words = {word for word in words if word.isascii() and word.isalpha() and word.islower()}
-    content = "\n".join(sorted(words)) + "\n"
-    Path(misspelt.__file__).with_name("words.txt").write_text(content, "utf-8")
+    known = {word for word in (*frequent, *student_words()) if len(word) > 1}
+    known = {word for word in known if word.isascii() and word.isalpha() and word.islower()}
+    commonest_first = sorted(known, key=lambda word: (-counts.get(word, 0), word))
+    _write("words.txt", commonest_first)
+    pairs = _counts(folder / "frequency_bigramdictionary_en_243_342.txt")
+    _write("pairs.txt", map(" ".join, chosen_pairs(commonest_first, pairs)))
 
 
 def student_words() -> list[str]:
     """Whole words of the shipped student's vocabulary, and much else."""
     tokenizer = json.loads((DEFAULT_ARTIFACT / "tokenizer.json").read_bytes())
     return list(tokenizer["model"]["vocab"])
+
+
+def chosen_pairs(
+    commonest_first: Sequence[str], counts: Mapping[tuple[str, ...], int]
+) -> list[tuple[str, ...]]:
+    """The pairs to read words without vowels by, the most frequent first."""
+    known = {*commonest_first, "a", "i"}
+    ranked = sorted(counts, key=lambda pair: (-counts[pair], pair))
+    ranked = [pair for pair in ranked if known.issuperset(pair)]
+    best: dict[bool, dict[tuple[str, ...], tuple[str, ...]]] = {}
+    telling: set[tuple[str, ...]] = set()
+    for firsts_stay in (True, False):
+        bare = partial(without_vowels, firsts_stay=firsts_stay)
+        commonest: dict[str, str] = {}
+        for word in ("a", "i", *commonest_first):
+            commonest.setdefault(bare(word), word)
+        found = best[firsts_stay] = {}
+        for pair in ranked:
+            found.setdefault(tuple(map(bare, pair)), pair)
+        telling |= {p for p in found.values() if any(commonest[bare(one)] != one for one in p)}
+    chosen = set([pair for pair in ranked if pair in telling][:_PAIRS])
+    # The more frequent pair that looks like a chosen one in the other form keeps it from its place.
+    for firsts_stay, found in best.items():
+        bare = partial(without_vowels, firsts_stay=firsts_stay)
+        chosen |= {found[tuple(map(bare, pair))] for pair in chosen}
+    return [pair for pair in ranked if pair in chosen]
+
+
+def _counts(path: Path) -> dict[tuple[str, ...], int]:
+    lines = path.read_text("utf-8-sig").splitlines()
+    return {tuple(line.split()[:-1]): int(line.split()[-1]) for line in lines}
+
+
+def _write(name: str, lines: Iterable[str]) -> None:
+    path = Path(words.__file__).with_name(name)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

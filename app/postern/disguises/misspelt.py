@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from string import ascii_lowercase
 from typing import Final
+
+from postern.disguises.words import correct_words
 
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _ZEROS: Final = re.compile(
@@ -108,9 +108,3 @@ def _replaced(word: str, corrected: Mapping[str, str]) -> str:
     if word.isupper():
         return only.upper()
     return only.capitalize() if word[0].isupper() else only
-
-
-@cache
-def correct_words() -> frozenset[str]:
-    """Lower-case English words of two letters or more, written by `scripts/words.py`."""
-    return frozenset(files(__package__).joinpath("words.txt").read_text("utf-8").split())

@@ -4,7 +4,8 @@ The only I/O is the list of words of `misspelt`, which is read once.
 
 A student reads disguised harm as noise and confidently calls it harmless, and it calls harmless
 text in odd spelling harmful. So its probability cannot tell when to ask the teacher: these triggers
-do. If a disguise can be undone in only one way, the text without it is judged.
+do. If a disguise can be undone in only one way, the text without it is judged; also if what stands
+there tells a student nothing.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from postern.disguises.lettering import (
 )
 from postern.disguises.misspelt import from_misspelt, from_zeros
 from postern.disguises.stretched import from_stretched, stretch_is_clear
+from postern.disguises.vowels import from_vowels_dropped
 
 Trigger = Literal[
     "unicode",
@@ -53,6 +55,7 @@ Trigger = Literal[
     "leetspeak",
     "zeros",
     "joined",
+    "vowels_dropped",
     "misspelt",
 ]
 
@@ -74,10 +77,12 @@ _UNDO: Final[dict[Trigger, Callable[[str], str | None]]] = {
     "leetspeak": from_leetspeak,
     "zeros": from_zeros,
     "joined": from_joined,
+    "vowels_dropped": from_vowels_dropped,
     "misspelt": from_misspelt,
 }
 # Undoing these changes words that were there: `eht` and `ot` around a plain word would reverse it.
-# Undoing the others only decodes noise, separates words or joins letters.
+# Undoing the others only decodes noise, separates words or joins letters. `vowels_dropped` may put
+# another word in, but a student tells nothing from what was there: docs/research/teacher.md.
 _UNCERTAIN: Final[frozenset[Trigger]] = frozenset({"rot13", "reversed"})
 # Checks, on the text before undoing, whether a disguise can be undone in only one way.
 _CLEAR: Final[dict[Trigger, Callable[[str], bool]]] = {
@@ -94,8 +99,8 @@ class Disguise:
     """triggers: those that fired. decoded: the exchange without its disguise, hardly longer than
     before.
 
-    certain: the text can mean nothing but the decoded text, so only that is judged. Undisguised
-    parts stay in it unchanged, so nothing is lost by not reading the noise.
+    certain: only the decoded text is judged, since the text can mean nothing else, or tells nothing
+    as it stands. Undisguised parts stay unchanged, so nothing is lost by not reading the noise.
     """
 
     triggers: tuple[Trigger, ...]

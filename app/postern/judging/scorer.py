@@ -15,7 +15,7 @@ from postern.contract.exchange import Exchange
 from postern.contract.language import UNREAD, Reading
 from postern.contract.text import expanded_length, segments
 from postern.contract.windows import Encoding, Window
-from postern.disguises.misspelt import correct_words
+from postern.disguises import vowels
 from postern.disguises.triggers import Disguise, readable_disguise, second_reading
 from postern.inference.batcher import Batcher
 from postern.inference.entries import Scored
@@ -87,7 +87,7 @@ class Scorer:
         self._text_work = TextWork(clock=clock)
         # Builds its table, and reads its words, now and not at the first request.
         expanded_length("\u00e9", at_most=1)
-        correct_words()
+        vowels.read_tables()
 
     def check_sizes(self, exchanges: Sequence[Exchange], *, own_chars: int | None = None) -> None:
         """Check sizes before any work on the exchanges. Raises ExchangeTooLong.

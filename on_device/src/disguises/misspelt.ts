@@ -1,5 +1,6 @@
 /** Port of app/postern/disguises/misspelt.py. */
-import { ANY_LANGUAGE_WORDS, CORRECT_WORDS, ENGLISH_SHORT_WORDS } from "../tables.js";
+import { ANY_LANGUAGE_WORDS, ENGLISH_SHORT_WORDS } from "../tables.js";
+import { correctWords } from "./words.js";
 
 const WORD = /[A-Za-z]+/gu;
 const ZEROS = /(?<![A-Za-z0-9.\/_@\-])(?=0*[A-Za-z])(?=[A-Za-z]*0)[A-Za-z0]{3,24}(?![A-Za-z0-9\/_@\-]|\.[A-Za-z0-9])/gu;
@@ -9,9 +10,8 @@ const LEAST_SLIPS = 3;
 const MOST_TRIED = 256;
 const ENDINGS = ["s", "es", "d", "ed", "ing", "er", "ly", "ers", "able"];
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
-const ENGLISH = new Set(ENGLISH_SHORT_WORDS.split(" "));
-const ANY_LANGUAGE = new Set(ANY_LANGUAGE_WORDS.split(" "));
-let known: ReadonlySet<string> | undefined;
+export const ENGLISH = new Set(ENGLISH_SHORT_WORDS.split(" "));
+export const ANY_LANGUAGE = new Set(ANY_LANGUAGE_WORDS.split(" "));
 
 export function fromMisspelt(text: string): string | null {
   const words = (text.match(WORD) ?? []).map((word) => word.toLowerCase());
@@ -31,7 +31,7 @@ export function fromMisspelt(text: string): string | null {
 export function fromZeros(text: string): string | null {
   const read = text.replace(ZEROS, (word) => {
     const found = word.replaceAll("0", word === word.toUpperCase() ? "O" : "o");
-    return wordsKnown().has(found.toLowerCase()) ? found : word;
+    return correctWords().has(found.toLowerCase()) ? found : word;
   });
   return read === text ? null : read;
 }
@@ -43,12 +43,8 @@ function isEnglish(words: readonly string[]): boolean {
   return english + neutral > 0 && short.length - neutral <= 2 * english;
 }
 
-function wordsKnown(): ReadonlySet<string> {
-  return (known ??= new Set(CORRECT_WORDS.split(" ")));
-}
-
 function isKnown(word: string): boolean {
-  const words = wordsKnown();
+  const words = correctWords();
   if (words.has(word)) return true;
   return ENDINGS.some((ending) => {
     const stem = word.slice(0, -ending.length);
@@ -58,7 +54,7 @@ function isKnown(word: string): boolean {
 
 function onlyCorrection(word: string): string | null {
   if (word.length > MOST_LETTERS) return null;
-  const words = wordsKnown();
+  const words = correctWords();
   let found = new Set<string>();
   const take = (candidate: string): void => {
     if (words.has(candidate)) found.add(candidate);

@@ -8,6 +8,7 @@ import { fromJoined } from "./joined.js";
 import { fromLeetspeak, fromLettersApart, fromLookalikes, leetIsClear, wordsAreClear } from "./lettering.js";
 import { fromMisspelt, fromZeros } from "./misspelt.js";
 import { fromStretched, stretchIsClear } from "./stretched.js";
+import { fromVowelsDropped } from "./vowels.js";
 
 type Undo = (text: string) => string | null;
 
@@ -29,6 +30,7 @@ const UNDO: ReadonlyArray<readonly [string, Undo]> = [
   ["leetspeak", fromLeetspeak],
   ["zeros", fromZeros],
   ["joined", fromJoined],
+  ["vowels_dropped", fromVowelsDropped],
   ["misspelt", fromMisspelt],
 ];
 const UNCERTAIN: ReadonlySet<string> = new Set(["rot13", "reversed"]);

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postern.contract.exchange import Exchange
-from postern.disguises.misspelt import correct_words, from_misspelt, from_zeros
+from postern.disguises.misspelt import from_misspelt, from_zeros
 from postern.disguises.triggers import disguise_of
+from postern.disguises.words import correct_words
 
 from model_training.data.behaviour.spelling import typos
 from scripts.words import student_words

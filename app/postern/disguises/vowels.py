@@ -1,0 +1,134 @@
+"""English whose vowels were dropped: `Hw d I bk brd wtht yst`, `hw d bk brd wtht yst`. Linear time.
+
+A student reads such words as noise: it calls harmless text harmful and misses harm, about equally
+often. Several words may look alike without vowels. So each is read as the most frequent one, or as
+the one that is most frequent beside its neighbour. Nine words in ten come back that way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence, Set
+from functools import cache
+from itertools import pairwise
+from typing import Final
+
+from postern.disguises.misspelt import ANY_LANGUAGE, ENGLISH
+from postern.disguises.words import common_pairs, commonest_first, correct_words
+
+_WORD: Final = re.compile(r"[^\W_]+")
+_LATIN: Final = re.compile(r"[a-z]+")
+_NUMBER: Final = re.compile(r"[0-9]+")
+_VOWELS: Final = "aeiou"
+_VOWEL: Final = re.compile(f"[{_VOWELS}]")
+# Of the characters of English text, 30 % are vowels; without vowels but for first letters, 6 %.
+_VOWELS_APART: Final = 5
+# One word in five begins with a vowel; fewer than this, and first letters were dropped, too.
+_FIRSTS_APART: Final = 12
+_LEAST_WORDS: Final = 4
+_LEAST_UNKNOWN: Final = 2
+_LEAST_GRAMMAR: Final = 2
+# Words of grammar as they look without vowels. Lists of abbreviations lack them.
+_BARE: Final = (
+    "bt cn cld d dd ds frm fr hs hv hw m nd nt shld t th tht thr ths wh wht whch whn whr wll wth"
+    " wld y yr"
+)
+_KEPT: Final = "a an and as at by i if in is it my of on or up us why"
+_GRAMMAR: Final = frozenset(_BARE.split())
+_GRAMMAR_KEPT: Final = frozenset(_KEPT.split())
+
+
+def from_vowels_dropped(text: str) -> str | None:
+    """The text with the vowels of its words put back, or None if it does not lack them.
+
+    Needs four different words that lack vowels, twice as many words that lack them as others, and
+    signs of English: two words of grammar without vowels, or several words that are none as they
+    stand, unlike `tcp`. Words with vowels stay, and so do numbers, names like `sha1` and other
+    scripts.
+    """
+    lowered = text.lower()
+    if sum(map(lowered.count, _VOWELS)) * _VOWELS_APART > len(lowered):
+        return None
+    words = [word.lower() for word in _WORD.findall(text)]
+    firsts_stay = sum(word[0] in _VOWELS for word in words) * _FIRSTS_APART >= len(words)
+    commonest = _commonest(firsts_stay)
+    bare = [word for word in words if commonest.get(word, word) != word]
+    different = set(bare)
+    if len(different) < _LEAST_WORDS or len(bare) < 2 * sum(map(_is_whole, words)):
+        return None
+    if not _is_english(words, different):
+        return None
+    read = iter(_read(words, firsts_stay))
+    return _WORD.sub(lambda found: _in_case(found[0], next(read)), text)
+
+
+def without_vowels(word: str, *, firsts_stay: bool = True) -> str:
+    """A lower-case word without its vowels, but for the first letter if `firsts_stay`."""
+    return word[0] + _VOWEL.sub("", word[1:]) if firsts_stay else _VOWEL.sub("", word)
+
+
+def _read(words: Sequence[str], firsts_stay: bool) -> list[str]:
+    """The most frequent pairs first; the words that are left, each as the most frequent one."""
+    ranks, commonest = _ranks(firsts_stay), _commonest(firsts_stay)
+    pairs = enumerate(f"{first} {second}" for first, second in pairwise(words))
+    read: dict[int, str] = {}
+    for rank, at in sorted((ranks[pair], at) for at, pair in pairs if pair in ranks):
+        first, second = common_pairs()[rank]
+        if read.get(at, first) == first and read.get(at + 1, second) == second:
+            read[at], read[at + 1] = first, second
+    return [read.get(at) or commonest.get(word, word) for at, word in enumerate(words)]
+
+
+def _is_english(words: Sequence[str], different: Set[str]) -> bool:
+    """Tells a text from a list of abbreviations, a formula and the like. different: lack vowels."""
+    unknown = different - correct_words()
+    long = sum(len(word) > 2 for word in unknown)
+    grammar = different & _GRAMMAR
+    if len(grammar) >= _LEAST_GRAMMAR:
+        return long > 0
+    proven = grammar or not _GRAMMAR_KEPT.isdisjoint(words) or long > _LEAST_UNKNOWN
+    return bool(proven) and long >= _LEAST_UNKNOWN and 2 * len(unknown | grammar) >= len(different)
+
+
+def _is_whole(word: str) -> bool:
+    """Whether it has vowels after the first letter, is a name like `sha1` or of another script."""
+    if _LATIN.fullmatch(word):
+        return _VOWEL.search(word, 1) is not None
+    return _NUMBER.fullmatch(word) is None
+
+
+def _in_case(before: str, word: str) -> str:
+    if word == before.lower():
+        return before
+    if before.isupper() and len(before) > 1:
+        return word.upper()
+    return word.capitalize() if before[0].isupper() else word
+
+
+@cache
+def _commonest(firsts_stay: bool) -> dict[str, str]:
+    """The most frequent word by its letters without vowels; of one letter, only short words."""
+    short = ENGLISH | ANY_LANGUAGE
+    found = {letter: letter for letter in _VOWELS}
+    for word in commonest_first():
+        bare = without_vowels(word, firsts_stay=firsts_stay)
+        if len(bare) > 1 or word in short:
+            found.setdefault(bare, word)
+    return found
+
+
+@cache
+def _ranks(firsts_stay: bool) -> dict[str, int]:
+    """Place in `common_pairs` of the most frequent pair, by both words without vowels."""
+    found: dict[str, int] = {}
+    for rank, pair in enumerate(common_pairs()):
+        first, second = (without_vowels(word, firsts_stay=firsts_stay) for word in pair)
+        if first and second:
+            found.setdefault(f"{first} {second}", rank)
+    return found
+
+
+def read_tables() -> None:
+    """Builds the tables now, and not at the first text. Needs 15 MB and a tenth of a second."""
+    for firsts_stay in (True, False):
+        _commonest(firsts_stay), _ranks(firsts_stay)
