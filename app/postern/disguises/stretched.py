@@ -48,11 +48,17 @@ def _times(text: str) -> int:
     """How often every vowel is repeated; 1 if not equally often, or if there are too few.
 
     Each word counts once. English doubles only e and o by itself: `book`, `book, see, food, keep`.
+    Capitals may be left alone: `Hooow dooo I`.
     """
-    lowered = text.lower()
-    if _SINGLE_VOWEL.search(lowered) is not None:  # nearly every text has one
+    times = _times_as_written(text.lower())
+    return times if times > 1 else _times_as_written(text)
+
+
+def _times_as_written(text: str) -> int:
+    """Of the lower-case vowels."""
+    if _SINGLE_VOWEL.search(text) is not None:  # nearly every text has one
         return 1
-    runs = list(_vowel_runs(set(_WORD.findall(lowered))))
+    runs = list(_vowel_runs(set(_WORD.findall(text))))
     if len(runs) < _LEAST_VOWELS or not any(vowel in _NEVER_DOUBLED for vowel, _ in runs):
         return 1
     return math.gcd(*(length for _, length in runs))

@@ -45,7 +45,12 @@ export function stretchIsClear(text: string): boolean {
 }
 
 function timesOf(text: string): number {
-  const words = new Set(text.toLowerCase().match(WORD) ?? []);
+  const times = timesAsWritten(text.toLowerCase());
+  return times > 1 ? times : timesAsWritten(text);
+}
+
+function timesAsWritten(text: string): number {
+  const words = new Set(text.match(WORD) ?? []);
   let vowels = 0;
   let tells = false;
   let divisor = 0;

@@ -42,6 +42,13 @@ def test_only_the_decoded_text_is_judged(times: int) -> None:
     assert disguise.decoded.prompt == PLAIN
 
 
+def test_capitals_may_be_left_alone() -> None:
+    text = re.sub("[aeiou]", lambda found: found[0] * 3, PLAIN.replace("do I keep", "did I Always"))
+    assert "diiid I Alwaaays" in text
+    assert stretch_is_clear(text)
+    assert from_stretched(text) == PLAIN.replace("do I keep", "did I Always")
+
+
 def test_unequal_repeats_are_a_guess() -> None:
     found = disguise_of(Exchange("Sooo hooow do I baaaake breeead toniiiight"))
     assert found is not None
