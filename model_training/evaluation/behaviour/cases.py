@@ -3,11 +3,19 @@
 The kinds follow public complaints by users of moderation systems. A case is a `Row`: its source is
 the kind and its label is the right verdict. Templates and vocabularies differ from those of the
 training rows in `rows`; spellings and encodings are the same.
+
+The kinds `blind/…` have no templates. A language model wrote `blind.json` that had seen neither the
+templates here nor those of training. They show whether a kind is learnt, or only its templates. So
+learn nothing from them, and write no templates after reading those that a student gets wrong.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import cycle
 from typing import Final
 
 import numpy as np
@@ -63,12 +71,20 @@ _OBFUSCATED: Final[Mapping[str, Spelling]] = {
     **{name: SPELLINGS[name] for name in _OBFUSCATED_SPELLINGS},
 }
 
+_BLIND: Final[Mapping[str, tuple[Label, str]]] = {
+    "blind/protective_instructions": (Label.UNHARMFUL, "protective"),
+    "blind/grave": (Label.HARMFUL, "grave"),
+}
+_BLIND_REFUSALS: Final = "blind/refusals"
+_BLIND_ASKED: Final = "blind/base64 asked"
+
 KINDS: Final = (
     *(*_PROMPTS, *_PAIRS),
     *(f"diluted/{name}" for name in _DILUTIONS),
     *(f"undiluted/{name}" for name in _DILUTIONS),
     *(f"spelled/{name}" for name in _SPELLED),
     *(f"obfuscated/{name}" for name in _OBFUSCATED),
+    *(*_BLIND, _BLIND_REFUSALS, _BLIND_ASKED),
 )
 """All kinds of cases, in the order of the report."""
 
@@ -79,7 +95,9 @@ def plain_cases(count: int) -> list[Row]:
     for place, (kind, (label, templates)) in enumerate(_PROMPTS.items()):
         rng = _rng(0, place)
         found += [_row(kind, one, label) for one in draw(templates, GATE_SLOTS, count, rng)]
-    return [*found, *_replies(count), *_refusals(count)]
+    for kind, (label, name) in _BLIND.items():
+        found += [_row(kind, one, label) for one in _wordings(name)[:count]]
+    return [*found, *_replies(count), *_refusals(count), *_blind_refusals(count)]
 
 
 def changed_cases(caught: Sequence[str], count: int) -> list[Row]:
@@ -111,6 +129,9 @@ def changed_cases(caught: Sequence[str], count: int) -> list[Row]:
         found += [
             _row(f"obfuscated/{name}", change(prompt, rng), Label.HARMFUL) for prompt in harmful
         ]
+    for prompt, ask in zip(harmful, cycle(_wordings("asked")), strict=False):
+        asked = ask.replace("{code}", CODES["base64"](prompt))
+        found.append(_row(_BLIND_ASKED, asked, Label.HARMFUL))
     return found
 
 
@@ -142,6 +163,19 @@ def _refusals(count: int) -> list[Row]:
         _row("refusals", prompt, Label.UNHARMFUL, fill(pick(text.REFUSALS, rng), GATE_SLOTS, rng))
         for prompt in draw(templates, GATE_SLOTS, count, rng)
     ]
+
+
+def _blind_refusals(count: int) -> list[Row]:
+    pairs = zip(_wordings("refusals")[:count], cycle(_wordings("grave")), strict=False)
+    return [_row(_BLIND_REFUSALS, prompt, Label.UNHARMFUL, refusal) for refusal, prompt in pairs]
+
+
+@cache
+def _wordings(name: str) -> tuple[str, ...]:
+    read: dict[str, list[str]] = json.loads(
+        files(__package__).joinpath("blind.json").read_text("utf-8")
+    )
+    return tuple(read[name])
 
 
 def _row(kind: str, prompt: str, label: Label, response: str | None = None) -> Row:

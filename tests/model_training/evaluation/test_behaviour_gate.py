@@ -59,7 +59,8 @@ def test_every_kind_has_a_hundred_cases_and_they_are_always_the_same() -> None:
     for kind in KINDS:
         texts = {(row.prompt, row.response) for row in rows if row.source == kind}
         assert len(texts) >= 100, kind
-    assert len({row.label for row in rows if row.source == "refusals"}) == 1
+    for kind in ("refusals", "blind/refusals"):
+        assert {row.label for row in rows if row.source == kind} == {Label.UNHARMFUL}
 
 
 def test_fewer_caught_prompts_make_fewer_cases_of_harm_alone() -> None:
@@ -172,7 +173,8 @@ def test_a_served_student_is_judged_by_kind(tiny_candidate: Path) -> None:
     config = BehaviourConfig(cases=6)
     found = behaviour(_served(tiny_candidate), tiny_policy(), config)
     assert list(found) == list(KINDS)
-    assert all(one["n"] == 6 for kind, one in found.items() if not kind.startswith(("dil", "obf")))
+    of_caught_harm = ("diluted/", "obfuscated/", "blind/base64 asked")
+    assert all(one["n"] == 6 for kind, one in found.items() if not kind.startswith(of_caught_harm))
     assert all(0 <= one["right"] <= one["n"] for one in found.values())
     assert found == behaviour(_served(tiny_candidate), tiny_policy(), config)
     assert behaviour(_served(tiny_candidate), tiny_policy(), BehaviourConfig(cases=0)) == {}
