@@ -110,7 +110,7 @@ def test_a_page_and_the_server_take_turns(package: Path, artifact: Artifact) -> 
     runs = cost.Runs(warm={16: 1, 64: 0, 192: 0}, timed={16: 2, 64: 1, 192: 1})
     with (
         cost.pages(package, DEFAULT_ARTIFACT, None) as (url, served),
-        browser.page(f"{url}#worker", slowdown=2.0, phone=True) as page,
+        browser.page(f"{url}#worker", slowdown=8.0, phone=True) as page,
         browser.server(DEFAULT_ARTIFACT) as own,
     ):
         size = cost.bytes_of(sorted(served.asked))
@@ -121,6 +121,7 @@ def test_a_page_and_the_server_take_turns(package: Path, artifact: Artifact) -> 
     assert size["model"] == artifact.manifest.files["model.onnx"].size_bytes
     assert size["model, gzip"] < size["model"]
     assert min(peaks.values()) > 50.0
+    # Slowed eightfold, so that other work on the machine cannot turn the order round.
     assert counting["page"] > counting["worker"], "Chromium slows the page's thread only"
     assert min(one.wall_ms for one in cold.values()) > 100.0
     for rows in found.values():
