@@ -16,12 +16,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from postern.disguises import words
-from postern.disguises.vowels import without_vowels
+from postern.disguises.vowels import commonest, pair_without_vowels, without_vowels
 from postern.shipped import DEFAULT_ARTIFACT
 
 _FREQUENT: Final = 40_000
@@ -56,22 +55,21 @@ def chosen_pairs(
     known = {*commonest_first, "a", "i"}
     ranked = sorted(counts, key=lambda pair: (-counts[pair], pair))
     ranked = [pair for pair in ranked if known.issuperset(pair)]
-    best: dict[bool, dict[tuple[str, ...], tuple[str, ...]]] = {}
+    best: dict[bool, dict[str, tuple[str, ...]]] = {True: {}, False: {}}
     telling: set[tuple[str, ...]] = set()
-    for firsts_stay in (True, False):
-        bare = partial(without_vowels, firsts_stay=firsts_stay)
-        commonest: dict[str, str] = {}
-        for word in ("a", "i", *commonest_first):
-            commonest.setdefault(bare(word), word)
-        found = best[firsts_stay] = {}
+    for form, found in best.items():
+        likely = commonest(commonest_first, firsts_stay=form)
         for pair in ranked:
-            found.setdefault(tuple(map(bare, pair)), pair)
-        telling |= {p for p in found.values() if any(commonest[bare(one)] != one for one in p)}
+            found.setdefault(pair_without_vowels(pair, firsts_stay=form), pair)
+        telling |= {
+            pair
+            for pair in found.values()
+            if any(likely.get(without_vowels(one, firsts_stay=form), one) != one for one in pair)
+        }
     chosen = set([pair for pair in ranked if pair in telling][:_PAIRS])
     # The more frequent pair that looks like a chosen one in the other form keeps it from its place.
-    for firsts_stay, found in best.items():
-        bare = partial(without_vowels, firsts_stay=firsts_stay)
-        chosen |= {found[tuple(map(bare, pair))] for pair in chosen}
+    for form, found in best.items():
+        chosen |= {found[pair_without_vowels(pair, firsts_stay=form)] for pair in chosen}
     return [pair for pair in ranked if pair in chosen]
 
 

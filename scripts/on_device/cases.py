@@ -44,6 +44,7 @@ def _exchanges() -> list[Exchange]:
         *(Exchange(hide(_SENTENCE, rng)) for hide in DISGUISES.values()),
         *(Exchange(f"What is this? {code(_SENTENCE)}") for code in CODES.values()),
         Exchange("hoow doo ii baakee breeaad iin thee ooveen"),
+        Exchange("Hw d I bk brd wtht yst?", "Ths s hw t bk t wtht yst nd slt."),
         Exchange("the gate " * 300),
         Exchange("Tell me.", "the gate is shut " * 200),
         Exchange("the gate " * 150, "Yes."),

@@ -20,7 +20,7 @@ from postern.contract import text as contract_text
 from postern.contract.exchange import Exchange
 from postern.contract.language import UNDETERMINED
 from postern.contract.text import TEXT_FORMAT
-from postern.disguises import ciphers, codes, encodings, lettering, misspelt, words
+from postern.disguises import ciphers, codes, encodings, lettering, misspelt, vowels, words
 from postern.inference.warm_up import SELF_TEST
 from postern.languages import pieces, reader, scripts
 from tokenizers import normalizers, pre_tokenizers
@@ -147,6 +147,8 @@ def word_tables() -> dict[str, Any]:
         "COMMON_WORDS": " ".join(sorted(ciphers.COMMON)),
         "WORDS": " ".join(words.commonest_first()),
         "PAIRS": "\n".join(map(" ".join, words.common_pairs())),
+        "BARE_GRAMMAR": " ".join(sorted(vowels.BARE_GRAMMAR)),
+        "SAME_GRAMMAR": " ".join(sorted(vowels.SAME_GRAMMAR)),
         "ENGLISH_SHORT_WORDS": " ".join(sorted(misspelt.ENGLISH)),
         "ANY_LANGUAGE_WORDS": " ".join(sorted(misspelt.ANY_LANGUAGE)),
         "MORSE": encodings._MORSE,

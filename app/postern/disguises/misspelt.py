@@ -7,11 +7,11 @@ questions harmful, and misses harm.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Final
 
-from postern.disguises.words import correct_words
+from postern.disguises.words import correct_words, in_case
 
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _ZEROS: Final = re.compile(
@@ -53,7 +53,9 @@ def from_misspelt(text: str) -> str | None:
     left = sum(word not in corrected for word in unknown)
     if not corrected or left * 2 > len(long):
         return None
-    return _WORD.sub(lambda found: _replaced(found[0], corrected), text)
+    return _WORD.sub(
+        lambda found: in_case(found[0], corrected.get(found[0].lower(), found[0].lower())), text
+    )
 
 
 def from_zeros(text: str) -> str | None:
@@ -99,12 +101,3 @@ def _only_correction(word: str) -> str | None:
         added = [a + letter + b for a, b in cuts for letter in ascii_lowercase]
         found = correct_words().intersection((*dropped, *replaced, *added))
     return next(iter(found)) if len(found) == 1 else None
-
-
-def _replaced(word: str, corrected: Mapping[str, str]) -> str:
-    only = corrected.get(word.lower())
-    if only is None:
-        return word
-    if word.isupper():
-        return only.upper()
-    return only.capitalize() if word[0].isupper() else only

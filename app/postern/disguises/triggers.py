@@ -1,6 +1,6 @@
 """Detects disguised exchanges and undoes the disguise. Linear time.
 
-The only I/O is the list of words of `misspelt`, which is read once.
+The only I/O is that of `words`, whose lists are read once.
 
 A student reads disguised harm as noise and confidently calls it harmless, and it calls harmless
 text in odd spelling harmful. So its probability cannot tell when to ask the teacher: these triggers
@@ -96,8 +96,8 @@ _LAYERS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Disguise:
-    """triggers: those that fired. decoded: the exchange without its disguise, hardly longer than
-    before.
+    """triggers: those that fired. decoded: the exchange without its disguise, for a student hardly
+    longer than before.
 
     certain: only the decoded text is judged, since the text can mean nothing else, or tells nothing
     as it stands. Undisguised parts stay unchanged, so nothing is lost by not reading the noise.

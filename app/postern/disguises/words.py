@@ -26,5 +26,14 @@ def common_pairs() -> tuple[tuple[str, str], ...]:
     return tuple((intern(first), intern(second)) for first, second in lines)
 
 
+def in_case(before: str, word: str) -> str:
+    """A lower-case word in the case of the one that it replaces; as it came if both are equal."""
+    if word == before.lower():
+        return before
+    if before.isupper() and len(before) > 1:
+        return word.upper()
+    return word.capitalize() if before[0].isupper() else word
+
+
 def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")

@@ -57,7 +57,14 @@ _ENCODED: Final = (
     *("base64", "base32", "rot13", "percent", "hex", "hex_entities", "decimal_entities"),
     *("decimal_codes", "binary", "reversed", "hashtags"),
 )
-_OBFUSCATED_SPELLINGS: Final = ("letters_apart", "leet", "homoglyphs", "hidden_inside", "swapped")
+_OBFUSCATED_SPELLINGS: Final = (
+    "letters_apart",
+    "leet",
+    "homoglyphs",
+    "hidden_inside",
+    "swapped",
+    "vowels_dropped",
+)
 
 
 def _coded(code: Code, asked: str = "{code}") -> Spelling:

@@ -1,6 +1,6 @@
 /** Port of app/postern/disguises/misspelt.py. */
 import { ANY_LANGUAGE_WORDS, ENGLISH_SHORT_WORDS } from "../tables.js";
-import { correctWords } from "./words.js";
+import { correctWords, inCase } from "./words.js";
 
 const WORD = /[A-Za-z]+/gu;
 const ZEROS = /(?<![A-Za-z0-9.\/_@\-])(?=0*[A-Za-z])(?=[A-Za-z]*0)[A-Za-z0]{3,24}(?![A-Za-z0-9\/_@\-]|\.[A-Za-z0-9])/gu;
@@ -25,7 +25,7 @@ export function fromMisspelt(text: string): string | null {
   }
   const left = unknown.filter((word) => !corrected.has(word)).length;
   if (corrected.size === 0 || left * 2 > long.length) return null;
-  return text.replace(WORD, (word) => replaced(word, corrected));
+  return text.replace(WORD, (word) => inCase(word, corrected.get(word.toLowerCase()) ?? word.toLowerCase()));
 }
 
 export function fromZeros(text: string): string | null {
@@ -74,12 +74,4 @@ function onlyCorrection(word: string): string | null {
     }
   }
   return found.size === 1 ? [...found][0]! : null;
-}
-
-function replaced(word: string, corrected: ReadonlyMap<string, string>): string {
-  const only = corrected.get(word.toLowerCase());
-  if (only === undefined) return word;
-  if (word === word.toUpperCase()) return only.toUpperCase();
-  const first = word[0]!;
-  return first === first.toUpperCase() ? only[0]!.toUpperCase() + only.slice(1) : only;
 }

@@ -1,6 +1,7 @@
 /** Port of app/postern/disguises/vowels.py. */
+import { BARE_GRAMMAR, SAME_GRAMMAR } from "../tables.js";
 import { ANY_LANGUAGE, ENGLISH } from "./misspelt.js";
-import { commonestFirst, commonPairs, correctWords } from "./words.js";
+import { commonestFirst, commonPairs, correctWords, inCase } from "./words.js";
 
 const WORD = /[\p{L}\p{N}]+/gu;
 const LATIN = /^[a-z]+$/u;
@@ -12,10 +13,8 @@ const FIRSTS_APART = 12;
 const LEAST_WORDS = 4;
 const LEAST_UNKNOWN = 2;
 const LEAST_GRAMMAR = 2;
-const GRAMMAR: ReadonlySet<string> = new Set(
-  "bt cn cld d dd ds frm fr hs hv hw m nd nt shld t th tht thr ths wh wht whch whn whr wll wth wld y yr".split(" "),
-);
-const GRAMMAR_KEPT: ReadonlySet<string> = new Set("a an and as at by i if in is it my of on or up us why".split(" "));
+const BARE = new Set(BARE_GRAMMAR.split(" "));
+const SAME = new Set(SAME_GRAMMAR.split(" "));
 
 type Pair = readonly [rank: number, first: string, second: string];
 
@@ -64,9 +63,9 @@ function read(words: readonly string[], firstsStay: boolean): string[] {
 function isEnglish(words: readonly string[], different: ReadonlySet<string>): boolean {
   const unknown = [...different].filter((word) => !correctWords().has(word));
   const long = unknown.filter((word) => word.length > 2).length;
-  const grammar = [...different].filter((word) => GRAMMAR.has(word));
+  const grammar = [...different].filter((word) => BARE.has(word));
   if (grammar.length >= LEAST_GRAMMAR) return long > 0;
-  const proven = grammar.length > 0 || words.some((word) => GRAMMAR_KEPT.has(word)) || long > LEAST_UNKNOWN;
+  const proven = grammar.length > 0 || words.some((word) => SAME.has(word)) || long > LEAST_UNKNOWN;
   const either = new Set([...unknown, ...grammar]);
   return proven && long >= LEAST_UNKNOWN && 2 * either.size >= different.size;
 }
@@ -74,14 +73,6 @@ function isEnglish(words: readonly string[], different: ReadonlySet<string>): bo
 function isWhole(word: string): boolean {
   if (LATIN.test(word)) return withoutVowels(word, true) !== word;
   return !NUMBER.test(word);
-}
-
-function inCase(before: string, word: string): string {
-  if (word === before.toLowerCase()) return before;
-  const upper = before === before.toUpperCase();
-  if (upper && before.length > 1) return word.toUpperCase();
-  const first = before[0]!;
-  return first !== first.toLowerCase() ? word[0]!.toUpperCase() + word.slice(1) : word;
 }
 
 function tablesOf(firstsStay: boolean): Tables {
@@ -95,9 +86,8 @@ function tablesOf(firstsStay: boolean): Tables {
   }
   const pairs = new Map<string, Pair>();
   for (const [rank, [first, second]] of commonPairs().entries()) {
-    const bare = [withoutVowels(first, firstsStay), withoutVowels(second, firstsStay)];
-    const key = bare.join(" ");
-    if (!bare.includes("") && !pairs.has(key)) pairs.set(key, [rank, first, second]);
+    const key = `${withoutVowels(first, firstsStay)} ${withoutVowels(second, firstsStay)}`;
+    if (!pairs.has(key)) pairs.set(key, [rank, first, second]);
   }
   tables.set(firstsStay, { commonest, pairs });
   return { commonest, pairs };
