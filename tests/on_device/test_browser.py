@@ -124,7 +124,8 @@ def test_a_worker_that_is_killed_is_told(browser: Browser, server: ServerProcess
           const { Guard } = await import("/on_device/index.js");
           const guard = await Guard.load("/artifact/");
           const code = (error) => error.code;
-          const long = { prompt: "the gate ".repeat(9000) };
+          // Just short enough to be judged, which takes seconds.
+          const long = { prompt: "the gate ".repeat(8000) };
           const waiting = guard.classify(long).then(() => "judged", code);
           setTimeout(() => made.terminate(), 50);
           const first = await waiting;

@@ -34,6 +34,7 @@ async function answer(request) {
     if (kept) return kept;
     throw error;
   }
-  if (response.ok) await cache.put(request, response.clone());
+  // Where storage is full, the page still opens, though not without a network.
+  if (response.ok) await cache.put(request, response.clone()).catch(() => undefined);
   return response;
 }
