@@ -31,7 +31,7 @@ import tokenizers
 from postern.contract.artifact import Artifact, read_artifact
 from postern.contract.windows import Window, pad
 from postern.inference.openvino_session import OpenVinoSession, Precision
-from postern.inference.processor import multiplies_in_tiles
+from postern.inference.processor import multiplies_bfloat16
 from postern.inference.session import INPUTS, OnnxSession
 from postern.shipped import DEFAULT_ARTIFACT
 
@@ -58,13 +58,13 @@ class Candidate:
 
 
 def candidates() -> tuple[Candidate, ...]:
-    """Limits that are none on this processor change nothing; bf16 needs one that has tiles."""
+    """Limits that are none on this processor change nothing; bf16 needs one that multiplies it."""
     limits = ("AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", None)
     return (
         Candidate("ONNX Runtime"),
         Candidate("ONNX Runtime, exact without VNNI"),
         *(Candidate("OpenVINO", "f32", limit) for limit in limits),
-        *([Candidate("OpenVINO", "bf16")] if multiplies_in_tiles() else []),
+        *([Candidate("OpenVINO", "bf16")] if multiplies_bfloat16() else []),
     )
 
 

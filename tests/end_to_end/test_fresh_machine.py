@@ -124,7 +124,7 @@ def test_it_is_light_when_idle(served: Served) -> None:
 
 
 def test_openvino_takes_no_more_than_it_is_said_to(served: Served) -> None:
-    """Where the processor has AMX; elsewhere, ONNX Runtime runs here, too."""
+    """Where the processor has AVX-512 with VNNI; elsewhere, ONNX Runtime runs here, too."""
     assert _resident_kb(served) < 700_000
 
 

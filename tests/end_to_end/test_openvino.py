@@ -98,15 +98,15 @@ def test_a_card_is_for_the_other_engine() -> None:
         read_settings(engine="openvino", device="cuda")
 
 
-def test_auto_takes_it_where_there_are_tiles(
+def test_auto_takes_it_where_the_processor_is_wide(
     tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = read_settings(artifact=tiny_artifact, engine="auto", workers=1, intra_op_threads=1)
-    for tiles, engine, kind in (
+    for wide, engine, kind in (
         (True, "openvino", OpenVinoSession),
         (False, "onnxruntime", OnnxSession),
     ):
-        monkeypatch.setattr(composition, "multiplies_in_tiles", lambda tiles=tiles: tiles)
+        monkeypatch.setattr(composition, "multiplies_int8_in_512_bits", lambda wide=wide: wide)
         student = load_student(settings)
         assert (student.engine, type(student.session)) == (engine, kind)
 
@@ -114,7 +114,7 @@ def test_auto_takes_it_where_there_are_tiles(
 def test_auto_passes_over_an_engine_that_fails_and_says_so(
     tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(composition, "multiplies_in_tiles", lambda: True)
+    monkeypatch.setattr(composition, "multiplies_int8_in_512_bits", lambda: True)
     monkeypatch.setattr(composition, "is_installed", lambda: True)
     openvino_session._core.cache_clear()
     monkeypatch.setitem(sys.modules, "openvino", None)
@@ -129,7 +129,7 @@ def test_auto_passes_over_an_engine_that_fails_and_says_so(
 def test_auto_keeps_the_engine_that_pages_agree_with(
     tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "multiplies_in_tiles", lambda: True)
+    monkeypatch.setattr(composition, "multiplies_int8_in_512_bits", lambda: True)
     for serves, engine in ((True, "onnxruntime"), (False, "openvino")):
         settings = read_settings(artifact=tiny_artifact, engine="auto", serve_artifact=serves)
         assert load_student(settings).engine == engine

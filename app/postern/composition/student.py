@@ -15,7 +15,7 @@ from postern.contract.errors import ArtifactInvalid, SettingsInvalid
 from postern.inference.cost_model import CostModel
 from postern.inference.engine import Engine, Runtime, engine_for, runtimes_for, usable_cores
 from postern.inference.openvino_session import OpenVinoSession, is_installed
-from postern.inference.processor import multiplies_in_tiles
+from postern.inference.processor import multiplies_int8_in_512_bits
 from postern.inference.session import Device, OnnxSession, Session
 from postern.inference.tokenizer import Tokenizer
 from postern.inference.warm_up import (
@@ -168,7 +168,7 @@ def _sessions(
     *better, last = runtimes_for(
         settings.engine,
         installed=is_installed(),
-        tiles=multiplies_in_tiles(),
+        wide=multiplies_int8_in_512_bits(),
         promised=opener.artifact.manifest.certificate is not None or settings.server.serve_artifact,
         is_first=is_first,
     )

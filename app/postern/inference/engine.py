@@ -60,19 +60,20 @@ class Engine:
 
 
 def runtimes_for(
-    settings: EngineSettings, *, installed: bool, tiles: bool, promised: bool, is_first: bool = True
+    settings: EngineSettings, *, installed: bool, wide: bool, promised: bool, is_first: bool = True
 ) -> tuple[Runtime, ...]:
     """What may run a student here, the best first; the next one if a graph does not run on it.
 
-    installed: whether OpenVINO is; tiles: whether the processor has AMX, the only kind where
-    OpenVINO was measured to be quicker with the same verdicts (docs/research/engines.md).
+    installed: whether OpenVINO is; wide: whether the processor multiplies int8 in 512 bits or in
+    tiles (AVX-512 with VNNI, AMX). Only there was OpenVINO measured to be quicker with the same
+    verdicts (docs/research/engines.md).
     promised: whether something is said of verdicts that only ONNX Runtime was measured to keep: a
     certificate, or agreement with pages that judge on their own. is_first: whether most texts are
     for this student. OpenVINO's kernels for a second one would take 340 MB more.
     """
     if settings.engine != "auto":
         return (settings.engine,)
-    wins = installed and tiles and not promised and is_first and settings.device == "cpu"
+    wins = installed and wide and not promised and is_first and settings.device == "cpu"
     return ("openvino", "onnxruntime") if wins else ("onnxruntime",)
 
 

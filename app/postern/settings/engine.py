@@ -41,10 +41,10 @@ class EngineSettings(Section):
     engine: Literal["auto", "onnxruntime", "openvino"] = Field(
         "auto",
         description="What runs the student on a CPU. auto: OpenVINO if it is installed, the "
-        "processor has AMX, the artifact has no certificate, and `POSTERN_SERVE_ARTIFACT` is off, "
-        "since pages agree with ONNX Runtime; it then takes half of the time for a batch, and more "
-        "memory. ONNX Runtime otherwise, on a GPU, for students of other languages, and for "
-        "teachers. `/info` says what runs each student.",
+        "processor has AVX-512 with VNNI (or AMX), the artifact has no certificate, and "
+        "`POSTERN_SERVE_ARTIFACT` is off, since pages agree with ONNX Runtime; it then takes half "
+        "or two thirds of the time, and more memory. ONNX Runtime otherwise, on a GPU, for "
+        "students of other languages, and for teachers. `/info` says what runs each student.",
     )
     workers: int = Field(
         0,

@@ -57,19 +57,19 @@ def test_without_a_limit_all_cores_count(tmp_path: Path, quota: str) -> None:
 
 
 @pytest.mark.parametrize("installed", [True, False])
-@pytest.mark.parametrize("tiles", [True, False])
+@pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("promised", [True, False])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_openvino_is_chosen_only_where_it_was_measured_to_win(
-    installed: bool, tiles: bool, promised: bool, is_first: bool
+    installed: bool, wide: bool, promised: bool, is_first: bool
 ) -> None:
     def chosen(**changes: object) -> tuple[str, ...]:
         settings = Settings(**changes)  # type: ignore[arg-type]
         return runtimes_for(
-            settings, installed=installed, tiles=tiles, promised=promised, is_first=is_first
+            settings, installed=installed, wide=wide, promised=promised, is_first=is_first
         )
 
-    wins = installed and tiles and not promised and is_first
+    wins = installed and wide and not promised and is_first
     assert chosen(engine="auto") == (("openvino", "onnxruntime") if wins else ("onnxruntime",))
     assert chosen(engine="auto", device="cuda") == ("onnxruntime",)
     assert chosen(engine="openvino") == ("openvino",)
