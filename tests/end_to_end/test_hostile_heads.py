@@ -50,6 +50,7 @@ def refused(replies: list[RawReply], status: int, slug: str) -> None:
         (b"GET /\r\n\r\n", 400, "malformed-request"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "malformed-request"),
         (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 400, "malformed-request"),
+        (b"CONNECT /x HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed-request"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "malformed-request"),
         (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "malformed-request"),
         (GET + b" Upgrade: x\r\n\r\n", 400, "malformed-request"),
@@ -63,6 +64,7 @@ def test_a_head_beyond_a_bound_is_refused_and_the_connection_closed(
     before = target.metric(f'postern_rejected_total{{reason="{slug}"}}')
     refused(exchange(target, data), status, slug)
     assert target.metric(f'postern_rejected_total{{reason="{slug}"}}') == before + 1
+    assert not [line for line in target.log_lines() if line["event"] == "defect"]
 
 
 def test_a_head_at_the_bounds_is_read(target: ServerProcess) -> None:

@@ -123,13 +123,14 @@ def text_of(value: Any, *, skip: frozenset[str] = frozenset(), labels: bool = Fa
 def opened(text: str, *, depth: int = _MAX_NESTED_JSON) -> str:
     """Text as a reader sees it: of JSON in a string, its names and strings without their escapes.
 
-    `{"a": "\\u0062omb"}` would otherwise hide a word from the student. JSON that was cut off has
-    its escapes undone in place.
+    `{"a": "\\u0062omb"}` would otherwise hide a word from the student. A name that comes twice is
+    read with both values, for every reader takes another. JSON that was cut off has its escapes
+    undone in place.
     """
     if text.lstrip()[:1] not in ("{", "[", '"'):
         return whole_characters(text)
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_as_list)
     except (ValueError, RecursionError):
         return whole_characters(_JSON_ESCAPE.sub(_unescape, text))
     found = [whole_characters(part) for part in _names_and_strings(value)]
@@ -143,7 +144,12 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(int(code[1:], 16)) if len(code) > 1 else _SHORT_ESCAPES.get(code, code)
 
 
+def _as_list(pairs: list[tuple[str, Any]]) -> list[Any]:
+    return [part for pair in pairs for part in pair]
+
+
 def _names_and_strings(value: Any) -> Iterator[str]:
+    """value: parsed with `_as_list`."""
     stack = [value]
     while stack:
         current = stack.pop()
@@ -151,8 +157,6 @@ def _names_and_strings(value: Any) -> Iterator[str]:
             yield current
         elif isinstance(current, list):
             stack += reversed(current)
-        elif isinstance(current, Mapping):
-            stack += [part for item in reversed(list(current.items())) for part in reversed(item)]
 
 
 def whole_characters(text: str) -> str:

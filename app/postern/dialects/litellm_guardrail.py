@@ -108,7 +108,7 @@ def _prompt_of(messages: Sequence[Mapping[str, Any]]) -> str | None:
                 asked, answered = [], False
             asked += _texts(message.get("content"))
     prompt = "\n".join(asked)
-    return prompt if prompt.strip() else None
+    return prompt if is_visible(prompt) else None
 
 
 def _texts(content: Any) -> list[str]:

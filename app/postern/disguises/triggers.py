@@ -14,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from postern.contract.errors import EmptyPrompt
 from postern.contract.exchange import Exchange
-from postern.contract.text import segments
+from postern.contract.text import is_visible, segments
 from postern.disguises.ciphers import from_reversed, from_rot13
 from postern.disguises.codes import (
     from_base32,
@@ -123,9 +122,7 @@ def readable_disguise(exchange: Exchange) -> Disguise | None:
     disguise = disguise_of(exchange)
     if disguise is None:
         return None
-    try:
-        segments(disguise.decoded)
-    except EmptyPrompt:
+    if not is_visible(disguise.decoded.prompt):
         return Disguise(disguise.triggers, exchange)
     return disguise
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from postern.chat_guard.answers import read_completion
 from postern.chat_guard.bounds import REQUEST, check_json, strict_json
-from postern.chat_guard.conversation import parse_chat
+from postern.chat_guard.conversation import INSTRUCTION_FIELDS, parse_chat
 from postern.chat_guard.readable import has_media, opened, text_of
 from postern.chat_guard.shape import Reading
 from postern.chat_guard.walk import mismatch, read_object
@@ -27,8 +27,9 @@ from postern.contract.errors import (
 from postern.contract.exchange import Exchange
 from postern.contract.text import is_visible
 
-# Where an API takes numbers of tokens instead of text, which only its own tokenizer can read.
+# Where an API takes numbers of tokens, or the model's own vectors, instead of text.
 _TOKEN_FIELDS: Final = ("prompt", "input")
+_VECTORS_FIELD: Final = "prompt_embeds"
 _PARAMS: Final = "detector_params"
 
 
@@ -82,8 +83,9 @@ def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
     """A client's own body: a chat, any other JSON, or plain text.
 
     Of JSON that is no chat, all text together is one prompt. Text that is JSON counts as JSON,
-    for its reader may look at nothing else. Raises MalformedBody, BodyMismatch, UnreadableContent,
-    InvalidExchange, ExchangeTooLong.
+    for its reader may look at nothing else. The API that reads the body is not known here, so a
+    chat may hold nothing unreadable in the fields of another API either. Raises MalformedBody,
+    BodyMismatch, UnreadableContent, InvalidExchange, ExchangeTooLong.
     """
     try:
         text = body.decode()
@@ -93,14 +95,19 @@ def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
     except ValueError:
         raise MalformedBody from None
     check_json(value, REQUEST)
+    chat = isinstance(value, dict) and isinstance(value.get("messages"), list)
     if isinstance(value, dict):
-        if isinstance(value.get("messages"), list):
-            return _chat(value, reading)
         if any(_has_number(value.get(name)) for name in _TOKEN_FIELDS):
             raise UnreadableContent
-    media = has_media(value)
+        if value.get(_VECTORS_FIELD) is not None:
+            raise UnreadableContent
+    # Of a chat, the messages are looked at as they are read, and schemas of tools name media.
+    media = has_media(_beside_messages(value) if chat else value)
     if media and not reading.pass_media:
         raise UnreadableContent
+    if chat:
+        heard = _chat(value, reading)
+        return heard._replace(media=heard.media or media)
     return Heard((_prompt(text_of(value)),), media=media)
 
 
@@ -109,6 +116,11 @@ def _inner(body: bytes) -> dict[str, Any]:
     if not isinstance(inner, dict):
         mismatch("body", "must be an object")
     return inner
+
+
+def _beside_messages(content: Mapping[str, Any]) -> dict[str, Any]:
+    read = {"messages", *INSTRUCTION_FIELDS}
+    return {name: value for name, value in content.items() if name not in read}
 
 
 def _chat(content: Mapping[str, Any], reading: Reading) -> Heard:

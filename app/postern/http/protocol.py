@@ -246,6 +246,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Like uvicorn's, with limits and without upgrades to other protocols."""
         self._disarm()
+        if self.parser.get_method() == b"CONNECT":
+            # The parser refuses it, too, but only after this has started the request.
+            raise MalformedRequest
         version = self.parser.get_http_version()
         left = body_length(self.headers, version)
         scope = cast(dict[str, Any], self.scope)

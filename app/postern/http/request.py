@@ -76,8 +76,7 @@ class Keys:
         """Like `check`, for a key from headers other than ours."""
         if not self.digests:
             return
-        client = scope.get("client")
-        address = client[0] if client else ""
+        address = _address_of(scope)
         digest = _digest(given)
         self.throttle.check(address, digest)
         number = self._number(given, digest)
@@ -89,10 +88,15 @@ class Keys:
         set_caller(number)
 
     def recognize(self, scope: Scope) -> None:
-        """`check` for looking ahead: nothing is counted. Raises Unauthorized."""
+        """`check` for looking ahead: nothing is counted. Raises Unauthorized, TooManyWrongKeys.
+
+        It compares no key that `check` would not: its answer would tell a guesser the right one.
+        """
         if self.digests:
             given = _key_of(scope)
-            number = self._number(given, _digest(given))
+            digest = _digest(given)
+            self.throttle.check(_address_of(scope), digest)
+            number = self._number(given, digest)
             if number is None:
                 raise Unauthorized
             set_caller(number)
@@ -108,6 +112,11 @@ def _key_of(scope: Scope) -> str | None:
     if given is None and authorization[:7].lower() == "bearer ":
         return authorization[7:].strip()
     return given
+
+
+def _address_of(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _digest(given: str | None) -> bytes:

@@ -29,6 +29,8 @@ from postern.tracing.spans import step
 
 # All texts of a request together, expanded: as many characters as its largest body has bytes.
 _REQUEST_CHARS: Final = 1 << 20
+# Vowels put back, or words parted, make a text longer, but never to twice its length.
+_DECODED_GROWTH: Final = 2
 
 Made = TypeVar("Made")
 
@@ -203,12 +205,12 @@ class Scorer:
             # Count again: long runs are cut apart by spaces.
             if sum(map(len, many[-1])) > self._limits.max_exchange_chars:
                 raise _blame(self._too_many_characters(), index, exchanges)
+        self._check_decoded(disguises, exchanges)
         # Nothing if the student reads through the disguise anyway.
         decoded = list(map(second_reading, many, disguises))
         readings = [self._read(two or one) for one, two in zip(many, decoded, strict=True)]
         places = [place_of(reading, self._students) for reading in readings]
         encodings = self._tokenize(many, places)
-        # Such texts need no limit of their own: they are about as long as the originals.
         both: list[tuple[Encoding, ...]] = [
             (encoding,) if texts is None else (encoding, self._second(texts, place))
             for encoding, texts, place in zip(encodings, decoded, places, strict=True)
@@ -232,7 +234,9 @@ class Scorer:
         return [found[index] for index in range(len(many))]
 
     def _second(self, texts: tuple[str, ...], place: int) -> Encoding:
-        return _for_student(self._students[place].tokenizer.encode(texts), place)
+        tokenizer = self._students[place].tokenizer
+        encoding = tokenizer.encode(texts, max_tokens=self._limits.max_exchange_tokens)
+        return _for_student(encoding, place)
 
     def _read(self, texts: tuple[str, ...]) -> Reading:
         return UNREAD if self._languages is None else self._languages.read(texts)
@@ -253,6 +257,19 @@ class Scorer:
                 raise ExchangeTooLong(
                     what="characters in all", limit=self._limits.max_request_chars
                 )
+
+    def _check_decoded(
+        self, disguises: Sequence[Disguise | None], exchanges: Sequence[Exchange]
+    ) -> None:
+        """Like `_check_expanded` for decoded texts: four characters of base64 can become 18."""
+        limit = _DECODED_GROWTH * self._limits.max_exchange_chars
+        for index, disguise in enumerate(disguises):
+            if disguise is None:
+                continue
+            both = (disguise.decoded.prompt, disguise.decoded.response or "")
+            if sum(expanded_length(text, at_most=limit) for text in both) > limit:
+                error = ExchangeTooLong(what="characters when decoded", limit=limit)
+                raise _blame(error, index, exchanges)
 
     async def off_the_loop(
         self, make: Callable[[], Made], exchanges: Sequence[Exchange], deadline: float

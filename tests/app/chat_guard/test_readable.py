@@ -46,8 +46,10 @@ def test_text_that_is_no_json_stays_as_it_is(text: str) -> None:
         ("\ud83d\ude00", "\U0001f600"),
         ("a\ud83d", "a\ufffd"),
         ('{"a": "\\ud83d"}', "a\n\ufffd"),
+        ('{"q": "one", "q": "two"}', "q\none\nq\ntwo"),
+        ('[{"q": {"q": "one"}, "q": [2]}]', "q\nq\none\nq"),
     ],
-    ids=["cut", "deep", "pair", "half", "half in json"],
+    ids=["cut", "deep", "pair", "half", "half in json", "twins", "twins below"],
 )
 def test_odd_text(given_text: str, seen: str) -> None:
     assert opened(given_text) == seen

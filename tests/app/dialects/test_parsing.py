@@ -87,6 +87,13 @@ def test_litellm_reads_any_tool_call(call: Any) -> None:
     refusal(parse_guardrail, json.dumps(body).encode())
 
 
+@pytest.mark.parametrize("blank", ["", " \n", "\u200b", "\U000e0001"])
+def test_litellm_judges_an_answer_to_a_prompt_that_nobody_can_read(blank: str) -> None:
+    messages = [{"role": "user", "content": blank}]
+    body = {"input_type": "response", "texts": ["hello"], "structured_messages": messages}
+    assert parse_guardrail(json.dumps(body).encode()).exchanges == (Exchange("hello"),)
+
+
 @given(
     texts=st.lists(visible | st.just("") | st.just(" \n"), max_size=5),
     arguments=st.lists(visible, min_size=1, max_size=3),

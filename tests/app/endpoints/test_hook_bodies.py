@@ -47,6 +47,7 @@ def as_json(body: bytes, reading: Reading) -> Heard:
     return parse_forwarded(body, reading, is_json=True)
 
 
+GREETING = [{"role": "user", "content": "hello"}]
 PARSERS = (parse_prompts, parse_choices, parse_detector_chat, as_json, as_text)
 names = st.sampled_from(
     [
@@ -180,9 +181,21 @@ def test_what_cannot_be_read_is_refused() -> None:
         {"input": [[1, 2], [3]], "user": "hello"},
         {"input": [{"type": "input_image", "image_url": "https://example.com/a.png"}]},
         {"messages": [{"role": "user", "content": [PICTURE]}]},
+        # Which of the fields counts is up to the API that reads the body.
+        {"messages": GREETING, "prompt": [1, 2, 3]},
+        {"messages": GREETING, "input": [[1, 2], [3]]},
+        {"messages": GREETING, "input": [{"role": "user", "content": [PICTURE]}]},
+        {"messages": GREETING, "prompt_embeds": "AAAA"},
+        {"prompt": "hello", "prompt_embeds": ["AAAA"]},
     ):
         with pytest.raises(UnreadableContent):
             forwarded(body)
+    beside = {"messages": GREETING, "input": [{"role": "user", "content": [PICTURE]}]}
+    assert forwarded(beside, PASSING).media
+    # A tool may have a parameter that is called so.
+    schema = {"type": "object", "properties": {"image": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "draw", "parameters": schema}}]
+    assert not forwarded({"messages": GREETING, "tools": tools}).media
     told = {"messages": [{"role": "user", "content": [{"type": "text", "text": "one"}, PICTURE]}]}
     assert forwarded(told, PASSING).media
     blanks: tuple[Any, ...] = ({}, [], "", 3, {"n": 4}, None, {"prompt": " \u200b"})

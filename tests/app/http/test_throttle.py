@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from postern.contract.errors import TooManyWrongKeys
+from postern.contract.errors import TooManyWrongKeys, Unauthorized
+from postern.http.request import Keys
 from postern.http.throttle import Throttle
 
 from tests.fakes import ManualClock
@@ -46,3 +49,21 @@ def test_a_million_addresses_cost_little() -> None:
         throttle.right(f"address {number}", b"known")
     assert len(throttle._tries) <= 4096
     assert len(throttle._known) <= 4096
+
+
+def test_a_look_ahead_compares_no_key_that_a_check_would_not() -> None:
+    """Else its answer would tell the right key to one who may not guess any more."""
+    keys = Keys.of(["right"])
+
+    def request(key: str) -> dict[str, Any]:
+        return {"client": ("a", 1), "headers": [(b"x-api-key", key.encode())]}
+
+    keys.recognize(request("right"))
+    for number in range(10):
+        with pytest.raises(Unauthorized):
+            keys.check(request(f"wrong {number}"))
+    for key in ("right", "wrong"):
+        with pytest.raises(TooManyWrongKeys):
+            keys.recognize(request(key))
+        with pytest.raises(TooManyWrongKeys):
+            keys.check(request(key))

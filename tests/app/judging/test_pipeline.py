@@ -30,6 +30,11 @@ from postern.metrics import Metrics
 
 from tests.fakes import FakeSession
 
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 LIMITS = InputLimits(max_items=3, max_exchange_chars=2000, max_exchange_tokens=500)
 
 
@@ -160,6 +165,9 @@ def test_each_slice_has_its_own_calibration(artifact: Artifact) -> None:
         ([Exchange("\ufdfa" * 200)], "2000 characters"),
         ([Exchange("a " * 501)], "500 tokens"),
         ([Exchange("a"), Exchange("a " * 250, "a " * 251)], "500 tokens"),
+        # Short as it comes, and long once it is decoded.
+        ([Exchange(encoded("\ufdfa" * 400))], "4000 characters when decoded"),
+        ([Exchange("a"), Exchange(encoded("a " * 501))], "500 tokens"),
     ],
 )
 def test_what_passes_a_limit_is_refused_before_the_model_sees_anything(
