@@ -5,7 +5,7 @@ between rounds. A candidate's speed is its ratio to the first candidate within t
 busy or throttled machine therefore slows all candidates alike, and the spread shows how far to
 trust a figure.
 
-    python loadtests/engines.py --data ../shared/data/test/openai_moderation.jsonl.gz
+    .venv/bin/python -m loadtests.engines --data ../shared/data/test/openai_moderation.jsonl.gz
 
 OpenVINO takes part if the environment has `openvino` installed.
 

@@ -1,6 +1,6 @@
 """Compares Postern's session with plain transformers on one GPU, with a large student.
 
-    python loadtests/gpu.py --output gpu.json
+    .venv/bin/python -m loadtests.gpu --output gpu.json
 
 Random weights in the shape of DeBERTa-v3-large (435M parameters) suffice, because the time of a
 forward pass does not depend on their values. The script measures, for texts of 128 tokens, single

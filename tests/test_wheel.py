@@ -203,7 +203,7 @@ def test_traces_without_the_extra_are_one_line(installed: Installed) -> None:
     done = installed.run("serve", "--port", "0", traces="true")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "postern: traces needs OpenTelemetry's SDK: pip install 'postern[traces]'\n"
+        "postern: traces needs OpenTelemetry's SDK: install Postern with its extra `traces`\n"
     )
 
 

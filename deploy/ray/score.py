@@ -2,9 +2,9 @@
 
     python deploy/ray/score.py chats/*.parquet --output verdicts/ --resume
 
-Needs `pip install postern pyarrow "ray[data]"`, on every machine of a cluster. All of them must see
-the input and the output under the same path. The output is a folder of Parquet files, one for each
-shard, and `manifest.json`. The guide *Judge billions of rows with Ray* has the rest.
+Needs Postern with its extra `batch`, and `ray[data]`, on every machine of a cluster. All of them
+must see the input and the output under the same path. The output is a folder of Parquet files, one
+for each shard, and `manifest.json`. The guide *Judge billions of rows with Ray* has the rest.
 
 This process plans, commits and reports. It starts itself once more to speak with Ray: when a
 cluster goes away, Ray ends the process that spoke with it, without an exception.

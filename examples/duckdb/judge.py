@@ -3,7 +3,7 @@
 python examples/duckdb/judge.py chats.duckdb chats
 
 Reads the columns `prompt` and, if there is one, `response`. Makes the table `chats_verdicts`, whose
-column `id` is the `rowid` of the judged row. Needs `pip install duckdb postern`. A run that was
+column `id` is the `rowid` of the judged row. Needs Postern and `duckdb`. A run that was
 stopped goes on where it was, because the exported file and its verdicts stay beside the database
 until the table is made.
 """

@@ -36,8 +36,8 @@ def errors_page() -> str:
             "holds several exchanges, `index` says which one is to blame.",
             "```json\n" + json.dumps(_example_problem(), indent=2) + "\n```",
             "[Dialects](../guides/dialects.md) put the same errors into the shape of their "
-            "system, with the same status. A 429 has a `Retry-After` header in seconds. No error "
-            "holds a verdict.",
+            "system, with the same status; some turn a 422 into a 400. A 429 has a `Retry-After` "
+            "header in seconds. No error holds a verdict.",
             "## Over HTTP",
             "The last column lists the paths whose API description names the error; *any* marks "
             "an error that is raised before a path is chosen, or that stands for what no "

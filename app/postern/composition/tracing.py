@@ -18,7 +18,7 @@ def build(settings: Settings, identity: Identity) -> Tracer | None:
         from postern.tracing.otlp import OtlpTracer
     except ImportError:
         raise SettingsInvalid(
-            "traces needs OpenTelemetry's SDK: pip install 'postern[traces]'"
+            "traces needs OpenTelemetry's SDK: install Postern with its extra `traces`"
         ) from None
     guardrail = {
         Attribute.OPERATION: RUN_GUARDRAIL,

@@ -54,7 +54,7 @@ class ServerSettings(Section):
     traces: bool = Field(
         False,
         description="Send a trace of each request to an OpenTelemetry collector, as OTLP over "
-        "HTTP. The standard variables OTEL_... say where to. Needs `pip install postern[traces]`.",
+        "HTTP. The standard variables OTEL_... say where to. Needs the extra `traces`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest severity of the JSON log lines on standard error."
