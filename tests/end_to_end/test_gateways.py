@@ -93,7 +93,7 @@ def test_envoy_is_told_what_may_pass(server: ServerProcess) -> None:
     assert reply.json()["error"]["code"] == "content_filter"
     for text, status in ((HARMLESS, 200), (HARMFUL, 403)):
         for charset in ("", "; charset=utf-8", '; Charset="UTF-8"'):
-            headers = {"Content-Type": f"text/plain{charset.lower()}"}
+            headers = {"Content-Type": f"text/plain{charset}"}
             reply = server.request("PUT", f"{EXT_AUTHZ}/", content=text, headers=headers)
             assert reply.status_code == status, (text, charset)
 
@@ -117,7 +117,12 @@ def test_what_envoy_cannot_show_whole_does_not_pass(server: ServerProcess) -> No
         reply = server.post(CHAT, json=body, headers={"X-Envoy-Auth-Partial-Body": value})
         assert reply.status_code == status, value
     sent = json.dumps(body).encode()
-    for content_type in ("", "application/x-www-form-urlencoded", "text/plain; charset=utf-16"):
+    for content_type in (
+        *("", "application/x-www-form-urlencoded", "text/plain; charset=utf-16"),
+        *("text/plain; Charset=UTF-7", "text/plain; CHARSET=utf-16le"),
+        'text/plain; x="charset=utf-8"; charset=utf-16',
+        *("text/plain; charset=utf-8; charset=utf-7", "text/plain; charset*=utf-8''utf-7"),
+    ):
         reply = server.post(CHAT, content=sent, headers={"Content-Type": content_type})
         assert reply.status_code == 415, content_type
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}

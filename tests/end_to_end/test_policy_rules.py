@@ -79,8 +79,9 @@ def test_a_key_has_its_requests_in_a_minute_and_no_more(served: ServerProcess, k
         assert 0 < int(reply.headers["retry-after"]) <= 60
         assert reply.headers["x-postern-policy"] == key
     chat = {"messages": [{"role": "user", "content": FINE}]}
-    reply = served.post(f"{EXT_AUTHZ}/v1/chat", json=chat, headers=by(key))
-    assert reply.status_code == 429
+    for method in ("POST", "PUT", "PATCH", "DELETE", "GET"):
+        reply = served.request(method, f"{EXT_AUTHZ}/v1/chat", json=chat, headers=by(key))
+        assert reply.status_code == 429, method
     # Reading what runs here is free, and so are the requests of others.
     assert served.get("/info", headers=by(key)).status_code == 200
     assert judged(served, "plain", FINE)["harmful"] is False

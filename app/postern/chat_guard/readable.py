@@ -27,6 +27,7 @@ MEDIA: Final = frozenset(
         *("audio", "images", "image", "image_url", "input_audio", "input_image", "video"),
         *("video_url", "file", "input_file", "audio_url", "file_data", "file_url"),
         *("computer_screenshot", "image_generation_call", "partial_image_b64"),
+        *("image_data", "audio_data", "video_data", "multimodal_data"),  # SGLang, llama.cpp
     }
 )
 SAID: Final = ("message", "delta", "text")

@@ -8,7 +8,7 @@ configured otherwise.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,7 +45,7 @@ class GuardrailIn(BaseModel):
     texts: tuple[Text, ...] | None = None
     images: tuple[Any, ...] | None = None
     tool_calls: tuple[Any, ...] | None = Field(
-        None, description="The arguments of each call are judged like a text."
+        None, description="The name and the arguments of each call are judged like a text."
     )
     structured_messages: tuple[dict[str, Any], ...] | None = Field(
         None, description="With a response, its last user turns are the prompt of every text."
@@ -62,10 +62,13 @@ class Guarded(NamedTuple):
     stage: Stage = "prompt"
 
 
-def parse_guardrail(body: bytes) -> Guarded:
-    """Parse a request. Raises MalformedBody, BodyMismatch, NothingToJudge."""
+def parse_guardrail(body: bytes, *, text_of: Callable[[Any], str]) -> Guarded:
+    """Parse a request. text_of: reads the text of a tool call, of any JSON.
+
+    Raises MalformedBody, BodyMismatch, NothingToJudge.
+    """
     given = read_body(GuardrailIn, body)
-    texts = (*(given.texts or ()), *map(_arguments, given.tool_calls or ()))
+    texts = (*(given.texts or ()), *(_called(call, text_of) for call in given.tool_calls or ()))
     prompt, stage = None, _STAGES[given.input_type]
     if stage == "response":
         prompt = _prompt_of(given.structured_messages or ())
@@ -78,21 +81,12 @@ def parse_guardrail(body: bytes) -> Guarded:
         raise
 
 
-def _arguments(call: Any) -> str:
-    """The arguments of a tool call as text. A call of an unknown shape is used whole.
-
-    A call without arguments is judged by its name, because it has nothing else and a call that
-    cannot be judged is held back.
-    """
-    function = call.get("function") if isinstance(call, Mapping) else None
-    arguments = function.get("arguments") if isinstance(function, Mapping) else None
-    name = function.get("name") if isinstance(function, Mapping) else None
-    if isinstance(arguments, str) and is_visible(arguments):
-        return arguments
-    if isinstance(name, str) and (not arguments or isinstance(arguments, str)):
-        return name
+def _called(call: Any, text_of: Callable[[Any], str]) -> str:
+    """A call without any text is used as it came, because one that cannot be judged is held
+    back."""
+    text = text_of(call)
     # Not orjson, which refuses integers of more than 64 bits.
-    return json.dumps(call if arguments is None else arguments, ensure_ascii=False)
+    return text if is_visible(text) else json.dumps(call, ensure_ascii=False)
 
 
 def _prompt_of(messages: Sequence[Mapping[str, Any]]) -> str | None:

@@ -6,11 +6,13 @@ import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any, Final
 
 from fastapi import Request, Response
 
 from postern.chat_guard.completions import CONTENT_FILTER
+from postern.chat_guard.readable import text_of
 from postern.chat_guard.replies import unjudged
 from postern.chat_guard.shape import Reading
 from postern.contract.audit import AGENTGATEWAY, EXT_AUTHZ, LITELLM, Audited, Stage
@@ -42,11 +44,11 @@ from postern.endpoints.hook_bodies import Heard, parse_choices, parse_forwarded,
 from postern.endpoints.hooks import Known
 from postern.endpoints.policies import timeout_ms_of
 from postern.endpoints.services import reading_of, services_of
-from postern.http.request import JSON_TYPE, deadline_of, header, media_type_of
+from postern.http.request import JSON_TYPE, deadline_of, has_body, header, media_type_of
 from postern.policies.current import current_policy
 
 _TEXT: Final = "text/plain"
-_TEXT_CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
+_TEXT_CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 FORBIDDEN: Final = 403
 PARTIAL: Final = "X-Envoy-Auth-Partial-Body"
@@ -60,7 +62,7 @@ class LiteLlmHook:
     async def hear(self, request: Request) -> tuple[Received, Guarded]:
         received = await door.receive(request)
         door.images_pass(request)
-        return received, door.parsed(request, received, parse_guardrail)
+        return received, door.parsed(request, received, _parse_guardrail)
 
     def unjudged(self, request: Request, asked: Guarded) -> PosternError | None:
         held = asked.has_images and not door.images_pass(request)
@@ -115,7 +117,7 @@ class ExtAuthzHook:
 
     async def hear(self, request: Request) -> tuple[Received, Heard]:
         """Raises NothingToJudge where a body is missing: Envoy may not be told to send it."""
-        if not _has_body(request):
+        if not has_body(request.scope):
             if request.method not in _WITHOUT_BODY:
                 raise NothingToJudge
             timeout_ms = timeout_ms_of(services_of(request))
@@ -140,6 +142,9 @@ class ExtAuthzHook:
     def audited_reply(self, known: Known[Heard], audited: Audited) -> Response:
         return door.reply({}, known.moderation)
 
+
+# The guarded proxy reads tool calls in the same way.
+_parse_guardrail: Final = functools.partial(parse_guardrail, text_of=text_of)
 
 _LITELLM: Final = LiteLlmHook()
 _PROMPTS: Final = AgentGatewayHook("prompt", parse_prompts)
@@ -197,16 +202,14 @@ def _marked(response: Response, asked: Heard) -> Response:
     return response
 
 
-def _has_body(request: Request) -> bool:
-    length = header(request.scope, b"content-length")
-    return length not in (None, "0") or header(request.scope, b"transfer-encoding") is not None
-
-
 def _check_charset(request: Request, *, is_json: bool) -> None:
-    """Raises UnsupportedMediaType. JSON is UTF-8 whatever is said (RFC 8259, 8.1)."""
-    _, _, parameters = (header(request.scope, b"content-type") or "").partition("charset=")
-    charset = parameters.partition(";")[0].strip(' "').lower()
-    if not is_json and charset not in _TEXT_CHARSETS:
+    """JSON is UTF-8 whatever is said (RFC 8259, 8.1). Raises UnsupportedMediaType."""
+    if is_json:
+        return
+    message = Message()
+    message["Content-Type"] = header(request.scope, b"content-type") or ""
+    given = [value for name, value in message.get_params([]) if name.lower() == "charset"]
+    if not all(isinstance(one, str) and one.strip().lower() in _TEXT_CHARSETS for one in given):
         raise UnsupportedMediaType("text must be UTF-8")
 
 

@@ -27,9 +27,12 @@ from postern.contract.errors import (
 from postern.contract.exchange import Exchange
 from postern.contract.text import is_visible
 
-# Where an API takes numbers of tokens, or the model's own vectors, instead of text.
-_TOKEN_FIELDS: Final = ("prompt", "input")
-_VECTORS_FIELD: Final = "prompt_embeds"
+# Where servers of models (OpenAI, vLLM, llama.cpp, SGLang, Ollama) take lists of tokens by their
+# numbers instead of text, or the model's own vectors.
+_TOKEN_FIELDS: Final = frozenset(
+    {"prompt", "input", "input_ids", "token_ids", "prompt_token_ids", "tokens", "context"}
+)
+_VECTOR_FIELDS: Final = frozenset({"prompt_embeds", "input_embeds", "inputs_embeds"})
 _PARAMS: Final = "detector_params"
 
 
@@ -89,6 +92,8 @@ def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
     """
     try:
         text = body.decode()
+        if "\0" in text:  # UTF-16, which readers of JSON recognize by it
+            raise MalformedBody
         if not is_json and not _could_be_json(text):
             return Heard((_prompt(opened(text)),))
         value = _without_twins(text)
@@ -96,13 +101,11 @@ def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
         raise MalformedBody from None
     check_json(value, REQUEST)
     chat = isinstance(value, dict) and isinstance(value.get("messages"), list)
-    if isinstance(value, dict):
-        if any(_has_number(value.get(name)) for name in _TOKEN_FIELDS):
-            raise UnreadableContent
-        if value.get(_VECTORS_FIELD) is not None:
-            raise UnreadableContent
     # Of a chat, the messages are looked at as they are read, and schemas of tools name media.
-    media = has_media(_beside_messages(value) if chat else value)
+    looked_at = _beside_messages(value) if chat else value
+    if _has_tokens(looked_at):
+        raise UnreadableContent
+    media = has_media(looked_at)
     if media and not reading.pass_media:
         raise UnreadableContent
     if chat:
@@ -165,12 +168,20 @@ def _without_twins(text: str) -> Any:
     return json.loads(text, object_pairs_hook=once)
 
 
-def _has_number(value: Any) -> bool:
-    stack = [value]
+def _has_tokens(value: Any) -> bool:
+    """Whether a model would get something other than text that only it can read."""
+    stack = [(value, False)]
     while stack:
-        current = stack.pop()
-        if isinstance(current, int | float):
-            return True
+        current, is_list_of_tokens = stack.pop()
         if isinstance(current, list):
-            stack += current
+            stack += [(one, is_list_of_tokens) for one in current]
+        elif isinstance(current, int | float) and is_list_of_tokens:
+            return True
+        elif isinstance(current, dict):
+            if any(current.get(name) is not None for name in _VECTOR_FIELDS):
+                return True
+            stack += [
+                (one, name in _TOKEN_FIELDS and isinstance(one, list))
+                for name, one in current.items()
+            ]
     return False

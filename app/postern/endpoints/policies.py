@@ -9,6 +9,7 @@ from postern.contract.callers import current_caller
 from postern.contract.moderation import Judged
 from postern.endpoints.auditing import audits_for
 from postern.endpoints.services import Services, services_of
+from postern.http.request import has_body
 from postern.logs import log
 from postern.policies.current import InForce, OnAudited, current_policy, put_in_force
 from postern.policies.records import CallerPolicy
@@ -28,7 +29,8 @@ def enforce_policy(request: Request) -> None:
     # `server/observe.py` names it in a header.
     request.state.policy = policy.name
     request.state.log["policy"] = policy.name
-    if request.method == "POST":
+    # Envoy's clients choose the method of what is judged.
+    if request.method == "POST" or has_body(request.scope):
         book.admit(caller, policy)
     # A route that only audits tells of all that it lets pass by itself.
     audits = audits_for(services, guarding_route(request.scope["route"].path), caller)

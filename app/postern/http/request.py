@@ -137,6 +137,11 @@ def deadline_of(scope: Scope, *, timeout_ms: int) -> float:
     return arrived + timeout_ms / 1000.0
 
 
+def has_body(scope: Scope) -> bool:
+    length = header(scope, b"content-length")
+    return length not in (None, "0") or header(scope, b"transfer-encoding") is not None
+
+
 async def read_json_body(request: Request, *, limit_bytes: int, timeout_s: float) -> bytes:
     """Read a body of JSON. Raises what `read_body` raises."""
     return await read_body(request, (JSON_TYPE,), limit_bytes=limit_bytes, timeout_s=timeout_s)

@@ -249,8 +249,9 @@ class Scorer:
             for text in (exchange.prompt, exchange.response or ""):
                 if text not in lengths:
                     lengths[text] = expanded_length(text, at_most=limit)
-                    left -= lengths[text]
                 length += lengths[text]
+            # Again for every answer: so is the work on its prompt.
+            left -= length
             if length > limit:
                 raise _blame(self._too_many_characters(), index, exchanges)
             if left < 0:

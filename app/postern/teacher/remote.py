@@ -129,6 +129,12 @@ def openai_dialect(
 
 class _Result(BaseModel):
     probability: Probability
+    decided_by: str | None = None
+
+    @property
+    def is_overruled(self) -> bool:
+        """Whether rules of that server decided, and not the probability."""
+        return self.decided_by in ("list", "policy")
 
 
 class _Classified(BaseModel):
@@ -142,8 +148,10 @@ def _classify_body(exchange: Exchange) -> dict[str, Any]:
 
 
 def _classified(content: Any, _: Exchange) -> float | None:
+    """The probability; None where rules of that server overruled it, which are not ours."""
     try:
-        return _Classified.model_validate(content, strict=True).results[0].probability
+        result = _Classified.model_validate(content, strict=True).results[0]
+        return None if result.is_overruled else result.probability
     except ValidationError as exc:
         raise ValueError("no verdict") from exc
 

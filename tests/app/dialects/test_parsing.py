@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postern.chat_guard.readable import opened, text_of
 from postern.contract.errors import PosternError
 from postern.contract.exchange import Exchange
-from postern.dialects.litellm_guardrail import parse_guardrail
+from postern.dialects import litellm_guardrail
+from postern.dialects.litellm_guardrail import Guarded
 from postern.dialects.openai_moderations import parse_moderation
 from postern.dialects.perspective import parse_analyze
 from postern.dialects.tei_predict import parse_predict
+
+
+def parse_guardrail(body: bytes) -> Guarded:
+    return litellm_guardrail.parse_guardrail(body, text_of=text_of)
+
 
 PARSERS: tuple[Callable[[bytes], Any], ...] = (
     parse_moderation,
@@ -87,6 +94,22 @@ def test_litellm_reads_any_tool_call(call: Any) -> None:
     refusal(parse_guardrail, json.dumps(body).encode())
 
 
+@pytest.mark.parametrize(
+    ("call", "judged"),
+    [
+        ({"function": {"name": "a question?", "arguments": "{}"}}, "a question?\n"),
+        ({"function": {"arguments": '{"a": 1}'}, "custom": {"input": "more"}}, "a\nmore"),
+        ({"function": {"name": "f", "arguments": '{"t": "b\\u006fmb"}'}}, "f\nt\nbomb"),
+        ({"function": {"name": "f", "arguments": {"t": "bomb"}}, "id": "call_1"}, "f\nbomb"),
+        ({"id": "call_1", "n": 3}, '{"id": "call_1", "n": 3}'),
+        ('{"t": "b\\u006fmb"}', "t\nbomb"),
+    ],
+)
+def test_litellm_judges_all_of_a_tool_call(call: Any, judged: str) -> None:
+    body = {"input_type": "request", "tool_calls": [call]}
+    assert parse_guardrail(json.dumps(body).encode()).exchanges == (Exchange(judged),)
+
+
 @pytest.mark.parametrize("blank", ["", " \n", "\u200b", "\U000e0001"])
 def test_litellm_judges_an_answer_to_a_prompt_that_nobody_can_read(blank: str) -> None:
     messages = [{"role": "user", "content": blank}]
@@ -108,7 +131,7 @@ def test_litellm_loses_no_text(texts: list[str], arguments: list[str], prompt: s
         "structured_messages": messages,
     }
     asked = parse_guardrail(json.dumps(body).encode())
-    expected = [text for text in (*texts, *arguments) if text.strip()]
+    expected = [text for text in (*texts, *map(opened, arguments)) if text.strip()]
     if prompt is None:
         assert asked.exchanges == tuple(map(Exchange, expected))
     else:

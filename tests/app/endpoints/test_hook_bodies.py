@@ -147,6 +147,7 @@ def test_json_that_is_no_chat_is_one_prompt() -> None:
         b'{"prompt": "a"} more',
         b"{'prompt': 'a'}",
         '{"prompt": "a"}'.encode("utf-16"),
+        '{"prompt": "a"}'.encode("utf-16-le"),
         b"\x1f\x8b\x08\x00",
         b"[" * 9000,
         b"",
@@ -169,6 +170,10 @@ def test_text_that_is_json_counts_as_json() -> None:
     assert as_text(b'"a \\u0062omb"', READING).exchanges == (Exchange("a bomb"),)
     with pytest.raises(MalformedBody):
         as_text(b'{"prompt": "good", "prompt": "bad"}', READING)
+    # Readers of JSON recognize UTF-16 without being told.
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le"):
+        with pytest.raises(MalformedBody):
+            as_text('{"prompt": "a \\u0062omb"}'.encode(encoding), READING)
     for text in ("[1] a book", "{ is a brace", "plain"):
         assert as_text(text.encode(), READING).exchanges == (Exchange(text),)
     # JSON that was cut off is read without its escapes.
@@ -187,12 +192,21 @@ def test_what_cannot_be_read_is_refused() -> None:
         {"messages": GREETING, "input": [{"role": "user", "content": [PICTURE]}]},
         {"messages": GREETING, "prompt_embeds": "AAAA"},
         {"prompt": "hello", "prompt_embeds": ["AAAA"]},
+        {"prompt": "hello", "context": [1, 2, 3]},
+        {"note": "hello", "input_ids": [[1, 2, 3]]},
+        {"note": "hello", "requests": [{"prompt_token_ids": [1]}]},
+        {"prompt": [{"prompt_string": "hello", "multimodal_data": ["AAAA"]}]},
     ):
         with pytest.raises(UnreadableContent):
             forwarded(body)
     beside = {"messages": GREETING, "input": [{"role": "user", "content": [PICTURE]}]}
     assert forwarded(beside, PASSING).media
-    # A tool may have a parameter that is called so.
+    # Numbers that are no tokens, and a parameter of a tool.
+    for body in (
+        {"input": "hello", "stop_token_ids": [2], "context": 4096, "usage": {"tokens": 3}},
+        {"input": [{"type": "message", "content": [{"text": "hello", "logprobs": [{"n": 1}]}]}]},
+    ):
+        assert "hello" in forwarded(body).exchanges[0].prompt
     schema = {"type": "object", "properties": {"image": {"type": "string"}}}
     tools = [{"type": "function", "function": {"name": "draw", "parameters": schema}}]
     assert not forwarded({"messages": GREETING, "tools": tools}).media

@@ -35,7 +35,9 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-LIMITS = InputLimits(max_items=3, max_exchange_chars=2000, max_exchange_tokens=500)
+LIMITS = InputLimits(
+    max_items=3, max_exchange_chars=2000, max_exchange_tokens=500, max_request_chars=2500
+)
 
 
 def margins_by_bomb(bomb: int) -> Any:
@@ -168,6 +170,8 @@ def test_each_slice_has_its_own_calibration(artifact: Artifact) -> None:
         # Short as it comes, and long once it is decoded.
         ([Exchange(encoded("\ufdfa" * 400))], "4000 characters when decoded"),
         ([Exchange("a"), Exchange(encoded("a " * 501))], "500 tokens"),
+        # Each answer brings its prompt again.
+        ([Exchange("a" * 900), *[Exchange("a" * 900, "b")] * 2], "2500 characters in all"),
     ],
 )
 def test_what_passes_a_limit_is_refused_before_the_model_sees_anything(
