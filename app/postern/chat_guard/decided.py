@@ -15,7 +15,7 @@ from postern.contract.audit import Stage
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged
 
-Badness = tuple[bool, bool, float]
+Badness = tuple[bool, bool, bool, float]
 OnDecided = Callable[[Stage, Exchange, Judged], None]
 
 
@@ -40,10 +40,10 @@ class Decided:
     def tell(self, stage: Stage, parts: Sequence[Part]) -> None:
         """Take one judgement. A later one of the same place counts instead of the earlier: more
         of a streamed answer was read."""
-        worst = max(parts, key=lambda part: badness(part.judged), default=None)
+        worst = max(parts, key=lambda part: badness(part.place, part.judged), default=None)
         if worst is None:
             return
-        found = badness(worst.judged)
+        found = badness(worst.place, worst.judged)
         if (before := self._worst.get(stage)) is not None:
             place, bad = before
             if place not in [part.place for part in parts] and found <= bad:
@@ -65,6 +65,10 @@ def listening() -> Decided | None:
     return _LISTENING.get()
 
 
-def badness(judged: Judged) -> Badness:
-    """Orders verdicts: the largest is the one that decides."""
-    return judged.blocks, judged.verdict.harmful, judged.verdict.probability
+def badness(place: int | None, judged: Judged) -> Badness:
+    """Orders verdicts: the largest is the one that decides.
+
+    Of harmful ones, rather that of a turn than that of several together, which names none.
+    """
+    harmful = judged.verdict.harmful
+    return judged.blocks, harmful, harmful and place is not None, judged.verdict.probability

@@ -99,7 +99,7 @@ def parse_embeddings(body: bytes, reading: Reading, *, passes: bool) -> Embeddin
     content, to_upstream = read_object(body)
     if wants_stream(content):
         mismatch("stream", "must be false: embeddings are not streamed")
-    walk = Walk(reading)
+    walk = Walk(reading, is_chat=False)
     if not passes:
         for turn, text in enumerate(read_texts(content, _INPUT)):
             walk.question(turn, text, media=False)

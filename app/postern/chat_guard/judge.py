@@ -58,7 +58,7 @@ class Judgement:
         """The verdict that decided; None if there was nothing to judge."""
         return max(
             self.judged,
-            key=lambda item: badness(item[1]),
+            key=lambda item: badness(*item),
             default=None,
         )
 

@@ -6,6 +6,7 @@ a field name that is not a name, and an id that is not an id.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -32,8 +33,15 @@ MEDIA: Final = frozenset(
 )
 SAID: Final = ("message", "delta", "text")
 """Fields of a choice with what the model says: whole, in pieces, and in the older completions."""
+_ARGUMENTS: Final = "arguments"
 _MAX_NESTED_JSON: Final = 4
 _JSON_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|[\"\\/bfnrt])")
+# Numbers in a row that could be codes of characters, and the share of them that must be.
+_LEAST_CODES: Final = 8
+_CODES_SHARE: Final = 0.8
+_ASCII: Final = range(0x20, 0x7F)
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_LEAST_WORDS: Final = 4
 _SHORT_ESCAPES: Final = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
 
 
@@ -57,6 +65,7 @@ def strings(
     skip: fields of the value itself to leave out. labels: whether identifiers count as names
     everywhere, and not only in the fields for them. names: these fields. Payloads of pictures and
     sounds are left out.
+    The arguments of a call are one string, as most APIs have them: their names are words, too.
     An element of a list is named by its own `index` if it has one, like tool calls in a stream.
     Iterative: the sender chooses the depth of the value.
     """
@@ -74,6 +83,8 @@ def strings(
                     continue
                 if not is_key(name) and name:
                     yield Found((*path, name, 0), name)
+                if name == _ARGUMENTS and isinstance(child, Mapping | list):
+                    child = json.dumps(child, ensure_ascii=False)
                 if isinstance(child, str | Mapping | list):
                     below.append(((*path, name), child, medium or name in MEDIA))
             stack += reversed(below)
@@ -96,6 +107,16 @@ def is_harmless_label(found: Found) -> bool:
     """Whether a string in a field for identifiers is one."""
     name = next((part for part in reversed(found.path) if isinstance(part, str)), "")
     return found.label and (is_identifier(name, found.text) or is_mark(found.text))
+
+
+def labels_spell(value: Any) -> bool:
+    """Whether the identifiers below a value are so many words that they could say something."""
+    words = 0
+    for found in strings(value, labels=True):
+        own = found.path[-1] if len(found.path) == 1 else None
+        if own not in LABELS and is_harmless_label(found):
+            words += len(_WORD.findall(found.text))
+    return words >= _LEAST_WORDS
 
 
 def in_order(found: Iterable[tuple[Path, str]]) -> list[str]:
@@ -125,19 +146,28 @@ def opened(text: str, *, depth: int = _MAX_NESTED_JSON) -> str:
     """Text as a reader sees it: of JSON in a string, its names and strings without their escapes.
 
     `{"a": "\\u0062omb"}` would otherwise hide a word from the student. A name that comes twice is
-    read with both values, for every reader takes another. JSON that was cut off has its escapes
-    undone in place.
+    read with both values, for every reader takes another. Numbers in a row that could spell
+    something stay. JSON that was cut off has its escapes undone in place.
     """
-    if text.lstrip()[:1] not in ("{", "[", '"'):
+    if not looks_like_json(text):
         return whole_characters(text)
     try:
         value = json.loads(text, object_pairs_hook=_as_list)
     except (ValueError, RecursionError):
-        return whole_characters(_JSON_ESCAPE.sub(_unescape, text))
+        return unescaped(text)
     found = [whole_characters(part) for part in _names_and_strings(value)]
     if depth:
         found = [opened(part, depth=depth - 1) for part in found]
     return "\n".join(found)
+
+
+def looks_like_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[", '"')
+
+
+def unescaped(text: str) -> str:
+    """A piece of JSON with its escapes undone in place."""
+    return whole_characters(_JSON_ESCAPE.sub(_unescape, text))
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -157,7 +187,21 @@ def _names_and_strings(value: Any) -> Iterator[str]:
         if isinstance(current, str):
             yield current
         elif isinstance(current, list):
-            stack += reversed(current)
+            stack += reversed(_with_codes(current))
+
+
+def _with_codes(values: list[Any]) -> list[Any]:
+    """A list with each row of numbers that could be codes of characters as one string."""
+    found: list[Any] = []
+    for is_number, group in itertools.groupby(values, lambda one: type(one) is int):
+        row = list(group)
+        if not is_number:
+            found += row
+        elif len(row) >= _LEAST_CODES and sum(map(_ASCII.__contains__, row)) >= (
+            _CODES_SHARE * len(row)
+        ):
+            found.append(" ".join(map(str, row)))
+    return found
 
 
 def whole_characters(text: str) -> str:

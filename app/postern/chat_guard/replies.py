@@ -77,12 +77,10 @@ def verdict_headers(*judgements: Judgement, pending: bool = False) -> dict[str, 
     pending: an answer is still being streamed; its verdict follows with the stream.
     """
     degraded = any(judgement.degraded for judgement in judgements)
-    found = [
-        (judgement, worst[1]) for judgement in judgements if (worst := judgement.worst) is not None
-    ]
+    found = [(one, worst) for one in judgements if (worst := one.worst) is not None]
     if not found:
         return {"X-Postern-Verdict": "pending" if pending else "none"}
-    judgement, judged = max(found, key=lambda item: badness(item[1]))
+    judgement, (_, judged) = max(found, key=lambda item: badness(*item[1]))
     verdict = judged.verdict
     outcome = "harmful" if verdict.harmful else "pending" if pending else "unharmful"
     headers = {

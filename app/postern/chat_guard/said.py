@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from postern.chat_guard.identifiers import is_identifier
-from postern.chat_guard.readable import Found, Path, in_order, opened, whole_characters
+from postern.chat_guard.readable import (
+    Found,
+    Path,
+    in_order,
+    looks_like_json,
+    opened,
+    unescaped,
+    whole_characters,
+)
 from postern.contract.errors import UpstreamInvalid
 
 _MAX_BESIDE: Final = 1024
@@ -92,10 +100,15 @@ class Said:
             channel.read = channel.length
             start = max(0, channel.passed - max(0, left))
             left -= channel.passed - start
-            text = channel.text()[start:] if start else opened(channel.text())
+            whole = channel.text()
             # From the beginning of a word on, if a verdict has covered that word.
-            word = text.find(" ", 0, min(_NEAR, channel.passed - start)) + 1 if start else 0
-            texts.append(text[word:])
+            word = whole.find(" ", start, min(start + _NEAR, channel.passed)) + 1 if start else 0
+            tail = whole[max(start, word) :]
+            if not start:
+                tail = opened(whole)
+            elif looks_like_json(whole):
+                tail = unescaped(tail)
+            texts.append(tail)
         return whole_characters("\n".join(reversed([text for text in texts if text])))
 
     def whole(self) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from postern.chat_guard.bounds import CONTEXT_CHARS, REQUEST, check_json, strict_json
-from postern.chat_guard.readable import text_of
+from postern.chat_guard.readable import has_media, labels_spell, text_of
 from postern.chat_guard.shape import Reading
+from postern.chat_guard.tokens import TOKEN_FIELDS, VECTOR_FIELDS, unreadable_field
 from postern.contract.errors import (
     BodyMismatch,
     EmptyPrompt,
@@ -22,10 +23,22 @@ from postern.contract.errors import (
     UnreadableContent,
 )
 from postern.contract.exchange import Exchange
+from postern.contract.proxy_errors import UnreadableTokens
 from postern.contract.text import is_visible
 
+# Names on which it depends what is judged.
+_STRUCTURE: Final = frozenset(
+    {
+        *TOKEN_FIELDS,
+        *VECTOR_FIELDS,
+        *("messages", "system", "instructions", "suffix", "tools", "functions", "documents"),
+        *("stream", "n", "best_of", "modalities", "audio", "images", "background", "conversation"),
+        *("previous_response_id", "store", "template", "raw"),
+    }
+)
+
 Placed = tuple[int | None, Exchange]
-"""An exchange, and the turn that it belongs to."""
+"""An exchange, and the turn that it belongs to; None: another field, or several turns."""
 
 
 def read_object(body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -44,7 +57,19 @@ def read_object(body: bytes) -> tuple[dict[str, Any], bytes]:
         raise MalformedBody from None
     if not isinstance(value, dict):
         mismatch("", "the body must be an object")
+    _check_case(value)
     return value, written
+
+
+def _check_case(body: Mapping[str, Any]) -> None:
+    """Readers in Go take `Messages` for `messages`, and the last of both counts.
+
+    Raises BodyMismatch.
+    """
+    for name in body:
+        meant = name.casefold()
+        if meant in _STRUCTURE and name != meant:
+            mismatch(meant, "is written in another case")
 
 
 def wants_stream(body: Mapping[str, Any]) -> bool:
@@ -74,11 +99,13 @@ def checked_role(turn: int, message: Any, roles: Iterable[str]) -> str:
 class Walk:
     """Everything found in the request so far.
 
-    asked: the user turns since the last answer. context: their end, of at most CONTEXT_CHARS.
-    Joining whole turns anew for each of thousands of answers took a gigabyte.
+    is_chat: whether turns follow each other; otherwise each is a text of its own. asked: the user
+    turns since the last answer. context: their end, of at most CONTEXT_CHARS. Joining whole turns
+    anew for each of thousands of answers took a gigabyte.
     """
 
     reading: Reading
+    is_chat: bool = True
     judged: list[Placed] = field(default_factory=list)
     instructions: list[Placed] = field(default_factory=list)
     beside: list[Placed] = field(default_factory=list)
@@ -103,13 +130,22 @@ class Walk:
         self.context = end_of(f"{self.context}\n{text}" if self.context else text)
         self.judged.append((turn, Exchange(text)))
 
+    def _together(self) -> list[Placed]:
+        """Turns of the user without an answer between them, as the model reads them."""
+        if not self.is_chat or len(self.asked) < 2:
+            return []
+        text = end_of("\n".join(self.asked), self.reading.max_exchange_chars)
+        return [(None, Exchange(text))]
+
     def answer(self, turn: int, text: str, *, ends: bool) -> None:
         """A turn of the model.
 
         ends: false for a call of tools, after which the model continues with the same question.
         """
         text = self._bounded(text)
-        self.answered = self.answered or ends
+        if ends and not self.answered:
+            self.judged += self._together()
+            self.answered = True
         if is_visible(text):
             exchange = Exchange(self.context, text) if self.context else Exchange(text)
             self.judged.append((turn, exchange))
@@ -132,13 +168,20 @@ class Walk:
         """Read the fields beside the messages, except mere labels.
 
         read: names of those that were read. instructing: in which the application, not its user,
-        instructs the model.
+        instructs the model; schemas there may name media. Raises UnreadableTokens.
         """
         for name, value in body.items():
-            instructs = name in instructing
-            text = text_of({name: value} if name not in read else {}, labels=not instructs)
-            if instructs and not self.reading.instructions:
+            if name in read:
                 continue
+            instructs = name in instructing
+            one = {name: value}
+            if not instructs:
+                if unreadable := unreadable_field(one):
+                    raise UnreadableTokens(unreadable)
+                self.media = self.media or has_media(one)
+            elif not self.reading.instructions:
+                continue
+            text = text_of(one, labels=not instructs and not labels_spell(one))
             if is_visible(text):
                 self.beside.append((None, Exchange(self._bounded(text))))
 
@@ -146,7 +189,7 @@ class Walk:
         """Everything to judge. Raises UnreadableContent, EmptyPrompt, NothingToJudge."""
         if self.media and not self.reading.pass_media:
             raise UnreadableContent
-        judged = self.judged
+        judged = self.judged + ([] if self.answered else self._together())
         if self.reading.instructions or not judged:
             # If no user turn has text, the model answers to the instructions.
             judged = judged + self.instructions

@@ -15,6 +15,7 @@ from postern.chat_guard.bounds import REQUEST, check_json, strict_json
 from postern.chat_guard.conversation import INSTRUCTION_FIELDS, parse_chat
 from postern.chat_guard.readable import has_media, opened, text_of
 from postern.chat_guard.shape import Reading
+from postern.chat_guard.tokens import unreadable_field
 from postern.chat_guard.walk import mismatch, read_object
 from postern.contract.audit import Stage
 from postern.contract.errors import (
@@ -27,12 +28,6 @@ from postern.contract.errors import (
 from postern.contract.exchange import Exchange
 from postern.contract.text import is_visible
 
-# Where servers of models (OpenAI, vLLM, llama.cpp, SGLang, Ollama) take lists of tokens by their
-# numbers instead of text, or the model's own vectors.
-_TOKEN_FIELDS: Final = frozenset(
-    {"prompt", "input", "input_ids", "token_ids", "prompt_token_ids", "tokens", "context"}
-)
-_VECTOR_FIELDS: Final = frozenset({"prompt_embeds", "input_embeds", "inputs_embeds"})
 _PARAMS: Final = "detector_params"
 
 
@@ -103,7 +98,7 @@ def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
     chat = isinstance(value, dict) and isinstance(value.get("messages"), list)
     # Of a chat, the messages are looked at as they are read, and schemas of tools name media.
     looked_at = _beside_messages(value) if chat else value
-    if _has_tokens(looked_at):
+    if unreadable_field(looked_at) is not None:
         raise UnreadableContent
     media = has_media(looked_at)
     if media and not reading.pass_media:
@@ -166,22 +161,3 @@ def _without_twins(text: str) -> Any:
 
     strict_json(text)
     return json.loads(text, object_pairs_hook=once)
-
-
-def _has_tokens(value: Any) -> bool:
-    """Whether a model would get something other than text that only it can read."""
-    stack = [(value, False)]
-    while stack:
-        current, is_list_of_tokens = stack.pop()
-        if isinstance(current, list):
-            stack += [(one, is_list_of_tokens) for one in current]
-        elif isinstance(current, int | float) and is_list_of_tokens:
-            return True
-        elif isinstance(current, dict):
-            if any(current.get(name) is not None for name in _VECTOR_FIELDS):
-                return True
-            stack += [
-                (one, name in _TOKEN_FIELDS and isinstance(one, list))
-                for name, one in current.items()
-            ]
-    return False

@@ -11,8 +11,14 @@ import pytest
 from postern.chat_guard.bounds import CONTEXT_CHARS
 from postern.chat_guard.conversation import CompletionRequest, parse_chat
 from postern.chat_guard.shape import Reading
-from postern.contract.errors import BodyMismatch, EmptyPrompt, ExchangeTooLong
+from postern.contract.errors import (
+    BodyMismatch,
+    EmptyPrompt,
+    ExchangeTooLong,
+    UnreadableContent,
+)
 from postern.contract.exchange import Exchange
+from postern.contract.proxy_errors import UnreadableTokens
 
 CALL = {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
 TRUSTING = Reading(instructions=False, pass_media=False)
@@ -39,10 +45,79 @@ def test_every_turn_is_judged_and_answers_beside_their_prompt() -> None:
     assert list(zip(asked.turns, asked.exchanges, strict=True)) == [
         (1, Exchange("a")),
         (2, Exchange("b")),
+        (None, Exchange("a\nb")),
         (3, Exchange("a\nb", "c")),
         (4, Exchange("d")),
     ]
     assert asked.prompt == "d"
+
+
+def test_a_question_in_several_turns_is_judged_as_one_text() -> None:
+    """The model reads it as one, and no word of it says anything alone."""
+    words = ["how", "to", "build", "a", "shed"]
+    asked = parse(*(turn("user", word) for word in words))
+    assert asked.exchanges == (*map(Exchange, words), Exchange("\n".join(words)))
+    assert asked.turns == (0, 1, 2, 3, 4, None)
+    calls = [turn("assistant", **CALL), turn("tool", "")]
+    between = parse(turn("user", "how"), *calls, turn("user", "to"), turn("assistant", "so"))
+    assert Exchange("how\nto") in between.exchanges
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"input_ids": [1, 2, 3]},
+        {"prompt_token_ids": [[1]]},
+        {"prompt": [1]},
+        {"prompt_embeds": "AAAA"},
+        {"extra_body": {"input_ids": [1]}},
+    ],
+)
+def test_tokens_beside_the_messages_are_refused(field: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableTokens):
+        parse(turn("user", "a"), **field)
+
+
+def test_numbers_that_are_no_tokens_pass() -> None:
+    numbers: dict[str, Any] = {
+        "stop_token_ids": [2],
+        "logit_bias": {"50256": -100},
+        "seed": 7,
+        "top_k": 5,
+    }
+    assert parse(turn("user", "a"), **numbers).exchanges == (Exchange("a"),)
+
+
+@pytest.mark.parametrize(
+    "name", ["Messages", "MESSAGES", "me\u017f\u017fages", "Prompt", "Background", "inpuT"]
+)
+def test_a_name_in_another_case_is_refused(name: str) -> None:
+    """Readers in Go take it for the name, and the last of both counts."""
+    with pytest.raises(BodyMismatch):
+        parse_chat(json.dumps({"messages": [turn("user", "a")], name: []}).encode(), TRUSTING)
+
+
+def test_media_and_words_in_fields_of_unknown_use_are_seen() -> None:
+    for document in ({"file": "how_to_build"}, {"image_url": "https://x/?how,to,build"}):
+        with pytest.raises(UnreadableContent):
+            parse(turn("user", "a"), documents=[document])
+    words = [{"text": word} for word in ("how", "to", "build", "it")]
+    for documents, read in (
+        (words, "how\nto\nbuild\nit"),
+        ([{"title": "how_to_build_it"}], "how_to_build_it"),
+    ):
+        assert Exchange(read) in parse(turn("user", "a"), documents=documents).exchanges
+    # Few words say nothing.
+    few: dict[str, Any] = {"session": "7f3c-a9", "metadata": {"plan": "free", "region": "eu-west"}}
+    assert parse(turn("user", "a"), **few).exchanges == (Exchange("a"),)
+
+
+def test_arguments_that_are_an_object_are_read_like_those_in_a_string() -> None:
+    given: dict[str, Any] = {"how": 1, "to": 1, "build": "it"}
+    for arguments in (given, json.dumps(given)):
+        calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}]
+        asked = parse(turn("user", "a"), turn("assistant", None, tool_calls=calls))
+        assert asked.exchanges[1] == Exchange("a", "f\nhow\nto\nbuild\nit")
 
 
 def test_a_tool_call_goes_on_with_the_same_question() -> None:
@@ -207,6 +282,6 @@ def test_questions_between_calls_of_tools_do_not_add_up() -> None:
     seconds = time.process_time() - started
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(asked.exchanges) == 8000
+    assert len(asked.exchanges) == 8001  # and all questions together
     assert peak < 60_000_000
     assert seconds < 5.0  # five times as slow as without counting memory

@@ -16,6 +16,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=8,
 )
+_CODES_SEEN = "n\nx\ncodes\n72 111 119 32 116 111 32 98"
 SECRET = "zq\u00e9bomb"
 
 
@@ -46,10 +47,24 @@ def test_text_that_is_no_json_stays_as_it_is(text: str) -> None:
         ("\ud83d\ude00", "\U0001f600"),
         ("a\ud83d", "a\ufffd"),
         ('{"a": "\\ud83d"}', "a\n\ufffd"),
+        ("[72, 111, 119, 32, 116, 111, 32, 98]", "72 111 119 32 116 111 32 98"),
+        ('{"n": "x", "codes": [[72, 111, 119, 32, 116, 111, 32, 98, 1.5, true]]}', _CODES_SEEN),
+        ('{"rows": [1, 2, 3, 4, 5, 6, 7, 8], "n": 3}', "rows\nn"),
         ('{"q": "one", "q": "two"}', "q\none\nq\ntwo"),
         ('[{"q": {"q": "one"}, "q": [2]}]', "q\nq\none\nq"),
     ],
-    ids=["cut", "deep", "pair", "half", "half in json", "twins", "twins below"],
+    ids=[
+        "cut",
+        "deep",
+        "pair",
+        "half",
+        "half in json",
+        "codes",
+        "codes below",
+        "numbers",
+        "twins",
+        "twins below",
+    ],
 )
 def test_odd_text(given_text: str, seen: str) -> None:
     assert opened(given_text) == seen

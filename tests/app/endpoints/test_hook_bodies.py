@@ -131,7 +131,7 @@ def test_json_that_is_no_chat_is_one_prompt() -> None:
     assert forwarded("one").exchanges == (Exchange("one"),)
     assert forwarded({"messages": "one"}).exchanges == (Exchange("one"),)
     # A chat's other fields are read beside it.
-    chat = {"messages": [{"role": "user", "content": "one"}], "Messages": [{"content": "and two"}]}
+    chat = {"messages": [{"role": "user", "content": "one"}], "more": [{"content": "and two"}]}
     assert Exchange("and two") in forwarded(chat).exchanges
 
 
