@@ -125,6 +125,9 @@ def test_what_envoy_cannot_show_whole_does_not_pass(server: ServerProcess) -> No
     ):
         reply = server.post(CHAT, content=sent, headers={"Content-Type": content_type})
         assert reply.status_code == 415, content_type
+    for charset, status in (("utf-7", 415), ("UTF-16LE", 415), ("utf8", 200), ("latin1", 200)):
+        headers = {"Content-Type": f"application/json; charset={charset}"}
+        assert server.post(CHAT, content=sent, headers=headers).status_code == status, charset
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     assert server.post(CHAT, content=sent, headers=headers).status_code == 415
 

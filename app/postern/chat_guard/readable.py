@@ -40,8 +40,6 @@ _JSON_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|[\"\\/bfnrt])")
 _LEAST_CODES: Final = 8
 _CODES_SHARE: Final = 0.8
 _ASCII: Final = range(0x20, 0x7F)
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_LEAST_WORDS: Final = 4
 _SHORT_ESCAPES: Final = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
 
 
@@ -107,16 +105,6 @@ def is_harmless_label(found: Found) -> bool:
     """Whether a string in a field for identifiers is one."""
     name = next((part for part in reversed(found.path) if isinstance(part, str)), "")
     return found.label and (is_identifier(name, found.text) or is_mark(found.text))
-
-
-def labels_spell(value: Any) -> bool:
-    """Whether the identifiers below a value are so many words that they could say something."""
-    words = 0
-    for found in strings(value, labels=True):
-        own = found.path[-1] if len(found.path) == 1 else None
-        if own not in LABELS and is_harmless_label(found):
-            words += len(_WORD.findall(found.text))
-    return words >= _LEAST_WORDS
 
 
 def in_order(found: Iterable[tuple[Path, str]]) -> list[str]:
@@ -249,7 +237,7 @@ def weighed(logprobs: Any, said: list[Found]) -> list[Found]:
 
 
 def has_media(value: Any) -> bool:
-    """Whether a value contains anything other than text."""
+    """Whether a value contains anything other than text. Names count in any case, as for Go."""
     stack = [value]
     while stack:
         current = stack.pop()
@@ -258,7 +246,7 @@ def has_media(value: Any) -> bool:
             if isinstance(kind, str) and kind in MEDIA:
                 return True
             for name, child in current.items():
-                if name in MEDIA and child:
+                if name.casefold() in MEDIA and child:
                     return True
                 if isinstance(child, Mapping | list):
                     stack.append(child)

@@ -10,6 +10,7 @@ TOKEN_FIELDS: Final = frozenset(
     {"prompt", "input", "input_ids", "token_ids", "prompt_token_ids", "tokens", "context"}
 )
 VECTOR_FIELDS: Final = frozenset({"prompt_embeds", "input_embeds", "inputs_embeds"})
+UNREADABLE_FIELDS: Final = TOKEN_FIELDS | VECTOR_FIELDS
 
 
 def unreadable_field(value: Any) -> str | None:

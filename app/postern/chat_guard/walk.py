@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from postern.chat_guard.bounds import CONTEXT_CHARS, REQUEST, check_json, strict_json
-from postern.chat_guard.readable import has_media, labels_spell, text_of
+from postern.chat_guard.readable import MEDIA, has_media, text_of
 from postern.chat_guard.shape import Reading
-from postern.chat_guard.tokens import TOKEN_FIELDS, VECTOR_FIELDS, unreadable_field
+from postern.chat_guard.tokens import UNREADABLE_FIELDS, unreadable_field
 from postern.contract.errors import (
     BodyMismatch,
     EmptyPrompt,
@@ -29,13 +29,16 @@ from postern.contract.text import is_visible
 # Names on which it depends what is judged.
 _STRUCTURE: Final = frozenset(
     {
-        *TOKEN_FIELDS,
-        *VECTOR_FIELDS,
+        *UNREADABLE_FIELDS,
         *("messages", "system", "instructions", "suffix", "tools", "functions", "documents"),
         *("stream", "n", "best_of", "modalities", "audio", "images", "background", "conversation"),
         *("previous_response_id", "store", "template", "raw"),
     }
 )
+
+# Fields beside the messages that some server puts before its model.
+_DOCUMENTS: Final = "documents"
+_CONTENT: Final = UNREADABLE_FIELDS | MEDIA | {_DOCUMENTS, "suffix", "template"}
 
 Placed = tuple[int | None, Exchange]
 """An exchange, and the turn that it belongs to; None: another field, or several turns."""
@@ -57,11 +60,11 @@ def read_object(body: bytes) -> tuple[dict[str, Any], bytes]:
         raise MalformedBody from None
     if not isinstance(value, dict):
         mismatch("", "the body must be an object")
-    _check_case(value)
+    check_case(value)
     return value, written
 
 
-def _check_case(body: Mapping[str, Any]) -> None:
+def check_case(body: Mapping[str, Any]) -> None:
     """Readers in Go take `Messages` for `messages`, and the last of both counts.
 
     Raises BodyMismatch.
@@ -131,11 +134,9 @@ class Walk:
         self.judged.append((turn, Exchange(text)))
 
     def _together(self) -> list[Placed]:
-        """Turns of the user without an answer between them, as the model reads them."""
-        if not self.is_chat or len(self.asked) < 2:
-            return []
-        text = end_of("\n".join(self.asked), self.reading.max_exchange_chars)
-        return [(None, Exchange(text))]
+        """The end of the user's turns without an answer between them, as the model reads it."""
+        several = self.is_chat and len(self.asked) > 1
+        return [(None, Exchange(self.context))] if several else []
 
     def answer(self, turn: int, text: str, *, ends: bool) -> None:
         """A turn of the model.
@@ -168,20 +169,21 @@ class Walk:
         """Read the fields beside the messages, except mere labels.
 
         read: names of those that were read. instructing: in which the application, not its user,
-        instructs the model; schemas there may name media. Raises UnreadableTokens.
+        instructs the model. Raises UnreadableTokens.
         """
         for name, value in body.items():
             if name in read:
                 continue
             instructs = name in instructing
+            if instructs and not self.reading.instructions:
+                continue
             one = {name: value}
-            if not instructs:
+            # Others, such as `metadata`, may name files.
+            if name in _CONTENT:
                 if unreadable := unreadable_field(one):
                     raise UnreadableTokens(unreadable)
                 self.media = self.media or has_media(one)
-            elif not self.reading.instructions:
-                continue
-            text = text_of(one, labels=not instructs and not labels_spell(one))
+            text = text_of(one, labels=not instructs and name != _DOCUMENTS)
             if is_visible(text):
                 self.beside.append((None, Exchange(self._bounded(text))))
 

@@ -49,6 +49,8 @@ from postern.policies.current import current_policy
 
 _TEXT: Final = "text/plain"
 _TEXT_CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
+# Old clients name them for JSON in ASCII.
+_JSON_CHARSETS: Final = ("iso-8859-1", "latin1", "windows-1252")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 FORBIDDEN: Final = 403
 PARTIAL: Final = "X-Envoy-Auth-Partial-Body"
@@ -203,13 +205,15 @@ def _marked(response: Response, asked: Heard) -> Response:
 
 
 def _check_charset(request: Request, *, is_json: bool) -> None:
-    """JSON is UTF-8 whatever is said (RFC 8259, 8.1). Raises UnsupportedMediaType."""
-    if is_json:
-        return
+    """Some readers decode JSON as its charset says, too, against RFC 8259, 8.1.
+
+    Raises UnsupportedMediaType.
+    """
+    known = _TEXT_CHARSETS + (_JSON_CHARSETS if is_json else ())
     message = Message()
     message["Content-Type"] = header(request.scope, b"content-type") or ""
     given = [value for name, value in message.get_params([]) if name.lower() == "charset"]
-    if not all(isinstance(one, str) and one.strip().lower() in _TEXT_CHARSETS for one in given):
+    if not all(isinstance(one, str) and one.strip().lower() in known for one in given):
         raise UnsupportedMediaType("text must be UTF-8")
 
 

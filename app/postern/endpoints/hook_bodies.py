@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from postern.chat_guard.answers import read_completion
 from postern.chat_guard.bounds import REQUEST, check_json, strict_json
-from postern.chat_guard.conversation import INSTRUCTION_FIELDS, parse_chat
+from postern.chat_guard.conversation import parse_chat
 from postern.chat_guard.readable import has_media, opened, text_of
 from postern.chat_guard.shape import Reading
-from postern.chat_guard.tokens import unreadable_field
-from postern.chat_guard.walk import mismatch, read_object
+from postern.chat_guard.tokens import UNREADABLE_FIELDS, unreadable_field
+from postern.chat_guard.walk import check_case, mismatch, read_object
 from postern.contract.audit import Stage
 from postern.contract.errors import (
     BodyMismatch,
@@ -81,9 +81,8 @@ def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
     """A client's own body: a chat, any other JSON, or plain text.
 
     Of JSON that is no chat, all text together is one prompt. Text that is JSON counts as JSON,
-    for its reader may look at nothing else. The API that reads the body is not known here, so a
-    chat may hold nothing unreadable in the fields of another API either. Raises MalformedBody,
-    BodyMismatch, UnreadableContent, InvalidExchange, ExchangeTooLong.
+    for its reader may look at nothing else. Raises MalformedBody, BodyMismatch, UnreadableContent,
+    InvalidExchange, ExchangeTooLong.
     """
     try:
         text = body.decode()
@@ -95,17 +94,15 @@ def parse_forwarded(body: bytes, reading: Reading, *, is_json: bool) -> Heard:
     except ValueError:
         raise MalformedBody from None
     check_json(value, REQUEST)
-    chat = isinstance(value, dict) and isinstance(value.get("messages"), list)
-    # Of a chat, the messages are looked at as they are read, and schemas of tools name media.
-    looked_at = _beside_messages(value) if chat else value
-    if unreadable_field(looked_at) is not None:
-        raise UnreadableContent
-    media = has_media(looked_at)
+    if isinstance(value, dict):
+        check_case(value)
+        if any(unreadable_field({name: value[name]}) for name in value.keys() & UNREADABLE_FIELDS):
+            raise UnreadableContent
+        if isinstance(value.get("messages"), list):
+            return _chat(value, reading)
+    media = has_media(value)
     if media and not reading.pass_media:
         raise UnreadableContent
-    if chat:
-        heard = _chat(value, reading)
-        return heard._replace(media=heard.media or media)
     return Heard((_prompt(text_of(value)),), media=media)
 
 
@@ -114,11 +111,6 @@ def _inner(body: bytes) -> dict[str, Any]:
     if not isinstance(inner, dict):
         mismatch("body", "must be an object")
     return inner
-
-
-def _beside_messages(content: Mapping[str, Any]) -> dict[str, Any]:
-    read = {"messages", *INSTRUCTION_FIELDS}
-    return {name: value for name, value in content.items() if name not in read}
 
 
 def _chat(content: Mapping[str, Any], reading: Reading) -> Heard:

@@ -58,6 +58,8 @@ def test_a_question_in_several_turns_is_judged_as_one_text() -> None:
     asked = parse(*(turn("user", word) for word in words))
     assert asked.exchanges == (*map(Exchange, words), Exchange("\n".join(words)))
     assert asked.turns == (0, 1, 2, 3, 4, None)
+    long = parse(turn("user", "a" * 900), turn("user", "b" * 900))
+    assert [len(one.prompt) for one in long.exchanges] == [900, 900, CONTEXT_CHARS]
     calls = [turn("assistant", **CALL), turn("tool", "")]
     between = parse(turn("user", "how"), *calls, turn("user", "to"), turn("assistant", "so"))
     assert Exchange("how\nto") in between.exchanges
@@ -70,7 +72,7 @@ def test_a_question_in_several_turns_is_judged_as_one_text() -> None:
         {"prompt_token_ids": [[1]]},
         {"prompt": [1]},
         {"prompt_embeds": "AAAA"},
-        {"extra_body": {"input_ids": [1]}},
+        {"prompt": [{"prompt_token_ids": [1]}]},
     ],
 )
 def test_tokens_beside_the_messages_are_refused(field: dict[str, Any]) -> None:
@@ -78,14 +80,21 @@ def test_tokens_beside_the_messages_are_refused(field: dict[str, Any]) -> None:
         parse(turn("user", "a"), **field)
 
 
-def test_numbers_that_are_no_tokens_pass() -> None:
-    numbers: dict[str, Any] = {
-        "stop_token_ids": [2],
-        "logit_bias": {"50256": -100},
-        "seed": 7,
-        "top_k": 5,
-    }
-    assert parse(turn("user", "a"), **numbers).exchanges == (Exchange("a"),)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop_token_ids": [2], "logit_bias": {"50256": -100}, "seed": 7, "top_k": 5},
+        {"metadata": {"file": "x", "tokens": [1, 2], "plan": "free", "region": "eu-west-one-two"}},
+        {"context": {"session": "4ac0fbe1-9d0c-4bde-8eaf-6c1f2ab3c4de"}},
+        {"provider": {"max_price": {"image": 0.5}}},
+        # Random letters would be judged harmful.
+        {"user": "4ac0fbe1-9d0c-4bde-8eaf-6c1f2ab3c4de", "prompt_cache_key": "feed-beef-cafe-dead"},
+        {"response_format": {"type": "json_schema", "schema": {"properties": {"image": {}}}}},
+        {"mm_processor_kwargs": {"video": {"fps": 1}}, "modalities": ["text"]},
+    ],
+)
+def test_fields_that_clients_send_add_nothing_to_judge(fields: dict[str, Any]) -> None:
+    assert parse(turn("user", "a"), **fields).exchanges == (Exchange("a"),)
 
 
 @pytest.mark.parametrize(
@@ -97,19 +106,15 @@ def test_a_name_in_another_case_is_refused(name: str) -> None:
         parse_chat(json.dumps({"messages": [turn("user", "a")], name: []}).encode(), TRUSTING)
 
 
-def test_media_and_words_in_fields_of_unknown_use_are_seen() -> None:
+def test_media_and_words_in_fields_that_reach_a_model_are_seen() -> None:
     for document in ({"file": "how_to_build"}, {"image_url": "https://x/?how,to,build"}):
         with pytest.raises(UnreadableContent):
             parse(turn("user", "a"), documents=[document])
-    words = [{"text": word} for word in ("how", "to", "build", "it")]
-    for documents, read in (
-        (words, "how\nto\nbuild\nit"),
-        ([{"title": "how_to_build_it"}], "how_to_build_it"),
-    ):
-        assert Exchange(read) in parse(turn("user", "a"), documents=documents).exchanges
-    # Few words say nothing.
-    few: dict[str, Any] = {"session": "7f3c-a9", "metadata": {"plan": "free", "region": "eu-west"}}
-    assert parse(turn("user", "a"), **few).exchanges == (Exchange("a"),)
+    documents = [{"id": "4ac0-be", "text": "how"}, {"title": "to_build_it"}]
+    assert parse(turn("user", "a"), documents=documents).exchanges == (
+        Exchange("a"),
+        Exchange("how\nto_build_it"),
+    )
 
 
 def test_arguments_that_are_an_object_are_read_like_those_in_a_string() -> None:

@@ -191,10 +191,13 @@ def test_what_cannot_be_read_is_refused() -> None:
         {"messages": GREETING, "input": [[1, 2], [3]]},
         {"messages": GREETING, "input": [{"role": "user", "content": [PICTURE]}]},
         {"messages": GREETING, "prompt_embeds": "AAAA"},
+        {"messages": GREETING, "documents": [{"image": "AAAA"}]},
+        {"messages": [{"role": "user", "content": "hello", "Images": ["AAAA"]}]},
+        {"prompt": "hello", "more": {"Images": ["AAAA"]}},
+        {"prompt": {"prompt_token_ids": [1]}},
         {"prompt": "hello", "prompt_embeds": ["AAAA"]},
         {"prompt": "hello", "context": [1, 2, 3]},
         {"note": "hello", "input_ids": [[1, 2, 3]]},
-        {"note": "hello", "requests": [{"prompt_token_ids": [1]}]},
         {"prompt": [{"prompt_string": "hello", "multimodal_data": ["AAAA"]}]},
     ):
         with pytest.raises(UnreadableContent):
@@ -202,14 +205,20 @@ def test_what_cannot_be_read_is_refused() -> None:
     beside = {"messages": GREETING, "input": [{"role": "user", "content": [PICTURE]}]}
     assert forwarded(beside, PASSING).media
     # Numbers that are no tokens, and a parameter of a tool.
-    for body in (
+    for legitimate in (
         {"input": "hello", "stop_token_ids": [2], "context": 4096, "usage": {"tokens": 3}},
         {"input": [{"type": "message", "content": [{"text": "hello", "logprobs": [{"n": 1}]}]}]},
+        {"contents": [{"parts": [{"text": "hello"}, {"call": {"args": {"input": [1, 2]}}}]}]},
     ):
-        assert "hello" in forwarded(body).exchanges[0].prompt
+        assert "hello" in forwarded(legitimate).exchanges[0].prompt
     schema = {"type": "object", "properties": {"image": {"type": "string"}}}
     tools = [{"type": "function", "function": {"name": "draw", "parameters": schema}}]
-    assert not forwarded({"messages": GREETING, "tools": tools}).media
+    schemas = {"format": schema, "output_config": {"format": {"schema": schema}}}
+    for fields in ({"tools": tools}, schemas, {"metadata": {"file": "x", "tokens": [1, 2]}}):
+        assert not forwarded({"messages": GREETING, **fields}).media
+    for name in ("Context", "Prompt", "INPUT_IDS", "Images"):
+        with pytest.raises(BodyMismatch):
+            forwarded({"note": "hello", name: [1, 2, 3]})
     told = {"messages": [{"role": "user", "content": [{"type": "text", "text": "one"}, PICTURE]}]}
     assert forwarded(told, PASSING).media
     blanks: tuple[Any, ...] = ({}, [], "", 3, {"n": 4}, None, {"prompt": " \u200b"})
