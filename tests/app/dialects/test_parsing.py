@@ -100,7 +100,7 @@ def test_litellm_reads_any_tool_call(call: Any) -> None:
         ({"function": {"name": "a question?", "arguments": "{}"}}, "a question?\n"),
         ({"function": {"arguments": '{"a": 1}'}, "custom": {"input": "more"}}, "a\nmore"),
         ({"function": {"name": "f", "arguments": '{"t": "b\\u006fmb"}'}}, "f\nt\nbomb"),
-        ({"function": {"name": "f", "arguments": {"t": "bomb"}}, "id": "call_1"}, "f\nbomb"),
+        ({"function": {"name": "f", "arguments": {"t": "bomb"}}, "id": "call_1"}, "f\nt\nbomb"),
         ({"id": "call_1", "n": 3}, '{"id": "call_1", "n": 3}'),
         ('{"t": "b\\u006fmb"}', "t\nbomb"),
     ],
