@@ -68,7 +68,7 @@ def listening() -> Decided | None:
 def badness(place: int | None, judged: Judged) -> Badness:
     """Orders verdicts: the largest is the one that decides.
 
-    Of harmful ones, rather that of a turn than that of several together, which names none.
+    A harmful verdict on one turn comes before one on several turns, because it names its turn.
     """
     harmful = judged.verdict.harmful
     return judged.blocks, harmful, harmful and place is not None, judged.verdict.probability

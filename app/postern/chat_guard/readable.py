@@ -183,11 +183,10 @@ def _with_codes(values: list[Any]) -> list[Any]:
     found: list[Any] = []
     for is_number, group in itertools.groupby(values, lambda one: type(one) is int):
         row = list(group)
+        codes = sum(one in _ASCII for one in row) if is_number else 0
         if not is_number:
             found += row
-        elif len(row) >= _LEAST_CODES and sum(map(_ASCII.__contains__, row)) >= (
-            _CODES_SHARE * len(row)
-        ):
+        elif len(row) >= _LEAST_CODES and codes >= _CODES_SHARE * len(row):
             found.append(" ".join(map(str, row)))
     return found
 

@@ -10,9 +10,12 @@ from postern.chat_guard.answers import read_completion
 from postern.chat_guard.bounds import MAX_CHOICES
 from postern.chat_guard.completions import ChatCompletions, Form
 from postern.chat_guard.conversation import INSTRUCTION_FIELDS, CompletionRequest, n_of
+from postern.chat_guard.readable import has_media
 from postern.chat_guard.shape import Answer, Api, Reading
 from postern.chat_guard.texts import read_texts
+from postern.chat_guard.tokens import VECTOR_FIELDS
 from postern.chat_guard.walk import Walk, end_of, mismatch, read_object, wants_stream
+from postern.contract.proxy_errors import UnreadableTokens
 from postern.contract.text import is_visible
 
 _READ_APART: Final = frozenset({"prompt", "suffix"})
@@ -61,6 +64,9 @@ def parse_text(body: bytes, reading: Reading) -> TextRequest:
     """
     parsed, to_upstream = read_object(body)
     stream = wants_stream(parsed)
+    for name in VECTOR_FIELDS & parsed.keys():  # in place of a prompt
+        if parsed[name] is not None:
+            raise UnreadableTokens(name)
     texts = read_texts(parsed, "prompt")
     n_choices = len(texts) * n_of(parsed, "n")
     if n_choices > MAX_CHOICES:
@@ -72,6 +78,7 @@ def parse_text(body: bytes, reading: Reading) -> TextRequest:
         walk.question(turn, text, media=False)
     if is_visible(suffix):
         walk.question(None, suffix, media=False)
+    walk.media = has_media({name: parsed[name] for name in parsed if name not in _READ_APART})
     walk.fields(parsed, read=_READ_APART, instructing=INSTRUCTION_FIELDS)
     judged = walk.all()
     room = reading.max_exchange_chars // 2

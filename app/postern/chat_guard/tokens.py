@@ -9,6 +9,8 @@ from typing import Any, Final
 TOKEN_FIELDS: Final = frozenset(
     {"prompt", "input", "input_ids", "token_ids", "prompt_token_ids", "tokens", "context"}
 )
+# Where text belongs, so that a single number is a token, too.
+_TEXT_FIELDS: Final = frozenset({"prompt", "input"})
 VECTOR_FIELDS: Final = frozenset({"prompt_embeds", "input_embeds", "inputs_embeds"})
 UNREADABLE_FIELDS: Final = TOKEN_FIELDS | VECTOR_FIELDS
 
@@ -21,12 +23,11 @@ def unreadable_field(value: Any) -> str | None:
         if isinstance(current, list):
             stack += [(one, tokens_of) for one in current]
         elif isinstance(current, Mapping):
-            name: str
             for name, one in current.items():
                 if name in VECTOR_FIELDS and one is not None:
-                    return name
-                holds = name in TOKEN_FIELDS and isinstance(one, list)
-                stack.append((one, name if holds else None))
+                    return str(name)
+                may_hold = name in TOKEN_FIELDS and (name in _TEXT_FIELDS or isinstance(one, list))
+                stack.append((one, name if may_hold else None))
         elif tokens_of and isinstance(current, int | float):
             return tokens_of
     return None

@@ -29,7 +29,7 @@ from postern.tracing.spans import step
 
 # All texts of a request together, expanded: as many characters as its largest body has bytes.
 _REQUEST_CHARS: Final = 1 << 20
-# Vowels put back, or words parted, make a text longer, but never to twice its length.
+# Vowels put back, or words parted, make a text longer, but hardly to twice its length.
 _DECODED_GROWTH: Final = 2
 
 Made = TypeVar("Made")

@@ -11,6 +11,7 @@ import pytest
 from postern.chat_guard.bounds import CONTEXT_CHARS
 from postern.chat_guard.conversation import CompletionRequest, parse_chat
 from postern.chat_guard.shape import Reading
+from postern.chat_guard.text_completions import parse_text
 from postern.contract.errors import (
     BodyMismatch,
     EmptyPrompt,
@@ -290,3 +291,15 @@ def test_questions_between_calls_of_tools_do_not_add_up() -> None:
     assert len(asked.exchanges) == 8001  # and all questions together
     assert peak < 60_000_000
     assert seconds < 5.0  # five times as slow as without counting memory
+
+
+@pytest.mark.parametrize("fields", [{"prompt": "a"}, {}])
+def test_vectors_in_place_of_a_prompt_are_named(fields: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableTokens):
+        parse_text(json.dumps(fields | {"prompt_embeds": "AAAA"}).encode(), TRUSTING)
+
+
+@pytest.mark.parametrize("name", ["extra", "tools", "metadata"])
+def test_media_in_any_field_beside_the_prompt_is_refused(name: str) -> None:
+    with pytest.raises(UnreadableContent):
+        parse_text(json.dumps({"prompt": "a", name: {"image_url": "b"}}).encode(), TRUSTING)

@@ -195,6 +195,8 @@ def test_what_cannot_be_read_is_refused() -> None:
         {"messages": [{"role": "user", "content": "hello", "Images": ["AAAA"]}]},
         {"prompt": "hello", "more": {"Images": ["AAAA"]}},
         {"prompt": {"prompt_token_ids": [1]}},
+        {"prompt": 5, "user": "hello"},
+        {"input": True, "user": "hello"},
         {"prompt": "hello", "prompt_embeds": ["AAAA"]},
         {"prompt": "hello", "context": [1, 2, 3]},
         {"note": "hello", "input_ids": [[1, 2, 3]]},
