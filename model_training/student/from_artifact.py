@@ -158,8 +158,8 @@ def _names(probe: onnx.ModelProto, served: onnx.ModelProto) -> dict[str, str]:
     """
     nodes = {node.name: node for node in served.graph.node if node.name}
     return {
-        # Quantization's name for a weight before a product.
-        ours: theirs.removesuffix("_restored").removesuffix("_folded")
+        # Names of a weight before a product, and of an embedding in four bits.
+        ours: theirs.removesuffix("_restored").removesuffix("_folded").removesuffix("_int4")
         for node in probe.graph.node
         if node.name in nodes
         for ours, theirs in zip(node.input, nodes[node.name].input, strict=False)

@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -33,8 +33,14 @@ from model_training.recipe.config import (
 )
 from model_training.recipe.published import Named, named
 from model_training.student.distil import distil
-from model_training.student.encoders import load_base, read_tokenizer_json, resolve_base
+from model_training.student.encoders import (
+    load_base,
+    read_tokenizer_json,
+    resolve_base,
+    round_embeddings,
+)
 from model_training.student.export import export_student
+from model_training.student.four_bits import BLOCK
 from model_training.student.from_artifact import read_start, start_from
 from model_training.student.graph import Student, load_student
 from model_training.student.parity import torch_run
@@ -53,9 +59,13 @@ from tests.tiny_student import (
 ROWS = tiny_rows(40, seed=9)
 
 
-def published(student: Path, folder: Path, quantization: Any) -> Path:
+def published(
+    student: Path, folder: Path, quantization: Any, embedding_bits: Literal[4, 8] = 8
+) -> Path:
     """An artifact of any student folder."""
     config = tiny_config(quantization)
+    export = config.export.model_copy(update={"embedding_bits": embedding_bits})
+    config = config.model_copy(update={"export": export})
     rows, validation = tiny_rows(200, seed=1), tiny_rows(200, seed=2)
     candidate = folder / "candidate"
     export_student(student, candidate, config, rows=rows, validation=validation)
@@ -114,6 +124,19 @@ def test_int8_weights_come_back_rounded(quantization: Any, tmp_path: Path) -> No
         step = parameter.abs().max() / 127
         assert torch.all((found[name] - parameter).abs() <= step / 2 + 1e-6), name
     assert any(not torch.equal(found[name], p) for name, p in original.named_parameters())
+
+
+def test_words_in_four_bits_come_back_as_they_were(tmp_path: Path) -> None:
+    base = BASES["mpnet"](tmp_path / "base")
+    rebuilt(base, hidden_size=BLOCK, vocab_size=1500)
+    student = student_of(base, tmp_path)
+    model = load_student(student).model
+    round_embeddings(model)
+    model.save_pretrained(student)
+    artifact = published(student, tmp_path, "weight_only", embedding_bits=4)
+    found = started(base, artifact).get_input_embeddings().weight
+    # A product of the same code and scale.
+    assert torch.allclose(found, model.get_input_embeddings().weight, atol=1e-7)
 
 
 def test_the_shipped_student_reads_in_torch_as_it_is_served() -> None:
