@@ -100,13 +100,16 @@ def fused_attention(model: Any) -> Iterator[None]:
         self: Any, hidden_states: Tensor, _mask: Any, position_bias: Tensor, **_: Any
     ) -> tuple[Tensor]:
         attended = _MultiHeadAttention.apply(  # type: ignore[no-untyped-call]
-            *(linear(hidden_states, one.weight) for one in (self.q, self.k, self.v)),
+            *(one(hidden_states) for one in (self.q, self.k, self.v)),
             torch.cat([self.q.bias, self.k.bias, self.v.bias]),
             batch.lengths,
             position_bias,
             self.num_attention_heads,
         )
         return (self.o(attended),)
+
+    def without_bias(self: Any, values: Tensor) -> Tensor:
+        return linear(values, self.weight)
 
     def bias_of_positions(self: Any, x: Tensor, **_: Any) -> Tensor:
         # Look up the bucket of each distance instead of computing it: a logarithm that differs in
@@ -118,6 +121,10 @@ def fused_attention(model: Any) -> Iterator[None]:
         return self.relative_attention_bias(buckets[apart]).permute(2, 0, 1).unsqueeze(0)  # type: ignore[no-any-return]
 
     hook = model.base_model.register_forward_pre_hook(keep_lengths, with_kwargs=True)
+    # Called as layers, they give the products in the graph their names (`quantization_aware`).
+    projections = [part for one in attentions for part in (one.q, one.k, one.v)]
+    for projection in projections:
+        projection.forward = MethodType(without_bias, projection)
     for attention in attentions:
         attention.forward = MethodType(attend, attention)
     for encoder in encoders:
@@ -126,6 +133,8 @@ def fused_attention(model: Any) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+        for projection in projections:
+            del projection.forward
         for attention in attentions:
             del attention.forward
         for encoder in encoders:

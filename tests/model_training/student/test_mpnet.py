@@ -17,6 +17,7 @@ from model_training.student.encoders import load_base, pad_id_of, position_limit
 from model_training.student.graph import Student, fp32_graph, fusion_counts
 from model_training.student.mpnet import fused_attention
 from model_training.student.parity import torch_run
+from model_training.student.quantization_aware import layer_path, layers_of
 from model_training.student.quantize import with_activations
 from tests.tiny_encoders import mpnet
 
@@ -56,6 +57,13 @@ def test_each_layer_is_one_fused_attention_with_the_bias_of_positions(
     assert len({node.input[5] for node in attentions}) == 1, "made once for all layers"
     assert not [node for node in graph.graph.node if node.op_type == "Log"]
     assert len(with_activations(graph, ())) == 2 * 6
+
+
+def test_products_in_the_graph_are_named_as_the_layers_that_learn_rounding(
+    student: Student, graph: onnx.ModelProto
+) -> None:
+    paths = [layer_path(node.name) for node in with_activations(graph, ())]
+    assert sorted(paths) == sorted(layers_of(student.model, ()))
 
 
 def test_the_graph_says_what_torch_says_at_every_length(
