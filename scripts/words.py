@@ -1,8 +1,11 @@
-"""Writes what disguises are undone with: `words.txt` and `pairs.txt` of `postern.disguises`.
+"""Writes what disguises are undone with: `words.txt`, `rare.txt` and `pairs.txt`.
 
 The words are those of the shipped student's vocabulary (BERT's, Apache-2.0), and the most frequent
 ones of `frequency_dictionary_en_82_765.txt` in the package symspellpy 6.10.1 (MIT). The student's
 alone are too few: without `bake`, `baek` could only be `beak`.
+
+Rare words that differ from one of them in a letter would be taken for slips. Those of the package's
+other 43,000 words, and of terms of crime and hatred that it lacks, are in `rare.txt`.
 
 The pairs are neighbouring words, from `frequency_bigramdictionary_en_243_342.txt` of that package.
 Without vowels, several pairs look alike. The most frequent one of them is written if it tells more
@@ -20,11 +23,39 @@ from pathlib import Path
 from typing import Final
 
 from postern.disguises import words
+from postern.disguises.misspelt import LEAST_LETTERS, is_listed, only_correction
 from postern.disguises.vowels import commonest, pair_without_vowels, without_vowels
 from postern.shipped import DEFAULT_ARTIFACT
 
 _FREQUENT: Final = 40_000
 _PAIRS: Final = 20_000
+_TERMS: Final = (
+    "anfo",
+    "behead",
+    "botnet",
+    "burgle",
+    "decapitate",
+    "extort",
+    "groyper",
+    "jihadi",
+    "molester",
+    "oleander",
+    "petn",
+    "picric",
+    "proana",
+    "ricin",
+    "roofie",
+    "roofied",
+    "roofies",
+    "scareware",
+    "sedate",
+    "sedating",
+    "sextortion",
+    "smishing",
+    "soman",
+    "thermite",
+    "wetback",
+)
 
 
 def main() -> None:
@@ -38,8 +69,16 @@ def main() -> None:
     known = {word for word in known if word.isascii() and word.isalpha() and word.islower()}
     commonest_first = sorted(known, key=lambda word: (-counts.get(word, 0), word))
     _write("words.txt", commonest_first)
+    _write("rare.txt", _rare([*(word for word in counts if word not in known), *_TERMS]))
     pairs = _counts(folder / "frequency_bigramdictionary_en_243_342.txt")
     _write("pairs.txt", map(" ".join, chosen_pairs(commonest_first, pairs)))
+
+
+def _rare(others: Sequence[str]) -> list[str]:
+    """Those of other words that would be corrected. `words.txt` has to be written before."""
+    whole = {word for word in others if word.isascii() and word.isalpha() and word.islower()}
+    slips = (word for word in whole if len(word) >= LEAST_LETTERS and not is_listed(word))
+    return sorted(word for word in slips if only_correction(word) is not None)
 
 
 def student_words() -> list[str]:

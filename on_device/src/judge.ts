@@ -160,7 +160,7 @@ export class Judge {
     const reading = this.languages.read(decoded ?? plain);
     const categories = categoriesOf(manifest.labels, row.categories, probability, harmful);
     const shown = options.categories === "all" ? categories : categories.filter((one) => one.applies);
-    const worst = worstWindow(scored[0]!);
+    const worst = scored[0]!.rows.includes(row) ? worstWindow(scored[0]!) : null;
     return {
       model: { name: manifest.name, version: manifest.version, sha256: this.artifact.sha256 },
       operating_point: name,

@@ -146,6 +146,7 @@ def word_tables() -> dict[str, Any]:
     return {
         "COMMON_WORDS": " ".join(sorted(ciphers.COMMON)),
         "WORDS": " ".join(words.commonest_first()),
+        "RARE_WORDS": " ".join(sorted(words.rare_words())),
         "PAIRS": "\n".join(map(" ".join, words.common_pairs())),
         "BARE_GRAMMAR": " ".join(sorted(vowels.BARE_GRAMMAR)),
         "SAME_GRAMMAR": " ".join(sorted(vowels.SAME_GRAMMAR)),

@@ -17,7 +17,7 @@ from typing import Final
 
 from postern.contract.text import nfkc
 from postern.disguises.ciphers import COMMON
-from postern.disguises.encodings import reads_like_text, spelled_out
+from postern.disguises.encodings import spelled_out, text_of, writing
 
 _NUMERIC: Final = re.compile(r"&#(?:[xX][0-9A-Fa-f]{1,6}|[0-9]{1,7});?")
 _NAMED: Final = re.compile(r"&[A-Za-z][A-Za-z0-9]{1,31};")
@@ -87,11 +87,8 @@ def _percent_part(part: str) -> str | None:
     if len(_ESCAPE.findall(part)) < _LEAST_ESCAPES:
         return None
     spaced = part.replace("+", " ") if part.count("+") >= _LEAST_ESCAPES else part
-    try:
-        decoded = urllib.parse.unquote(spaced, errors="strict")
-    except UnicodeDecodeError:
-        return None
-    if not reads_like_text(decoded):
+    decoded = writing(urllib.parse.unquote(spaced))
+    if decoded is None:
         return None
     is_link = "://" in part or part.startswith("www.")
     return None if is_link and common_words(decoded) < _LEAST_WORDS_OF_A_LINK else decoded
@@ -114,7 +111,7 @@ def _base32_part(part: str) -> str | None:
         content = base64.b32decode(bare + "=" * (-len(bare) % 8))
     except binascii.Error:
         return None
-    return _text_of(content)
+    return text_of(content)
 
 
 def from_binary(text: str) -> str | None:
@@ -124,7 +121,7 @@ def from_binary(text: str) -> str | None:
 
 
 def _digits_part(part: str, digits: re.Pattern[str]) -> str | None:
-    return _text_of(bytes(int(one, 2) for one in digits.findall(part.replace("0b", ""))))
+    return text_of(bytes(int(one, 2) for one in digits.findall(part.replace("0b", ""))))
 
 
 def from_decimal(text: str) -> str | None:
@@ -133,7 +130,7 @@ def from_decimal(text: str) -> str | None:
 
 
 def _decimal_part(part: str) -> str | None:
-    decoded = _text_of(bytes(int(one) for one in _NUMBER.findall(part)))
+    decoded = text_of(bytes(int(one) for one in _NUMBER.findall(part)))
     if decoded is None:
         return None
     letters = [char.lower() for char in decoded if char.isalpha()]
@@ -145,11 +142,3 @@ def _decimal_part(part: str) -> str | None:
         and low <= vowels / len(letters) <= high
     )
     return decoded if writes and (" " in decoded or common_words(decoded)) else None
-
-
-def _text_of(content: bytes) -> str | None:
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if reads_like_text(text) else None

@@ -16,18 +16,22 @@ _MAYBE: Final = re.compile(
     r"#|[A-Za-z0-9'][_+.\-][A-Za-z0-9']|[a-z0-9][A-Z]|[A-Z]{2}|[A-Za-z][0-9]"
 )
 _TOKEN: Final = re.compile(r"\S+")
-_CAMEL: Final = re.compile(r"#?[A-Z][A-Za-z0-9]*[.?!,;:]?")
+_CAMEL: Final = re.compile(r"#?[A-Za-z][A-Za-z0-9]*")
 # A run of capitals is an abbreviation, without the one that begins the next word.
 _CAMEL_PART: Final = re.compile(r"[A-Z](?=[A-Z][a-z])|[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|[0-9]+")
-_SIGNED: Final = re.compile(
-    r"#?[A-Za-z0-9']+(?:([_+.\-])[A-Za-z0-9']+)(?:\1[A-Za-z0-9']+){3,}[?!.]?"
-)
+_SIGNED: Final = re.compile(r"#?[A-Za-z0-9']+(?:([_+.\-])[A-Za-z0-9']+)(?:\1[A-Za-z0-9']+){3,}")
+# Quotes, brackets and stops around it.
+_AROUND: Final = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb()[]{}<>*.,;:?!\u2026"
 _SIGN: Final = re.compile(r"[_+.\-#]")
 _TAG: Final = re.compile(r"(?<!\S)#([A-Za-z]+)")
 _LEAST_PARTS: Final = 4
 _LEAST_COMMON: Final = 2
-_LEAST_COMMON_SIGNED: Final = 3
+_LEAST_COMMON_IN_NAMES: Final = 3
 _LEAST_SHARE: Final = 0.25
+_ONE_LETTER: Final = frozenset("IAai")
+_BEGIN_NAMES: Final = frozenset(
+    ["can", "find", "from", "get", "has", "is", "new", "on", "set", "to", "with"]
+)
 
 
 def from_joined(text: str) -> str | None:
@@ -41,19 +45,31 @@ def from_joined(text: str) -> str | None:
 
 
 def _parted(token: str) -> str:
-    if _CAMEL.fullmatch(token):
-        parts = _CAMEL_PART.findall(token)
-        if len(parts) >= _LEAST_PARTS and _are_sentence(parts):
-            end = token[-1] if token[-1] in ".?!,;:" else ""
-            return " ".join(parts) + end
-    elif _SIGNED.fullmatch(token):
-        # `state-of-the-art` is a word: with hyphens, more parts must be common.
-        parts = _SIGN.sub(" ", token).split()
-        if _are_sentence(parts, least=_LEAST_COMMON_SIGNED):
-            return " ".join(parts)
-    return token
+    core = token.strip(_AROUND)
+    if _CAMEL.fullmatch(core):
+        parts = _CAMEL_PART.findall(core)
+        least = _LEAST_COMMON
+        if len(parts) < _LEAST_PARTS or _is_name(parts):
+            return token
+    elif _SIGNED.fullmatch(core):
+        # `state-of-the-art` is a word: more parts must be common.
+        parts, least = _SIGN.sub(" ", core).split(), _LEAST_COMMON_IN_NAMES
+    else:
+        return token
+    return token.replace(core, " ".join(parts)) if _are_sentence(parts, least=least) else token
+
+
+def _is_name(parts: list[str]) -> bool:
+    """Whether it is written like a name in a program: `getUserByIdAndName`."""
+    first = parts[0]
+    words = len(_common(parts)) + sum(part in _ONE_LETTER for part in parts)
+    return first.islower() and (first in _BEGIN_NAMES or words < _LEAST_COMMON_IN_NAMES)
+
+
+def _common(parts: list[str]) -> list[str]:
+    return [part.lower() for part in parts if part.lower() in COMMON]
 
 
 def _are_sentence(parts: list[str], *, least: int = _LEAST_COMMON) -> bool:
-    common = [part.lower() for part in parts if part.lower() in COMMON]
+    common = _common(parts)
     return len(set(common)) >= least and len(common) >= _LEAST_SHARE * len(parts)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 import unicodedata
 from typing import Final
 
 from postern.contract.text import nfkc
+from postern.disguises.ciphers import COMMON
+from postern.disguises.misspelt import ANY_LANGUAGE, ENGLISH, is_listed
+from postern.disguises.words import correct_words, place_of, words_in
 
 _LEET: Final = str.maketrans("0134578@$!+|9", "oieastbasitlg")
 _LEET_SIGNS: Final = "0134578@$!+|9"
 # A digit or sign between letters, or before them; not an address, not a number.
+# At the end of a word, they are themselves.
+_STAY_AT_THE_END: Final = "!+|"
 _LEET_INSIDE: Final = re.compile(r"[a-z][0134578@$!+|]+[a-z]", re.IGNORECASE)
 _LEAST_LEET: Final = 2
-_UNCLEAR_LEET: Final = re.compile(r"[a-z][1|!]{2,}[a-z]|[a-z]\|+", re.IGNORECASE)
+_PIPES_AFTER: Final = re.compile(r"[a-z]\|+", re.IGNORECASE)
+# Each may be i or l, and the word tells: `k1ll` and `ma1ware`.
+_I_OR_L: Final = re.compile(r"[1|!]")
+_MOST_I_OR_L: Final = 4
 _TOKEN: Final = re.compile(r"\S+")
 _LEET_WORD: Final = re.compile(rf"[A-Za-z{re.escape(_LEET_SIGNS)}]+")
 _ORDINAL_OR_UNIT: Final = re.compile(
@@ -55,15 +64,19 @@ _UPSIDE_DOWN: Final = re.compile("[ǝɥʇʎʞ]")
 _HIDDEN_INSIDE: Final = re.compile(
     "[A-Za-z][\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+[A-Za-z]"
 )
-_HIDDEN: Final = re.compile(
+HIDDEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
+"""Characters that nobody sees."""
 _TAGS: Final = re.compile("(?<!\U0001f3f4)[\U000e0020-\U000e007e]{6,}")
 _HEAPS: Final = re.compile("[A-Za-z][\u0300-\u036f\u0489\u20d0-\u20ff]{2,}")
 _LATIN: Final = re.compile("[A-Za-z]")
 
 # Single letters with the same kind of gap between them; a wider gap separates words.
-_APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:([ .*_|~+\-])\1{0,3}[^\W\d_](?![^\W_])){3,}")
+_APART: Final = re.compile(
+    r"(?<![^\W_])[^\W\d_](?:([ .*_|~+\-\u00b7\u2022])\1{0,3}[^\W\d_](?![^\W_])){3,}"
+)
+_OTHER_SPACE: Final = re.compile(r"[^\S \n\r]")
 _WIDE_GAP: Final = re.compile(r" {2,}")
 _LONGEST_WORD: Final = 17
 _ALPHABET: Final = string.ascii_lowercase
@@ -85,8 +98,12 @@ def from_leetspeak(text: str) -> str | None:
 
 
 def leet_is_clear(text: str) -> bool:
-    """Whether each sign stands for only one letter: `11` may be `ll`, and `k1||` is `kill`."""
-    return not _UNCLEAR_LEET.search(text)
+    """Whether the words that signs for i or l are in can be told; `k1||` is `kill`."""
+    if _PIPES_AFTER.search(text):
+        return False
+    bare = (word.rstrip(_STAY_AT_THE_END) for word in _LEET_WORD.findall(text))
+    unclear = (word for word in bare if _I_OR_L.search(word) and _is_leet_part(word))
+    return all(_is_known(_read_leet(word)) for word in unclear)
 
 
 def _is_leet(word: str) -> bool:
@@ -101,11 +118,31 @@ def _is_leet(word: str) -> bool:
 
 
 def _unleet(word: str) -> str:
-    bare = word.rstrip("!+|")  # at the end of a word, signs are themselves
+    bare = word.rstrip(_STAY_AT_THE_END)
+    return _read_leet(bare) + word[len(bare) :] if _is_leet_part(bare) else word
+
+
+def _is_leet_part(bare: str) -> bool:
     short_number = bare.isdigit() and len(bare) <= 2  # 70 is `to` here, and 4 is `a`
-    if _ORDINAL_OR_UNIT.fullmatch(bare) or not (short_number or _LATIN.search(bare)):
-        return word
-    return bare.lower().translate(_LEET) + word[len(bare) :]
+    return not _ORDINAL_OR_UNIT.fullmatch(bare) and (
+        short_number or _LATIN.search(bare) is not None
+    )
+
+
+def _read_leet(bare: str) -> str:
+    """The commonest word that it may be, in lower case; if none, the usual letter of each sign."""
+    usual = bare.lower().translate(_LEET)
+    signs = [found.start() for found in _I_OR_L.finditer(bare)]
+    if not signs or len(signs) > _MOST_I_OR_L:
+        return usual
+    readings = []
+    for letters in itertools.product("il", repeat=len(signs)):
+        read = list(usual)
+        for at, letter in zip(signs, letters, strict=True):
+            read[at] = letter
+        readings.append("".join(read))
+    places = place_of()
+    return min((one for one in readings if one in places), key=places.__getitem__, default=usual)
 
 
 def from_lookalikes(text: str) -> str | None:
@@ -115,7 +152,7 @@ def from_lookalikes(text: str) -> str | None:
     """
     if text.isascii() or not _is_dressed_up(text):
         return None
-    bare = _HIDDEN.sub("", text)
+    bare = HIDDEN.sub("", text)
     bare = nfkc(bare)
     bare = _STYLED_RUN.sub(lambda found: _joined(found[0]), bare)
     bare = re.sub(r"\w+", lambda found: _latin(found[0]), bare)
@@ -162,26 +199,72 @@ def from_letters_apart(text: str) -> str | None:
 
     def join(match: re.Match[str]) -> str:
         nonlocal found
-        letters = re.sub(r"[\W_]", "", match[0])
-        if letters.lower() in _ALPHABET or len(set(letters.lower())) < 3:
-            return match[0]  # a list of letters, or one letter repeated
-        if letters.isupper() and len(letters) < 7:
-            return match[0]  # an abbreviation, or emphasis
+        if not _spells_words(match[0]):
+            return match[0]
         found = True
-        return " ".join(_words_of(match[0]))
+        words = _words_of(match[0])
+        bounded = _has_boundaries(match[0], words)
+        return " ".join(part for word in words for part in _parted(word, bounded=bounded))
 
-    joined = _APART.sub(join, text)
+    joined = _APART.sub(join, _with_plain_spaces(text))
     return joined if found else None
+
+
+def _with_plain_spaces(text: str) -> str:
+    return _OTHER_SPACE.sub(" ", HIDDEN.sub("", text))
+
+
+def _spells_words(run: str) -> bool:
+    letters = re.sub(r"[\W_]", "", run)
+    if letters.lower() in _ALPHABET or len(set(letters.lower())) < 3:
+        return False  # a list of letters, or one letter repeated
+    return not letters.isupper() or len(letters) >= 7  # or an abbreviation, or emphasis
 
 
 def _words_of(run: str) -> list[str]:
     """If signs separate the letters, one space separates words; otherwise, a wide gap does."""
-    by_signs = re.search(r"[^\w ]|_", run)
-    words = run.split() if by_signs else _WIDE_GAP.split(run)
+    words = run.split() if _has_signs(run) else _WIDE_GAP.split(run)
     return [re.sub(r"[\W_]", "", word) for word in words]
 
 
+def _has_boundaries(run: str, words: list[str]) -> bool:
+    """Whether something separates its words. words: `_words_of` it."""
+    return len(words) > 1 or _has_signs(run)
+
+
+def _has_signs(run: str) -> bool:
+    return re.search(r"[^\w ]|_", run) is not None
+
+
 def words_are_clear(text: str) -> bool:
-    """Whether spaced letters make clear words: without wider gaps, their boundaries are a guess."""
-    words = [word for run in _APART.finditer(text) for word in _words_of(run[0])]
-    return max(map(len, words), default=0) <= _LONGEST_WORD
+    """Whether spaced letters make clear words: `k i l l m y b o s s` may end anywhere."""
+    runs = (found[0] for found in _APART.finditer(_with_plain_spaces(text)))
+    return all(map(_is_clear_run, filter(_spells_words, runs)))
+
+
+def _is_clear_run(run: str) -> bool:
+    words = [word.lower() for word in _words_of(run)]
+    bounded = _has_boundaries(run, words)
+    return all(_is_known(word) or (bounded and len(word) <= _LONGEST_WORD) for word in words)
+
+
+def _is_known(word: str) -> bool:
+    return is_listed(word) or word in ANY_LANGUAGE
+
+
+def _parted(word: str, *, bounded: bool) -> list[str]:
+    """The words that letters make without a gap between them.
+
+    bounded: other gaps separate words. Then one of the commonest words must be among them: `killmy`
+    is two words, and `shoplift` is one.
+    """
+    if _is_known(word.lower()):
+        return [word]
+    parts = words_in(word)
+    lowered = [part.lower() for part in parts]
+    are_words = all(map(_is_part, lowered)) and not (bounded and COMMON.isdisjoint(lowered))
+    return parts if are_words else [word]
+
+
+def _is_part(word: str) -> bool:
+    return word in (correct_words() if len(word) > 3 else ENGLISH | ANY_LANGUAGE)

@@ -33,7 +33,7 @@ from postern.disguises.lettering import (
     leet_is_clear,
     words_are_clear,
 )
-from postern.disguises.misspelt import from_misspelt, from_zeros
+from postern.disguises.misspelt import from_misspelt, from_zeros, slips_are_clear
 from postern.disguises.stretched import from_stretched, stretch_is_clear
 from postern.disguises.vowels import from_vowels_dropped
 
@@ -154,14 +154,16 @@ def _undisguised(text: str, fired: dict[Trigger, bool]) -> str:
         for trigger, undo in _UNDO.items():
             decoded = undo(text)
             if decoded is not None:
-                clear = trigger not in _UNCERTAIN and _CLEAR.get(trigger, _always)(text)
-                fired[trigger] = fired.get(trigger, True) and clear
+                fired[trigger] = fired.get(trigger, True) and _is_clear(trigger, text, decoded)
                 text = decoded
         if text == before:
             break
     return text
 
 
-def _always(text: str) -> bool:
-    del text
-    return True
+def _is_clear(trigger: Trigger, text: str, decoded: str) -> bool:
+    """Whether a text, of which an undoing made `decoded`, can mean nothing else."""
+    if trigger == "misspelt":
+        return slips_are_clear(text, decoded)
+    check = _CLEAR.get(trigger)
+    return trigger not in _UNCERTAIN and (check is None or check(text))

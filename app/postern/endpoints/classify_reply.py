@@ -85,7 +85,9 @@ class ResultOut(BaseModel):
     tokens: int = Field(description="Tokens of the text, all of which were scored.")
     windows: int = Field(description="Windows in which the text was scored.")
     worst_window: WorstWindowOut | None = Field(
-        None, description="The window that decided. Absent if there is only one."
+        None,
+        description="The window that decided. Absent if there is only one, or if the text without"
+        " its disguise decided.",
     )
     triggers: list[str] = Field(
         [], description="How the text seemed disguised. Absent if it did not."

@@ -248,6 +248,10 @@ class Pipeline:
         self, disguise: Disguise | None, score: Score, decided: Decided, ruling: Ruling
     ) -> Judged:
         encoding, verdict = score.encodings[0], ruling.verdict
+        as_it_came = score.scored[0]
+        worst: WorstWindow | None = None
+        if _deciding(_counted(disguise, score)) is as_it_came:
+            worst = worst_window(as_it_came, encoding)
         read: TeacherRead | None = None
         if verdict.teacher_probability is not None:
             read = "text" if disguise is None else "decoded"
@@ -256,7 +260,7 @@ class Pipeline:
             verdict,
             encoding.tokens,
             len(encoding.windows),
-            worst_window(score.scored[0], encoding),
+            worst,
             () if disguise is None else disguise.triggers,
             read,
             decided.reason,
@@ -329,6 +333,11 @@ def _counted(disguise: Disguise | None, score: Score) -> Sequence[Scored]:
     """
     certain = disguise is not None and disguise.certain
     return score.scored[-1:] if certain else score.scored
+
+
+def _deciding(counted: Sequence[Scored]) -> Scored:
+    """The most harmful of several readings, the first of equals."""
+    return max(counted, key=lambda one: float(harmful_margin(one.logits).max()))
 
 
 def deciding_row(counted: Sequence[Scored]) -> Logits:

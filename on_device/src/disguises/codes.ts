@@ -3,7 +3,7 @@ import { nfkc } from "../text.js";
 import { ALPHA, D, decodeRanges, isAlnum, isAscii, length, S } from "../unicode.js";
 import { DECIMAL as DECIMAL_DIGITS, USUAL_SIGNS } from "../tables.js";
 import { COMMON } from "./ciphers.js";
-import { bitsOf, readsLikeText, spelledOut, textOf, utf8 } from "./encodings.js";
+import { bitsOf, spelledOut, textOf, utf8, writing } from "./encodings.js";
 import { named as namedReference, unescape } from "./html.js";
 
 const NUMERIC = /&#(?:[xX][0-9A-Fa-f]{1,6}|[0-9]{1,7});?/gu;
@@ -59,27 +59,23 @@ export function fromPercent(text: string): string | null {
 function percentPart(part: string): string | null {
   if (count(ESCAPE, part) < LEAST_ESCAPES) return null;
   const spaced = part.split("+").length - 1 >= LEAST_ESCAPES ? part.replaceAll("+", " ") : part;
-  const decoded = unquote(spaced);
-  if (decoded === null || !readsLikeText(decoded)) return null;
+  const decoded = writing(unquote(spaced));
+  if (decoded === null) return null;
   const isLink = part.includes("://") || part.startsWith("www.");
   return isLink && commonWords(decoded) < LEAST_WORDS_OF_A_LINK ? null : decoded;
 }
 
-/** `urllib.parse.unquote(text, errors="strict")`; null where it raises. */
-function unquote(text: string): string | null {
-  let broken = false;
-  const found = text.replace(/[\x00-\x7f]+/g, (part) => {
+/** `urllib.parse.unquote`. */
+function unquote(text: string): string {
+  return text.replace(/[\x00-\x7f]+/g, (part) => {
     const bytes: number[] = [];
     for (let at = 0; at < part.length; at++) {
       const escaped = /^%[0-9A-Fa-f]{2}/.test(part.slice(at, at + 3));
       bytes.push(escaped ? parseInt(part.slice(at + 1, at + 3), 16) : part.charCodeAt(at));
       if (escaped) at += 2;
     }
-    const decoded = utf8(Uint8Array.from(bytes));
-    broken ||= decoded === null;
-    return decoded ?? "";
+    return utf8(Uint8Array.from(bytes));
   });
-  return broken ? null : found;
 }
 
 /** Number of distinct common English words in a text. */

@@ -1,6 +1,7 @@
 /** Port of app/postern/disguises/encodings.py. */
 import * as tables from "../tables.js";
-import { ALPHA, DIGIT, length, PRINTABLE, splitWords } from "../unicode.js";
+import { ALPHA, DIGIT, length, PRINTABLE, S, splitWords } from "../unicode.js";
+import { HIDDEN } from "./lettering.js";
 
 const BASE64 = /[A-Za-z0-9+/_-]{16,}={0,2}/gu;
 const HEX = /(?:(?:\\x|0x|%|\\u00|&#x)?[0-9A-Fa-f]{2}[ ,;:\n]{0,2}){8,}/gu;
@@ -8,39 +9,48 @@ const HEX_PREFIX = /\\x|0x|%|\\u00|&#x|[ ,;:\n]/gu;
 const HEX_LETTER = /[A-Fa-f]|\\x|%|0x/u;
 const PLAIN = new Set(" \n\r\t.,;:!?'\"()-/");
 const LEAST_DECODED = 8;
+const BROKEN = "\ufffd";
+const OTHER_SPACE = new RegExp(`(?![\\n\\r\\t])[${S}]`, "gu");
+const LEAST_LETTERS_OF_MORSE = 4;
+const MOST_UNKNOWN = 1 / 8;
 
 const MORSE = new Map(Object.entries(tables.MORSE));
 const DOTS_AND_DASHES = new Map([..."·•∙‧–—−_‐‑"].map((char, i) => [char, i < 4 ? "." : "-"]));
-const MORSE_RUN = /(?:[.\-·•∙‧–—−_‐‑]{1,6}(?:[ \t\n/|]+|(?=\n?$))){6,}/gu;
+const MORSE_RUN = /(?:[.\-·•∙‧–—−_‐‑]{1,7}(?:[ \t\n/|]+|(?=\n?$))){6,}/gu;
 const MORSE_WORD_BREAK = /[ \t]*[/|\n]+[ \t]*|[ \t]{2,}/u;
 
-/** Strict, and a byte order mark is a character, as for Python. */
-export function utf8(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
+/** A byte order mark is a character, as for Python. */
+export function utf8(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
-/** Whether decoded bytes are writing: printable, mostly letters, with plain punctuation. */
-export function readsLikeText(text: string): boolean {
-  const total = length(text);
-  if (total < LEAST_DECODED) return false;
+/** Decoded text if it is writing, without odd characters; see Python. */
+export function writing(decoded: string): string | null {
+  const seen = decoded.replace(HIDDEN, "");
+  const spaced = seen.replace(OTHER_SPACE, " ");
+  const kept = [...spaced].filter(isShown);
+  const total = length(seen);
   let letters = 0;
   let others = 0;
-  for (const char of text) {
+  for (const char of kept) {
     const point = char.codePointAt(0)!;
-    if (!PRINTABLE.has(point) && char !== "\n" && char !== "\r" && char !== "\t") return false;
     if (ALPHA.has(point)) letters++;
     if (DIGIT.has(point) || PLAIN.has(char)) others++;
   }
-  return letters + others >= 0.9 * total && letters >= 0.5 * total;
+  const reads = letters + others >= 0.9 * total && letters >= 0.5 * total;
+  return reads && kept.length >= LEAST_DECODED ? kept.join("") : null;
+}
+
+function isShown(char: string): boolean {
+  return "\n\r\t".includes(char) || (PRINTABLE.hasChar(char) && char !== BROKEN);
 }
 
 export function textOf(bytes: Uint8Array): string | null {
-  const text = utf8(bytes);
-  return text !== null && readsLikeText(text) ? text : null;
+  const zeros = bytes.filter((byte) => byte === 0).length;
+  if (zeros * 3 < bytes.length) return writing(utf8(bytes));
+  const even = bytes.filter((byte, at) => byte === 0 && at % 2 === 0).length;
+  const codec = even * 2 > zeros ? "utf-16be" : "utf-16le";
+  return writing(new TextDecoder(codec, { ignoreBOM: true }).decode(bytes));
 }
 
 /** The text with each match replaced by what `decode` makes of it; null if it makes nothing. */
@@ -98,6 +108,10 @@ export function bitsOf(text: string, alphabet: string, width: number): Uint8Arra
 function hexPart(part: string): string | null {
   if (!HEX_LETTER.test(part)) return null;
   const digits = part.replace(HEX_PREFIX, "");
+  return hexText(digits) ?? hexText(digits.slice(1));
+}
+
+function hexText(digits: string): string | null {
   const bytes = new Uint8Array(digits.length >> 1);
   for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(digits.slice(2 * i, 2 * i + 2), 16);
   return textOf(bytes);
@@ -110,6 +124,8 @@ function morsePart(part: string): string | null {
     .split(MORSE_WORD_BREAK)
     .map((word) => splitWords(word).map((code) => MORSE.get(code)));
   const letters = words.flat();
-  if (letters.includes(undefined) || new Set(letters).size < 4) return null;
+  const known = letters.filter((letter) => letter !== undefined);
+  if (letters.length - known.length > MOST_UNKNOWN * letters.length) return null;
+  if (new Set(known).size < LEAST_LETTERS_OF_MORSE) return null;
   return words.map((word) => word.join("")).join(" ");
 }

@@ -3,14 +3,16 @@ import { S, splitWords } from "../unicode.js";
 import { COMMON } from "./ciphers.js";
 
 const TOKEN = new RegExp(`[^${S}]+`, "gu");
-const CAMEL = /^#?[A-Z][A-Za-z0-9]*[.?!,;:]?$/u;
+const CAMEL = /^#?[A-Za-z][A-Za-z0-9]*$/u;
 const CAMEL_PART = /[A-Z](?=[A-Z][a-z])|[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|[0-9]+/gu;
-const SIGNED = /^#?[A-Za-z0-9']+(?:([_+.\-])[A-Za-z0-9']+)(?:\1[A-Za-z0-9']+){3,}[?!.]?$/u;
+const SIGNED = /^#?[A-Za-z0-9']+(?:([_+.\-])[A-Za-z0-9']+)(?:\1[A-Za-z0-9']+){3,}$/u;
 const SIGN = /[_+.\-#]/gu;
 const TAG = new RegExp(`(?<![^${S}])#([A-Za-z]+)`, "gu");
 const LEAST_PARTS = 4;
 const LEAST_COMMON = 2;
-const LEAST_COMMON_SIGNED = 3;
+const LEAST_COMMON_IN_NAMES = 3;
+const BEGIN_NAMES = new Set("can find from get has is new on set to with".split(" "));
+const AROUND = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb()[]{}<>*.,;:?!\u2026";
 const LEAST_SHARE = 0.25;
 
 export function fromJoined(text: string): string | null {
@@ -21,20 +23,37 @@ export function fromJoined(text: string): string | null {
 }
 
 function parted(token: string): string {
-  if (CAMEL.test(token)) {
-    const parts = token.match(CAMEL_PART) ?? [];
-    if (parts.length >= LEAST_PARTS && areSentence(parts)) {
-      const last = token.at(-1)!;
-      return parts.join(" ") + (".?!,;:".includes(last) ? last : "");
-    }
-  } else if (SIGNED.test(token)) {
-    const parts = splitWords(token.replace(SIGN, " "));
-    if (areSentence(parts, LEAST_COMMON_SIGNED)) return parts.join(" ");
+  let start = 0;
+  let end = token.length;
+  while (start < end && AROUND.includes(token[start]!)) start++;
+  while (end > start && AROUND.includes(token[end - 1]!)) end--;
+  const core = token.slice(start, end);
+  let parts: string[];
+  let least = LEAST_COMMON;
+  if (CAMEL.test(core)) {
+    parts = core.match(CAMEL_PART) ?? [];
+    if (parts.length < LEAST_PARTS || isName(parts)) return token;
+  } else if (SIGNED.test(core)) {
+    parts = splitWords(core.replace(SIGN, " "));
+    least = LEAST_COMMON_IN_NAMES;
+  } else {
+    return token;
   }
-  return token;
+  return areSentence(parts, least) ? token.slice(0, start) + parts.join(" ") + token.slice(end) : token;
+}
+
+function isName(parts: readonly string[]): boolean {
+  const first = parts[0]!;
+  const small = /^[a-z]+$/.test(first);
+  const words = commonOf(parts).length + parts.filter((part) => /^[aiAI]$/.test(part)).length;
+  return small && (BEGIN_NAMES.has(first) || words < LEAST_COMMON_IN_NAMES);
+}
+
+function commonOf(parts: readonly string[]): string[] {
+  return parts.map((part) => part.toLowerCase()).filter((part) => COMMON.has(part));
 }
 
 function areSentence(parts: readonly string[], least = LEAST_COMMON): boolean {
-  const common = parts.map((part) => part.toLowerCase()).filter((part) => COMMON.has(part));
+  const common = commonOf(parts);
   return new Set(common).size >= least && common.length >= LEAST_SHARE * parts.length;
 }

@@ -1,5 +1,8 @@
 /** Port of app/postern/disguises/lettering.py. */
 import * as tables from "../tables.js";
+import { COMMON } from "./ciphers.js";
+import { ANY_LANGUAGE, ENGLISH, isListed } from "./misspelt.js";
+import { correctWords, placeOf, wordsIn } from "./words.js";
 import { nfkc } from "../text.js";
 import { COMBINING, D, isAlnum, isAscii, isUpper, length, normalizeForm, S, splitWords, W, WORD } from "../unicode.js";
 
@@ -8,7 +11,10 @@ const ANY = "A-Za-z\\u0130\\u0131\\u017f\\u212a";
 const LEET = new Map([..."0134578@$!+|9"].map((sign, i) => [sign, "oieastbasitlg"[i]!]));
 const LEET_INSIDE = new RegExp(`[${ANY}][0134578@$!+|]+[${ANY}]`, "gu");
 const LEAST_LEET = 2;
-const UNCLEAR_LEET = new RegExp(`[${ANY}][1|!]{2,}[${ANY}]|[${ANY}]\\|+`, "u");
+const PIPES_AFTER = new RegExp(`[${ANY}]\\|+`, "u");
+const I_OR_L = /[1|!]/g;
+const MOST_I_OR_L = 4;
+const AT_THE_END = /[!+|]+$/;
 const TOKEN = new RegExp(`[^${S}]+`, "gu");
 const LEET_WORD = /[A-Za-z0134578@$!+|9]+/g;
 const IS_LEET_WORD = /^[A-Za-z0134578@$!+|9]+$/;
@@ -29,7 +35,7 @@ const SMALL_CAPITALS = new RegExp(`[${SMALL}]{3,}`, "u");
 const UPSIDE_DOWN = /[ǝɥʇʎʞ]/gu;
 const INVISIBLE = "\\u00ad\\u034f\\u061c\\u180b-\\u180e\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufeff";
 const HIDDEN_INSIDE = new RegExp(`[A-Za-z][${INVISIBLE}]+[A-Za-z]`, "gu");
-const HIDDEN = new RegExp(`[${INVISIBLE}]`, "gu");
+export const HIDDEN = new RegExp(`[${INVISIBLE}]`, "gu");
 const TAGS = /(?<!\u{1f3f4})[\u{e0020}-\u{e007e}]{6,}/u;
 const HEAPS = /[A-Za-z][\u0300-\u036f\u0489\u20d0-\u20ff]{2,}/gu;
 const LATIN = /[A-Za-z]/u;
@@ -38,9 +44,10 @@ const WORDS = new RegExp(`[${W}]+`, "gu");
 // A letter: Python's [^\W\d_]. A letter or a digit: [^\W_].
 const LETTER = `(?:(?![${D}_])[${W}])`;
 const APART = new RegExp(
-  `(?<!(?!_)[${W}])${LETTER}(?:([ .*_|~+\\-])\\1{0,3}${LETTER}(?!(?!_)[${W}])){3,}`,
+  `(?<!(?!_)[${W}])${LETTER}(?:([ .*_|~+\\-\\u00b7\\u2022])\\1{0,3}${LETTER}(?!(?!_)[${W}])){3,}`,
   "gu",
 );
+const OTHER_SPACE = new RegExp(`(?![ \\n\\r])[${S}]`, "gu");
 const WIDE_GAP = / {2,}/;
 const LONGEST_WORD = 17;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz";
@@ -62,7 +69,10 @@ export function fromLeetspeak(text: string): string | null {
 }
 
 export function leetIsClear(text: string): boolean {
-  return !UNCLEAR_LEET.test(text);
+  if (PIPES_AFTER.test(text)) return false;
+  const bare = (text.match(LEET_WORD) ?? []).map((word) => word.replace(AT_THE_END, ""));
+  const unclear = bare.filter((word) => count(I_OR_L, word) > 0 && isLeetPart(word));
+  return unclear.every((word) => isKnown(readLeet(word)));
 }
 
 function isLeet(word: string): boolean {
@@ -75,10 +85,27 @@ function isLeet(word: string): boolean {
 }
 
 function unleet(word: string): string {
-  const bare = word.replace(/[!+|]+$/, "");
-  const shortNumber = /^[0-9]{1,2}$/.test(bare);
-  if (ORDINAL_OR_UNIT.test(bare) || !(shortNumber || LATIN.test(bare))) return word;
-  return translated(bare.toLowerCase(), LEET) + word.slice(bare.length);
+  const bare = word.replace(AT_THE_END, "");
+  return isLeetPart(bare) ? readLeet(bare) + word.slice(bare.length) : word;
+}
+
+function isLeetPart(bare: string): boolean {
+  return !ORDINAL_OR_UNIT.test(bare) && (/^[0-9]{1,2}$/.test(bare) || LATIN.test(bare));
+}
+
+function readLeet(bare: string): string {
+  const usual = translated(bare.toLowerCase(), LEET);
+  const signs = [...bare.matchAll(I_OR_L)].map((found) => found.index);
+  if (signs.length === 0 || signs.length > MOST_I_OR_L) return usual;
+  let best = usual;
+  let place = Infinity;
+  for (let choice = 0; choice < 1 << signs.length; choice++) {
+    const read = [...usual];
+    signs.forEach((at, i) => (read[at] = (choice >> (signs.length - 1 - i)) & 1 ? "l" : "i"));
+    const found = placeOf().get(read.join(""));
+    if (found !== undefined && found < place) [best, place] = [read.join(""), found];
+  }
+  return best;
 }
 
 export function fromLookalikes(text: string): string | null {
@@ -126,15 +153,25 @@ function onlyAlnum(text: string): string {
 
 export function fromLettersApart(text: string): string | null {
   let found = false;
-  const joined = text.replace(APART, (run) => {
-    const letters = onlyAlnum(run);
-    const lower = letters.toLowerCase();
-    if (ALPHABET.includes(lower) || new Set(lower).size < 3) return run;
-    if (isUpper(letters) && length(letters) < 7) return run;
+  const joined = withPlainSpaces(text).replace(APART, (run) => {
+    if (!spellsWords(run)) return run;
     found = true;
-    return wordsOf(run).join(" ");
+    const words = wordsOf(run);
+    const bounded = areBounded(run, words);
+    return words.flatMap((word) => partsOf(word, bounded)).join(" ");
   });
   return found ? joined : null;
+}
+
+function withPlainSpaces(text: string): string {
+  return text.replace(HIDDEN, "").replace(OTHER_SPACE, " ");
+}
+
+function spellsWords(run: string): boolean {
+  const letters = onlyAlnum(run);
+  const lower = letters.toLowerCase();
+  if (ALPHABET.includes(lower) || new Set(lower).size < 3) return false;
+  return !isUpper(letters) || length(letters) >= 7;
 }
 
 const SIGN_BETWEEN = new RegExp(`[^${W} ]|_`, "u");
@@ -145,5 +182,30 @@ function wordsOf(run: string): string[] {
 }
 
 export function wordsAreClear(text: string): boolean {
-  return [...text.matchAll(APART)].every((run) => wordsOf(run[0]).every((word) => length(word) <= LONGEST_WORD));
+  const runs = (withPlainSpaces(text).match(APART) ?? []).filter(spellsWords);
+  return runs.every((run) => {
+    const words = wordsOf(run).map((word) => word.toLowerCase());
+    const bounded = areBounded(run, words);
+    return words.every((word) => isKnown(word) || (bounded && length(word) <= LONGEST_WORD));
+  });
+}
+
+function areBounded(run: string, words: readonly string[]): boolean {
+  return words.length > 1 || SIGN_BETWEEN.test(run);
+}
+
+function isKnown(word: string): boolean {
+  return isListed(word) || ANY_LANGUAGE.has(word);
+}
+
+function partsOf(word: string, bounded: boolean): string[] {
+  if (isKnown(word.toLowerCase())) return [word];
+  const parts = wordsIn(word);
+  const lowered = parts.map((part) => part.toLowerCase());
+  const areWords = lowered.every(isPart) && (!bounded || lowered.some((part) => COMMON.has(part)));
+  return areWords ? parts : [word];
+}
+
+function isPart(word: string): boolean {
+  return word.length > 3 ? correctWords().has(word) : ENGLISH.has(word) || ANY_LANGUAGE.has(word);
 }

@@ -1,13 +1,15 @@
 /** Port of app/postern/disguises/misspelt.py. */
 import { ANY_LANGUAGE_WORDS, ENGLISH_SHORT_WORDS } from "../tables.js";
-import { correctWords, inCase } from "./words.js";
+import { correctWords, inCase, rareWords } from "./words.js";
 
 const WORD = /[A-Za-z]+/gu;
 const ZEROS = /(?<![A-Za-z0-9.\/_@\-])(?=0*[A-Za-z])(?=[A-Za-z]*0)[A-Za-z0]{3,24}(?![A-Za-z0-9\/_@\-]|\.[A-Za-z0-9])/gu;
 const LEAST_LETTERS = 4;
-const MOST_LETTERS = 24;
+const MOST_LETTERS = 20;
 const LEAST_SLIPS = 3;
 const MOST_TRIED = 256;
+const MOST_LETTERS_TRIED = 2048;
+const TRIED_FIRST = 24;
 const ENDINGS = ["s", "es", "d", "ed", "ing", "er", "ly", "ers", "able"];
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 export const ENGLISH = new Set(ENGLISH_SHORT_WORDS.split(" "));
@@ -16,16 +18,40 @@ export const ANY_LANGUAGE = new Set(ANY_LANGUAGE_WORDS.split(" "));
 export function fromMisspelt(text: string): string | null {
   const words = (text.match(WORD) ?? []).map((word) => word.toLowerCase());
   const long = words.filter((word) => word.length >= LEAST_LETTERS);
-  const unknown = long.filter((word) => !isKnown(word));
-  if (unknown.length < LEAST_SLIPS || unknown.length * 3 < long.length || !isEnglish(words)) return null;
-  const corrected = new Map<string, string>();
-  for (const word of [...new Set(unknown)].slice(0, MOST_TRIED)) {
-    const only = onlyCorrection(word);
-    if (only !== null) corrected.set(word, only);
-  }
+  const unknown = long.filter((word) => !isListed(word) && !rareWords().has(word));
+  const different = [...new Set(unknown)];
+  if (different.length < LEAST_SLIPS || unknown.length * 3 < long.length || !isEnglish(words)) return null;
+  const corrected = corrections(different.slice(0, MOST_TRIED));
   const left = unknown.filter((word) => !corrected.has(word)).length;
   if (corrected.size === 0 || left * 2 > long.length) return null;
   return text.replace(WORD, (word) => inCase(word, corrected.get(word.toLowerCase()) ?? word.toLowerCase()));
+}
+
+function corrections(words: readonly string[]): Map<string, string> {
+  const found = new Map<string, string>();
+  let letters = 0;
+  for (const [tried, word] of words.entries()) {
+    letters += word.length;
+    if ((tried >= TRIED_FIRST && found.size * 4 < tried) || letters > MOST_LETTERS_TRIED) break;
+    const only = onlyCorrection(word);
+    if (only !== null) found.set(word, only);
+  }
+  return found;
+}
+
+/** Whether letters were swapped, added or dropped in one changed word of three or more. */
+export function slipsAreClear(text: string, corrected: string): boolean {
+  const after = (corrected.match(WORD) ?? []).map((word) => word.toLowerCase());
+  const changed = new Map<string, boolean>();
+  for (const [place, word] of (text.match(WORD) ?? []).entries()) {
+    const [from, to] = [word.toLowerCase(), after[place]!];
+    if (from !== to) changed.set(from, hasReplaced(from, to));
+  }
+  return [...changed.values()].filter(Boolean).length * 3 <= 2 * changed.size;
+}
+
+function hasReplaced(before: string, after: string): boolean {
+  return before.length === after.length && [...before].sort().join() !== [...after].sort().join();
 }
 
 export function fromZeros(text: string): string | null {
@@ -43,7 +69,7 @@ function isEnglish(words: readonly string[]): boolean {
   return english + neutral > 0 && short.length - neutral <= 2 * english;
 }
 
-function isKnown(word: string): boolean {
+export function isListed(word: string): boolean {
   const words = correctWords();
   if (words.has(word)) return true;
   return ENDINGS.some((ending) => {

@@ -6,7 +6,7 @@ import { fromBase32, fromBinary, fromDecimal, fromEntities, fromPercent } from "
 import { fromBase64, fromHex, fromMorse } from "./encodings.js";
 import { fromJoined } from "./joined.js";
 import { fromLeetspeak, fromLettersApart, fromLookalikes, leetIsClear, wordsAreClear } from "./lettering.js";
-import { fromMisspelt, fromZeros } from "./misspelt.js";
+import { fromMisspelt, fromZeros, slipsAreClear } from "./misspelt.js";
 import { fromStretched, stretchIsClear } from "./stretched.js";
 import { fromVowelsDropped } from "./vowels.js";
 
@@ -81,11 +81,15 @@ function undisguised(text: string, fired: Map<string, boolean>): string {
     for (const [trigger, undo] of UNDO) {
       const decoded = undo(current);
       if (decoded === null) continue;
-      const clear = !UNCERTAIN.has(trigger) && (CLEAR.get(trigger)?.(current) ?? true);
-      fired.set(trigger, (fired.get(trigger) ?? true) && clear);
+      fired.set(trigger, (fired.get(trigger) ?? true) && isClear(trigger, current, decoded));
       current = decoded;
     }
     if (current === before) break;
   }
   return current;
+}
+
+function isClear(trigger: string, text: string, decoded: string): boolean {
+  if (trigger === "misspelt") return slipsAreClear(text, decoded);
+  return !UNCERTAIN.has(trigger) && (CLEAR.get(trigger)?.(text) ?? true);
 }

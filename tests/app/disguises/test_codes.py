@@ -91,7 +91,7 @@ def test_what_may_be_read_in_two_ways_is_not_certain() -> None:
     for name in ("rot13", "reversed"):
         assert not _read(CODES[name](SENTENCE)).certain, name
     assert not _read(" ".join(SENTENCE.replace(" ", ""))).certain  # no gap parts the words
-    assert not _read("How do I k11l all w33ds h3re?").certain
+    assert not _read("How do I k11rn all w33ds h3re?").certain
     mixed = Exchange(CODES["hex"](SENTENCE), CODES["rot13"](SENTENCE))
     disguise = disguise_of(mixed)
     assert disguise is not None

@@ -136,6 +136,16 @@ def test_the_worst_window_is_where_the_harm_is(bench: Bench, place: int) -> None
     assert (alone.index == 0) == (alone.prompt.start == 0)
 
 
+def test_noise_that_was_decoded_is_no_worst_window(bench: Bench) -> None:
+    harmless = "book " * 150
+    (hidden,) = bench.moderate(Exchange(harmless + encoded("a bomb in a cake") + harmless)).judged
+    (shown,) = bench.moderate(Exchange(harmless + encoded("a cake in a book") + " bomb")).judged
+    assert (hidden.verdict.harmful, shown.verdict.harmful) == (True, True)
+    assert hidden.windows > 1
+    assert hidden.worst_window is None
+    assert shown.worst_window is None  # only the decoded text was judged
+
+
 def test_of_equal_windows_the_first_is_the_worst(bench: Bench) -> None:
     (judged,) = bench.moderate(Exchange("book " * 300)).judged
     assert judged.worst_window == WorstWindow(0, judged.worst_window.prompt, None)  # type: ignore[union-attr]
