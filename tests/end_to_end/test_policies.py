@@ -25,7 +25,7 @@ HOOK = "/beta/litellm_basic_guardrail_api"
 FINE = "tell me a story"
 SECRET = "zzprojectzz"
 WHY = "Ask the house first."
-KEYS = ("plain", "listed", "trusted", "audited", "sorted", "narrow")
+KEYS = ("plain", "listed", "trusted", "audited", "sorted", "narrow", "wide")
 
 
 def hashed(key: str) -> str:
@@ -43,7 +43,7 @@ block = {{ reply = "error", status = 403, text = "Not here." }}
 [[policies.listed.lists]]
 name = "projects"
 action = "block"
-phrases = ["{SECRET} files"]
+phrases = ["{SECRET} files", "机密文件"]
 patterns = ['\\bproj-\\d{{4}}\\b']
 reason = "{WHY}"
 [[policies.listed.lists]]
@@ -68,6 +68,10 @@ mode = "audit"
 [policies.sorted]
 keys = ["{hashed("sorted")}"]
 {AUDITED}
+
+[policies.wide]
+keys = ["{hashed("wide")}"]
+limits = {{ max_items = 2, max_exchange_chars = 200 }}
 
 [policies.narrow]
 keys = ["{hashed("narrow")}"]
@@ -206,7 +210,7 @@ def test_info_and_log_name_policies_and_no_keys(served: ServerProcess, file: Pat
     shown = response.json()["policies"]
     assert shown["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert {one["name"]: one["lists"] for one in shown["policies"]} == {
-        **{key: [] for key in ("audited", "default", "narrow", "sorted")},
+        **{key: [] for key in ("audited", "default", "narrow", "sorted", "wide")},
         "listed": ["projects", "known"],
         "trusted": ["projects", "known"],
     }
@@ -248,6 +252,22 @@ def test_a_list_hit_in_a_chat_looks_as_the_policy_says(
     assert response.headers["x-postern-decided-by"] == "list"
     response = chat(served, "plain", BAD_TEXT)
     assert response.json()["choices"][0]["message"]["content"] == REFUSAL
+
+
+def test_a_list_reads_over_the_cuts_of_long_words(served: ServerProcess) -> None:
+    for before in (76, 77, 79, 80, 158):  # Chinese has no spaces
+        found = judged(served, "listed", "我" * before + "机密文件")
+        assert found["decided_by"] == "list", before
+
+
+def test_limits_of_a_policy_hold_no_chat_up(served: ServerProcess, upstream: StubUpstream) -> None:
+    upstream.say(content="sure here is a story")
+    turns = [user(f"tell me story {number}") for number in range(5)]
+    response = chat(served, "wide", "", messages=turns)
+    assert (response.status_code, response.headers["x-postern-verdict"]) == (200, "unharmful")
+    asked = " ".join(["tell me a story"] * 12)  # only its end stands beside the answer
+    response = chat(served, "wide", asked)
+    assert (response.status_code, response.headers["x-postern-verdict"]) == (200, "unharmful")
 
 
 def test_a_streamed_answer_is_cut_by_a_list(served: ServerProcess, upstream: StubUpstream) -> None:

@@ -40,7 +40,7 @@ from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInval
 from postern.http.passing_headers import passed_headers
 from postern.http.upstream import Answering, Upstream, UpstreamReply
 from postern.metrics import Metrics
-from postern.policies.current import current_policy
+from postern.policies.current import current_policy, own_max_chars
 
 _MODELS: Final = "/models"
 
@@ -55,6 +55,11 @@ class GuardRules:
     parallel: bool
     block_as_error: bool
     max_response_bytes: int
+
+    def own_reading(self) -> Reading:
+        """`reading` under the policy in force."""
+        limit = own_max_chars(self.reading.max_exchange_chars)
+        return replace(self.reading, max_exchange_chars=limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from postern.contract.errors import ExchangeTooLong
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged, Options
 from postern.judging.pipeline import Pipeline
-from postern.policies.current import current_policy, tell_audited
+from postern.policies.current import current_policy, own_max_items, tell_audited
 from postern.policies.deciding import point_name
 
 
@@ -158,10 +158,10 @@ class Judge:
     def _slices(self, new: dict[bytes, Exchange]) -> Iterator[list[bytes]]:
         """As many exchanges as one call accepts, and no more text than may wait."""
         some: list[bytes] = []
-        chars = 0
+        chars, most = 0, own_max_items(self._max_items)
         for key, exchange in new.items():
             size = _chars(exchange)
-            if some and (len(some) >= self._max_items or chars + size > self._slice_chars):
+            if some and (len(some) >= most or chars + size > self._slice_chars):
                 yield some
                 some, chars = [], 0
             some.append(key)

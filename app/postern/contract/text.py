@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Final
 
 from postern.contract.errors import EmptyPrompt
@@ -116,24 +117,30 @@ def normalize(text: str) -> str:
 
     Idempotent. May be longer than the input (NFKC expands some characters up to 18 times).
     """
+    return _LONG_RUN.sub(r"\1 ", uncut(text))
+
+
+def uncut(text: str) -> str:
+    """`normalize` with its long runs whole, for readers other than the student."""
     text = nfkc(text)
     text = text.translate(_INVISIBLE)
     text = nfkc(text)  # removal can bring characters together that NFKC then combines
-    text = _WHITE_SPACE.sub(" ", text).strip()
-    return _LONG_RUN.sub(r"\1 ", text)
+    return _WHITE_SPACE.sub(" ", text).strip()
 
 
-def segments(exchange: Exchange) -> tuple[str] | tuple[str, str]:
+def segments(
+    exchange: Exchange, normal: Callable[[str], str] = normalize
+) -> tuple[str] | tuple[str, str]:
     """Normalized (prompt,) or (prompt, response).
 
     Raises EmptyPrompt if nothing visible is left of the prompt.
     """
-    prompt = normalize(exchange.prompt)
+    prompt = normal(exchange.prompt)
     if not prompt:
         raise EmptyPrompt
     if exchange.response is None:
         return (prompt,)
-    return (prompt, normalize(exchange.response))
+    return (prompt, normal(exchange.response))
 
 
 _WORD: Final = re.compile(r"\S+")

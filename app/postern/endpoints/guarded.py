@@ -103,7 +103,7 @@ async def answered(
     )
     # In audit mode an answer passes before its ids are known, so they decide nothing.
     admitted = None if admit is None or audit is not None else partial(admit, call=call)
-    reading = _read(request, shape, body, guard.rules.reading, admitted)
+    reading = _read(request, shape, body, guard.rules.own_reading(), admitted)
     if audit is None:
         work = _enforced(guard, shape, reading, call)
     else:

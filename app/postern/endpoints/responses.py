@@ -49,7 +49,7 @@ def shape_of(services: Services) -> Responses:
     memory = Memory(
         guard.upstream,
         guard.passed_ids,
-        guard.rules.reading,
+        guard.rules.own_reading(),
         max_bytes=guard.rules.max_response_bytes,
         within_s=settings.upstream.total_timeout_ms / 1000.0,
     )

@@ -21,6 +21,7 @@ from postern.judging.pipeline import Pipeline
 from postern.judging.shadow import Shadow
 from postern.metrics import Metrics
 from postern.policies.book import PolicyBook
+from postern.policies.current import own_max_chars, own_max_items
 from postern.settings.settings import Settings
 
 JSON: Final = "application/json"
@@ -52,18 +53,20 @@ class Services:
 
 
 def budget_of(settings: Settings) -> Budget:
-    """Limits of one request that is judged in parts."""
+    """Limits of one request that is judged in parts, under the policy in force."""
     return Budget(
-        settings.limits.max_items, settings.guard.chat_max_exchanges, settings.guard.chat_max_chars
+        own_max_items(settings.limits.max_items),
+        settings.guard.chat_max_exchanges,
+        settings.guard.chat_max_chars,
     )
 
 
 def reading_of(settings: Settings) -> Reading:
-    """Which parts of a chat are read, whoever sends it."""
+    """Which parts of a chat are read, under the policy in force."""
     return Reading(
         instructions=settings.guard.judge_instructions,
         pass_media=settings.guard.on_media == "pass",
-        max_exchange_chars=settings.limits.max_exchange_chars,
+        max_exchange_chars=own_max_chars(settings.limits.max_exchange_chars),
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from postern.contract.categories import CategoryHead
 from postern.contract.exchange import Exchange
 from postern.contract.moderation import Judged, ListHit
-from postern.contract.text import segments
-from postern.disguises.triggers import Disguise, second_reading
+from postern.contract.text import segments, uncut
+from postern.disguises.triggers import Disguise
 from postern.judging.cascade import Decided
 from postern.judging.scorer import Scorer
 from postern.metrics import Metrics
@@ -46,11 +46,14 @@ def _match(policy: CallerPolicy, exchange: Exchange, disguise: Disguise | None) 
 
 
 def _readings(exchange: Exchange, disguise: Disguise | None) -> tuple[str, str | None]:
-    """The judged part as it came, and without its disguise. Raises EmptyPrompt."""
-    texts = segments(exchange)
-    decoded = second_reading(texts, disguise)
+    """The judged part as it came, and without its disguise. Raises EmptyPrompt.
+
+    Long runs are whole, so that no phrase is cut in two.
+    """
     # The last part is the one that is judged: the response, if there is one.
-    return texts[-1], None if decoded is None else decoded[-1]
+    text = segments(exchange, uncut)[-1]
+    decoded = None if disguise is None else segments(disguise.decoded, uncut)[-1]
+    return text, None if decoded == text else decoded
 
 
 async def hits(

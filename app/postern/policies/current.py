@@ -41,6 +41,16 @@ def current_policy() -> CallerPolicy:
     return _IN_FORCE.get().policy
 
 
+def own_max_items(limit: int) -> int:
+    """The server's limit of exchanges at once, or that of the policy in force, if it is lower."""
+    return min(limit, current_policy().limits.max_items or limit)
+
+
+def own_max_chars(limit: int) -> int:
+    """The same for the characters of an exchange."""
+    return min(limit, current_policy().limits.max_exchange_chars or limit)
+
+
 def tell_audited(stage: Stage, judged: Judged, operating_point: str) -> None:
     """Tell of an exchange that a route lets pass although it is harmful."""
     report = _IN_FORCE.get().on_audited

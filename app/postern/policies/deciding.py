@@ -6,7 +6,7 @@ what the student is sure of, unless the policy says so; without lists and rules,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from postern.contract.categories import Category, CategoryHead, categories
@@ -159,11 +159,12 @@ def rule(
     # What an operator blocks whatever it holds is not said to hold anything.
     judged_harmful = verdict.harmful and block_reason is None
     over: frozenset[str] = frozenset()
+    by_rules = False
     if head is not None and policy.category_rules and block_reason is None:
         over = _over_threshold(policy, head, given_harm, slice_, verdict.probability)
         if over and not verdict.harmful:
             verdict = replace(verdict, harmful=True, decided_by="policy")
-            block_reason, judged_harmful = "category", True
+            block_reason, judged_harmful, by_rules = "category", True, True
     allow, overruled, list_match = matched.allow, None, None
     if matched.block is not None:
         list_match, block_reason = matched.block.match, None
@@ -182,7 +183,9 @@ def rule(
         held = categories(head, given_harm, probability=verdict.probability, harmful=judged_harmful)
         if judged_harmful and over:
             held = tuple(one._replace(applies=one.applies or one.name in over) for one in held)
-    audited = matched.block is None and verdict.harmful and _only_audited(policy, held)
+    # Without the rules, it would have passed whatever else applies.
+    reasons = over if by_rules else {one.name for one in held or () if one.applies}
+    audited = matched.block is None and verdict.harmful and _only_audited(policy, reasons)
     return Ruling(verdict, block_reason, list_match, overruled, held, audited)
 
 
@@ -202,10 +205,9 @@ def _over_threshold(
     return frozenset(found)
 
 
-def _only_audited(policy: CallerPolicy, held: tuple[Category, ...] | None) -> bool:
-    """Whether some category applies, and the policy audits all that do."""
-    applying = [one.name for one in held or () if one.applies]
+def _only_audited(policy: CallerPolicy, categories: Set[str]) -> bool:
+    """Whether there are categories, and the policy audits all of them."""
     rules = policy.category_rules
-    return bool(applying) and all(
-        name in rules and rules[name].mode == "audit" for name in applying
+    return bool(categories) and all(
+        name in rules and rules[name].mode == "audit" for name in categories
     )

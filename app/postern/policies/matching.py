@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postern.contract.policy_errors import PoliciesInvalid
-from postern.contract.text import normalize
+from postern.contract.text import uncut
 
 LONGEST_PATTERN: Final = 1000
 LARGEST_PROGRAM: Final = 4000
@@ -112,7 +112,7 @@ def _in_word(char: str) -> bool:
 
 
 def _phrase(phrase: str, where: str) -> str:
-    found = normalize(phrase).casefold()
+    found = uncut(phrase).casefold()
     if not found:
         raise PoliciesInvalid(f"{where}: has no visible characters")
     return found

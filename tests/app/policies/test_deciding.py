@@ -149,6 +149,23 @@ def test_audited_categories_alone_block_nothing(
     assert not ruled(0.1, Matched(), policy, given_harm).audited
 
 
+def test_an_audited_threshold_blocks_nothing_that_would_have_passed() -> None:
+    audit = CategoryRule({"prompt": 0.2}, mode="audit")
+    policy = CallerPolicy("x", category_rules={"weapons": audit})
+    found = ruled(0.45, Matched(), policy, (0.9, 0.9))
+    assert [one.name for one in found.categories or () if one.applies] == ["weapons", "hate"]
+    assert (found.verdict.harmful, found.verdict.decided_by, found.audited) == (
+        True,
+        "policy",
+        True,
+    )
+    policy = CallerPolicy(
+        "x", category_rules={"weapons": audit, "hate": CategoryRule({"prompt": 0.2})}
+    )
+    assert not ruled(0.45, Matched(), policy, (0.9, 0.9)).audited
+    assert not ruled(0.9, Matched(), CallerPolicy("x", category_rules={}), (0.9, 0.9)).audited
+
+
 def test_a_teacher_is_not_asked_about_what_lists_settle() -> None:
     assert settles(Matched(None, ALLOW), 0.6, POINT)
     assert not settles(Matched(None, ALLOW), 0.61, POINT)
