@@ -7,6 +7,8 @@ contains hashes and numbers, no text.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import json
 import sys
@@ -40,6 +42,9 @@ _AWAY: Final = 5
 """After this many questions in a row that failed at every try, the teacher counts as away."""
 
 
+_BEGINNING: Final = b'{"key": "'
+
+
 class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,17 +61,23 @@ class _Line(BaseModel):
 class AnswerBook:
     """An append-only file of answers by key. A last line that a kill cut short is dropped.
 
-    Raises CalibrationImpossible if the file cannot be read or written, or contains anything else.
+    Raises CalibrationImpossible if the file cannot be read or written, contains anything else, or
+    another process uses it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._answers: dict[str, Opinion] = {}
-        try:
-            self._file = path.open("a+b")
-            self._file.truncate(self._read())
-        except OSError as exc:
-            raise CalibrationImpossible(f"{path}: cannot be used ({exc.strerror})") from exc
+        with contextlib.ExitStack() as stack:
+            try:
+                self._file = stack.enter_context(path.open("a+b"))
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._file.truncate(self._read())
+            except BlockingIOError:
+                raise CalibrationImpossible(f"{path}: another process uses it") from None
+            except OSError as exc:
+                raise CalibrationImpossible(f"{path}: cannot be used ({exc.strerror})") from exc
+            stack.pop_all()  # it stays open
 
     def __enter__(self) -> AnswerBook:
         return self
@@ -99,15 +110,19 @@ class AnswerBook:
         whole = 0
         for number, line in enumerate(self._file, start=1):
             if not line.endswith(b"\n"):
+                if not (line.startswith(_BEGINNING) or _BEGINNING.startswith(line)):
+                    raise CalibrationImpossible(self._other(number))
                 break
             try:
                 found = _Line.model_validate_json(line)
             except ValidationError as exc:
-                problem = f"{self._path}:{number}: not an answer of a teacher; name another file"
-                raise CalibrationImpossible(problem) from exc
+                raise CalibrationImpossible(self._other(number)) from exc
             self._answers[found.key] = Opinion(found.outcome, found.probability)
             whole += len(line)
         return whole
+
+    def _other(self, number: int) -> str:
+        return f"{self._path}:{number}: not an answer of a teacher; name another file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Judged:
     tokens: int
     windows: int
     worst_window: WorstWindow | None = None
-    """None if there is only one window."""
+    """None if there is only one window, or if the text without its disguise decided."""
     triggers: tuple[str, ...] = ()
     """How the text seemed disguised. If it did, it was also scored without the disguise."""
     teacher_read: TeacherRead | None = None

@@ -125,7 +125,7 @@ def _keep_what_decides(services: Services, request_id: str) -> None:
     keep = services.feedback.keeper(request_id)
 
     def decided(stage: Stage, exchange: Exchange, judged: Judged) -> None:
-        keep(_STAGES.index(stage), exchange, judged.verdict)
+        keep(_STAGES.index(stage), exchange, judged)
 
     listen(Decided(decided))
 

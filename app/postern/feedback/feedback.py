@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Final, get_args
 
 from postern.contract.callers import current_caller
-from postern.contract.decision import Verdict
 from postern.contract.errors import (
     FeedbackContradicts,
     FeedbackUnwritable,
@@ -19,11 +18,13 @@ from postern.contract.errors import (
 )
 from postern.contract.exchange import Exchange, Slice
 from postern.contract.feedback import LabelName, VerdictGiven, feedback_line, label_name
-from postern.contract.moderation import Identity, Moderation
+from postern.contract.moderation import Identity, Judged, Moderation
 from postern.feedback.file import FeedbackFile
 from postern.feedback.recent import Limit, Name, Recent, RecentLimits, Result
 from postern.metrics import Metrics
 
+# Each holds a request open. A disk that hangs must not gather more.
+_MOST_WAITING: Final = 64
 _OUTCOMES: Final = ("recorded", "repeated", "unknown", "ambiguous", "contradicts", "unwritable")
 
 
@@ -83,8 +84,9 @@ class Feedback:
         self._file.open()
 
     async def close(self) -> None:
-        """Wait for lines under way, and forget all texts."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for lines under way, as long as for the disk, and forget all texts."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._timeout_s)
         if self._expiry is not None:
             self._expiry.cancel()
         self._recent.clear()
@@ -94,17 +96,19 @@ class Feedback:
     def keep(self, request_id: str, exchanges: Sequence[Exchange], given: Moderation) -> None:
         """Keep what was just judged for the current caller."""
         name = Name(current_caller(), request_id)
-        self._recent.keep(name, exchanges, [one.verdict for one in given.judged])
+        found = zip(exchanges, given.judged, strict=True)
+        self._recent.keep(name, [Result(one, its.verdict, its.read_by) for one, its in found])
         self._watch_expiry()
 
-    def keeper(self, request_id: str) -> Callable[[int, Exchange, Verdict], None]:
+    def keeper(self, request_id: str) -> Callable[[int, Exchange, Judged], None]:
         """For a request of the current caller whose verdicts come one by one: call it with the
         index of a result, to keep that in place of an earlier one. It holds no text itself."""
         name = Name(current_caller(), request_id)
         request = object()
 
-        def keep(index: int, exchange: Exchange, verdict: Verdict) -> None:
-            self._recent.revise(name, index, Result(exchange, verdict), request=request)
+        def keep(index: int, exchange: Exchange, judged: Judged) -> None:
+            result = Result(exchange, judged.verdict, judged.read_by)
+            self._recent.revise(name, index, result, request=request)
             self._watch_expiry()
 
         return keep
@@ -119,6 +123,9 @@ class Feedback:
         The same correction again changes nothing, so a caller that got no reply may repeat it.
         Raises VerdictUnknown, VerdictAmbiguous, FeedbackContradicts, FeedbackUnwritable.
         """
+        if len(self._tasks) >= _MOST_WAITING:
+            self._metrics.feedback.labels("unwritable").inc()
+            raise FeedbackUnwritable("too many corrections wait for the disk; try again")
         # A line that is being written is written to its end, even if the caller leaves.
         task = asyncio.create_task(self._record(correction, current_caller()))
         self._tasks.add(task)
@@ -163,6 +170,9 @@ class Feedback:
 
     def _line(self, result: Result, index: int, correction: Correction) -> bytes:
         verdict = result.verdict
+        artifact, version = self._identity.name, self._identity.version
+        if result.read_by is not None:
+            artifact, _, version = result.read_by.partition("/")
         given = VerdictGiven(
             id=correction.request_id,
             index=index,
@@ -171,8 +181,8 @@ class Feedback:
             probability=round(verdict.probability, 6),
             threshold=round(verdict.threshold, 6),
             decided_by=verdict.decided_by,
-            artifact=self._identity.name,
-            version=self._identity.version,
+            artifact=artifact,
+            version=version,
         )
         return feedback_line(result.exchange, correction.expected, given)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +79,7 @@ class FeedbackFile:
         try:
             self._rotate(len(line))
             with self._opened() as number:
+                self._mend(number)  # an operator may have edited it meanwhile
                 before = os.fstat(number).st_size
                 try:
                     _write(number, line)
@@ -85,6 +88,8 @@ class FeedbackFile:
                     # Half a line would make the whole file unreadable.
                     os.ftruncate(number, before)
                     raise
+        except SettingsInvalid as exc:
+            raise FeedbackUnwritable(str(exc)) from exc
         except OSError as exc:
             raise FeedbackUnwritable(exc.strerror or type(exc).__name__) from exc
 
@@ -115,10 +120,9 @@ class FeedbackFile:
             return
         if not size or size + more_bytes <= self._max_bytes:
             return
-        oldest = self._numbered(self._max_files - 1)
-        if oldest.exists():
-            oldest.unlink()
-            self._on_delete(oldest.name)
+        for surplus in self._from_number(self._max_files - 1):
+            surplus.unlink()
+            self._on_delete(surplus.name)
         for number in range(self._max_files - 2, 0, -1):
             with contextlib.suppress(FileNotFoundError):
                 self._numbered(number).rename(self._numbered(number + 1))
@@ -128,6 +132,16 @@ class FeedbackFile:
     def _numbered(self, number: int) -> Path:
         """`labels.jsonl` -> `labels.1.jsonl`, so that both readers still know the format."""
         return self._path.with_name(f"{self._path.stem}.{number}{self._path.suffix}")
+
+    def _from_number(self, least: int) -> list[Path]:
+        """Numbered files from this number on: more than one, if fewer are kept than before."""
+        named = re.compile(re.escape(self._path.stem) + r"\.([1-9][0-9]*)")
+        found = []
+        for path in self._path.parent.glob(f"*{glob.escape(self._path.suffix)}"):
+            number = named.fullmatch(path.stem)
+            if path.suffix == self._path.suffix and number and int(number[1]) >= least:
+                found.append(path)
+        return sorted(found)
 
     def _flush_folder(self) -> None:
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -139,6 +153,8 @@ class FeedbackFile:
     def _mend(self, number: int) -> None:
         """Complete or cut off a last line without a line break. Raises SettingsInvalid, OSError."""
         size = os.fstat(number).st_size
+        if not size or os.pread(number, 1, size - 1) == b"\n":
+            return
         length = min(size, self._max_bytes)
         tail = os.pread(number, length, size - length)
         _, found, last = tail.rpartition(b"\n")

@@ -39,21 +39,27 @@ class RecentLimits:
 
 @dataclass(slots=True)
 class Result:
-    """An exchange with its verdict. recorded: the label that was recorded for it."""
+    """An exchange with its verdict.
+
+    read_by: the student for other languages that read it. recorded: the label that was recorded.
+    """
 
     exchange: Exchange
     verdict: Verdict
+    read_by: str | None = None
     recorded: LabelName | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The results of a request, by index. request: tells two of the same name apart."""
+    """The results of a request, by index. request: tells two of the same name apart. reused: of
+    another request with other texts, this name was kept."""
 
     results: Mapping[int, Result]
     kept_at: float
     size: int
     request: object
+    reused: bool = False
 
     def index_of(self, slice_: Slice | None, index: int | None) -> int:
         """The one result that is meant. Raises VerdictAmbiguous."""
@@ -62,8 +68,8 @@ class Kept:
             for number, result in self.results.items()
             if index in (None, number) and slice_ in (None, result.exchange.slice)
         ]
-        if len(fitting) != 1:
-            raise VerdictAmbiguous(len(self.results), len(fitting))
+        if len(fitting) != 1 or self.reused:
+            raise VerdictAmbiguous(len(self.results), len(fitting), reused=self.reused)
         return fitting[0]
 
 
@@ -85,25 +91,34 @@ class Recent:
         self._verdicts = 0
         self.held_bytes = 0
 
-    def keep(self, name: Name, exchanges: Sequence[Exchange], verdicts: Sequence[Verdict]) -> None:
-        """Keep a request in place of an earlier one of the same name."""
-        found = zip(exchanges, verdicts, strict=True)
-        self._replace(name, dict(enumerate(Result(*one) for one in found)), object())
+    def keep(self, name: Name, results: Sequence[Result]) -> None:
+        """Keep a request in place of an earlier one of the same name.
+
+        If that one had other texts, nobody can tell which of the two a correction means.
+        """
+        before = self.find(name)
+        reused = before is not None and (before.reused or _texts_of(before) != _texts(results))
+        self._replace(name, dict(enumerate(results)), object(), reused=reused)
 
     def revise(self, name: Name, index: int, result: Result, *, request: object) -> None:
         """Keep a result in place of the one with the same index of the same request.
 
         The others stay with their labels, unless they were forgotten. The time of all begins anew.
-        Results of another request of the same name are dropped.
+        Results of another request of the same name are dropped, and the name is ambiguous from then
+        on.
         """
         before = self.find(name)
-        others = before.results if before is not None and before.request is request else {}
-        self._replace(name, {**others, index: result}, request)
+        same = before is not None and before.request is request
+        others = before.results if before is not None and same else {}
+        reused = before is not None and (before.reused or not same)
+        self._replace(name, {**others, index: result}, request, reused=reused)
 
-    def _replace(self, name: Name, results: Mapping[int, Result], request: object) -> None:
+    def _replace(
+        self, name: Name, results: Mapping[int, Result], request: object, *, reused: bool
+    ) -> None:
         self._drop(name)
         size = _ENTRY_BYTES + sum(_size_of(one.exchange) for one in results.values())
-        self._kept[name] = Kept(results, self._clock(), size, request)
+        self._kept[name] = Kept(results, self._clock(), size, request, reused)
         self._verdicts += len(results)
         self.held_bytes += size
         self._shrink()
@@ -149,6 +164,14 @@ class Recent:
         self._verdicts -= len(gone.results)
         self.held_bytes -= gone.size
         return len(gone.results)
+
+
+def _texts_of(kept: Kept) -> list[Exchange]:
+    return [kept.results[index].exchange for index in sorted(kept.results)]
+
+
+def _texts(results: Sequence[Result]) -> list[Exchange]:
+    return [one.exchange for one in results]
 
 
 def _size_of(exchange: Exchange) -> int:

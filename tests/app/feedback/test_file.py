@@ -58,6 +58,32 @@ def test_files_are_bounded_in_size_and_number(path: Path) -> None:
     assert set(deleted) == {"labels.2.jsonl"}
 
 
+def test_fewer_files_are_kept_after_the_limit_was_lowered(path: Path) -> None:
+    for number in range(1, 7):
+        (path.parent / f"labels.{number}.jsonl").write_bytes(LINE)
+    others = ["labels.old.jsonl", "labels.9.json", "more.labels.5.jsonl"]
+    for name in others:
+        (path.parent / name).write_bytes(b"mine")
+    file = opened(path, max_files=3)
+    for _ in range(8):
+        file.append(LINE)
+    kept = ["labels.1.jsonl", "labels.2.jsonl", "labels.jsonl", "labels.jsonl.lock"]
+    assert sorted(one.name for one in path.parent.iterdir()) == sorted([*kept, *others])
+    assert set(deleted) == {f"labels.{number}.jsonl" for number in range(2, 7)}
+
+
+def test_what_was_edited_meanwhile_stays_readable(path: Path) -> None:
+    file = opened(path)
+    file.append(LINE)
+    path.write_bytes(LINE + LINE.rstrip())  # an editor that ends no line
+    file.append(LINE)
+    assert path.read_bytes() == LINE * 3
+    path.write_bytes(LINE + b"note to myself")
+    with pytest.raises(FeedbackUnwritable, match="does not end with a line of feedback"):
+        file.append(LINE)
+    assert path.read_bytes() == LINE + b"note to myself"
+
+
 def test_a_line_larger_than_a_file_is_refused(path: Path) -> None:
     file = opened(path)
     with pytest.raises(FeedbackUnwritable, match="feedback_max_file_bytes"):

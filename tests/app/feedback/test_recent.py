@@ -28,8 +28,8 @@ class Kit:
         )
 
     def keep(self, request_id: str, *prompts: str, caller: int = 0) -> None:
-        exchanges = [Exchange(prompt) for prompt in prompts]
-        self.recent.keep(Name(caller, request_id), exchanges, [verdict()] * len(prompts))
+        results = [Result(Exchange(prompt), verdict()) for prompt in prompts]
+        self.recent.keep(Name(caller, request_id), results)
 
     def revise(self, request_id: str, index: int, prompt: str, request: object) -> None:
         result = Result(Exchange(prompt), verdict())
@@ -133,11 +133,42 @@ def test_results_of_two_requests_of_one_name_do_not_mix() -> None:
     assert kit.prompts("a") == {0: "three"}
 
 
+def index(kit: Kit, request_id: str = "a") -> int:
+    kept = kit.recent.find(Name(0, request_id))
+    assert kept is not None
+    return kept.index_of(None, 0)
+
+
+def test_an_id_of_two_requests_names_neither() -> None:
+    kit = Kit(keep_s=60.0)
+    kit.keep("a", "one")
+    kit.keep("a", "one")  # a client that tries again
+    assert index(kit) == 0
+    kit.keep("a", "two")
+    kit.keep("a", "two")
+    with pytest.raises(VerdictAmbiguous, match="several requests had this id"):
+        index(kit)
+    kit.now = 60.0
+    kit.keep("a", "three")
+    assert index(kit) == 0
+
+
+def test_an_id_of_two_chats_names_neither() -> None:
+    kit, first, second = Kit(), object(), object()
+    kit.revise("a", 0, "one", first)
+    kit.revise("a", 0, "one, further", first)
+    assert index(kit) == 0
+    kit.revise("a", 0, "two", second)
+    kit.revise("a", 0, "two, further", second)
+    with pytest.raises(VerdictAmbiguous, match="several requests had this id"):
+        index(kit)
+
+
 def of_three() -> Kept:
     """A request with a prompt, a pair and a prompt."""
     kit = Kit()
     exchanges = (Exchange("a"), Exchange("a", "b"), Exchange("c"))
-    kit.recent.keep(Name(0, "a"), exchanges, [verdict()] * 3)
+    kit.recent.keep(Name(0, "a"), [Result(one, verdict()) for one in exchanges])
     kept = kit.recent.find(Name(0, "a"))
     assert kept is not None
     return kept
