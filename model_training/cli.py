@@ -100,6 +100,10 @@ def _run(arguments: argparse.Namespace) -> None:
         # Each member has its own lock, so several can train in parallel.
         train_teacher(run, arguments.member)
         return
+    if whole:
+        from model_training.evaluation.publish import check_free
+
+        check_free(run.candidate, config, run.artifacts)
     with locked(run):
         run_in_turn(stages, run)
 

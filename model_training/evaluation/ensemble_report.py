@@ -12,7 +12,7 @@ from postern.contract.exchange import SLICES
 from postern.contract.probability import Floats
 
 from model_training.data.rows import Row
-from model_training.evaluation.evaluate import by_slice, figures, look_alikes
+from model_training.evaluation.evaluate import by_slice, figures, look_alike_figures
 from model_training.evaluation.fit_policy import fit_policy, samples
 from model_training.measures.figures import Ints, auprc
 from model_training.measures.served import ScoredRows
@@ -99,7 +99,7 @@ def _figures(
     held_out = scored["validation"]
     return {
         "validation": by_slice(held_out, policy, n_resamples=0),
-        "look_alikes": look_alikes(held_out, policy),
+        "look_alikes": look_alike_figures(held_out, policy),
         **{
             kind: {
                 key.removeprefix(f"{kind}, "): figures(one, policy)

@@ -42,6 +42,7 @@ from model_training.run.candidate import (
     RELIABILITY_PLOT,
     REPORT,
     REPORT_TEXT,
+    policy_sha256,
     read_json,
     write_json,
 )
@@ -63,6 +64,7 @@ def evaluate(
     *,
     data: Path,
     validation: Sequence[Row],
+    look_alikes: Sequence[Row] | None = None,
     threads: int | None = None,
     n_resamples: int = 1000,
     composition: Composition | None = None,
@@ -73,6 +75,7 @@ def evaluate(
     """Writes `report.json`, `report.md` and plots into the candidate; returns the report.
 
     data: the data folder; only this function reads its test sets, and no choice depends on them.
+    look_alikes: harmless rows that look harmful; None: those of `validation`.
     composition: of the training rows. kinds: validation rows whose kinds of harm are known.
     foreign: held-out rows in other languages. learnt: languages in which training held harmful
     requests.
@@ -90,10 +93,14 @@ def evaluate(
         if source.split == "test"
     }
     held_out = served.score(validation, what="evaluate: validation")
+    alike = held_out
+    if look_alikes is not None:
+        alike = served.score(look_alikes, what="evaluate: look-alikes")
     report = {
         "name": config.name,
         "version": config.version,
         "model": {key: exported[key] for key in _OF_THE_MODEL if key in exported},
+        "policy_sha256": policy_sha256(policy),
         "imported": config.imported is not None,
         "parity": exported["parity"],
         "calibration": _calibration(candidate),
@@ -102,7 +109,7 @@ def evaluate(
         },
         "validation": by_slice(held_out, policy, n_resamples=n_resamples),
         "validation_sources": by_source(held_out, policy),
-        "look_alikes": look_alikes(held_out, policy),
+        "look_alikes": look_alike_figures(alike, policy),
         **_behaviour(served, policy, config),
         **category_figures(candidate, policy, config, data=data, validation=kinds, threads=threads),
         **_languages(served, policy, config, foreign, learnt, n_resamples=n_resamples),
@@ -212,7 +219,7 @@ def by_source(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
     return found
 
 
-def look_alikes(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
+def look_alike_figures(scored: ScoredRows, policy: Policy) -> dict[str, Any]:
     """False-positive rate on harmless rows that look harmful, at each operating point.
 
     `pooled` is the mean over sources, so that the largest source does not dominate.

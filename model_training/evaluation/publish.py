@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from postern.calibration.publishing import self_test, write_durably, write_version
 from postern.calibration.publishing import verify as verify
-from postern.contract.artifact import MODEL, SCHEMA_VERSION, TOKENIZER, Manifest, file_entries
+from postern.contract.artifact import (
+    MANIFEST,
+    MODEL,
+    SCHEMA_VERSION,
+    TOKENIZER,
+    Manifest,
+    file_entries,
+)
 from postern.contract.decision import Policy
 from postern.contract.errors import ArtifactInvalid
 from postern.contract.exchange import LABEL_ORDER
@@ -30,6 +37,7 @@ from model_training.run.candidate import (
     RELIABILITY_PLOT,
     REPORT,
     REPORT_TEXT,
+    policy_sha256,
     read_head,
     read_json,
 )
@@ -58,12 +66,12 @@ def publish(
     """Creates and returns `artifacts/<name>/<version>`, whole or not at all.
 
     commit: id of the commit that made the candidate. Raises GateFailed if the candidate did not
-    pass the parity gate, has changed since, or is below a floor of behaviour; ArtifactInvalid if it
-    cannot be served, or if that version exists with other content.
+    pass the parity gate, has changed since, was evaluated with another policy, or is below a floor
+    of behaviour; ArtifactInvalid if it cannot be served, or if that version exists with other
+    content.
     """
     exported = _gated(candidate)
-    report = read_json(candidate / REPORT) if (candidate / REPORT).exists() else {}
-    check_floors(report, str(exported["model_sha256"]), config.behaviour)
+    check_floors(_report(candidate, exported, policy), config.behaviour)
     target = artifacts / config.name / config.version
 
     def fill(staging: Path) -> Manifest:
@@ -83,6 +91,22 @@ def publish(
     return target
 
 
+def check_free(candidate: Path, config: RunConfig, artifacts: Path) -> None:
+    """Raises ArtifactInvalid if the version was published from another candidate: hours of training
+    would end in that."""
+    target = artifacts / config.name / config.version
+    try:
+        published = Manifest.model_validate_json((target / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return  # `publish` says what is wrong with it
+    model = candidate / MODEL
+    if not model.exists() or _sha256(model) != published.files[MODEL].sha256:
+        raise ArtifactInvalid(
+            f"{target} exists; give the recipe another version, or name another folder with "
+            "--artifacts"
+        )
+
+
 def _gated(candidate: Path) -> Mapping[str, Any]:
     """The report that `export` left after the gate. Raises GateFailed if it is of other files."""
     exported = read_json(candidate / EXPORT)
@@ -93,6 +117,21 @@ def _gated(candidate: Path) -> Mapping[str, Any]:
     if calibration.exists() and read_json(calibration)["model_sha256"] != exported["model_sha256"]:
         raise GateFailed("the policy was fitted on another graph; run stage 'fit-policy' again")
     return exported
+
+
+def _report(candidate: Path, exported: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
+    """The report of `evaluate`, empty if it did not run.
+
+    Raises GateFailed if it is of another graph or policy.
+    """
+    if not (candidate / REPORT).exists():
+        return {}
+    report = read_json(candidate / REPORT)
+    if report.get("model", {}).get("model_sha256") != exported["model_sha256"]:
+        raise GateFailed("the report is of another graph; run stage 'evaluate' again")
+    if report.get("policy_sha256") != policy_sha256(policy):
+        raise GateFailed("the report is of another policy; run stage 'evaluate' again")
+    return report
 
 
 def _copy_files(candidate: Path, staging: Path) -> None:

@@ -26,6 +26,27 @@ def evaluation_rows(rows: Sequence[Row], count: int, rng: np.random.Generator) -
     return prompts[: count - n_pairs] + pairs[:n_pairs]
 
 
+def measured(rows: Sequence[Row], at_most: int | None) -> Sequence[Row]:
+    """At most `at_most` rows of a split, half of them pairs, always the same; all rows if None."""
+    if at_most is None:
+        return rows
+    return evaluation_rows(rows, at_most, np.random.default_rng(0))
+
+
+def look_alike_rows(rows: Sequence[Row], sources: Sequence[str], each: int) -> list[Row]:
+    """Harmless rows of sources of look-alikes, at most `each` of a source, always the same.
+
+    They are measured apart from other rows: a sample of a split has too few of them, and with more
+    it would be no sample any more.
+    """
+    chosen: list[Row] = []
+    for name in sources:
+        alike = [row for row in rows if row.source == name and not row.label]
+        order = np.random.default_rng(0).permutation(len(alike))[:each]
+        chosen += [alike[int(place)] for place in order]
+    return chosen
+
+
 def auprc_by_source(
     rows: Sequence[Row], margins: npt.NDArray[np.floating]
 ) -> tuple[dict[str, float], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +48,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: object) -> None:
     write_atomically(path, dump_json(content))
+
+
+def policy_sha256(policy: Policy) -> str:
+    """Of its JSON: says of which policy a report is."""
+    return hashlib.sha256(policy.model_dump_json().encode()).hexdigest()
 
 
 def read_policy(candidate: Path) -> Policy:

@@ -44,7 +44,7 @@ from model_training.data.rows import (
 )
 from model_training.data.sources import choose_sources
 from model_training.data.split import deduplicate, labelled_rows, split_rows
-from model_training.measures.validation import evaluation_rows
+from model_training.measures.validation import look_alike_rows, measured
 from model_training.run.candidate import read_policy
 from model_training.run.folder import LANGUAGES, ORIGINALS, SPLIT_REPORT, SPLITS, Run
 from model_training.run.stage_files import sha256
@@ -143,8 +143,11 @@ def export(run: Run) -> None:
     from model_training.student import export as stage
     from model_training.student.distil import STUDENT, rounded_student
 
+    student = run.folder / STUDENT
+    if run.config.rounding is not None:
+        student = rounded_student(run.folder, run.config.export)
     stage.export_student(
-        run.folder / STUDENT if run.config.rounding is None else rounded_student(run.folder),
+        student,
         run.candidate,
         run.config,
         rows=run.rows("train"),
@@ -164,26 +167,6 @@ def fit_policy(run: Run) -> None:
     stage.write_policy(run.candidate, rows, run.config, threads=run.threads)
 
 
-def measured(
-    rows: Sequence[Row], at_most: int | None, *, whole: Sequence[str] = ()
-) -> Sequence[Row]:
-    """At most `at_most` rows of a split, half of them pairs, always the same; all rows if None.
-
-    whole: sources of harmless look-alikes. Up to a hundred rows of each are added, because a share
-    of few rows would say nothing.
-    """
-    if at_most is None:
-        return rows
-    chosen = evaluation_rows(rows, at_most, np.random.default_rng(0))
-    seen = {(row.prompt, row.response) for row in chosen}
-    for name in whole:
-        alike = [row for row in rows if row.source == name and not row.label]
-        order = np.random.default_rng(0).permutation(len(alike))[:_LOOK_ALIKES_EACH]
-        some = [alike[int(place)] for place in order]
-        chosen += [row for row in some if (row.prompt, row.response) not in seen]
-    return chosen
-
-
 def evaluate(run: Run) -> None:
     """Report on the test sets and the validation split, through the serving code."""
     from model_training.evaluation import evaluate as stage
@@ -191,16 +174,17 @@ def evaluate(run: Run) -> None:
 
     kinds = [] if run.config.categories is None else kinds_of_split(run, "validation")
     learnt_from = [] if run.config.imported else training_rows(run)
+    held_out = judged_rows(run.rows("validation"), run.config.multilingual)
+    at_most = run.config.export.measured_rows
     stage.evaluate(
         run.candidate,
         read_policy(run.candidate),
         run.config,
         data=run.data,
-        validation=measured(
-            judged_rows(run.rows("validation"), run.config.multilingual),
-            run.config.export.measured_rows,
-            whole=stage.LOOK_ALIKES,
-        ),
+        validation=measured(held_out, at_most),
+        look_alikes=None
+        if at_most is None
+        else look_alike_rows(held_out, stage.LOOK_ALIKES, _LOOK_ALIKES_EACH),
         threads=run.threads,
         composition=None if run.config.imported else _composition(learnt_from),
         kinds=kinds,

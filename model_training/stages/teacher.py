@@ -24,6 +24,7 @@ from model_training.data.rows import Row, read_pool, read_sources, write_atomica
 from model_training.data.split import labelled_rows
 from model_training.errors import RecipeInvalid
 from model_training.evaluation.fit_policy import samples
+from model_training.measures.validation import measured
 from model_training.recipe.config import WindowConfig, read_recipe
 from model_training.recipe.ensemble import (
     ArtifactMember,
@@ -37,7 +38,7 @@ from model_training.recipe.published import named
 from model_training.run.candidate import read_json, write_json
 from model_training.run.folder import Run, is_split, locked, recorded
 from model_training.run.stage_files import sha256
-from model_training.stages.student import distil, measured, split
+from model_training.stages.student import distil, split
 from model_training.teachers.artifact import take_artifact
 from model_training.teachers.fingerprint import fingerprint
 

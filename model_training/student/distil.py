@@ -173,7 +173,7 @@ def train_rounded(
             tokenizer=(tokenizer_json, served),
             rng=np.random.default_rng(settings.seed + 1),  # other draws than the training before
             rows=(train, validation, development),
-            recipe=fingerprint(described, train, text=weights_of(begun)),
+            recipe=fingerprint(described, train, text=_rounded_how(begun, config.export)),
             run=student,
             processes=processes,
             rounding=config.export,
@@ -182,23 +182,37 @@ def train_rounded(
         if processes.is_first:
             trainer.save(student)
             write_ranges(student, trainer.progress.ranges)
-            write_atomically(student / _BEGUN, dump_json({"sha256": weights_of(begun)}))
+            begun_with = {
+                "sha256": weights_of(begun),
+                "float_layers": list(config.export.float_layers),
+            }
+            write_atomically(student / _BEGUN, dump_json(begun_with))
             write_atomically(student / TOKENIZER, tokenizer_json)  # last, as in `distil`
     return student
 
 
-def rounded_student(run: Path) -> Path:
-    """The folder that `train_rounded` wrote. Raises RecipeInvalid if there is none, or if it was
-    trained on from other weights than those that `run` has now.
+def _rounded_how(begun: Path, export: ExportConfig) -> str:
+    """What decides the rounding beside the recipe of the training."""
+    return f"{weights_of(begun)} {sorted(export.float_layers)} {export.activation_percentile}"
+
+
+def rounded_student(run: Path, export: ExportConfig) -> Path:
+    """The folder that `train_rounded` wrote.
+
+    Raises RecipeInvalid if there is none, if it was trained on from other weights than those that
+    `run` has now, or if `export` rounds layers that stayed float.
     """
     student = run / ROUNDED
     try:
-        begun = json.loads((student / _BEGUN).read_bytes())["sha256"]
+        found = json.loads((student / _BEGUN).read_bytes())
+        begun, learnt_float = found["sha256"], found.get("float_layers", ())
         current = weights_of(run / STUDENT)
     except (OSError, ValueError, KeyError) as exc:
         raise RecipeInvalid(f"{student}: is not finished; run stage 'round' first") from exc
     if begun != current:
         raise RecipeInvalid(f"{student}: continues another student; run stage 'round' again")
+    if not set(learnt_float) <= set(export.float_layers):
+        raise RecipeInvalid(f"{student}: left other layers in float; run stage 'round' again")
     return student
 
 

@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from model_training.data.rows import Row, read_pool, read_sources
 from model_training.data.split import labelled_rows
 from model_training.evaluation.behaviour.gate import behaviour
-from model_training.evaluation.evaluate import LOOK_ALIKES, by_slice, figures, look_alikes
+from model_training.evaluation.evaluate import LOOK_ALIKES, by_slice, figures, look_alike_figures
 from model_training.evaluation.fit_policy import fit_policy, samples
 from model_training.measures.served import open_candidate
-from model_training.measures.validation import evaluation_rows
+from model_training.measures.validation import look_alike_rows, measured
 from model_training.recipe.config import RunConfig
 from model_training.run.candidate import EXPORT, read_json
 from model_training.student.export import export_student
@@ -35,20 +33,14 @@ def measuring_sets(
 ) -> dict[str, list[Row]]:
     """The rows on which students are compared: every test set whole, and a part of the splits.
 
-    at_most: rows of each split, half of them pairs if there are enough. Harmless look-alikes are
-    added, because few are among them. The choice is the same each time.
+    at_most: rows of each split, half of them pairs if there are enough. Harmless look-alikes are a
+    set of their own, because few are among them. The choice is the same each time.
     """
-    chosen = evaluation_rows(validation, at_most, np.random.default_rng(0))
-    seen = {(row.prompt, row.response) for row in chosen}
-    for name in LOOK_ALIKES:
-        alike = [row for row in validation if row.source == name and not row.label]
-        order = np.random.default_rng(0).permutation(len(alike))[:_LOOK_ALIKES_EACH]
-        some = [alike[place] for place in order]
-        chosen += [row for row in some if (row.prompt, row.response) not in seen]
     tests = [source for source in read_sources(data) if source.split == "test"]
     return {
-        "calibration": evaluation_rows(calibration, at_most, np.random.default_rng(0)),
-        "validation": chosen,
+        "calibration": list(measured(calibration, at_most)),
+        "validation": list(measured(validation, at_most)),
+        "look_alikes": look_alike_rows(validation, LOOK_ALIKES, _LOOK_ALIKES_EACH),
         **{f"test, {one.name}": labelled_rows(read_pool(data, one)) for one in tests},
     }
 
@@ -85,11 +77,11 @@ def measure(
     return {
         "graph": exported["quantization"],
         "validation": by_slice(scored["validation"], policy, n_resamples=0),
-        "look_alikes": look_alikes(scored["validation"], policy),
+        "look_alikes": look_alike_figures(scored["look_alikes"], policy),
         "behaviour": cases,
         "sets": {
             name: figures(one, policy)
             for name, one in scored.items()
-            if name not in ("calibration", "validation")
+            if name not in ("calibration", "validation", "look_alikes")
         },
     }

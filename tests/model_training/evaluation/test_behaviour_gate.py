@@ -32,7 +32,7 @@ from model_training.evaluation.report_sections import optional_sections
 from model_training.measures.served import Served, open_candidate
 from model_training.recipe.behaviour import BehaviourConfig, BehaviourRowsConfig
 from model_training.recipe.config import RunConfig, read_recipe
-from model_training.run.candidate import EXPORT, REPORT, read_json, write_json
+from model_training.run.candidate import EXPORT, REPORT, policy_sha256, read_json, write_json
 from tests.server_process import ROOT
 from tests.tiny_student import tiny_config, tiny_policy, tiny_rows
 
@@ -137,9 +137,9 @@ def test_a_floor_is_reached_or_named() -> None:
     assert shortfalls(none, BehaviourConfig(floors={"diluted": 0.1})) == [
         "diluted/after 0 of 0, floor 0.10"
     ]
-    check_floors({}, "x", BehaviourConfig())
-    with pytest.raises(GateFailed, match="another graph"):
-        check_floors({"model": {"model_sha256": "y"}}, "x", BehaviourConfig(floors={"every": 0.1}))
+    check_floors({}, BehaviourConfig())
+    with pytest.raises(GateFailed, match="identity 0 of 0"):
+        check_floors({}, BehaviourConfig(floors={"every": 0.1}))
 
 
 def test_a_floor_in_other_languages_counts_them_together_or_one_alone() -> None:
@@ -156,10 +156,10 @@ def test_a_floor_in_other_languages_counts_them_together_or_one_alone() -> None:
     assert lacking(refusals=0.8) == ["refusals in other languages 14 of 20, floor 0.80"]
     assert lacking(refusals__zh=0.5) == ["refusals.zh in other languages 4 of 10, floor 0.50"]
     assert lacking(plain_harm=0.1) == ["plain_harm in other languages 0 of 0, floor 0.10"]
-    report = {"model": {"model_sha256": "x"}, "languages": {"behaviour": found}}
+    report = {"languages": {"behaviour": found}}
     floored = BehaviourConfig(language_floors={"help_seeking": 0.5})
     with pytest.raises(GateFailed, match="help_seeking in other languages 1 of 6"):
-        check_floors(report, "x", floored)
+        check_floors(report, floored)
 
 
 def test_the_published_student_holds_the_floors_of_its_recipe() -> None:
@@ -200,6 +200,7 @@ def test_publishing_stops_below_a_floor(tiny_candidate: Path, tmp_path: Path) ->
     def publish_with(right: int) -> None:
         report = {
             "model": {"model_sha256": exported["model_sha256"]},
+            "policy_sha256": policy_sha256(tiny_policy()),
             "behaviour": {kind: {"right": right, "n": 10} for kind in KINDS},
             "test": {}, "validation": {}, "look_alikes": {},
         }  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model_training.data.rows import Row, Source
-from model_training.evaluation.evaluate import by_source, evaluate, figures, look_alikes
+from model_training.evaluation.evaluate import by_source, evaluate, figures, look_alike_figures
 from model_training.evaluation.fit_policy import write_policy
 from model_training.evaluation.model_card import model_card, write_model_card
 from model_training.measures.served import ScoredRows
@@ -96,7 +96,7 @@ def test_look_alikes_are_pooled_by_source() -> None:
     small = scored([0, 1], [3.0, 3.0], name="coconot")
     large = scored([0] * 8, [-3.0] * 8, name="contrast_constructed")
     both = ScoredRows(small.rows + large.rows, np.concatenate([small.margins, large.margins]))
-    found = look_alikes(both, tiny_policy())
+    found = look_alike_figures(both, tiny_policy())
 
     assert found["coconot"]["rows"] == 1
     assert found["coconot"]["balanced"] == 1.0

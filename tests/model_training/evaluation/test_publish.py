@@ -11,8 +11,9 @@ from postern.contract.artifact import MANIFEST, MODEL, TOKENIZER, read_artifact
 from postern.contract.errors import ArtifactInvalid
 
 from model_training.errors import DataInvalid, GateFailed
-from model_training.evaluation.publish import publish, verify
+from model_training.evaluation.publish import check_free, publish, verify
 from model_training.recipe.config import RunConfig
+from model_training.run.candidate import EXPORT, REPORT, policy_sha256, read_json, write_json
 from tests.tiny_student import tiny_config, tiny_policy
 
 COMMIT = "c" * 40
@@ -66,6 +67,39 @@ def test_a_file_changed_since_the_gate_is_refused(
     with pytest.raises(GateFailed, match=name):
         published(tiny_candidate, tmp_path / "artifacts")
     assert not (tmp_path / "artifacts").exists()
+
+
+def test_a_report_of_another_graph_or_policy_is_refused(
+    tiny_candidate: Path, tmp_path: Path
+) -> None:
+    of = {"model": {"model_sha256": read_json(tiny_candidate / EXPORT)["model_sha256"]}}
+    own = {"policy_sha256": policy_sha256(tiny_policy())}
+    figures: dict[str, Any] = {"test": {}, "validation": {}, "look_alikes": {}}
+    for report, says in (
+        ({"model": {"model_sha256": "x"}} | own, "another graph"),
+        (of, "another policy"),
+        (of | {"policy_sha256": "x"}, "another policy"),
+    ):
+        write_json(tiny_candidate / REPORT, report | figures)
+        with pytest.raises(GateFailed, match=says):
+            published(tiny_candidate, tmp_path / "artifacts")
+    assert not (tmp_path / "artifacts").exists()
+    write_json(tiny_candidate / REPORT, of | own | figures)
+    published(tiny_candidate, tmp_path / "artifacts")
+
+
+def test_a_published_version_is_found_before_the_training(
+    tiny_candidate: Path, tmp_path: Path
+) -> None:
+    config = tiny_config("static")
+    check_free(tiny_candidate, config, tmp_path)
+    published(tiny_candidate, tmp_path)
+    check_free(tiny_candidate, config, tmp_path)  # a run that is made once more
+    with pytest.raises(ArtifactInvalid, match="another version"):
+        check_free(tmp_path / "begun", config, tmp_path)
+    (tiny_candidate / MODEL).write_bytes(b"another")
+    with pytest.raises(ArtifactInvalid, match="another version"):
+        check_free(tiny_candidate, config, tmp_path)
 
 
 def test_a_candidate_that_passed_no_gate_is_refused(tiny_candidate: Path, tmp_path: Path) -> None:

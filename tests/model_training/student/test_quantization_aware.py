@@ -199,14 +199,24 @@ def test_it_goes_on_from_the_student_and_needs_one(base: Path, tmp_path: Path) -
         train_rounded(settings, train=tiny_rows(9, seed=1), validation=[], run=tmp_path)
     begun = load_file(base / "model.safetensors")
     with pytest.raises(RecipeInvalid, match="not finished"):
-        rounded_student(tmp_path)
+        rounded_student(tmp_path, settings.export)
     for name, value in load_file(train(settings, tmp_path) / "model.safetensors").items():
         assert torch.dist(value, begun[name]) <= 0.1 * begun[name].norm() + 1e-2, name
-    assert rounded_student(tmp_path) == tmp_path / ROUNDED
+    assert rounded_student(tmp_path, settings.export) == tmp_path / ROUNDED
+    more = settings.export.model_copy(update={"float_layers": ("/output/dense",)})
+    assert rounded_student(tmp_path, more) == tmp_path / ROUNDED  # less is rounded than was learnt
+    for changed in (more, settings.export.model_copy(update={"activation_percentile": 99.0})):
+        other = settings.model_copy(update={"export": changed})
+        with pytest.raises(RecipeInvalid, match="another recipe"):
+            train(other, tmp_path)
+    shutil.rmtree(tmp_path / ROUNDED)
+    train(settings.model_copy(update={"export": more}), tmp_path)
+    with pytest.raises(RecipeInvalid, match="left other layers in float"):
+        rounded_student(tmp_path, settings.export)
     # Whoever distils anew has to round anew: else the graph would be of the student before.
     save_file(begun | {"another": torch.zeros(1)}, tmp_path / STUDENT / "model.safetensors")
     with pytest.raises(RecipeInvalid, match="another student"):
-        rounded_student(tmp_path)
+        rounded_student(tmp_path, more)
 
 
 @pytest.mark.parametrize(
