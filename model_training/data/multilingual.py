@@ -1,4 +1,9 @@
-"""Rows in other languages: read, split so that translations stay on one side, and mixed."""
+"""Rows in other languages: read, split and mixed.
+
+What is measured alone is held out by topic, so that no translation of it is learnt from. The other
+rows are split by their own prompts: among those that choose a checkpoint and calibrate, there are
+translations of texts that were learnt from, so figures on them flatter.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ threshold from the calibration split. F1 and the false-positive rate are those o
 point. The weights were fitted on the validation split; their figures there are out of fold, by
 prompt. The encoders' checkpoints were chosen on part of the validation split, so their figures on
 it are somewhat too good, and their weights relative to the n-grams somewhat too high. No member
-trains on transfer sources. Test sets and transfer sources took part in no choice.
+trains on transfer sources. Test sets took part in no choice. Nor did transfer sources, unless they
+are among a member's `development_sources`, which choose its checkpoint and `start_share`.
 """
 
 

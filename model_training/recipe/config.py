@@ -224,8 +224,8 @@ class DistilConfig(_Section):
 
     @model_validator(mode="after")
     def _has_a_start_to_keep(self) -> DistilConfig:
-        if self.start_share and self.artifact is None:
-            raise ValueError("`start_share` needs `artifact`: a base alone judges nothing")
+        if self.start_share and (self.artifact is None or self.vocabulary_tokens is not None):
+            raise ValueError("`start_share` needs `artifact` and its whole vocabulary")
         if self.start_share == "best" and not self.development_sources:
             raise ValueError(
                 '`start_share = "best"` needs `development_sources`: '

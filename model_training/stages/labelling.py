@@ -166,8 +166,11 @@ def training_rows(run: Run) -> list[Row]:
     agreed = agreed_requests(requests, found.values())
     for one in requests:  # their English is for the teacher alone
         found.pop((one.source, one.english, None, one.label), None)
-    rows = [found.pop((row.source, row.prompt, row.response, row.label), row) for row in train]
-    return [*rows, *found.values(), *translated_rows(further, rows_told), *agreed]
+    keys = [(row.source, row.prompt, row.response, row.label) for row in train]
+    rows = [found.get(key, row) for key, row in zip(keys, train, strict=True)]
+    learnt = set(keys)
+    others = [row for key, row in found.items() if key not in learnt]
+    return [*rows, *others, *translated_rows(further, rows_told), *agreed]
 
 
 def _least_gap(run: Run) -> dict[str, float]:

@@ -227,6 +227,18 @@ def test_of_many_labelled_rows_those_are_asked_about_that_training_would_draw() 
     assert len(likeliest(rows, 920, settings)) == 916  # those that can be drawn at all
 
 
+def test_a_row_that_stands_twice_is_soft_twice(tmp_path: Path) -> None:
+    run = _run(tmp_path, drop_disagreements=False)
+    row = Row(source="s", prompt="a", response=None, label=1)
+    write_rows(run.rows_file("train"), [row, row])
+    inputs = {"train": run.rows_file("train")}
+    assert run.config.label is not None
+    told = made_by(run.config.label) | {"asked": "t"}
+    soft = row.model_copy(update={"soft_label": 0.25})
+    write_stage(run.folder / "augment/label.jsonl", header("label", told, inputs), [soft])
+    assert training_rows(run) == [soft, soft]
+
+
 @pytest.mark.parametrize(("drop", "left"), [(False, ["a", "b", "new"]), (True, ["a", "new"])])
 def test_disputed_rows_can_be_left_out_of_training(
     tmp_path: Path, drop: bool, left: list[str]

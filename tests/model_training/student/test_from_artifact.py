@@ -381,6 +381,8 @@ def test_without_a_start_there_is_none_to_keep() -> None:
         DistilConfig(base="tiny", artifact="a/student", start_share="best")
     with pytest.raises(ValueError, match="needs `artifact`"):
         DistilConfig(base="tiny", start_share=0.5)
+    with pytest.raises(ValueError, match="its whole vocabulary"):
+        DistilConfig(base="tiny", artifact="a/student", start_share=0.5, vocabulary_tokens=100)
 
 
 def test_an_import_starts_from_no_artifact() -> None:
