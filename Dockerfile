@@ -7,7 +7,7 @@ COPY requirements/serve.txt /build/requirements/serve.txt
 RUN python -m venv /opt/postern \
     && /opt/postern/bin/pip install --no-cache-dir --quiet --no-deps --require-hashes -r /build/requirements/serve.txt \
     && cd /opt/postern/lib/python3.11/site-packages/openvino/libs \
-    && rm libopenvino_intel_gpu_plugin.so libopenvino_intel_npu_plugin.so cache.json
+    && rm -f libopenvino_intel_gpu_plugin.so libopenvino_intel_npu_plugin.so cache.json
 
 FROM python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
 # Runs as nobody, writes nothing: `docker run --read-only --cap-drop ALL` works.

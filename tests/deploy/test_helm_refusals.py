@@ -54,6 +54,9 @@ def test_the_schema_names_what_is_wrong(changes: dict[str, Any], message: str) -
         ("minimal", {"image": {"repository": ""}}, "image.repository: name the registry"),
         ("minimal", {"image": {"digest": ""}}, "image.digest: give the sha256:… of the image"),
         ("existing-secret", {"artifact": {"path": ""}}, "artifact.path: say which folder"),
+        ("minimal", {"settings": {"traces": True}}, "settings.traces: the image has no exporter"),
+        ("minimal", {"settings": {"feedback_file": "/f.jsonl"}}, "settings.feedback_file: pods"),
+        ("minimal", {"settings": {"device": "cuda"}}, "settings.device: the image has ONNX"),
         ("minimal", {"settings": {"grace_period_ms": None}}, "settings.grace_period_ms: the time"),
         ("minimal", {"resources": {"limits": {"cpu": None}}}, "resources.limits.cpu is not set"),
         (
@@ -112,3 +115,10 @@ def test_what_contradicts_is_told_in_one_sentence(
 )
 def test_what_was_decided_is_taken(name: str, changes: dict[str, Any]) -> None:
     assert "deployment.yaml" in texts(values_of(name, **changes))
+
+
+def test_a_volume_may_hold_only_what_stands_beside_the_images_student() -> None:
+    changes = {"artifact": {"path": ""}, "settings": {"shadow_artifact": "/artifacts/new/1.0.0"}}
+    rendered = texts(values_of("existing-secret", **changes))["deployment.yaml"]
+    assert "POSTERN_ARTIFACT\n" not in rendered
+    assert "/artifacts/new/1.0.0" in rendered

@@ -2,6 +2,7 @@
 {{- define "postern.check" -}}
 {{- include "postern.checkImage" . }}
 {{- include "postern.checkKeys" . }}
+{{- include "postern.checkSettings" . }}
 {{- include "postern.checkRoutes" . }}
 {{- include "postern.checkPeers" . }}
 {{- include "postern.checkScaling" . }}
@@ -23,8 +24,23 @@
 {{- if not .Values.image.digest }}
 {{- fail "image.digest: give the sha256:… of the image; a tag alone does not say what runs" }}
 {{- end }}
-{{- if and .Values.artifact.volume (not .Values.artifact.path) }}
+{{- $settings := .Values.settings }}
+{{- $beside := or $settings.teacher_artifacts $settings.shadow_artifact $settings.language_artifacts $settings.on_device }}
+{{- if and .Values.artifact.volume (not .Values.artifact.path) (not $beside) }}
 {{- fail "artifact.path: say which folder of the volume holds the student, such as /artifacts/NAME/VERSION" }}
+{{- end }}
+{{- end }}
+
+{{- define "postern.checkSettings" -}}
+{{- $settings := .Values.settings }}
+{{- if $settings.traces }}
+{{- fail "settings.traces: the image has no exporter of traces, so no pod would start" }}
+{{- end }}
+{{- if $settings.feedback_file }}
+{{- fail "settings.feedback_file: pods have no volume to write to, so none would start" }}
+{{- end }}
+{{- if eq (toString $settings.device) "cuda" }}
+{{- fail "settings.device: the image has ONNX Runtime for processors, so no pod would start with cuda" }}
 {{- end }}
 {{- end }}
 
