@@ -55,6 +55,11 @@ _TERMS: Final = (
     "soman",
     "thermite",
     "wetback",
+    "trannies",
+    "daesh",
+    "nudify",
+    "roofying",
+    "ddosing",
 )
 
 

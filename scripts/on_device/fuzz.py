@@ -3,6 +3,7 @@ Python's answers."""
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import sys
@@ -135,12 +136,45 @@ def _hidden(rng: random.Random, text: str) -> str:
     ways: list[Callable[[str], str]] = [
         *(lambda one, hide=hide: hide(one, rng) for hide in DISGUISES.values()),
         *CODES.values(),
+        *[lambda one: _odd_bytes(rng, one)] * 6,
+        *[lambda one: rng.choice(("\u00a0", "\u2009", "\t", "\u00b7", " \u200b")).join(one)] * 2,
         *(
             lambda one, hide=hide: hide(one, np.random.default_rng(rng.getrandbits(32)))
             for hide in SPELLINGS.values()
         ),
     ]
     return rng.choice(ways)(text)
+
+
+def _odd_bytes(rng: random.Random, text: str) -> str:
+    """A code of bytes that hold odd characters, are UTF-16, or are in part no text at all."""
+    content = rng.choice(
+        (
+            text.replace(" ", "\u00a0").encode(),
+            ("\ufeff" + text).encode(),
+            "\u200b".join(text).encode(),
+            (text + "".join(chr(0xE0000 + ord(one)) for one in text)).encode(),
+            text.encode("utf-16-le"),
+            text.encode("utf-16-be"),
+            text.encode("utf-16"),
+            text.encode() + text.encode("utf-16-le"),
+            text.encode("latin-1", "replace"),
+        )
+    )
+    for _ in range(rng.choice((0, 0, 1, 3))):
+        at = rng.randint(0, len(content))
+        content = content[:at] + rng.randbytes(rng.randint(1, 2)) + content[at:]
+    coded = rng.choice(
+        (
+            base64.b64encode(content).decode(),
+            base64.b32encode(content).decode(),
+            content.hex(),
+            content.hex(" "),
+            "".join(f"%{byte:02x}" if byte < 48 or byte > 122 else chr(byte) for byte in content),
+            " ".join(f"{byte:08b}" for byte in content),
+        )
+    )
+    return rng.choice(("", "", "face", "code: ", "Read/this/now/")) + coded
 
 
 def _spoken(rng: random.Random) -> str:

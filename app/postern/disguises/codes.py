@@ -11,7 +11,7 @@ import base64
 import binascii
 import html
 import re
-import urllib.parse
+from functools import partial
 from html.entities import html5
 from typing import Final
 
@@ -28,6 +28,7 @@ _USUAL: Final = frozenset("&<>\"'\u00a0")
 
 _TOKEN: Final = re.compile(r"\S+")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _LEAST_ESCAPES: Final = 2
 _LEAST_WORDS_OF_A_LINK: Final = 3
 _WORD: Final = re.compile(r"[A-Za-z]+")
@@ -87,11 +88,24 @@ def _percent_part(part: str) -> str | None:
     if len(_ESCAPE.findall(part)) < _LEAST_ESCAPES:
         return None
     spaced = part.replace("+", " ") if part.count("+") >= _LEAST_ESCAPES else part
-    decoded = writing(urllib.parse.unquote(spaced))
+    decoded = writing(_ESCAPES.sub(_unescaped, spaced))
     if decoded is None:
         return None
     is_link = "://" in part or part.startswith("www.")
     return None if is_link and common_words(decoded) < _LEAST_WORDS_OF_A_LINK else decoded
+
+
+def _unescaped(run: re.Match[str]) -> str:
+    """Escapes in a row as text; those that are no UTF-8 stay: `%fentanyl`."""
+    written = run[0]
+    read = bytes.fromhex(written.replace("%", "")).decode(errors="surrogateescape")
+    shown, at = [], 0
+    for char in read:
+        is_broken = "\udc80" <= char <= "\udcff"
+        size = 1 if is_broken else len(char.encode())
+        shown.append(written[3 * at : 3 * at + 3] if is_broken else char)
+        at += size
+    return "".join(shown)
 
 
 def common_words(text: str) -> int:
@@ -99,29 +113,34 @@ def common_words(text: str) -> int:
     return len(COMMON.intersection(word.lower() for word in _WORD.findall(text)))
 
 
-def from_base32(text: str) -> str | None:
-    """Base32 (RFC 4648), with or without padding."""
-    return spelled_out(_BASE32, text, _base32_part)
+def from_base32(text: str, *, strict: bool = False) -> str | None:
+    """Base32 (RFC 4648), with or without padding. strict: as in `writing`."""
+    return spelled_out(_BASE32, text, partial(_base32_part, strict=strict))
 
 
-def _base32_part(part: str) -> str | None:
+def _base32_part(part: str, *, strict: bool) -> str | None:
     bare = part.rstrip("=")
     bare = bare[: len(bare) - (1 if len(bare) % 8 in (1, 3, 6) else 0)]
     try:
         content = base64.b32decode(bare + "=" * (-len(bare) % 8))
     except binascii.Error:
         return None
-    return text_of(content)
+    return text_of(content, strict=strict)
 
 
-def from_binary(text: str) -> str | None:
-    """Bytes as eight binary digits, or characters as seven that stand apart."""
-    found = spelled_out(_BINARY, text, lambda part: _digits_part(part, _BYTE))
-    return found or spelled_out(_BINARY_7, text, lambda part: _digits_part(part, _BYTE_7))
+def from_binary(text: str, *, strict: bool = False) -> str | None:
+    """Bytes as eight binary digits, or characters as seven that stand apart.
+
+    strict: as in `writing`.
+    """
+    eight = partial(_digits_part, digits=_BYTE, strict=strict)
+    seven = partial(_digits_part, digits=_BYTE_7, strict=strict)
+    return spelled_out(_BINARY, text, eight) or spelled_out(_BINARY_7, text, seven)
 
 
-def _digits_part(part: str, digits: re.Pattern[str]) -> str | None:
-    return text_of(bytes(int(one, 2) for one in digits.findall(part.replace("0b", ""))))
+def _digits_part(part: str, *, digits: re.Pattern[str], strict: bool) -> str | None:
+    found = digits.findall(part.replace("0b", ""))
+    return text_of(bytes(int(one, 2) for one in found), strict=strict)
 
 
 def from_decimal(text: str) -> str | None:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from postern.disguises.lettering import HIDDEN
@@ -40,42 +41,64 @@ _MORSE_RUN: Final = re.compile(r"(?:[.\-·•∙‧–—−_‐‑]{1,7}(?:[ \t
 _MORSE_WORD_BREAK: Final = re.compile(r"[ \t]*[/|\n]+[ \t]*|[ \t]{2,}")
 
 
-def writing(decoded: str) -> str | None:
+def writing(decoded: str, *, strict: bool = False) -> str | None:
     """Decoded text if it is writing: mostly letters, with plain punctuation. None otherwise.
 
-    One odd character must not hide the rest. So spaces of all kinds become plain ones, and what
-    cannot be seen is left out; but broken bytes and control characters count against it.
+    One odd character must not hide the rest. So spaces of all kinds become plain ones, invisible
+    characters are left out, and so are broken and control characters, though these count against
+    it. strict: with one of these, it is no writing.
     """
     seen = HIDDEN.sub("", decoded)
-    spaced = "".join(" " if char.isspace() and char not in "\n\r\t" else char for char in seen)
-    text = "".join(char for char in spaced if _is_shown(char))
+    text = "".join(shown for char in seen if (shown := _shown(char)))
     letters = sum(char.isalpha() for char in text)
     plain = letters + sum(char.isdigit() or char in _PLAIN for char in text)
     reads = plain >= 0.9 * len(seen) and letters >= 0.5 * len(seen)
-    return text if reads and len(text) >= _LEAST_DECODED else None
+    whole = len(text) == len(seen) or not strict
+    return text if reads and whole and len(text) >= _LEAST_DECODED else None
 
 
-def _is_shown(char: str) -> bool:
-    return char in "\n\r\t" or (char.isprintable() and char != _BROKEN)
+def _shown(char: str) -> str:
+    """How a character is read; empty if it stands for nothing."""
+    if char in "\n\r\t":
+        return char
+    if char.isspace():
+        return " "
+    if "\U000e0020" <= char <= "\U000e007e":  # tags, which models read as letters
+        return chr(ord(char) - 0xE0000)
+    return char if char.isprintable() and char != _BROKEN else ""
 
 
-def text_of(content: bytes) -> str | None:
-    """The writing in UTF-8, or in UTF-16, in which half the bytes of Latin letters are zero."""
-    zeros = content.count(0)
-    if zeros * 3 < len(content):
-        return writing(content.decode(errors="replace"))
-    codec = "utf-16-be" if content[::2].count(0) * 2 > zeros else "utf-16-le"
-    return writing(content.decode(codec, errors="replace"))
+def text_of(content: bytes, *, strict: bool = False) -> str | None:
+    """The writing in UTF-8, or in UTF-16 of Latin letters, of which every second byte is zero.
+
+    strict: as in `writing`.
+    """
+    marks = (b"\xff\xfe", b"\xfe\xff")
+    bare = content[2:] if content.startswith(marks) else content
+    for codec, zeros in (("utf-16-le", bare[1::2]), ("utf-16-be", bare[::2])):
+        if zeros and not any(zeros):
+            text = writing(bare.decode(codec, errors="replace"), strict=strict)
+            ascii_letters = sum(char.isascii() and char.isalpha() for char in text or "")
+            return text if ascii_letters * 2 >= len(text or "") else None
+    if strict:
+        try:
+            return writing(content.decode(), strict=True)
+        except UnicodeDecodeError:
+            return None
+    return writing(content.replace(b"\0", b"").decode(errors="replace"))
 
 
-def from_base64(text: str) -> str | None:
-    """Standard and URL-safe alphabet, with or without padding."""
-    return spelled_out(_BASE64, text, _base64_part)
+def from_base64(text: str, *, strict: bool = False) -> str | None:
+    """Standard and URL-safe alphabet, with or without padding. strict: as in `writing`."""
+    return spelled_out(_BASE64, text, partial(_base64_part, strict=strict))
 
 
-def from_hex(text: str) -> str | None:
-    r"""Pairs of digits: plain, spaced, or written with `\x`, `0x`, `%`, `\u00` or `&#x`."""
-    return spelled_out(_HEX, text, _hex_part)
+def from_hex(text: str, *, strict: bool = False) -> str | None:
+    r"""Pairs of digits: plain, spaced, or written with `\x`, `0x`, `%`, `\u00` or `&#x`.
+
+    strict: as in `writing`.
+    """
+    return spelled_out(_HEX, text, partial(_hex_part, strict=strict))
 
 
 def from_morse(text: str) -> str | None:
@@ -101,13 +124,13 @@ def spelled_out(
     return spelled if found else None
 
 
-def _base64_part(part: str) -> str | None:
+def _base64_part(part: str, *, strict: bool) -> str | None:
     bare = part.rstrip("=").translate(_URL_SAFE)
     for start in range(4):  # letters may stand right before it
         blob = bare[start:]
         if len(blob) % 4 == 1:
             blob = blob[:-1]
-        decoded = text_of(_base64_bytes(blob))
+        decoded = text_of(_base64_bytes(blob), strict=strict)
         if decoded is not None:
             return bare[:start] + " " + decoded if start else decoded
     return None
@@ -120,13 +143,13 @@ def _base64_bytes(blob: str) -> bytes:
         return b""
 
 
-def _hex_part(part: str) -> str | None:
+def _hex_part(part: str, *, strict: bool) -> str | None:
     if not _HEX_LETTER.search(part):
         return None  # digits alone are numbers
     digits = _HEX_PREFIX.sub("", part)
     # The last letters of a word before it may look like digits: `code: 48 6f`, `face48 6f`.
     starts = (digits[start:] for start in range(2))
-    texts = (text_of(bytes.fromhex(one[: len(one) // 2 * 2])) for one in starts)
+    texts = (text_of(bytes.fromhex(one[: len(one) // 2 * 2]), strict=strict) for one in starts)
     return next((text for text in texts if text is not None), None)
 
 

@@ -46,6 +46,8 @@ def from_joined(text: str) -> str | None:
 
 def _parted(token: str) -> str:
     core = token.strip(_AROUND)
+    if core + "(" in token and core[:1].islower():
+        return token  # a function
     if _CAMEL.fullmatch(core):
         parts = _CAMEL_PART.findall(core)
         least = _LEAST_COMMON

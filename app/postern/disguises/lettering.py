@@ -18,12 +18,14 @@ _LEET_SIGNS: Final = "0134578@$!+|9"
 # A digit or sign between letters, or before them; not an address, not a number.
 # At the end of a word, they are themselves.
 _STAY_AT_THE_END: Final = "!+|"
-_LEET_INSIDE: Final = re.compile(r"[a-z][0134578@$!+|]+[a-z]", re.IGNORECASE)
+_LEET_INSIDE: Final = re.compile(r"[a-z][0134578@$!|]+[a-z]", re.IGNORECASE)
 _LEAST_LEET: Final = 2
 _PIPES_AFTER: Final = re.compile(r"[a-z]\|+", re.IGNORECASE)
 # Each may be i or l, and the word tells: `k1ll` and `ma1ware`.
 _I_OR_L: Final = re.compile(r"[1|!]")
 _MOST_I_OR_L: Final = 4
+# Of the words of three letters, half are among so many of the most frequent words.
+_COMMON: Final = 5000
 _TOKEN: Final = re.compile(r"\S+")
 _LEET_WORD: Final = re.compile(rf"[A-Za-z{re.escape(_LEET_SIGNS)}]+")
 _ORDINAL_OR_UNIT: Final = re.compile(
@@ -98,12 +100,12 @@ def from_leetspeak(text: str) -> str | None:
 
 
 def leet_is_clear(text: str) -> bool:
-    """Whether the words that signs for i or l are in can be told; `k1||` is `kill`."""
+    """Whether every changed word makes a known one: `C3H5N3O9` is no word; `k1||` is `kill`."""
     if _PIPES_AFTER.search(text):
         return False
     bare = (word.rstrip(_STAY_AT_THE_END) for word in _LEET_WORD.findall(text))
-    unclear = (word for word in bare if _I_OR_L.search(word) and _is_leet_part(word))
-    return all(_is_known(_read_leet(word)) for word in unclear)
+    read = ((word, _read_leet(word)) for word in bare if _is_leet_part(word))
+    return all(_is_read(after) for before, after in read if before.lower() != after)
 
 
 def _is_leet(word: str) -> bool:
@@ -250,6 +252,13 @@ def _is_clear_run(run: str) -> bool:
 
 def _is_known(word: str) -> bool:
     return is_listed(word) or word in ANY_LANGUAGE
+
+
+def _is_read(word: str) -> bool:
+    """Like `_is_known`, but of the words of up to three letters, only the common ones."""
+    if len(word) > 3:
+        return is_listed(word)
+    return word in ENGLISH | ANY_LANGUAGE | COMMON or place_of().get(word, _COMMON) < _COMMON
 
 
 def _parted(word: str, *, bounded: bool) -> list[str]:

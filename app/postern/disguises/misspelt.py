@@ -7,7 +7,7 @@ questions harmful, and misses harm.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from string import ascii_lowercase
 from typing import Final
 
@@ -49,7 +49,7 @@ def from_misspelt(text: str) -> str | None:
     """
     words = [word.lower() for word in _WORD.findall(text)]
     long = [word for word in words if len(word) >= LEAST_LETTERS]
-    unknown = [word for word in long if not (is_listed(word) or word in rare_words())]
+    unknown = [word for word in long if not (is_listed(word) or _has(rare_words(), word))]
     different = list(dict.fromkeys(unknown))
     if len(different) < _LEAST_SLIPS or len(unknown) * 3 < len(long) or not _is_english(words):
         return None
@@ -103,8 +103,12 @@ def _is_english(words: Sequence[str]) -> bool:
 
 def is_listed(word: str) -> bool:
     """Whether a lower-case word is one of `correct_words`, with or without an ending."""
-    words = correct_words()
-    if word in words:
+    return _has(correct_words(), word)
+
+
+def _has(words: Set[str], word: str) -> bool:
+    """Whether words have this one, with or without an ending."""
+    if word in words or (word.endswith("ies") and word[:-3] + "y" in words):
         return True
     stems = (word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending))
     return any(stem in words or stem + "e" in words for stem in stems)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from postern.contract.exchange import Exchange
@@ -89,6 +90,13 @@ _CLEAR: Final[dict[Trigger, Callable[[str], bool]]] = {
     "stretched": stretch_is_clear,
     "leetspeak": leet_is_clear,
 }
+# With bytes that are no text, another text may have been taken for a code.
+_STRICT: Final[dict[Trigger, Callable[[str], str | None]]] = {
+    "base32": partial(from_base32, strict=True),
+    "base64": partial(from_base64, strict=True),
+    "hex": partial(from_hex, strict=True),
+    "binary": partial(from_binary, strict=True),
+}
 # Limit of nested disguises: few models would read more of them either.
 _LAYERS: Final = 3
 
@@ -165,5 +173,7 @@ def _is_clear(trigger: Trigger, text: str, decoded: str) -> bool:
     """Whether a text, of which an undoing made `decoded`, can mean nothing else."""
     if trigger == "misspelt":
         return slips_are_clear(text, decoded)
+    if trigger in _STRICT:
+        return _STRICT[trigger](text) == decoded
     check = _CLEAR.get(trigger)
     return trigger not in _UNCERTAIN and (check is None or check(text))

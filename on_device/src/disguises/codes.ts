@@ -14,6 +14,7 @@ const USUAL = new Set(USUAL_SIGNS);
 
 const TOKEN = new RegExp(`[^${S}]+`, "gu");
 const ESCAPE = /%[0-9A-Fa-f]{2}/gu;
+const ESCAPES = /(?:%[0-9A-Fa-f]{2})+/gu;
 const LEAST_ESCAPES = 2;
 const LEAST_WORDS_OF_A_LINK = 3;
 const WORD = /[A-Za-z]+/gu;
@@ -59,23 +60,22 @@ export function fromPercent(text: string): string | null {
 function percentPart(part: string): string | null {
   if (count(ESCAPE, part) < LEAST_ESCAPES) return null;
   const spaced = part.split("+").length - 1 >= LEAST_ESCAPES ? part.replaceAll("+", " ") : part;
-  const decoded = writing(unquote(spaced));
+  const decoded = writing(spaced.replace(ESCAPES, unescaped));
   if (decoded === null) return null;
   const isLink = part.includes("://") || part.startsWith("www.");
   return isLink && commonWords(decoded) < LEAST_WORDS_OF_A_LINK ? null : decoded;
 }
 
-/** `urllib.parse.unquote`. */
-function unquote(text: string): string {
-  return text.replace(/[\x00-\x7f]+/g, (part) => {
-    const bytes: number[] = [];
-    for (let at = 0; at < part.length; at++) {
-      const escaped = /^%[0-9A-Fa-f]{2}/.test(part.slice(at, at + 3));
-      bytes.push(escaped ? parseInt(part.slice(at + 1, at + 3), 16) : part.charCodeAt(at));
-      if (escaped) at += 2;
-    }
-    return utf8(Uint8Array.from(bytes));
-  });
+/** Escapes in a row as text; those that are no UTF-8 stay. */
+function unescaped(run: string): string {
+  const bytes = Uint8Array.from(run.match(ESCAPE) ?? [], (one) => parseInt(one.slice(1), 16));
+  let read = "";
+  for (let at = 0; at < bytes.length; ) {
+    const size = [1, 2, 3, 4].find((many) => at + many <= bytes.length && utf8(bytes.slice(at, at + many), true) !== null);
+    read += size === undefined ? run.slice(3 * at, 3 * at + 3) : utf8(bytes.slice(at, at + size), true)!;
+    at += size ?? 1;
+  }
+  return read;
 }
 
 /** Number of distinct common English words in a text. */
@@ -84,24 +84,24 @@ export function commonWords(text: string): number {
   return new Set(found.filter((word) => COMMON.has(word))).size;
 }
 
-export function fromBase32(text: string): string | null {
+export function fromBase32(text: string, strict = false): string | null {
   return spelledOut(BASE32, text, (part) => {
     const bare = part.replace(/=+$/, "");
     const odd = [1, 3, 6].includes(bare.length % 8);
-    return textOf(bitsOf(odd ? bare.slice(0, -1) : bare, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 5));
+    return textOf(bitsOf(odd ? bare.slice(0, -1) : bare, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 5), strict);
   });
 }
 
-export function fromBinary(text: string): string | null {
+export function fromBinary(text: string, strict = false): string | null {
   return (
-    spelledOut(BINARY, text, (part) => digitsPart(part, BYTE)) ??
-    spelledOut(BINARY_7, text, (part) => digitsPart(part, BYTE_7))
+    spelledOut(BINARY, text, (part) => digitsPart(part, BYTE, strict)) ??
+    spelledOut(BINARY_7, text, (part) => digitsPart(part, BYTE_7, strict))
   );
 }
 
-function digitsPart(part: string, digits: RegExp): string | null {
+function digitsPart(part: string, digits: RegExp, strict: boolean): string | null {
   const found = part.replaceAll("0b", "").match(digits) ?? [];
-  return textOf(Uint8Array.from(found, (one) => parseInt(one, 2)));
+  return textOf(Uint8Array.from(found, (one) => parseInt(one, 2)), strict);
 }
 
 export function fromDecimal(text: string): string | null {

@@ -28,6 +28,8 @@ function parted(token: string): string {
   while (start < end && AROUND.includes(token[start]!)) start++;
   while (end > start && AROUND.includes(token[end - 1]!)) end--;
   const core = token.slice(start, end);
+  const first = core.charAt(0);
+  if (token.slice(end).startsWith("(") && first !== first.toUpperCase()) return token;
   let parts: string[];
   let least = LEAST_COMMON;
   if (CAMEL.test(core)) {

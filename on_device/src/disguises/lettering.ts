@@ -9,11 +9,12 @@ import { COMBINING, D, isAlnum, isAscii, isUpper, length, normalizeForm, S, spli
 // Python's IGNORECASE: four more characters match [a-z].
 const ANY = "A-Za-z\\u0130\\u0131\\u017f\\u212a";
 const LEET = new Map([..."0134578@$!+|9"].map((sign, i) => [sign, "oieastbasitlg"[i]!]));
-const LEET_INSIDE = new RegExp(`[${ANY}][0134578@$!+|]+[${ANY}]`, "gu");
+const LEET_INSIDE = new RegExp(`[${ANY}][0134578@$!|]+[${ANY}]`, "gu");
 const LEAST_LEET = 2;
 const PIPES_AFTER = new RegExp(`[${ANY}]\\|+`, "u");
 const I_OR_L = /[1|!]/g;
 const MOST_I_OR_L = 4;
+const COMMON_PLACES = 5000;
 const AT_THE_END = /[!+|]+$/;
 const TOKEN = new RegExp(`[^${S}]+`, "gu");
 const LEET_WORD = /[A-Za-z0134578@$!+|9]+/g;
@@ -71,8 +72,10 @@ export function fromLeetspeak(text: string): string | null {
 export function leetIsClear(text: string): boolean {
   if (PIPES_AFTER.test(text)) return false;
   const bare = (text.match(LEET_WORD) ?? []).map((word) => word.replace(AT_THE_END, ""));
-  const unclear = bare.filter((word) => count(I_OR_L, word) > 0 && isLeetPart(word));
-  return unclear.every((word) => isKnown(readLeet(word)));
+  return bare.filter(isLeetPart).every((word) => {
+    const read = readLeet(word);
+    return word.toLowerCase() === read || isRead(read);
+  });
 }
 
 function isLeet(word: string): boolean {
@@ -196,6 +199,11 @@ function areBounded(run: string, words: readonly string[]): boolean {
 
 function isKnown(word: string): boolean {
   return isListed(word) || ANY_LANGUAGE.has(word);
+}
+
+function isRead(word: string): boolean {
+  if (word.length > 3) return isListed(word);
+  return isPart(word) || COMMON.has(word) || (placeOf().get(word) ?? COMMON_PLACES) < COMMON_PLACES;
 }
 
 function partsOf(word: string, bounded: boolean): string[] {

@@ -18,7 +18,7 @@ export const ANY_LANGUAGE = new Set(ANY_LANGUAGE_WORDS.split(" "));
 export function fromMisspelt(text: string): string | null {
   const words = (text.match(WORD) ?? []).map((word) => word.toLowerCase());
   const long = words.filter((word) => word.length >= LEAST_LETTERS);
-  const unknown = long.filter((word) => !isListed(word) && !rareWords().has(word));
+  const unknown = long.filter((word) => !isListed(word) && !has(rareWords(), word));
   const different = [...new Set(unknown)];
   if (different.length < LEAST_SLIPS || unknown.length * 3 < long.length || !isEnglish(words)) return null;
   const corrected = corrections(different.slice(0, MOST_TRIED));
@@ -70,8 +70,11 @@ function isEnglish(words: readonly string[]): boolean {
 }
 
 export function isListed(word: string): boolean {
-  const words = correctWords();
-  if (words.has(word)) return true;
+  return has(correctWords(), word);
+}
+
+function has(words: ReadonlySet<string>, word: string): boolean {
+  if (words.has(word) || (word.endsWith("ies") && words.has(`${word.slice(0, -3)}y`))) return true;
   return ENDINGS.some((ending) => {
     const stem = word.slice(0, -ending.length);
     return word.endsWith(ending) && (words.has(stem) || words.has(`${stem}e`));

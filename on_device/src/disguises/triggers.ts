@@ -39,6 +39,12 @@ const CLEAR: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ["stretched", stretchIsClear],
   ["leetspeak", leetIsClear],
 ]);
+const STRICT: ReadonlyMap<string, Undo> = new Map([
+  ["base32", (text) => fromBase32(text, true)],
+  ["base64", (text) => fromBase64(text, true)],
+  ["hex", (text) => fromHex(text, true)],
+  ["binary", (text) => fromBinary(text, true)],
+]);
 const LAYERS = 3;
 
 export interface Disguise {
@@ -91,5 +97,7 @@ function undisguised(text: string, fired: Map<string, boolean>): string {
 
 function isClear(trigger: string, text: string, decoded: string): boolean {
   if (trigger === "misspelt") return slipsAreClear(text, decoded);
+  const strict = STRICT.get(trigger);
+  if (strict !== undefined) return strict(text) === decoded;
   return !UNCERTAIN.has(trigger) && (CLEAR.get(trigger)?.(text) ?? true);
 }

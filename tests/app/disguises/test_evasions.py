@@ -33,12 +33,9 @@ def in_base64(content: bytes) -> str:
         pytest.param(in_base64(PLAIN.replace(" ", "\u00a0").encode()), id="other spaces"),
         pytest.param(in_base64(b"\xef\xbb\xbf" + PLAIN.encode()), id="byte order mark"),
         pytest.param(in_base64("\u200b".join(PLAIN).encode()), id="hidden characters"),
-        pytest.param(in_base64(PLAIN.encode() + b"\xff\x07"), id="broken bytes"),
         pytest.param(in_base64(PLAIN.encode("utf-16-le")), id="UTF-16"),
         pytest.param(in_base64(PLAIN.encode("utf-16-be")), id="UTF-16, big end first"),
         pytest.param(base64.b32encode(b"\xef\xbb\xbf" + PLAIN.encode()).decode(), id="base32"),
-        pytest.param("code: " + PLAIN.encode().hex(), id="hex after a word"),
-        pytest.param("code: " + PLAIN.encode().hex(" ") + " be quick", id="hex between words"),
         pytest.param("x" + PLAIN.encode().hex(), id="hex after a letter"),
         pytest.param(PLAIN.replace(" ", "%20") + "%FF", id="percent"),
         pytest.param(
@@ -50,6 +47,54 @@ def test_an_odd_character_hides_nothing(hidden: str) -> None:
     disguise = read(hidden)
     assert disguise.certain
     assert PLAIN in disguise.decoded.prompt
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        pytest.param(in_base64(PLAIN.encode() + b"\xff\x07"), id="broken bytes"),
+        pytest.param("code: " + PLAIN.encode().hex(), id="hex after a word"),
+        pytest.param("code: " + PLAIN.encode().hex(" ") + " be quick", id="hex between words"),
+        pytest.param(
+            in_base64(b"Do I knit? " + PLAIN.encode("utf-16-le")), id="UTF-16 after UTF-8"
+        ),
+    ],
+)
+def test_a_few_bytes_that_are_no_text_make_it_a_guess(hidden: str) -> None:
+    disguise = read(hidden)
+    assert PLAIN in disguise.decoded.prompt
+    assert not disguise.certain  # they may be the readable part
+
+
+CALM = "Please explain how to knit a warm scarf for my grandmother, and which wool is soft." * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How/do/I/knit/a/red/scarf///" + in_base64(CALM.encode()),
+        "HOWDOIKNITASCARF" + base64.b32encode(CALM.encode()).decode(),
+        "How-do-I-knit-a-red-scarf---" + in_base64(CALM.encode("utf-16-le")),
+        f"Read {CALM.encode().hex(' ')} facade",
+        "How do I knit C3H5N3O9 and C4H8N8O8 at home?",
+        "how+do+i+knit a+red+scarf",
+        "m4a or m4v, and C4 or b4d",
+    ],
+)
+def test_what_can_be_read_is_not_lost_beside_a_code(text: str) -> None:
+    disguise = disguise_of(Exchange(text))
+    assert disguise is None or not disguise.certain
+
+
+def test_escapes_that_are_no_text_stay() -> None:
+    hidden = "How%20do%20I%20knit%20%a%20%fast%20%deep%20scarf%20%C3%A9"
+    assert read(hidden).decoded.prompt == " How do I knit %a %fast %deep scarf \u00e9 "
+
+
+def test_tags_are_read_as_letters() -> None:
+    tags = "".join(chr(0xE0000 + ord(char)) for char in " and a hat")
+    disguise = read("Please%20explain%20how%20to%20knit%20a%20scarf%20please" + tags)
+    assert "scarf please and a hat" in disguise.decoded.prompt
 
 
 def test_hex_after_a_digit() -> None:
@@ -131,7 +176,11 @@ def test_signs_around_joined_words_hide_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["getUserByIdAndName", "isInTheList", "setTimeout", "(fromThisToThat)", "x.y.z.w"]
+    "name",
+    [
+        *("getUserByIdAndName", "isInTheList", "setTimeout", "(fromThisToThat)", "x.y.z.w"),
+        *("def test_it_is_not_in_the_list():", "void shouldReturnTheUserWhenItIsNew() {"),
+    ],
 )
 def test_names_in_programs_stay_joined(name: str) -> None:
     assert from_joined(name) is None
@@ -139,9 +188,10 @@ def test_names_in_programs_stay_joined(name: str) -> None:
 
 def test_rare_words_are_no_slips() -> None:
     rare = rare_words()
-    assert {"botnet", "ricin", "extort", "roofies"} < rare
+    assert {"botnet", "ricin", "extort", "roofies", "daesh"} < rare
     assert all(only_correction(word) and not is_listed(word) for word in rare)
     assert from_misspelt("Is the botnet near the ricin, and can we extort it?") is None
+    assert from_misspelt("Are the wetbacks and the molesters at the botnets?") is None
 
 
 def test_a_repeated_word_is_one_slip() -> None:
