@@ -44,6 +44,7 @@ ELSEWHERE: Final = {
     "teacher_ca_file": "teacher.ca",
     "upstream_url": "upstream.url",
     "upstream_api_key": "upstream.keySecret",
+    "upstream_api_key_file": "upstream.keySecret",
     "upstream_ca_file": "upstream.ca",
 }
 """Settings with a value of their own, because other parts of the chart depend on them."""

@@ -36,8 +36,12 @@ def keyed(start_server: StartServer, upstream: StubUpstream) -> ServerProcess:
 
 
 @pytest.fixture(scope="module")
-def with_key(start_server: StartServer, upstream: StubUpstream) -> ServerProcess:
-    return start_server(upstream_url=upstream.url, upstream_api_key="upstream-key")
+def with_key(
+    start_server: StartServer, upstream: StubUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> ServerProcess:
+    key = tmp_path_factory.mktemp("key") / "upstream"
+    key.write_text("upstream-key\n")
+    return start_server(upstream_url=upstream.url, upstream_api_key_file=key)
 
 
 def raw(server: ServerProcess, *lines: bytes) -> bytes:

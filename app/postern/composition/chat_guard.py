@@ -13,10 +13,12 @@ from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.replies import Refusals
 from postern.clock import now
 from postern.endpoints.services import reading_of
+from postern.http.key_file import read_key
 from postern.http.upstream import Upstream, UpstreamLimits
 from postern.judging.pipeline import Pipeline
 from postern.metrics import Metrics
 from postern.settings.settings import Settings
+from postern.settings.upstream import UpstreamSettings
 
 
 def build(
@@ -28,10 +30,9 @@ def build(
     """
     if settings.upstream.url is None:
         return None
-    key = settings.upstream.api_key
     upstream = Upstream(
         settings.upstream.url,
-        api_key=None if key is None else key.get_secret_value(),
+        api_key=_api_key(settings.upstream),
         limits=_limits(settings),
         ca_file=settings.upstream.ca_file,
         clock=now,
@@ -54,6 +55,13 @@ def build(
         metrics=metrics,
         clock=now,
     )
+
+
+def _api_key(settings: UpstreamSettings) -> str | None:
+    """Raises SettingsInvalid."""
+    if settings.api_key_file is not None:
+        return read_key(settings.api_key_file, setting="upstream_api_key_file")
+    return None if settings.api_key is None else settings.api_key.get_secret_value()
 
 
 def build_audit(

@@ -213,7 +213,7 @@ def call_of(request: Request, services: Services, rules: HeaderRules, at: Place 
             request.scope["headers"],
             rules,
             own_keys=bool(services.keys.digests),
-            upstream_key=services.settings.upstream.api_key is not None,
+            upstream_key=services.settings.upstream.has_key,
         ),
         "x-request-id": request.state.request_id,
         "user-agent": "postern",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from postern.settings.section import PREFIX, Section, checked_url_with_query, header_secret
@@ -23,6 +23,10 @@ class UpstreamSettings(Section):
     )
     api_key: SecretStr | None = Field(
         None, description="API key that the guarded proxy sends to the upstream."
+    )
+    api_key_file: Path | None = Field(
+        None,
+        description="File whose only line is that key, in place of `POSTERN_UPSTREAM_API_KEY`.",
     )
     ca_file: Path | None = Field(
         None, description="Certificates to trust for https upstreams instead of the public ones."
@@ -48,6 +52,17 @@ class UpstreamSettings(Section):
 
     _url = field_validator("url")(checked_url_with_query)
     _fits_a_header = field_validator("api_key")(header_secret)
+
+    @model_validator(mode="after")
+    def _one_key(self) -> UpstreamSettings:
+        if self.api_key is not None and self.api_key_file is not None:
+            raise ValueError("upstream_api_key and upstream_api_key_file are two keys; set one")
+        return self
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the upstream gets a key of the server's own."""
+        return self.api_key is not None or self.api_key_file is not None
 
 
 class GuardSettings(Section):

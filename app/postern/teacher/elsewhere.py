@@ -8,6 +8,7 @@ from postern.clock import now
 from postern.contract.certificate import AskedTeacher
 from postern.contract.errors import SettingsInvalid
 from postern.contract.teacher_text import TEMPLATES
+from postern.http.key_file import read_key
 from postern.http.upstream import Upstream, UpstreamLimits
 from postern.settings.teacher import TeacherSettings
 from postern.teacher.opinion import Teacher
@@ -65,13 +66,6 @@ def build_remote(settings: TeacherSettings) -> Teacher:
 
 
 def _api_key(settings: TeacherSettings) -> str | None:
-    """Read the API key. Raises SettingsInvalid if a key is configured but missing or unusable."""
     if settings.api_key_file is None:
         return None
-    try:
-        key = settings.api_key_file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsInvalid("teacher_api_key_file cannot be read") from exc
-    if not key or not (key.isascii() and key.isprintable()) or " " in key:
-        raise SettingsInvalid("teacher_api_key_file must contain one line of printable ASCII")
-    return key
+    return read_key(settings.api_key_file, setting="teacher_api_key_file")

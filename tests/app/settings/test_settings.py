@@ -134,6 +134,10 @@ def test_the_upstream_key_is_masked_and_an_empty_one_is_none() -> None:
     assert settings.upstream.api_key is not None
     assert settings.upstream.api_key.get_secret_value() == "zzsecretzz"
     assert read_settings(upstream_api_key="").upstream.api_key is None
+    assert read_settings(upstream_api_key_file="key").upstream.has_key
+    with pytest.raises(SettingsInvalid, match="are two keys; set one") as caught:
+        read_settings(upstream_api_key="zzsecretzz", upstream_api_key_file="key")
+    assert "zzsecretzz" not in str(caught.value)
 
 
 def test_keys_come_from_both_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.teacher.keySecret.name }}{{ $_ := set $env "POSTERN_TEACHER_API_KEY_FILE" "/etc/postern/teacher-key" }}{{ end }}
 {{- if .Values.teacher.ca.configMap }}{{ $_ := set $env "POSTERN_TEACHER_CA_FILE" "/etc/postern/teacher-ca.crt" }}{{ end }}
 {{- with .Values.upstream.url }}{{ $_ := set $env "POSTERN_UPSTREAM_URL" . }}{{ end }}
+{{- if .Values.upstream.keySecret.name }}{{ $_ := set $env "POSTERN_UPSTREAM_API_KEY_FILE" "/etc/postern/upstream-key" }}{{ end }}
 {{- if .Values.upstream.ca.configMap }}{{ $_ := set $env "POSTERN_UPSTREAM_CA_FILE" "/etc/postern/upstream-ca.crt" }}{{ end }}
 {{- toYaml $env }}
 {{- end }}
@@ -99,14 +100,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
     items: [{key: {{ .entry | quote }}, path: policies.toml}]
 {{- end }}
 {{- end }}
-{{- with .Values.teacher.keySecret }}
+{{- range $who := list "teacher" "upstream" }}
+{{- with (get $.Values $who).keySecret }}
 {{- if .name }}
 - secret:
     name: {{ .name }}
-    items: [{key: {{ .entry | quote }}, path: teacher-key}]
+    items: [{key: {{ .entry | quote }}, path: {{ $who }}-key}]
 {{- end }}
 {{- end }}
-{{- range $who := list "teacher" "upstream" }}
 {{- with (get $.Values $who).ca }}
 {{- if .configMap }}
 - configMap:
