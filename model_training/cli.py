@@ -101,9 +101,9 @@ def _run(arguments: argparse.Namespace) -> None:
         train_teacher(run, arguments.member)
         return
     if whole:
-        from model_training.evaluation.publish import check_free
+        from model_training.stages.student import check_unpublished
 
-        check_free(run.candidate, config, run.artifacts)
+        check_unpublished(run)
     with locked(run):
         run_in_turn(stages, run)
 

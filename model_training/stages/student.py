@@ -201,6 +201,13 @@ def _held_out_languages(run: Run, learnt_from: Sequence[Row]) -> dict[str, Any]:
     }
 
 
+def check_unpublished(run: Run) -> None:
+    """Raises ArtifactInvalid if the recipe's version was published from another candidate."""
+    from model_training.evaluation.publish import check_free
+
+    check_free(run.candidate, run.config, run.artifacts)
+
+
 def publish(run: Run) -> None:
     """Verify the candidate and rename it into the artifacts."""
     from model_training.evaluation import publish as stage

@@ -35,6 +35,7 @@ POD = {"Host": "10.1.2.3:8000"}
 CONTENTS = {
     "keys": "key-of-chatbot\nkey-of-prometheus\n",
     "teacher-key": "key-of-student\n",
+    "upstream-key": "key-of-upstream\n",
     "teacher-ca.crt": trustme.CA().cert_pem.bytes().decode(),
     "upstream-ca.crt": trustme.CA().cert_pem.bytes().decode(),
     "policies.toml": f"""

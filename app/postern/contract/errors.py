@@ -354,17 +354,11 @@ class VerdictUnknown(FeedbackRefused):
 
 
 class VerdictAmbiguous(FeedbackRefused):
-    """Index and slice name none of the results of the request, or several; or the id is that of
-    several requests."""
+    """Index and slice fit `found` of `count` results, not one; or the id was `reused`."""
 
     def __init__(self, count: int, found: int, *, reused: bool = False) -> None:
-        """count: results of the request; found: those that fit. reused: another request had the
-        same id, and its verdicts were kept."""
-        super().__init__(
-            "several requests had this id; give each its own"
-            if reused
-            else f"{found} of {count} results of this request fit; name one by index"
-        )
+        few = f"{found} of {count} results of this request fit; name one by index"
+        super().__init__("several requests had this id; give each its own" if reused else few)
 
 
 class FeedbackContradicts(FeedbackRefused):
