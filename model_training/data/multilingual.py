@@ -1,8 +1,8 @@
 """Rows in other languages: read, split and mixed.
 
-What is measured alone is held out by topic, so that no translation of it is learnt from. The other
-rows are split by their own prompts: among those that choose a checkpoint and calibrate, there are
-translations of texts that were learnt from, so figures on them flatter.
+Rows that are only measured on are held out by topic. So no translation of them is learnt from. The
+other rows are split by their own prompts. So validation and calibration rows may be translations
+of texts that were learnt from, and figures on them flatter.
 """
 
 from __future__ import annotations

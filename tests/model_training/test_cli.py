@@ -55,3 +55,15 @@ def test_options_of_ray_need_its_engine(
         "model_training: --ray-address and --ray-sessions need --engine ray\n"
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_version_that_is_published_stops_the_run_before_its_first_stage(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    recipe = str(ROOT / "recipes/teacher-mpnet.toml")
+    assert run_command(["run", "--recipe", recipe, "--run", str(run)]) == 2
+    errors = capsys.readouterr().err
+    assert len(errors.splitlines()) == 1
+    assert "postern-mpnet/1.0.0 exists; give the recipe another version" in errors
+    assert not run.exists()

@@ -28,7 +28,6 @@ from postern.chat_guard.shape import (
     Api,
     Asked,
     Call,
-    Reading,
     Request,
     Shape,
     UnknownPart,
@@ -40,7 +39,7 @@ from postern.contract.errors import ExchangeTooLong, PosternError, UpstreamInval
 from postern.http.passing_headers import passed_headers
 from postern.http.upstream import Answering, Upstream, UpstreamReply
 from postern.metrics import Metrics
-from postern.policies.current import current_policy, own_max_chars
+from postern.policies.current import current_policy
 
 _MODELS: Final = "/models"
 
@@ -49,17 +48,12 @@ _MODELS: Final = "/models"
 class GuardRules:
     """How the proxy behaves, according to the settings."""
 
-    reading: Reading
+    pass_media: bool
     score: ScoreRule
     bounds: Bounds
     parallel: bool
     block_as_error: bool
     max_response_bytes: int
-
-    def own_reading(self) -> Reading:
-        """`reading` under the policy in force."""
-        limit = own_max_chars(self.reading.max_exchange_chars)
-        return replace(self.reading, max_exchange_chars=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +259,7 @@ class ChatGuard:
         answer = await read_answer(body, partial(shape.read, asked=asked))
         if answer.unknown_items:
             self._count_unknown(shape.api, "item", answer.unknown_items)
-        if answer.media and not self.rules.reading.pass_media:
+        if answer.media and not self.rules.pass_media:
             raise UpstreamInvalid("the upstream answers with more than text")
         told: list[tuple[int | None, str]] = [*enumerate(answer.said)]
         told += [(None, answer.beside)] if answer.beside else []
@@ -340,7 +334,7 @@ class ChatGuard:
             rules=StreamRules(
                 tail_chars=self.rules.score.tail_chars,
                 block_as_error=self._block_as_error,
-                pass_media=self.rules.reading.pass_media,
+                pass_media=self.rules.pass_media,
                 timeout_s=call.timeout_s,
             ),
             observe_held=observe_held,

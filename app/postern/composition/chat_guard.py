@@ -12,7 +12,6 @@ from postern.chat_guard.pacing import ScoreRule
 from postern.chat_guard.passed_ids import PassedIds
 from postern.chat_guard.replies import Refusals
 from postern.clock import now
-from postern.endpoints.services import reading_of
 from postern.http.key_file import read_key
 from postern.http.upstream import Upstream, UpstreamLimits
 from postern.judging.pipeline import Pipeline
@@ -91,7 +90,7 @@ def _limits(settings: Settings) -> UpstreamLimits:
 def _rules(settings: Settings) -> GuardRules:
     guard = settings.guard
     return GuardRules(
-        reading=reading_of(settings),
+        pass_media=guard.on_media == "pass",
         score=ScoreRule(
             guard.stream_score_at,
             guard.stream_score_tokens,

@@ -10,7 +10,7 @@ from typing import Final
 
 from postern.contract.text import nfkc
 from postern.disguises.ciphers import COMMON
-from postern.disguises.misspelt import ANY_LANGUAGE, ENGLISH, is_listed
+from postern.disguises.misspelt import ANY_LANGUAGE, SHORT, is_listed
 from postern.disguises.words import correct_words, place_of, words_in
 
 _LEET: Final = str.maketrans("0134578@$!+|9", "oieastbasitlg")
@@ -24,7 +24,8 @@ _PIPES_AFTER: Final = re.compile(r"[a-z]\|+", re.IGNORECASE)
 # Each may be i or l, and the word tells: `k1ll` and `ma1ware`.
 _I_OR_L: Final = re.compile(r"[1|!]")
 _MOST_I_OR_L: Final = 4
-# Of the words of three letters, half are among so many of the most frequent words.
+# A word of up to three letters counts if so many words at most are more frequent. The list has
+# abbreviations, too, but far behind: `ca` is the 40,506th.
 _COMMON: Final = 5000
 _TOKEN: Final = re.compile(r"\S+")
 _LEET_WORD: Final = re.compile(rf"[A-Za-z{re.escape(_LEET_SIGNS)}]+")
@@ -258,7 +259,7 @@ def _is_read(word: str) -> bool:
     """Like `_is_known`, but of the words of up to three letters, only the common ones."""
     if len(word) > 3:
         return is_listed(word)
-    return word in ENGLISH | ANY_LANGUAGE | COMMON or place_of().get(word, _COMMON) < _COMMON
+    return word in SHORT or word in COMMON or place_of().get(word, _COMMON) < _COMMON
 
 
 def _parted(word: str, *, bounded: bool) -> list[str]:
@@ -276,4 +277,4 @@ def _parted(word: str, *, bounded: bool) -> list[str]:
 
 
 def _is_part(word: str) -> bool:
-    return word in (correct_words() if len(word) > 3 else ENGLISH | ANY_LANGUAGE)
+    return word in (correct_words() if len(word) > 3 else SHORT)

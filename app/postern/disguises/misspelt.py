@@ -37,6 +37,7 @@ _SHORT: Final = (
 _NEUTRAL: Final = "a al all am an as do ex i in is me no o re s so t u up"
 ENGLISH: Final = frozenset(_SHORT.split())
 ANY_LANGUAGE: Final = frozenset(_NEUTRAL.split())
+SHORT: Final = ENGLISH | ANY_LANGUAGE
 
 
 def from_misspelt(text: str) -> str | None:

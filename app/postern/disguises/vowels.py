@@ -15,8 +15,15 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from postern.disguises.misspelt import ANY_LANGUAGE, ENGLISH
-from postern.disguises.words import common_pairs, commonest_first, correct_words, in_case
+from postern.disguises.misspelt import SHORT
+from postern.disguises.words import (
+    common_pairs,
+    commonest_first,
+    correct_words,
+    in_case,
+    place_of,
+    rare_words,
+)
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _LATIN: Final = re.compile(r"[a-z]+")
@@ -106,11 +113,10 @@ def commonest(words: Iterable[str], *, firsts_stay: bool) -> dict[str, str]:
 
     words: lower-case, the most frequent first.
     """
-    short = ENGLISH | ANY_LANGUAGE
     found = {letter: letter for letter in _VOWELS}
     for word in words:
         bare = without_vowels(word, firsts_stay=firsts_stay)
-        if len(bare) > 1 or word in short:
+        if len(bare) > 1 or word in SHORT:
             found.setdefault(bare, word)
     return found
 
@@ -135,8 +141,10 @@ def _ranks(firsts_stay: bool) -> dict[str, int]:
 
 
 def read_tables() -> None:
-    """Builds the tables now, and not at the first text. Needs 20 MB and a tenth of a second."""
+    """Builds the tables now, and not at the first text. Needs 22 MB and a fifth of a second."""
     correct_words()
+    rare_words()
+    place_of()
     for firsts_stay in (True, False):
         _commonest(firsts_stay)
         _ranks(firsts_stay)

@@ -26,7 +26,7 @@ from postern.contract.moderation import Judged
 from postern.dialects.openai_errors import OPENAI_SHAPE
 from postern.endpoints.auditing import audits, reporter
 from postern.endpoints.policies import timeout_ms_of
-from postern.endpoints.services import Services, services_of
+from postern.endpoints.services import Services, reading_of, services_of
 from postern.endpoints.verdicts import JUDGING_ERRORS, READING_ERRORS
 from postern.http.errors import openapi_responses
 from postern.http.passing_headers import HeaderRules, sent_headers
@@ -103,7 +103,7 @@ async def answered(
     )
     # In audit mode an answer passes before its ids are known, so they decide nothing.
     admitted = None if admit is None or audit is not None else partial(admit, call=call)
-    reading = _read(request, shape, body, guard.rules.own_reading(), admitted)
+    reading = _read(request, shape, body, reading_of(settings), admitted)
     if audit is None:
         work = _enforced(guard, shape, reading, call)
     else:

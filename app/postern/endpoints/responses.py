@@ -10,7 +10,7 @@ from postern.contract import errors
 from postern.dialects.openai_errors import OPENAI_SHAPE, openai_error_of
 from postern.endpoints.access import authorize
 from postern.endpoints.guarded import GUARD_ERRORS, answered, guard_of
-from postern.endpoints.services import Services, services_of
+from postern.endpoints.services import Services, reading_of, services_of
 from postern.http.errors import openapi_responses
 
 router = APIRouter()
@@ -49,7 +49,7 @@ def shape_of(services: Services) -> Responses:
     memory = Memory(
         guard.upstream,
         guard.passed_ids,
-        guard.rules.own_reading(),
+        reading_of(settings),
         max_bytes=guard.rules.max_response_bytes,
         within_s=settings.upstream.total_timeout_ms / 1000.0,
     )

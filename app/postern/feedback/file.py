@@ -158,8 +158,6 @@ class FeedbackFile:
         length = min(size, self._max_bytes)
         tail = os.pread(number, length, size - length)
         _, found, last = tail.rpartition(b"\n")
-        if not last:
-            return
         if _is_json(last):
             _write(number, b"\n")  # edited by hand
         elif (found or length == size) and _may_be_ours(last):

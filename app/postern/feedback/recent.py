@@ -94,11 +94,17 @@ class Recent:
     def keep(self, name: Name, results: Sequence[Result]) -> None:
         """Keep a request in place of an earlier one of the same name.
 
-        If that one had other texts, nobody can tell which of the two a correction means.
+        If that one had other texts, nobody can tell which of the two a correction means. If it had
+        the same, a client tried again, and the labels that were recorded stay.
         """
         before = self.find(name)
-        reused = before is not None and (before.reused or _texts_of(before) != _texts(results))
-        self._replace(name, dict(enumerate(results)), object(), reused=reused)
+        kept = dict(enumerate(results))
+        again = before is not None and _texts(before.results) == _texts(kept)
+        if before is not None and again:
+            for index, one in kept.items():
+                one.recorded = before.results[index].recorded
+        reused = before is not None and (before.reused or not again)
+        self._replace(name, kept, object(), reused=reused)
 
     def revise(self, name: Name, index: int, result: Result, *, request: object) -> None:
         """Keep a result in place of the one with the same index of the same request.
@@ -166,12 +172,8 @@ class Recent:
         return len(gone.results)
 
 
-def _texts_of(kept: Kept) -> list[Exchange]:
-    return [kept.results[index].exchange for index in sorted(kept.results)]
-
-
-def _texts(results: Sequence[Result]) -> list[Exchange]:
-    return [one.exchange for one in results]
+def _texts(results: Mapping[int, Result]) -> dict[int, Exchange]:
+    return {index: one.exchange for index, one in results.items()}
 
 
 def _size_of(exchange: Exchange) -> int:

@@ -159,12 +159,11 @@ def rule(
     # What an operator blocks whatever it holds is not said to hold anything.
     judged_harmful = verdict.harmful and block_reason is None
     over: frozenset[str] = frozenset()
-    by_rules = False
     if head is not None and policy.category_rules and block_reason is None:
         over = _over_threshold(policy, head, given_harm, slice_, verdict.probability)
         if over and not verdict.harmful:
             verdict = replace(verdict, harmful=True, decided_by="policy")
-            block_reason, judged_harmful, by_rules = "category", True, True
+            block_reason, judged_harmful = "category", True
     allow, overruled, list_match = matched.allow, None, None
     if matched.block is not None:
         list_match, block_reason = matched.block.match, None
@@ -183,8 +182,9 @@ def rule(
         held = categories(head, given_harm, probability=verdict.probability, harmful=judged_harmful)
         if judged_harmful and over:
             held = tuple(one._replace(applies=one.applies or one.name in over) for one in held)
-    # Without the rules, it would have passed whatever else applies.
-    reasons = over if by_rules else {one.name for one in held or () if one.applies}
+    reasons = {one.name for one in held or () if one.applies}
+    if block_reason == "category":  # without the rules, it would have passed whatever else applies
+        reasons &= over
     audited = matched.block is None and verdict.harmful and _only_audited(policy, reasons)
     return Ruling(verdict, block_reason, list_match, overruled, held, audited)
 

@@ -170,7 +170,7 @@ class Played:
             upstream,  # type: ignore[arg-type]
             self.judge,  # type: ignore[arg-type]
             rules=GuardRules(
-                READING,
+                READING.pass_media,
                 ScoreRule("sentence", 8, 200, doubt_tokens=0),
                 Bounds(5000, 100_000),
                 parallel=False,

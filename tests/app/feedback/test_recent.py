@@ -142,8 +142,14 @@ def index(kit: Kit, request_id: str = "a") -> int:
 def test_an_id_of_two_requests_names_neither() -> None:
     kit = Kit(keep_s=60.0)
     kit.keep("a", "one")
+    kept = kit.recent.find(Name(0, "a"))
+    assert kept is not None
+    kept.results[0].recorded = "harmful"
     kit.keep("a", "one")  # a client that tries again
     assert index(kit) == 0
+    again = kit.recent.find(Name(0, "a"))
+    assert again is not None
+    assert again.results[0].recorded == "harmful"  # so a correction is not written twice
     kit.keep("a", "two")
     kit.keep("a", "two")
     with pytest.raises(VerdictAmbiguous, match="several requests had this id"):
