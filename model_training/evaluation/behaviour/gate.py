@@ -35,16 +35,24 @@ def behaviour(served: Served, policy: Policy, config: BehaviourConfig) -> dict[s
         return {}
     plain = plain_cases(config.cases)
     flagged = _flagged(served, policy, plain)
+    changed = changed_cases(caught_prompts(plain, flagged), config.cases)
+    return by_kind([*plain, *changed], np.append(flagged, _flagged(served, policy, changed)))
+
+
+def caught_prompts(plain: Sequence[Row], flagged: npt.NDArray[np.bool_]) -> list[str]:
+    """The harmful prompts among the plain cases that are flagged, as `changed_cases` takes them."""
     caught = [
         row.prompt
         for row, one in zip(plain, flagged, strict=True)
         if one and row.source in _CAUGHT and row.label
     ]
     # Alternate the two kinds, so that a small number of cases contains both.
-    caught = [one for half in (caught[::2], caught[1::2]) for one in half]
-    changed = changed_cases(caught, config.cases)
-    rows, found = [*plain, *changed], np.append(flagged, _flagged(served, policy, changed))
-    right = found == np.array([row.harmful for row in rows], dtype=np.bool_)
+    return [one for half in (caught[::2], caught[1::2]) for one in half]
+
+
+def by_kind(rows: Sequence[Row], flagged: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """{kind: {"right", "n", "interval_95"}} of verdicts (n,) on cases."""
+    right = flagged == np.array([row.harmful for row in rows], dtype=np.bool_)
     kinds = np.array([row.source for row in rows])
     return {kind: _share(right[kinds == kind]) for kind in KINDS}
 
